@@ -1,0 +1,98 @@
+"""CIFAR-10 through torchvision: 40,000 training images, 10,000 for validation, 10,000 test."""
+
+import os
+from pathlib import Path
+
+import torch
+import torchvision
+
+from advx.data import files
+from advx.data.dataset import Dataset, from_arrays
+from advx.types import NonNegativeInt, PositiveInt
+
+SOURCE = torchvision.datasets.CIFAR10
+
+
+def load(
+    *,
+    data_dir: str | None = None,
+    digests: str | None = None,
+    train: PositiveInt = 40_000,
+    validation: NonNegativeInt = 10_000,
+    limit: dict[str, PositiveInt] | None = None,
+) -> Dataset:
+    """The CIFAR-10 photographs, (3, 32, 32) in [0, 1].
+
+    Args:
+        data_dir: folder with `cifar-10-batches-py/` or `cifar-10-python.tar.gz`; may be read-only.
+        digests: JSON file with other MD5 digests to accept.
+        train: number of leading training images to train on.
+        validation: number of training images after those, for validation.
+        limit: largest number of examples of each split, stratified.
+
+    Raises:
+        DataError: files missing and not downloadable, or with another digest.
+    """
+    name = "cifar10"
+    accepted = files.accepted_digests(digests)
+    published = {file: md5 for file, md5 in [*SOURCE.train_list, *SOURCE.test_list]}
+    published[SOURCE.meta["filename"]] = SOURCE.meta["md5"]
+    folder = Path(SOURCE.base_folder)
+
+    def complete(root: Path) -> bool:
+        return all((root / folder / file).exists() for file in published)
+
+    roots = files.search_path(data_dir)
+    root = next((root for root in roots if complete(root)), None)
+    if root is None:
+        packed = next((root / SOURCE.filename for root in roots if (root / SOURCE.filename).exists()), None)
+        if packed is not None:
+            root = _unpack(packed, name, accepted)
+        else:
+            root = files.download(
+                name, list(published), data_dir, lambda root: SOURCE(str(root), download=True)
+            )
+    others = {
+        file: files.digest(root / folder / file)
+        for file, md5 in published.items()
+        if files.verify(root / folder / file, name, md5, accepted)
+    }
+    reader = _reader(others)
+    training = reader(str(root), train=True)
+    test = reader(str(root), train=False)
+    return from_arrays(
+        name,
+        torch.from_numpy(training.data).permute(0, 3, 1, 2).contiguous(),
+        torch.tensor(training.targets),
+        torch.from_numpy(test.data).permute(0, 3, 1, 2).contiguous(),
+        torch.tensor(test.targets),
+        classes=len(training.classes),
+        train=train,
+        validation=validation,
+        limit=limit,
+        remarks=files.accepted_remark(len(others), digests),
+    )
+
+
+def _unpack(packed: Path, name: str, accepted: dict[str, str]) -> Path:
+    """Unpack the archive into the cache through torchvision, which checks its MD5."""
+    files.verify(packed, name, SOURCE.tgz_md5, accepted)
+    root = files.cache_dir() / "data"
+    root.mkdir(parents=True, exist_ok=True)
+    link = root / SOURCE.filename
+    if not link.exists():
+        os.symlink(packed.resolve(), link)
+    return files.download(name, [packed.name], None, lambda _: SOURCE(str(root), download=True))
+
+
+def _reader(others: dict[str, str]) -> type[torchvision.datasets.CIFAR10]:
+    """torchvision's class, told the digests of the files that the user accepts."""
+
+    class Accepted(SOURCE):  # type: ignore[misc, valid-type]
+        train_list = [[file, others.get(file, md5)] for file, md5 in SOURCE.train_list]
+        test_list = [[file, others.get(file, md5)] for file, md5 in SOURCE.test_list]
+        meta = SOURCE.meta | {
+            "md5": others.get(SOURCE.meta["filename"], SOURCE.meta["md5"])
+        }
+
+    return Accepted if others else SOURCE

@@ -1,0 +1,157 @@
+"""A data set as tensors, its split, its deterministic subsets and its fingerprint."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from advx.errors import ConfigError
+from advx.types import PositiveInt, Shape
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images (n, *shape) float32 in [0, 1] and their labels (n,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Split":
+        """The same examples on `device`."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def digest(self) -> str:
+        """SHA-256 of the labels and of the images in 8 bits."""
+        grey = self.images.mul(255).round_().to(torch.uint8).cpu().contiguous()
+        content = hashlib.sha256(repr(tuple(grey.shape)).encode())
+        content.update(self.labels.cpu().numpy().tobytes())
+        content.update(grey.numpy().tobytes())
+        return content.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training, validation and test examples with the facts that a result must carry.
+
+    Attributes:
+        name: the data set's name in `conf/dataset/`.
+        classes: number of classes.
+        train, validation, test: the three splits; validation may be empty.
+        fingerprint: identifies the training and validation examples, order included.
+        part_of: name of the data set whose training examples contain this one's, if any.
+        remarks: what a reader of a result on this data must be told.
+    """
+
+    name: str
+    classes: int
+    train: Split
+    validation: Split
+    test: Split
+    part_of: str | None = None
+    remarks: tuple[str, ...] = ()
+    fingerprint: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            digests = self.train.digest() + self.validation.digest()
+            object.__setattr__(
+                self, "fingerprint", hashlib.sha256(digests.encode()).hexdigest()[:16]
+            )
+
+    @property
+    def input_shape(self) -> Shape:
+        """Shape of one image, (channels, height, width)."""
+        return tuple(self.train.images.shape[1:])
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The same data set on `device`."""
+        return replace(
+            self,
+            train=self.train.to(device),
+            validation=self.validation.to(device),
+            test=self.test.to(device),
+        )
+
+    def merged(self) -> "Dataset":
+        """The training and validation examples together as the training set, no validation set."""
+        train = Split(
+            torch.cat([self.train.images, self.validation.images]),
+            torch.cat([self.train.labels, self.validation.labels]),
+        )
+        empty = Split(train.images[:0], train.labels[:0])
+        return replace(self, train=train, validation=empty, fingerprint="")
+
+
+def from_arrays(
+    name: str,
+    images: Tensor,
+    labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    *,
+    classes: int,
+    train: int,
+    validation: int,
+    limit: dict[str, PositiveInt] | None = None,
+    remarks: tuple[str, ...] = (),
+) -> Dataset:
+    """Split 8-bit images (n, *shape) in their given order: the first `train`, then `validation`.
+
+    Raises:
+        ConfigError: the split asks for more examples than there are.
+    """
+    if train + validation > len(labels):
+        raise ConfigError(
+            f"dataset.train={train} and dataset.validation={validation} ask for more than the "
+            f"{len(labels):,} training examples of {name}"
+        )
+    scaled = [
+        Split(x.float().div_(255), y.long())
+        for x, y in (
+            (images[:train], labels[:train]),
+            (images[train : train + validation], labels[train : train + validation]),
+            (test_images, test_labels),
+        )
+    ]
+    return limited(Dataset(name, classes, *scaled, remarks=remarks), limit)
+
+
+def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
+    """The stratified, deterministic subset with at most `limit[split]` examples of each split."""
+    if not limit:
+        return dataset
+    unknown = set(limit) - {"train", "validation", "test"}
+    if unknown:
+        raise ConfigError(
+            f"dataset.limit.{min(unknown)}: unknown split; choose among train, validation, test"
+        )
+    splits = {
+        name: stratified(getattr(dataset, name), count, key=f"dataset.limit.{name}")
+        for name, count in limit.items()
+    }
+    return replace(dataset, **splits, fingerprint="")
+
+
+def stratified(split: Split, count: int, *, key: str = "count") -> Split:
+    """The first examples of each class, in their order, in the proportions of the whole split.
+
+    Raises:
+        ConfigError: `count` is larger than the split.
+    """
+    if count > len(split):
+        raise ConfigError(f"{key}={count}: the split has only {len(split):,} examples")
+    sizes = torch.bincount(split.labels)
+    share = sizes.double() * count / len(split)
+    quota = share.floor().long()
+    largest_remainders = torch.argsort(share - quota, descending=True, stable=True)
+    quota[largest_remainders[: count - int(quota.sum())]] += 1
+    rank = torch.empty_like(split.labels)  # position of each example within its class
+    for label in range(len(sizes)):
+        members = split.labels == label
+        rank[members] = torch.arange(int(sizes[label]), device=rank.device)
+    kept = rank < quota[split.labels]
+    return Split(split.images[kept], split.labels[kept])

@@ -1,0 +1,144 @@
+"""Where data files are looked for, verified, unpacked and downloaded.
+
+Files are looked for in `data_dir` (or $ADVX_DATA), which may be read-only, then in advx's cache;
+a download goes into `data_dir` where that can be written, else into the cache. Each file's MD5 is
+compared with the published one, or with those of the file that `dataset.digests` names.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from urllib.error import URLError
+
+from advx.errors import ConfigError, DataError
+
+DOWNLOAD_TIMEOUT = 20.0
+"""Seconds without an answer after which a download counts as impossible."""
+
+
+def cache_dir() -> Path:
+    """Folder for what advx unpacks and downloads: $ADVX_CACHE, else the user's cache folder."""
+    if "ADVX_CACHE" in os.environ:
+        return Path(os.environ["ADVX_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "advx"
+
+
+def search_path(data_dir: str | None) -> list[Path]:
+    """Folders in which data files are looked for, in order."""
+    folders = [Path(data_dir)] if data_dir else []
+    return [*folders, cache_dir() / "data"]
+
+
+def digest(path: Path, algorithm: str = "md5") -> str:
+    """Hexadecimal digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def accepted_digests(path: str | None) -> dict[str, str]:
+    """Digests that a user accepts besides the published ones: {file name: MD5}.
+
+    The file is JSON, {path relative to the data folder: MD5}.
+    """
+    if path is None:
+        return {}
+    try:
+        content = json.loads(Path(path).read_text())
+        return {Path(name).name: str(md5) for name, md5 in content.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"dataset.digests={path}: not a readable JSON object {{file: md5}} ({error})"
+        ) from error
+
+
+def verify(path: Path, name: str, expected: str, accepted: dict[str, str]) -> bool:
+    """Check one file's MD5. True where it is not the published one but an accepted one.
+
+    Raises:
+        DataError: the digest is neither.
+    """
+    seen = digest(path)
+    if seen == expected:
+        return False
+    if accepted.get(path.name) == seen:
+        return True
+    raise DataError(
+        f"dataset={name}: {path} has MD5 {seen}, expected {expected} (damaged or another file); "
+        "replace it, or accept it by name with dataset.digests=FILE"
+    )
+
+
+def accepted_remark(count: int, digests: str | None) -> tuple[str, ...]:
+    """What a result must say when files were accepted through `dataset.digests`."""
+    if not count:
+        return ()
+    return (f"{count} data files differ from the published ones (accepted by {digests})",)
+
+
+def unpack_gzip(source: Path, target: Path) -> None:
+    """Unpack `source` to `target` once; the content is checked again on every use."""
+    proof = target.with_name(target.name + ".sha256")
+    if target.exists() and proof.exists() and proof.read_text() == digest(target, "sha256"):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    with gzip.open(source) as packed, partial.open("wb") as unpacked:
+        shutil.copyfileobj(packed, unpacked)
+    proof.write_text(digest(partial, "sha256"))
+    partial.replace(target)
+
+
+def download_root(data_dir: str | None) -> Path:
+    """`data_dir` where it can be written, else the cache."""
+    for folder in search_path(data_dir):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return folder
+    raise DataError(f"cannot write to {cache_dir()}: name a writable folder in ADVX_CACHE")
+
+
+def download(name: str, files: list[str], data_dir: str | None, fetch: Callable[[Path], object]) -> Path:
+    """Call `fetch(root)`, which downloads into `root`; one clear line where it cannot.
+
+    Raises:
+        DataError: no network, or the files could not be had.
+    """
+    root = download_root(data_dir)
+    looked = ", ".join(str(folder) for folder in search_path(data_dir))
+    try:
+        with _quiet(), _socket_timeout(DOWNLOAD_TIMEOUT):
+            fetch(root)
+    except (URLError, RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(
+            f"dataset={name}: missing {', '.join(files)}; looked in {looked}; download failed "
+            f"({reason}); set ADVX_DATA to a folder that holds them, or use dataset=mnist5k, which needs no files"
+        ) from error
+    return root
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        yield
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

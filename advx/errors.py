@@ -1,0 +1,25 @@
+"""Errors that a user can act on.
+
+Each message is one line that names the key, the value seen and the valid choice; the command line
+prints it without a traceback and exits with status 2.
+"""
+
+
+class AdvxError(Exception):
+    """Something the user can mend: printed as one line, exit status 2."""
+
+
+class ConfigError(AdvxError):
+    """A configuration that cannot run, found before anything is trained."""
+
+
+class DataError(AdvxError):
+    """Data files that are missing, damaged or not the ones expected."""
+
+
+class NoGradientError(AdvxError):
+    """An attack that needs a gradient was pointed at a model that has none."""
+
+
+class Diverged(AdvxError):
+    """Training produced NaN, or stayed worse than guessing for too long."""

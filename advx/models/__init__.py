@@ -1,0 +1,1 @@
+"""Classifiers. Each maps images (batch, *shape) to logits (batch, classes); one file each."""

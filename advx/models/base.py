@@ -1,0 +1,49 @@
+"""What the rest of advx expects of a classifier beyond `nn.Module`.
+
+Any `nn.Module` that maps images (batch, *shape) to logits (batch, classes) will do. Two optional
+members are honoured when present: `constrain()`, called after every parameter update, and
+`differentiable`, False for a model whose prediction has no gradient.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from advx.types import Shape
+
+
+class Classifier(nn.Module):
+    """A classifier with the optional members in place."""
+
+    differentiable: bool = True
+    """Whether the logits have a gradient with respect to the images."""
+
+    def constrain(self) -> None:
+        """Project the parameters back onto their constraint set, in place, after an update."""
+
+
+class Memory(Classifier):
+    """A classifier that is its training set: nothing is learned by gradient descent."""
+
+    def remember(self, images: Tensor, labels: Tensor) -> None:
+        """Keep the training set: images (n, *shape), labels (n,) int64."""
+        raise NotImplementedError
+
+
+def features(shape: Shape) -> int:
+    """Number of components of one example of the given shape."""
+    return math.prod(shape)
+
+
+def is_differentiable(model: nn.Module) -> bool:
+    """Whether an attack may ask `model` for a gradient."""
+    return bool(getattr(model, "differentiable", True))
+
+
+def constrain(model: nn.Module) -> None:
+    """Apply the model's own parameter constraint, if it has one."""
+    project = getattr(model, "constrain", None)
+    if callable(project):
+        with torch.no_grad():
+            project()

@@ -1,0 +1,53 @@
+"""Fully connected networks with an elementwise activation: what `relu` and `tanh` share."""
+
+from torch import Tensor, nn
+
+from advx.models.base import Classifier, features
+from advx.models.layers import Dropout, Linear, Sequential
+from advx.types import KeepProbability, Positive, PositiveInt, Shape
+
+
+class MultilayerPerceptron(Classifier):
+    """Hidden layers of an elementwise activation under a linear output layer.
+
+    Args:
+        input_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
+        units: units of each hidden layer.
+        init_range: weights start in U(-init_range, init_range).
+        max_column_norm: bound on the L2 norm of each filter's incoming weights; None for none.
+        keep_input: probability of keeping a pixel in training; kept pixels are not rescaled.
+        keep_hidden: probability of keeping a hidden unit; kept ones are scaled by 1/keep_hidden.
+    """
+
+    activation: type[nn.Module] = nn.Identity
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        classes: PositiveInt,
+        units: tuple[PositiveInt, ...] = (1200, 1200),
+        init_range: Positive = 0.05,
+        max_column_norm: Positive | None = 1.9365,
+        keep_input: KeepProbability = 0.8,
+        keep_hidden: KeepProbability = 0.5,
+    ) -> None:
+        super().__init__()
+        bounds = {"init_range": init_range, "max_column_norm": max_column_norm}
+        layers = Sequential(Dropout(keep_input, scale=1.0))
+        width = features(input_shape)
+        for count in units:
+            layers.append(Linear(width, count, **bounds))
+            layers.append(self.activation())
+            layers.append(Dropout(keep_hidden, scale=1.0 / keep_hidden))
+            width = count
+        layers.append(Linear(width, classes, **bounds))
+        self.layers = layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (batch, *input_shape) in [0, 1] to logits (batch, classes)."""
+        return self.layers(x.flatten(1))
+
+    def constrain(self) -> None:
+        self.layers.constrain()

@@ -1,0 +1,1 @@
+"""Hydra configuration; a package so that `pkg://advx.conf` resolves in a wheel."""
