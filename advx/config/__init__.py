@@ -1,1 +1,1 @@
-
+"""Configuration: building nodes, checking them before anything runs, and readable errors."""

@@ -1,0 +1,52 @@
+"""The fast gradient sign method (Goodfellow et al. 2014b): Equation 1.3 of the chapter.
+
+    x̃ = x + ε · sign(∇ₓ J(x, y)),
+
+the maximiser of the linearised objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
+Unclipped by default, which is the chapter's protocol.
+"""
+
+from torch import Tensor, nn
+
+from advx.attacks import norms
+from advx.attacks.gradient import input_gradient
+from advx.attacks.objectives import Objective, ObjectiveName
+from advx.attacks.objectives import objective as named
+from advx.types import NonNegative, NormName
+
+
+class FGSM:
+    """One step of length `epsilon` along the steepest direction.
+
+    Args:
+        epsilon: size of the perturbation in `norm`, in the units of the images.
+        norm: the max norm (`linf`) or the Euclidean norm (`l2`).
+        objective: what the step increases.
+        clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
+        targeted: labels are classes to be reached, not to be left.
+        training_cost: the training cost of the attacked model's defence, (logits, labels) to
+            (batch,); needed for `objective="training_cost"`.
+    """
+
+    def __init__(
+        self,
+        *,
+        epsilon: NonNegative,
+        norm: NormName = "linf",
+        objective: ObjectiveName = "log_odds",
+        clip: tuple[float, float] | None = None,
+        targeted: bool = False,
+        training_cost: Objective | None = None,
+    ) -> None:
+        self.epsilon = epsilon
+        self.norm = norm
+        self.clip = clip
+        self.targeted = targeted
+        self.objective = named(objective, training_cost)
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
+        gradient = input_gradient(model, images, labels, self.objective)
+        step = self.epsilon * norms.steepest(-gradient if self.targeted else gradient, self.norm)
+        perturbed = images + step
+        return perturbed if self.clip is None else perturbed.clamp(*self.clip)

@@ -1,0 +1,46 @@
+"""What an attack maximises: functions of logits (batch, classes) and labels (batch,), to (batch,).
+
+For hard labels the gradient of the cross-entropy is (1 − p_y) times that of the log-odds
+lse_{i≠y} zᵢ − z_y: the same direction. In float32 the factor rounds to zero on confidently
+classified examples, sign(0) = 0, and the attack does nothing; the log-odds never saturates.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from advx.errors import ConfigError
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+ObjectiveName = Literal["log_odds", "cross_entropy", "training_cost"]
+
+
+def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
+    """log P(not y) − log P(y) = lse_{i≠y} zᵢ − z_y, the log-odds of a mistake."""
+    target = labels[:, None]
+    others = logits.scatter(1, target, -torch.inf)
+    return others.logsumexp(1) - logits.gather(1, target).squeeze(1)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log P(y | x), as it stands: its gradient vanishes in float32 once P(y | x) rounds to 1."""
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
+    """The objective called `name`; `training_cost` is that of the model's own defence.
+
+    Raises:
+        ConfigError: the training cost is asked for and the model was not trained.
+    """
+    if name == "training_cost":
+        if training_cost is None:
+            raise ConfigError(
+                "attack.objective=training_cost: the crafting model was not trained with a cost; "
+                "valid: log_odds, cross_entropy"
+            )
+        return training_cost
+    return {"log_odds": log_odds, "cross_entropy": cross_entropy}[name]

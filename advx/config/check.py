@@ -1,0 +1,138 @@
+"""Check a configuration against the signatures it will call, before anything is built or trained.
+
+Each node with a `_target_` is compared with that callable's parameters: unknown and missing names,
+types, and the ranges of `advx.types`. Every complaint is one line with the key, the value seen and
+the valid choice.
+"""
+
+import difflib
+import inspect
+import types
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, get_type_hints
+
+from omegaconf import DictConfig
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticUndefined
+
+from advx.config.build import arguments, plain, target
+from advx.errors import ConfigError
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The tail of an error message: the likeliest choice, and all of them."""
+    names = sorted(choices)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]}? " if close else ""
+    return f"{guess}valid: {', '.join(names)}"
+
+
+def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
+    """Check one node with a `_target_`; returns its arguments, converted and without defaults.
+
+    Args:
+        node: a configuration node.
+        path: where it stands, for error messages ("attack", "models.maxout").
+
+    Raises:
+        ConfigError: unknown or missing keys, or values outside their range.
+    """
+    name = plain(node).get("_target_")
+    if not name or name == "???":
+        raise ConfigError(f"{path}._target_: not given; name a class or function, e.g. my_module.MyNet")
+    try:
+        call = target(node)
+    except Exception as error:  # whatever importing a user's own module raises
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise ConfigError(f"{path}._target_={name}: cannot be imported ({reason})") from error
+    given = arguments(node)
+    schema, open_ended = _schema(call)
+    if not open_ended:
+        for key in given:
+            if key not in schema.model_fields:
+                raise ConfigError(
+                    f"{path}.{key}={given[key]}: no such key; {nearest(key, schema.model_fields)}"
+                )
+    try:
+        checked = schema(**given)
+    except ValidationError as error:
+        raise ConfigError(_message(error, path)) from error
+    values = {k: getattr(checked, k) for k in checked.model_fields_set}
+    defaults = {k: field.default for k, field in schema.model_fields.items()}
+    return {
+        k: v
+        for k, v in values.items()
+        if defaults.get(k, PydanticUndefined) is PydanticUndefined or v != defaults[k]
+    }
+
+
+@cache
+def _schema(call: Any) -> tuple[type[BaseModel], bool]:
+    """A pydantic model of a callable's keyword parameters, and whether it takes any others."""
+    function = call.__init__ if inspect.isclass(call) else call
+    if function is object.__init__:
+        return create_model(call.__name__, __config__=_config("forbid")), False
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except Exception:  # a user's own annotations need not resolve
+        hints = {}
+    fields: dict[str, Any] = {}
+    open_ended = False
+    for parameter in inspect.signature(call).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            open_ended = True
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[parameter.name] = (hints.get(parameter.name, Any), default)
+    extra = "allow" if open_ended else "forbid"
+    return create_model(call.__name__, __config__=_config(extra), **fields), open_ended
+
+
+def _config(extra: Any) -> ConfigDict:
+    return ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())
+
+
+def _message(error: ValidationError, path: str) -> str:
+    """The first complaint of a ValidationError as one line."""
+    first = error.errors()[0]
+    key = ".".join([path, *(str(part) for part in first["loc"] if not _is_union_tag(part))])
+    if first["type"] == "missing":
+        return f"{key}: not given, and it has no default"
+    text = first["msg"]
+    text = text[0].lower() + text[1:]
+    return f"{key}={first['input']}: {text}"
+
+
+def _is_union_tag(part: Any) -> bool:
+    """Whether a location names a branch of a union rather than a key."""
+    return isinstance(part, str) and ("[" in part or part in {"float", "int", "str", "none"})
+
+
+def check_keywords(
+    config: dict[str, Any], function: types.FunctionType, common: Iterable[str], path: str
+) -> None:
+    """Refuse top-level keys that neither every run nor this experiment's `main` knows."""
+    parameters = list(inspect.signature(function).parameters)[1:]
+    known = {*common, *parameters}
+    for key, value in config.items():
+        if key not in known:
+            raise ConfigError(f"{key}={value}: no such key in {path}; {nearest(key, known)}")
+    for parameter in parameters:
+        default = inspect.signature(function).parameters[parameter].default
+        if parameter not in config and default is inspect.Parameter.empty:
+            raise ConfigError(f"{parameter}: not given, and {path} needs it")
+
+
+def check_seeds(seeds: Any) -> list[int]:
+    """Seeds must be distinct whole numbers from 0, at least one."""
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        raise ConfigError(f"seeds={seeds}: a list is needed, e.g. seeds=[0,1,2]")
+    if not seeds:
+        raise ConfigError(f"seeds={seeds}: empty; name at least one, e.g. seeds=[0,1,2]")
+    for seed in seeds:
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+            raise ConfigError(f"seeds={seeds}: {seed!r} is not a whole number from 0")
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"seeds={seeds}: each seed once, e.g. seeds=[0,1,2]")
+    return list(seeds)

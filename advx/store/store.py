@@ -1,0 +1,159 @@
+"""The store: one folder an entry, named by a hash of what made it.
+
+An entry is complete when its `meta.json`, written last, names the digest of its weights. Writes are
+atomic, reads are verified, weights load without executing code, and a file lock lets parallel
+jobs make each entry once.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from advx.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = "weights.pt"
+META = "meta.json"
+CHECKPOINT = "checkpoint.pt"
+
+
+def key_of(content: dict[str, Any]) -> str:
+    """Sixteen hexadecimal digits that name `content`, whatever the order of its keys."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Store:
+    """Models and rows under one folder, `models/<key>/` and `rows/<key>.json`."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"store={folder}: cannot be written ({error.strerror}); name a writable folder"
+            ) from error
+
+    def path(self, key: str) -> Path:
+        """Folder of the model named `key`."""
+        return self.folder / "models" / key
+
+    def keys(self) -> list[str]:
+        """Keys of all entries, complete or not."""
+        return sorted(p.name for p in (self.folder / "models").glob("*") if p.is_dir())
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[None]:
+        """Hold the entry's lock: other processes that want it wait here."""
+        locks = self.folder / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / f"{key}.lock"):
+            yield
+
+    def meta(self, key: str) -> dict[str, Any] | None:
+        """What made the entry, or None where it is not complete."""
+        try:
+            return json.loads((self.path(key) / META).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def load(self, key: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Weights and meta of a complete, undamaged entry; None where it must be made (again)."""
+        meta = self.meta(key)
+        if meta is None:
+            return None
+        problem = self.problem(key)
+        if problem:
+            log.warning("store entry %s: %s; training it again", key, problem)
+            return None
+        content = (self.path(key) / WEIGHTS).read_bytes()
+        return torch.load(BytesIO(content), map_location="cpu", weights_only=True), meta
+
+    def problem(self, key: str) -> str | None:
+        """What is wrong with an entry, or None."""
+        meta = self.meta(key)
+        if meta is None:
+            unfinished = (self.path(key) / CHECKPOINT).exists()
+            return "training unfinished (checkpoint kept)" if unfinished else "no readable meta.json"
+        try:
+            content = (self.path(key) / WEIGHTS).read_bytes()
+        except OSError:
+            return f"{WEIGHTS} is missing"
+        if hashlib.sha256(content).hexdigest() != meta.get("sha256"):
+            return f"{WEIGHTS} does not match its digest"
+        return None
+
+    def save(self, key: str, weights: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
+        """Write a complete entry and drop its checkpoint."""
+        folder = self.path(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        content = serialised(weights)
+        write_atomically(folder / WEIGHTS, content)
+        meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        write_atomically(folder / META, json.dumps(meta, indent=1, sort_keys=True).encode())
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def checkpoint(self, key: str) -> dict[str, Any] | None:
+        """The entry's last checkpoint, or None where there is none or it cannot be read."""
+        path = self.path(key) / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many types on damaged files
+            log.warning("%s: unreadable checkpoint (%s); starting over", path, error)
+            return None
+
+    def save_checkpoint(self, key: str, state: dict[str, Any]) -> None:
+        """Replace the entry's checkpoint."""
+        self.path(key).mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path(key) / CHECKPOINT, serialised(state))
+
+    def rows(self, content: dict[str, Any]) -> Any | None:
+        """The measurement kept under `content`, or None."""
+        try:
+            return json.loads(self._rows_path(content).read_text())["value"]
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def save_rows(self, content: dict[str, Any], value: Any) -> None:
+        """Keep a measurement (anything JSON can hold) under what it depends on."""
+        path = self._rows_path(content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({"of": content, "value": value}, default=str).encode())
+
+    def remove(self, key: str) -> None:
+        """Delete an entry."""
+        shutil.rmtree(self.path(key), ignore_errors=True)
+
+    def _rows_path(self, content: dict[str, Any]) -> Path:
+        return self.folder / "rows" / f"{key_of(content)}.json"
+
+
+def serialised(state: dict[str, Any]) -> bytes:
+    """`torch.save` into bytes, the same for the same content (a file's name would leak in)."""
+    buffer = BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write to a temporary file beside `path`, flush it to disk and rename it into place."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)

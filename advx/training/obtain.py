@@ -1,0 +1,239 @@
+"""Trained models by what made them: loaded from the store, or trained there once and kept."""
+
+import hashlib
+import inspect
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from advx.config.build import build, plain, target
+from advx.config.check import check_node
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError
+from advx.models.base import Memory
+from advx.store.store import Store, key_of
+from advx.training.trainer import RECIPE_VERSION, Progress
+
+CHECKPOINT_SECONDS = 5.0
+"""Least time between two checkpoints of one training run."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a trained model's parameters.
+
+    Attributes:
+        model, trainer, defense: configuration nodes.
+        seed: decides the initial weights, the order of examples and the dropout masks.
+        path: where the model stands in the configuration, for error messages.
+    """
+
+    model: dict[str, Any]
+    trainer: dict[str, Any]
+    defense: dict[str, Any]
+    seed: int
+    path: str = "model"
+
+    def content(self, data: Dataset) -> dict[str, Any]:
+        """What the store's key is made of: arguments at their defaults are left out."""
+        return {
+            "recipe_version": RECIPE_VERSION,
+            "model": _identity(self.model, self.path),
+            "trainer": _identity(self.trainer, "trainer"),
+            "defense": _identity(self.defense, "defense"),
+            "dataset": data.name,
+            "fingerprint": data.fingerprint,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A classifier ready to be attacked.
+
+    Attributes:
+        module: in evaluation mode, on the data's device.
+        key: names it: its key in the store, or a hash of its weights or training set.
+        best_epoch: the epoch whose parameters were kept; 0 where nothing was trained.
+        epochs: epochs trained; 0 where nothing was trained.
+        validation_error: its validation error rate in percent; NaN where there is none.
+        random: whether another seed would have given another model.
+        seconds: time its training took.
+    """
+
+    module: nn.Module
+    key: str
+    best_epoch: int = 0
+    epochs: int = 0
+    validation_error: float = math.nan
+    random: bool = True
+    seconds: float = 0.0
+
+
+def construct(recipe: Recipe, data: Dataset) -> nn.Module:
+    """The untrained module, checked to accept the data's images and to return one logit a class.
+
+    Raises:
+        ConfigError: it does not fit the data.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        module = build(recipe.model)
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
+            f"{type(module).__name__}, a torch.nn.Module is needed"
+        )
+    shape = data.input_shape
+    if isinstance(module, Memory):
+        wanted = tuple(plain(recipe.model).get("input_shape", shape))
+        logits_shape = (2, data.classes) if wanted == shape else None
+        reason = f"it is for images {wanted}"
+    else:
+        module.eval()
+        try:
+            with torch.no_grad():
+                logits_shape = tuple(module(torch.zeros(2, *shape)).shape)
+            reason = f"a batch of 2 gives {logits_shape}, (2, {data.classes}) is needed"
+        except Exception as error:  # whatever a user's own forward raises
+            logits_shape, reason = None, str(error).splitlines()[0]
+    if logits_shape != (2, data.classes):
+        raise ConfigError(
+            f"{recipe.path} does not fit dataset={data.name} (images {shape}, "
+            f"{data.classes} classes): {reason}"
+        )
+    return module
+
+
+def obtain(
+    recipe: Recipe,
+    data: Dataset,
+    store: Store,
+    on_epoch: Callable[[Progress], None] = lambda _: None,
+) -> Trained:
+    """The model that `recipe` makes of `data`: remembered, loaded, or trained and kept.
+
+    Raises:
+        ConfigError: the model does not fit the data, or its weights belong to other data.
+        Diverged: its training failed.
+    """
+    module = construct(recipe, data)
+    device = data.train.images.device
+    if isinstance(module, Memory):
+        module.remember(data.train.images, data.train.labels)
+        key = key_of({"model": _identity(recipe.model, recipe.path), "data": data.fingerprint})
+        return Trained(module.to(device).eval(), key, random=False)
+    if recipe.model.get("weights"):
+        return _with_weights(recipe, module, data)
+    content = recipe.content(data)
+    key = key_of(content)
+    with store.locked(key):
+        kept = store.load(key)
+        if kept is None:
+            meta = content | {"name": recipe.model.get("name", "model")}
+            _train(recipe, module, data, store, key, meta, on_epoch)
+            kept = store.load(key)
+            if kept is None:
+                raise ConfigError(f"store entry {key} cannot be read back; is the disk full?")
+    weights, meta = kept
+    module.load_state_dict(weights)
+    return Trained(
+        module.to(device).eval(),
+        key,
+        best_epoch=meta["best_epoch"],
+        epochs=meta["epochs"],
+        validation_error=math.nan if meta["validation_error_rate"] is None else meta["validation_error_rate"],
+        seconds=meta["seconds"],
+    )
+
+
+def _train(
+    recipe: Recipe,
+    module: nn.Module,
+    data: Dataset,
+    store: Store,
+    key: str,
+    meta: dict[str, Any],
+    on_epoch: Callable[[Progress], None],
+) -> None:
+    """Train `module` from its last checkpoint, or from the start, and keep it."""
+    trainer, loss = build(recipe.trainer), build(recipe.defense)
+    resume = store.checkpoint(key)
+    spent = resume["seconds"] if resume else 0.0
+    start = saved = time.perf_counter()
+
+    def after_epoch(progress: Progress, checkpoint: Callable[[], dict[str, Any]]) -> None:
+        nonlocal saved
+        now = time.perf_counter()
+        if now - saved >= CHECKPOINT_SECONDS:
+            store.save_checkpoint(key, checkpoint() | {"seconds": spent + now - start})
+            saved = now
+        on_epoch(progress)
+
+    progress = trainer.fit(
+        module.to(data.train.images.device),
+        loss,
+        data,
+        seed=recipe.seed,
+        resume=resume,
+        on_epoch=after_epoch,
+    )
+    history = "".join(
+        ",".join(f"{value:.6g}" for value in row.values()) + "\n" for row in progress.history
+    )
+    folder = store.path(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.csv").write_text(",".join(progress.history[0]) + "\n" + history)
+    error = progress.best_error
+    meta = meta | {
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "validation_error_rate": error if math.isfinite(error) else None,
+        "seconds": round(spent + time.perf_counter() - start, 2),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": str(data.train.images.device),
+    }
+    store.save(key, {k: v.cpu() for k, v in module.state_dict().items()}, meta)
+
+
+def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:
+    """A model with the user's own weights, refused where its training data include our test set."""
+    path = Path(recipe.model["weights"])
+    key = f"{recipe.path}.weights={path}"
+    try:
+        content = path.read_bytes()
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        module.load_state_dict(state)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"{key}: cannot be loaded into {type(module).__name__} ({reason})") from error
+    trained_on = recipe.model.get("trained_on") or _trained_on(path)
+    if trained_on is not None and trained_on == data.part_of:
+        raise ConfigError(
+            f"{key}: trained on {trained_on}, whose training set contains dataset={data.name}; "
+            f"score it on dataset={trained_on}"
+        )
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    return Trained(module.to(data.train.images.device).eval(), digest, random=False)
+
+
+def _trained_on(weights: Path) -> str | None:
+    """The data set that a store entry's weights were trained on, where `weights` is one."""
+    meta = Store(weights.parents[2]).meta(weights.parent.name) if len(weights.parents) > 2 else None
+    return meta.get("dataset") if meta else None
+
+
+def _identity(node: dict[str, Any], path: str) -> dict[str, Any]:
+    """A node's target and arguments as they enter a key; a user's own code by its content."""
+    identity = {"_target_": node["_target_"], **check_node(node, path)}
+    module = inspect.getmodule(target(node))
+    if module is not None and not module.__name__.startswith("advx.") and module.__file__:
+        identity["source"] = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:16]
+    return identity

@@ -1,0 +1,235 @@
+"""The classifier loop of Goodfellow et al. 2013a: SGD with momentum, early stopping on validation.
+
+Everything random in epoch e of seed s is derived from (s, e) alone, so a run that was killed and
+continues from its last checkpoint goes through exactly the numbers of an uninterrupted one.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.data.dataset import Dataset, Split
+from advx.errors import Diverged
+from advx.models.base import constrain
+from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+RECIPE_VERSION = 1
+"""Raised by hand whenever training comes to mean something else: part of every store key."""
+
+EPOCHS_ABOVE_CHANCE = 10
+"""Consecutive epochs with a training loss above that of guessing after which training stops."""
+
+
+@dataclass
+class Progress:
+    """Where training stands: everything a checkpoint must hold besides the optimiser's state."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_error: float = math.inf
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class Trainer:
+    """Stochastic gradient descent with classical momentum.
+
+    Args:
+        batch_size: examples in a minibatch.
+        learning_rate: first learning rate.
+        learning_rate_divisor: divides the learning rate after every update.
+        learning_rate_floor: smallest learning rate.
+        momentum: first momentum.
+        final_momentum: momentum from epoch `momentum_epochs` on, reached linearly from epoch 1.
+        momentum_epochs: length of that ramp, in epochs.
+        max_epochs: stop after so many epochs; None for no limit.
+        patience: stop after so many epochs without a strictly smaller validation error; None to
+            train to `max_epochs`. Either way the parameters of the best epoch are kept (the last
+            epoch's, where there is no validation set).
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: PositiveInt = 100,
+        learning_rate: Positive = 0.1,
+        learning_rate_divisor: Positive = 1.000004,
+        learning_rate_floor: NonNegative = 1e-6,
+        momentum: Probability = 0.5,
+        final_momentum: Probability = 0.7,
+        momentum_epochs: PositiveInt = 250,
+        max_epochs: PositiveInt | None = None,
+        patience: PositiveInt | None = 100,
+    ) -> None:
+        if max_epochs is None and patience is None:
+            raise ValueError("one of max_epochs and patience must be a number")
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_divisor = learning_rate_divisor
+        self.learning_rate_floor = learning_rate_floor
+        self.momentum = momentum
+        self.final_momentum = final_momentum
+        self.momentum_epochs = momentum_epochs
+        self.max_epochs = max_epochs
+        self.patience = patience
+
+    def learning_rate_at(self, update: int) -> float:
+        """Learning rate of update number `update`, counted from 0."""
+        decayed = self.learning_rate * math.exp(-update * math.log(self.learning_rate_divisor))
+        return max(decayed, self.learning_rate_floor)
+
+    def momentum_at(self, epoch: int) -> float:
+        """Momentum during epoch `epoch`, counted from 1."""
+        share = min(1.0, (epoch - 1) / max(1, self.momentum_epochs - 1))
+        return self.momentum + share * (self.final_momentum - self.momentum)
+
+    def finished(self, progress: Progress) -> bool:
+        """Whether the stopping rule has been met."""
+        if self.max_epochs is not None and progress.epoch >= self.max_epochs:
+            return True
+        waited = progress.epoch - progress.best_epoch
+        return self.patience is not None and waited >= self.patience
+
+    def fit(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        data: Dataset,
+        *,
+        seed: NonNegativeInt,
+        resume: dict[str, Any] | None = None,
+        on_epoch: Callable[[Progress, Callable[[], dict[str, Any]]], None] = lambda *_: None,
+    ) -> Progress:
+        """Train `model` in place on `data` and leave the best epoch's parameters in it.
+
+        Args:
+            model: maps images to logits; on the device of `data`.
+            loss: mean cost of a minibatch, `(model, images, labels) -> scalar`.
+            data: training and validation examples.
+            seed: decides the order of the examples and the dropout masks.
+            resume: a checkpoint to continue from, as `on_epoch` was given it.
+            on_epoch: called after every epoch with the progress and a function that makes a
+                checkpoint of it.
+
+        Raises:
+            Diverged: the loss became NaN, or stayed above that of guessing.
+        """
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        optimiser = torch.optim.SGD(
+            parameters, self.learning_rate, momentum=self.momentum, fused=True
+        )
+        progress = Progress()
+        if resume is not None:
+            model.load_state_dict(resume["model"])
+            optimiser.load_state_dict(resume["optimiser"])
+            progress = Progress(**copy.deepcopy(resume["progress"]))
+
+        def checkpoint() -> dict[str, Any]:
+            return {
+                "model": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "progress": vars(progress),
+            }
+
+        device = data.train.images.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            while not self.finished(progress):
+                progress.epoch += 1
+                mean_loss = self._epoch(model, loss, data.train, optimiser, seed, progress.epoch)
+                self._observe(model, data, progress, mean_loss)
+                on_epoch(progress, checkpoint)
+        model.load_state_dict(progress.best_state)
+        model.eval()
+        return progress
+
+    def _epoch(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        train: Split,
+        optimiser: torch.optim.Optimizer,
+        seed: int,
+        epoch: int,
+    ) -> float:
+        """One pass over the training set in a random order; returns the mean loss."""
+        torch.manual_seed(epoch_seed(seed, epoch))
+        order = torch.randperm(len(train)).to(train.labels.device)
+        batches = order.split(self.batch_size)
+        model.train()
+        total = torch.zeros((), device=train.images.device)
+        first = (epoch - 1) * len(batches)
+        for update, batch in enumerate(batches, start=first):
+            self._schedule(optimiser, update, epoch)
+            cost = loss(model, train.images[batch], train.labels[batch])
+            optimiser.zero_grad(set_to_none=True)
+            cost.backward()
+            optimiser.step()
+            constrain(model)
+            total += cost.detach() * len(batch)
+        return float(total) / len(train)
+
+    def _schedule(self, optimiser: torch.optim.Optimizer, update: int, epoch: int) -> None:
+        """Set this update's rate and momentum.
+
+        The authors' velocity v ← μv − λ∇J is PyTorch's buffer times −λ. Where λ changes between
+        updates the buffer must shrink with it, hence the ratio of the two rates in μ.
+        """
+        rate = self.learning_rate_at(update)
+        before = self.learning_rate_at(max(0, update - 1))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+            group["momentum"] = self.momentum_at(epoch) * before / rate
+
+    def _observe(self, model: nn.Module, data: Dataset, progress: Progress, loss: float) -> None:
+        """Validate, remember the best parameters, and stop a run that has diverged."""
+        classes = data.classes
+        error = validation_error(model, data.validation) if len(data.validation) else math.nan
+        progress.history.append(
+            {
+                "epoch": progress.epoch,
+                "training_loss": loss,
+                "validation_error_rate": error,
+                "learning_rate": self.learning_rate_at(progress.epoch * self._updates(data)),
+                "momentum": self.momentum_at(progress.epoch),
+            }
+        )
+        if not math.isfinite(loss):
+            raise Diverged(f"training loss became {loss} in epoch {progress.epoch}")
+        recent = progress.history[-EPOCHS_ABOVE_CHANCE:]
+        guessing = 1.05 * math.log(classes)
+        if len(recent) == EPOCHS_ABOVE_CHANCE and all(
+            row["training_loss"] > guessing for row in recent
+        ):
+            raise Diverged(
+                f"training loss above that of guessing ({math.log(classes):.3f}) for "
+                f"{EPOCHS_ABOVE_CHANCE} epochs, {loss:.3f} in epoch {progress.epoch}"
+            )
+        if math.isnan(error) or error < progress.best_error:
+            progress.best_epoch = progress.epoch
+            progress.best_error = error
+            progress.best_state = {k: v.clone() for k, v in model.state_dict().items()}
+
+    def _updates(self, data: Dataset) -> int:
+        """Parameter updates in one epoch."""
+        return math.ceil(len(data.train) / self.batch_size)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The generator seed of one epoch: distinct for every (seed, epoch) up to a million epochs."""
+    return seed * 1_000_000 + epoch
+
+
+@torch.no_grad()
+def validation_error(model: nn.Module, split: Split, batch_size: int = 2_500) -> float:
+    """Error rate in percent over a split, in evaluation mode."""
+    model.eval()
+    pairs = zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
+    wrong = sum(int((model(x).argmax(1) != y).sum()) for x, y in pairs)
+    return 100 * wrong / len(split)
