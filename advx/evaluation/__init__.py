@@ -1,1 +1,1 @@
-
+"""Error rates and what goes with them."""

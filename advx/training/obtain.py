@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 import math
 import time
 from collections.abc import Callable
@@ -40,6 +41,13 @@ class Recipe:
     seed: int
     path: str = "model"
 
+    @property
+    def random(self) -> bool:
+        """Whether another seed would make another model."""
+        kind = target(self.model)
+        memory = inspect.isclass(kind) and issubclass(kind, Memory)
+        return not memory and not self.model.get("weights")
+
     def content(self, data: Dataset) -> dict[str, Any]:
         """What the store's key is made of: arguments at their defaults are left out."""
         return {
@@ -63,7 +71,6 @@ class Trained:
         best_epoch: the epoch whose parameters were kept; 0 where nothing was trained.
         epochs: epochs trained; 0 where nothing was trained.
         validation_error: its validation error rate in percent; NaN where there is none.
-        random: whether another seed would have given another model.
         seconds: time its training took.
     """
 
@@ -72,7 +79,6 @@ class Trained:
     best_epoch: int = 0
     epochs: int = 0
     validation_error: float = math.nan
-    random: bool = True
     seconds: float = 0.0
 
 
@@ -128,7 +134,7 @@ def obtain(
     if isinstance(module, Memory):
         module.remember(data.train.images, data.train.labels)
         key = key_of({"model": _identity(recipe.model, recipe.path), "data": data.fingerprint})
-        return Trained(module.to(device).eval(), key, random=False)
+        return Trained(module.to(device).eval(), key)
     if recipe.model.get("weights"):
         return _with_weights(recipe, module, data)
     content = recipe.content(data)
@@ -221,13 +227,15 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:
             f"score it on dataset={trained_on}"
         )
     digest = hashlib.sha256(content).hexdigest()[:16]
-    return Trained(module.to(data.train.images.device).eval(), digest, random=False)
+    return Trained(module.to(data.train.images.device).eval(), digest)
 
 
 def _trained_on(weights: Path) -> str | None:
     """The data set that a store entry's weights were trained on, where `weights` is one."""
-    meta = Store(weights.parents[2]).meta(weights.parent.name) if len(weights.parents) > 2 else None
-    return meta.get("dataset") if meta else None
+    try:
+        return json.loads(weights.with_name("meta.json").read_text()).get("dataset")
+    except (OSError, ValueError):
+        return None
 
 
 def _identity(node: dict[str, Any], path: str) -> dict[str, Any]:

@@ -1,0 +1,36 @@
+"""Crafting on one model and counting another's mistakes, in batches."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.data.dataset import Split
+
+Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+BATCH = 1_000
+"""Examples crafted or classified at once; only memory and speed depend on it."""
+
+
+def craft(attack: Attack, model: nn.Module, split: Split) -> Split:
+    """The split with every image replaced by its adversarial example."""
+    images = [
+        attack(model, x, y)
+        for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+    ]
+    return Split(torch.cat(images), split.labels)
+
+
+@torch.no_grad()
+def predictions(model: nn.Module, images: Tensor) -> Tensor:
+    """Predicted class of each image, (n,) int64, in evaluation mode."""
+    with evaluating(model):
+        return torch.cat([model(x).argmax(1) for x in images.split(BATCH)])
+
+
+def error_rate(model: nn.Module, split: Split) -> float:
+    """Share of all the split's examples that `model` misclassifies, in percent."""
+    wrong = int((predictions(model, split.images) != split.labels).sum())
+    return 100 * wrong / len(split)

@@ -1,0 +1,86 @@
+"""Digits, their perturbations and what each model makes of them."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from torch import nn
+
+from advx.data.dataset import Split
+from advx.evaluation.transfer import predictions
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+WRONG = "#b2182b"
+RIGHT = "#404040"
+
+
+def transfer_figure(
+    folder: Path, clean: Split, adversarial: Split, targets: dict[str, nn.Module], *, title: str
+) -> None:
+    """Write `transfer.png`, `transfer.pdf` and `arrays.npz` into `folder`.
+
+    One column an example: the clean image, the perturbation on a scale symmetric about 0, the
+    adversarial image, and under it each target's prediction, mistakes in red.
+    """
+    x = clean.images.cpu().numpy()
+    x_adv = adversarial.images.cpu().numpy()
+    labels = clean.labels.cpu().numpy()
+    said = {name: predictions(m, adversarial.images).cpu().numpy() for name, m in targets.items()}
+    before = {name: predictions(m, clean.images).cpu().numpy() for name, m in targets.items()}
+    np.savez_compressed(
+        folder / "arrays.npz", images=x, adversarial=x_adv, labels=labels,
+        **{f"prediction_{name}": p for name, p in said.items()},
+        **{f"clean_prediction_{name}": p for name, p in before.items()},
+    )  # fmt: skip
+    draw(folder, x, x_adv, labels, said, title)
+
+
+def draw(
+    folder: Path,
+    x: np.ndarray,
+    x_adv: np.ndarray,
+    labels: np.ndarray,
+    said: dict[str, np.ndarray],
+    title: str,
+) -> None:
+    """The figure from its arrays alone: images (n, channels, h, w), predictions (n,) by model."""
+    n = len(x)
+    size = float(np.abs(x_adv - x).max()) or 1.0
+    figure, axes = plt.subplots(
+        3, n, figsize=(0.95 * n + 1.6, 3.1 + 0.24 * len(said) + 0.5), squeeze=False,
+        gridspec_kw={"wspace": 0.06, "hspace": 0.06},
+    )  # fmt: skip
+    bottom = (0.24 * len(said) + 0.45) / figure.get_figheight()
+    left = 1.55 / figure.get_figwidth()
+    figure.subplots_adjust(left=left, right=0.995, top=0.86, bottom=bottom)
+    for column in range(n):
+        rows = [(x[column], 0, 1, "gray"), (x_adv[column] - x[column], -size, size, "RdBu_r"),
+                (x_adv[column], 0, 1, "gray")]  # fmt: skip
+        for row, (image, low, high, colours) in enumerate(rows):
+            axis = axes[row, column]
+            shown = image[0] if len(image) == 1 else np.clip(image.transpose(1, 2, 0), 0, 1)
+            axis.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+        axes[0, column].set_title(f"{labels[column]}", fontsize=10, pad=3)
+        for line, predicted in enumerate(said.values()):
+            wrong = predicted[column] != labels[column]
+            axes[2, column].annotate(
+                str(predicted[column]), (0.5, 0), (0, -13 - 16 * line), xycoords="axes fraction",
+                textcoords="offset points", ha="center", va="center", fontsize=10,
+                color=WRONG if wrong else RIGHT, fontweight="bold" if wrong else "normal",
+            )  # fmt: skip
+    names = ["clean", f"perturbation\n(±{size:.2g})", "adversarial"]
+    for row, name in enumerate(names):
+        axes[row, 0].annotate(name, (0, 0.5), (-6, 0), xycoords="axes fraction",
+                              textcoords="offset points", ha="right", va="center", fontsize=9)  # fmt: skip
+    for line, name in enumerate(said):
+        axes[2, 0].annotate(
+            name.replace("_", " "), (0, 0), (-6, -13 - 16 * line), xycoords="axes fraction",
+            textcoords="offset points", ha="right", va="center", fontsize=9,
+        )  # fmt: skip
+    figure.suptitle(f"{title}\npredictions under each adversarial digit; mistakes in red", fontsize=8)
+    for kind in ("png", "pdf"):
+        figure.savefig(folder / f"transfer.{kind}", dpi=160, metadata=None)
+    plt.close(figure)

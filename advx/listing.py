@@ -1,0 +1,27 @@
+"""What can be chosen, read from the YAML files alone."""
+
+from importlib.resources import files
+
+import yaml
+
+
+def choices() -> dict[str, list[str]]:
+    """Names in every configuration group."""
+    root = files("advx.conf")
+    return {
+        group.name: sorted(f.name[:-5] for f in group.iterdir() if f.name.endswith(".yaml"))
+        for group in sorted(root.iterdir(), key=lambda p: p.name)
+        if group.is_dir() and group.name not in ("at", "__pycache__")
+    }
+
+
+def print_choices() -> None:
+    """Experiments with one line each, then the choices of every group."""
+    groups = choices()
+    print("experiments (advx run experiment=NAME):")
+    for name in groups.pop("experiment"):
+        text = (files("advx.conf") / "experiment" / f"{name}.yaml").read_text()
+        print(f"  {name:<20} {yaml.safe_load(text)['title']}")
+    print("\nchoices (group=NAME):")
+    for group, names in groups.items():
+        print(f"  {group:<20} {', '.join(names)}")

@@ -1,0 +1,32 @@
+"""The one rule that says whether a figure of the chapter was reproduced."""
+
+import math
+
+NEAR_ADVERSARIAL = 5.0
+"""Points within which an adversarial error rate outside the interval is near."""
+
+NEAR_CLEAN = 0.3
+"""Points within which a clean error rate outside the interval is near."""
+
+TOO_WIDE = 20.0
+"""Width of the interval, in points, from which on nothing can be concluded."""
+
+
+def verdict(
+    chapter: float, mean: float, low: float, high: float, *, clean: bool, direction: bool | None
+) -> str:
+    """Compare a measured mean and its interval with the chapter's figure, all in percent.
+
+    Args:
+        chapter: the chapter's figure.
+        mean, low, high: the measured mean and the interval for one more run.
+        clean: whether this is a clean error rate (a narrower "near").
+        direction: whether the ordering claim named for this row holds; None where none is named.
+    """
+    if not all(map(math.isfinite, (mean, low, high))) or high - low > TOO_WIDE:
+        return "inconclusive"
+    if low <= chapter <= high:
+        return "reproduced"
+    if abs(mean - chapter) <= (NEAR_CLEAN if clean else NEAR_ADVERSARIAL):
+        return "near"
+    return "direction only" if direction else "not reproduced"

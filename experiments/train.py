@@ -1,0 +1,34 @@
+"""Train the bag of models and keep them in the store, where every experiment finds them.
+
+    advx run experiment=train scale=chapter seeds=[0,1,2]
+"""
+
+from typing import Any
+
+from advx.evaluation.transfer import error_rate
+from advx.run import Run
+
+
+def main(run: Run, models: dict[str, Any], defense: dict[str, Any]) -> None:
+    """Train every model on every seed; report its errors and the epochs it took.
+
+    Args:
+        run: the run to measure on.
+        models: the bag of models, by name.
+        defense: the training loss.
+    """
+    with run.progress(models=len(models) * len(run.seeds)):
+        for seed in run.seeds:
+            for name in models:
+                test = run.data.test
+
+                def model(name: str = name, seed: int = seed) -> Any:
+                    return run.trained(run.recipe(name, seed, defense=defense))
+
+                error = run.percentage(lambda: error_rate(model().module, test))  # noqa: B023
+                run.record(name, "clean_error_rate", error, seed=seed, n=len(test))
+                if error == error:
+                    run.record(name, "validation_error_rate", model().validation_error,
+                               seed=seed, n=len(run.data.validation))  # fmt: skip
+                    run.record(name, "epochs", model().epochs, seed=seed, unit="epochs")
+    run.finish()

@@ -1,0 +1,138 @@
+"""Table 1.1: adversarial examples crafted on one model, shown to another.
+
+    advx run experiment=transfer_table                  # 5,000 digits that ship with a package
+    advx run experiment=transfer_table scale=chapter    # MNIST, the chapter's networks
+
+The procedure: train every network; craft with the fast gradient sign method, ε = .25 in the max
+norm, on the maxout network (and once on smoothed nearest neighbor); count each target's mistakes
+over all test examples. Other readings of what the chapter leaves open stand beside it.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from advx.config.build import build
+from advx.data.dataset import Split
+from advx.evaluation.transfer import craft, error_rate
+from advx.figures.digits import transfer_figure
+from advx.run import Run
+from advx.training.obtain import Recipe, Trained
+
+TARGETS = {
+    "maxout": ["nearest_neighbor", "relu", "tanh", "softmax_regression", "maxout"],
+    "smoothed_nearest_neighbor": ["nearest_neighbor", "smoothed_nearest_neighbor"],
+}
+"""Crafting models and their targets, the crafting model's own error last."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read the protocol: a suffix of its metrics, and what it changes."""
+
+    suffix: str = ""
+    attack: dict[str, Any] = field(default_factory=dict)
+    all_training_data: bool = False
+    published_schedule: bool = False
+
+
+READINGS = {
+    "unclipped": Reading(),
+    "clipped": Reading("@clipped", {"clip": [0.0, 1.0]}),
+    "float32_cross_entropy": Reading("@float32_cross_entropy", {"objective": "cross_entropy"}),
+    "all_training_data": Reading("@all_training_data", all_training_data=True),
+    "published_schedule": Reading("@published_schedule", published_schedule=True),
+}
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    attack: dict[str, Any],
+    readings: list[str],
+    published_trainer: dict[str, Any],
+    published_seeds: int,
+    figure_examples: int,
+) -> None:
+    """Measure every reading of Table 1.1 on every seed.
+
+    Args:
+        run: the run to measure on.
+        models: the bag of models, by name.
+        attack: the attack's node.
+        readings: names in `READINGS`, the chapter's own protocol first.
+        published_trainer: the authors' own schedule, for the reading of that name.
+        published_seeds: number of seeds for which the published schedule is run.
+        figure_examples: test examples in the figure.
+    """
+    networks = [name for name in models if run.recipe(name, 0).random]
+    trainings = sum("all_training" in r or r == "unclipped" for r in readings) * len(run.seeds)
+    trainings += published_seeds * ("published_schedule" in readings)
+    with run.progress(models=trainings * len(networks)):
+        for name in readings:
+            reading = READINGS[name]
+            for seed in run.seeds[:published_seeds] if reading.published_schedule else run.seeds:
+                measure(run, list(models), attack, reading, published_trainer, seed)
+    draw(run, attack, figure_examples)
+    run.finish()
+
+
+def measure(
+    run: Run,
+    models: list[str],
+    attack: dict[str, Any],
+    reading: Reading,
+    published_trainer: dict[str, Any],
+    seed: int,
+) -> None:
+    """One reading of the table for one seed. Rows without randomness are measured once."""
+    data = run.data.merged() if reading.all_training_data else run.data
+    attack = attack | reading.attack
+
+    @cache
+    def model(name: str) -> Trained:
+        recipe = run.recipe(name, seed)
+        if reading.published_schedule:
+            recipe = replace(recipe, trainer=published_trainer)
+        if reading.all_training_data and recipe.random:
+            recipe = retrained(run, recipe)
+        return run.trained(recipe, data)
+
+    @cache
+    def adversarial(crafting: str) -> Split:
+        return craft(build(attack), model(crafting).module, run.data.test)
+
+    def record(row: str, metric: str, *involved: str, **what: Any) -> None:
+        random = any(run.recipe(name, seed).random for name in involved)
+        if random or seed == run.seeds[0]:
+            value = run.percentage(lambda: run.measured(
+                {"models": [model(name).key for name in involved], **what},
+                lambda: error_rate(
+                    model(involved[-1]).module,
+                    adversarial(involved[0]) if "attack" in what else run.data.test,
+                ),
+            ))  # fmt: skip
+            run.record(row, metric + reading.suffix, value,
+                       seed=seed if random else None, n=len(run.data.test))  # fmt: skip
+
+    for crafting, targets in TARGETS.items():
+        for target in targets:
+            record(f"{crafting} -> {target}", "error_rate", crafting, target, attack=attack)
+    if not reading.attack:
+        for name in models:
+            record(name, "clean_error_rate", name)
+
+
+def retrained(run: Run, recipe: Recipe) -> Recipe:
+    """The recipe on all the training data: as many epochs as were best with a validation set."""
+    epochs = run.trained(recipe).best_epoch
+    return replace(recipe, trainer=recipe.trainer | {"max_epochs": epochs, "patience": None})
+
+
+def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
+    """The figure: digit, perturbation and adversarial digit, with every target's prediction."""
+    seed = run.seeds[0]
+    sample = Split(run.data.test.images[:examples], run.data.test.labels[:examples])
+    crafted = craft(build(attack), run.trained(run.recipe("maxout", seed)).module, sample)
+    targets = {name: run.trained(run.recipe(name, seed)).module for name in TARGETS["maxout"]}
+    transfer_figure(run.folder, sample, crafted, targets, title=run.heading())
