@@ -3,6 +3,7 @@
 Imported only when work starts, since it brings in torch.
 """
 
+import inspect
 import os
 import sys
 import traceback
@@ -34,8 +35,10 @@ def task(config: DictConfig) -> None:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         main = get_method(values["main"])
         check(values, main)
-        own = {k: v for k, v in values.items() if k in main.__code__.co_varnames[1 : main.__code__.co_argcount]}
-        main(Run(values, folder, "advx run " + " ".join(job.overrides.task)), **own)
+        run = Run(values, folder, "advx run " + " ".join(job.overrides.task))
+        run.check_models()
+        own = list(inspect.signature(main).parameters)[1:]
+        main(run, **{key: values[key] for key in own if key in values})
     except BaseException:
         (folder / "FAILED").write_text(traceback.format_exc())
         raise

@@ -2,14 +2,12 @@
 
 import json
 import logging
-import math
 import platform
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +20,10 @@ from advx.config.build import build
 from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, Diverged
-from advx.report.claims import test_claim
+from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store
-from advx.training.obtain import Recipe, Trained, obtain
+from advx.training.obtain import Recipe, Trained, construct, obtain
 from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
@@ -38,6 +36,9 @@ COMMON_KEYS = (
 
 EVALUATION_VERSION = 1
 """Raised by hand whenever a measurement comes to mean something else: kept rows are then redone."""
+
+MODEL_KEYS = ("models", "model", "crafting", "target")
+"""Top-level keys under which models stand."""
 
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
@@ -70,7 +71,11 @@ class Run:
     def data(self) -> Dataset:
         """The run's data set, on its device."""
         with self.timed("load", self.config["dataset"]["name"]):
-            node = {k: v for k, v in self.config["dataset"].items() if k not in ("input_shape", "classes")}
+            node = {
+                k: v
+                for k, v in self.config["dataset"].items()
+                if k not in ("input_shape", "classes")
+            }
             return build(node).to(self.device)
 
     @cached_property
@@ -85,6 +90,20 @@ class Run:
         defaults = {"trainer": self.config["trainer"], "defense": NO_DEFENSE, "path": path}
         return Recipe(model=node, seed=seed, **(defaults | parts))
 
+    def check_models(self) -> None:
+        """Refuse a model that does not fit the data, or the user's weights, before any training.
+
+        Raises:
+            ConfigError: the first model that cannot be used, and why.
+        """
+        for path, node in nodes(self.config):
+            if path.split(".")[0] in MODEL_KEYS:
+                recipe = self.recipe(node, self.seeds[0], path=path)
+                if node.get("weights"):
+                    obtain(recipe, self.data, self.store)
+                else:
+                    construct(recipe, self.data)
+
     def trained(self, recipe: Recipe, data: Dataset | None = None) -> Trained:
         """The trained model of a recipe, from the store or trained now, with the bar advancing."""
         name = recipe.model.get("name", recipe.path)
@@ -92,7 +111,9 @@ class Run:
 
         def on_epoch(progress: Progress) -> None:
             if self._bar is not None:
-                self._bar.set_description(f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}")
+                self._bar.set_description(
+                    f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}"
+                )
                 self._bar.update(1 / limit)
 
         before = self._bar.n if self._bar is not None else 0
@@ -161,7 +182,9 @@ class Run:
 
     def finish(self) -> None:
         """Write every file of the contract and print the table."""
-        outcomes = {c["claim"]: test_claim(c, self.results) for c in self.config.get("claims") or []}
+        outcomes = {
+            c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
+        }
         directions = {
             where: outcomes[listed["direction"]].holds
             for where, listed in self._chapter.items()
@@ -198,7 +221,16 @@ class Run:
         """Everything needed to make this run again."""
         data = self.data
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        packages = ("torch", "torchvision", "hydra-core", "omegaconf", "numpy", "scipy", "pandas", "advx")
+        packages = (
+            "torch",
+            "torchvision",
+            "hydra-core",
+            "omegaconf",
+            "numpy",
+            "scipy",
+            "pandas",
+            "advx",
+        )
         seconds: dict[str, float] = {}
         for (phase, _), spent in self.seconds.items():
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 1)
@@ -209,7 +241,12 @@ class Run:
             "platform": f"{platform.system()} {platform.machine()}",
             "device": str(self.device),
             "threads": torch.get_num_threads(),
-            "data": {"name": data.name, "fingerprint": data.fingerprint, "test": self.test_digest, "remarks": data.remarks},
+            "data": {
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "test": self.test_digest,
+                "remarks": data.remarks,
+            },
             "store_keys": self.models,
             "seconds": seconds,
             "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
@@ -259,5 +296,3 @@ def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 
 def _holds(holds: bool | None) -> str:
     return {True: "holds", False: "does not hold", None: "not tested"}[holds]
-
-

@@ -1,6 +1,6 @@
 """Train the bag of models and keep them in the store, where every experiment finds them.
 
-    advx run experiment=train scale=chapter seeds=[0,1,2]
+advx run experiment=train scale=chapter seeds=[0,1,2]
 """
 
 from typing import Any

@@ -47,6 +47,8 @@ def main(
             values = run.attempt(rates, [float("nan")] * 3)
             known = seed if source.random or victim.random else None
             run.record(row, "error_rate", values[0], seed=known, n=len(test))
-            run.record(f"{crafting['name']} -> itself", "error_rate", values[1], seed=known, n=len(test))
+            run.record(
+                f"{crafting['name']} -> itself", "error_rate", values[1], seed=known, n=len(test)
+            )
             run.record(target["name"], "clean_error_rate", values[2], seed=known, n=len(test))
     run.finish()

@@ -41,6 +41,8 @@ def input_gradient(
         x = images.detach().clone().requires_grad_(True)
         value = objective(model(x), labels)
         if not value.requires_grad:
-            raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+            raise NoGradientError(
+                f"{type(model).__name__}'s logits carry no gradient to the images"
+            )
         (gradient,) = torch.autograd.grad(value.sum(), x)
     return gradient

@@ -28,4 +28,6 @@ def target(node: DictConfig | dict[str, Any]) -> Any:
 
 def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """Instantiate a node; `extra` arguments win over the node's own."""
-    return instantiate({"_target_": plain(node)["_target_"]} | arguments(node), **extra, _convert_="all")
+    return instantiate(
+        {"_target_": plain(node)["_target_"]} | arguments(node), **extra, _convert_="all"
+    )

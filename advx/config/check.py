@@ -40,7 +40,9 @@ def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
     """
     name = plain(node).get("_target_")
     if not name or name == "???":
-        raise ConfigError(f"{path}._target_: not given; name a class or function, e.g. my_module.MyNet")
+        raise ConfigError(
+            f"{path}._target_: not given; name a class or function, e.g. my_module.MyNet"
+        )
     try:
         call = target(node)
     except Exception as error:  # whatever importing a user's own module raises

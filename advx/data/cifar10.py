@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torchvision
@@ -35,7 +36,7 @@ def load(
     """
     name = "cifar10"
     accepted = files.accepted_digests(digests)
-    published = {file: md5 for file, md5 in [*SOURCE.train_list, *SOURCE.test_list]}
+    published = dict([*SOURCE.train_list, *SOURCE.test_list])
     published[SOURCE.meta["filename"]] = SOURCE.meta["md5"]
     folder = Path(SOURCE.base_folder)
 
@@ -45,7 +46,9 @@ def load(
     roots = files.search_path(data_dir)
     root = next((root for root in roots if complete(root)), None)
     if root is None:
-        packed = next((root / SOURCE.filename for root in roots if (root / SOURCE.filename).exists()), None)
+        packed = next(
+            (root / SOURCE.filename for root in roots if (root / SOURCE.filename).exists()), None
+        )
         if packed is not None:
             root = _unpack(packed, name, accepted)
         else:
@@ -89,9 +92,9 @@ def _reader(others: dict[str, str]) -> type[torchvision.datasets.CIFAR10]:
     """torchvision's class, told the digests of the files that the user accepts."""
 
     class Accepted(SOURCE):  # type: ignore[misc, valid-type]
-        train_list = [[file, others.get(file, md5)] for file, md5 in SOURCE.train_list]
-        test_list = [[file, others.get(file, md5)] for file, md5 in SOURCE.test_list]
-        meta = SOURCE.meta | {
+        train_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in SOURCE.train_list]
+        test_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in SOURCE.test_list]
+        meta: ClassVar = SOURCE.meta | {
             "md5": others.get(SOURCE.meta["filename"], SOURCE.meta["md5"])
         }
 

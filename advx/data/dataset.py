@@ -109,7 +109,7 @@ def from_arrays(
             f"dataset.train={train} and dataset.validation={validation} ask for more than the "
             f"{len(labels):,} training examples of {name}"
         )
-    scaled = [
+    splits = [
         Split(x.float().div_(255), y.long())
         for x, y in (
             (images[:train], labels[:train]),
@@ -117,7 +117,7 @@ def from_arrays(
             (test_images, test_labels),
         )
     ]
-    return limited(Dataset(name, classes, *scaled, remarks=remarks), limit)
+    return limited(Dataset(name, classes, splits[0], splits[1], splits[2], remarks=remarks), limit)
 
 
 def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
@@ -129,11 +129,20 @@ def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
         raise ConfigError(
             f"dataset.limit.{min(unknown)}: unknown split; choose among train, validation, test"
         )
-    splits = {
-        name: stratified(getattr(dataset, name), count, key=f"dataset.limit.{name}")
-        for name, count in limit.items()
-    }
-    return replace(dataset, **splits, fingerprint="")
+
+    def kept(name: str) -> Split:
+        split: Split = getattr(dataset, name)
+        return (
+            stratified(split, limit[name], key=f"dataset.limit.{name}") if name in limit else split
+        )
+
+    return replace(
+        dataset,
+        train=kept("train"),
+        validation=kept("validation"),
+        test=kept("test"),
+        fingerprint="",
+    )
 
 
 def stratified(split: Split, count: int, *, key: str = "count") -> Split:

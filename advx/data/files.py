@@ -108,7 +108,9 @@ def download_root(data_dir: str | None) -> Path:
     raise DataError(f"cannot write to {cache_dir()}: name a writable folder in ADVX_CACHE")
 
 
-def download(name: str, files: list[str], data_dir: str | None, fetch: Callable[[Path], object]) -> Path:
+def download(
+    name: str, files: list[str], data_dir: str | None, fetch: Callable[[Path], object]
+) -> Path:
     """Call `fetch(root)`, which downloads into `root`; one clear line where it cannot.
 
     Raises:
@@ -123,7 +125,8 @@ def download(name: str, files: list[str], data_dir: str | None, fetch: Callable[
         reason = str(error).strip().splitlines()[-1]
         raise DataError(
             f"dataset={name}: missing {', '.join(files)}; looked in {looked}; download failed "
-            f"({reason}); set ADVX_DATA to a folder that holds them, or use dataset=mnist5k, which needs no files"
+            f"({reason}); set ADVX_DATA to a folder that holds them, or use "
+            "dataset=mnist5k, which needs no files"
         ) from error
     return root
 

@@ -5,6 +5,7 @@ must never be scored on them. Within each class, in file order, the first 350 di
 training, the next 50 for validation and the last 100 for the test.
 """
 
+import hashlib
 import os
 
 import numpy as np
@@ -37,11 +38,16 @@ def load(*, limit: dict[str, PositiveInt] | None = None) -> Dataset:
     for label in range(10):
         members = classes == label
         rank[members] = torch.arange(int(members.sum()))
-    splits = {
-        name: Split(images[(rank >= first) & (rank < last)], classes[(rank >= first) & (rank < last)])
-        for name, (first, last) in PER_CLASS.items()
-    }
-    return limited(Dataset("mnist5k", 10, **splits, part_of="mnist"), limit)
+
+    def split(name: str) -> Split:
+        first, last = PER_CLASS[name]
+        members = (rank >= first) & (rank < last)
+        return Split(images[members], classes[members])
+
+    whole = Dataset(
+        "mnist5k", 10, split("train"), split("validation"), split("test"), part_of="mnist"
+    )
+    return limited(whole, limit)
 
 
 def _arrays() -> tuple[np.ndarray, np.ndarray]:
@@ -74,6 +80,4 @@ def _arrays() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _is_expected(pixels: np.ndarray) -> bool:
-    import hashlib
-
     return hashlib.md5(pixels.tobytes()).hexdigest() == PIXELS_MD5

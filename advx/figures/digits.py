@@ -29,11 +29,10 @@ def transfer_figure(
     labels = clean.labels.cpu().numpy()
     said = {name: predictions(m, adversarial.images).cpu().numpy() for name, m in targets.items()}
     before = {name: predictions(m, clean.images).cpu().numpy() for name, m in targets.items()}
-    np.savez_compressed(
-        folder / "arrays.npz", images=x, adversarial=x_adv, labels=labels,
-        **{f"prediction_{name}": p for name, p in said.items()},
-        **{f"clean_prediction_{name}": p for name, p in before.items()},
-    )  # fmt: skip
+    arrays = {"images": x, "adversarial": x_adv, "labels": labels}
+    arrays |= {f"prediction_{name}": p for name, p in said.items()}
+    arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
+    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
     draw(folder, x, x_adv, labels, said, title)
 
 
@@ -73,14 +72,18 @@ def draw(
             )  # fmt: skip
     names = ["clean", f"perturbation\n(±{size:.2g})", "adversarial"]
     for row, name in enumerate(names):
-        axes[row, 0].annotate(name, (0, 0.5), (-6, 0), xycoords="axes fraction",
-                              textcoords="offset points", ha="right", va="center", fontsize=9)  # fmt: skip
+        axes[row, 0].annotate(
+            name, (0, 0.5), (-6, 0), xycoords="axes fraction",
+            textcoords="offset points", ha="right", va="center", fontsize=9,
+        )  # fmt: skip
     for line, name in enumerate(said):
         axes[2, 0].annotate(
             name.replace("_", " "), (0, 0), (-6, -13 - 16 * line), xycoords="axes fraction",
             textcoords="offset points", ha="right", va="center", fontsize=9,
         )  # fmt: skip
-    figure.suptitle(f"{title}\npredictions under each adversarial digit; mistakes in red", fontsize=8)
+    figure.suptitle(
+        f"{title}\npredictions under each adversarial digit; mistakes in red", fontsize=8
+    )
     for kind in ("png", "pdf"):
         figure.savefig(folder / f"transfer.{kind}", dpi=160, metadata=None)
     plt.close(figure)

@@ -22,7 +22,12 @@ class Linear(nn.Linear):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, *, init_range: float, max_column_norm: float | None
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        init_range: float,
+        max_column_norm: float | None,
     ) -> None:
         self.init_range = init_range
         self.max_column_norm = max_column_norm

@@ -38,14 +38,17 @@ class MaxoutNetwork(Classifier):
         keep_hidden: KeepProbability = 0.5,
     ) -> None:
         super().__init__()
-        bounds = {"init_range": init_range, "max_column_norm": max_column_norm}
         layers = Sequential(Dropout(keep_input, scale=1.0))
         width = features(input_shape)
         for count in units:
-            layers.append(Maxout(width, count, pieces, **bounds))
+            layers.append(
+                Maxout(width, count, pieces, init_range=init_range, max_column_norm=max_column_norm)
+            )
             layers.append(Dropout(keep_hidden, scale=1.0 / keep_hidden))
             width = count
-        layers.append(Linear(width, classes, **bounds))
+        layers.append(
+            Linear(width, classes, init_range=init_range, max_column_norm=max_column_norm)
+        )
         self.layers = layers
 
     def forward(self, x: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class SmoothedNearestNeighbor(Memory):
         self.register_buffer("offsets", self.images.square().sum(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images (batch, *input_shape) to logits (batch, classes), up to a constant of the image."""
+        """Images (batch, *input_shape) to logits (batch, classes), up to an image's constant."""
         x = x.flatten(1)
         images, offsets = self.images.to(x.dtype), self.offsets.to(x.dtype)
         rows = max(1, self.chunk_bytes // (len(images) * x.element_size()))
@@ -76,7 +76,7 @@ class _ClassLogSumExp(torch.autograd.Function):
         return logits
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         x, images, offsets, logits = ctx.saved_tensors
         weights = torch.addmm(-offsets, x, images.T, alpha=2)
         for label, block in enumerate(weights.split(ctx.counts, dim=1)):

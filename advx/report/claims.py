@@ -27,7 +27,7 @@ class Outcome:
     evidence: str
 
 
-def test_claim(claim: dict[str, Any], results: Results) -> Outcome:
+def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
     """Test one claim, {claim, predicate}, on the rows measured.
 
     Raises:
@@ -42,13 +42,15 @@ def test_claim(claim: dict[str, Any], results: Results) -> Outcome:
     sides = {term: _values(term, results) for term in [left, *right]}
     seeds = sorted({seed for values in sides.values() for seed in values if seed is not None})
     held = []
-    for seed in seeds or [None]:
+    for seed in seeds or [-1]:
         values = [sides[term].get(seed, sides[term].get(None)) for term in [left, *right]]
         if any(value is None or value != value for value in values):
             continue
         first, rest = values[0], values[1:]
         held.append(all(first < other if sign == "<" else first > other for other in rest))  # type: ignore[operator]
-    evidence = "; ".join(f"{term.strip('`')} {_mean(values)}" for term, values in sides.items() if "`" in term)
+    evidence = "; ".join(
+        f"{term.strip('`')} {_mean(values)}" for term, values in sides.items() if "`" in term
+    )
     return Outcome(
         claim["claim"], predicate, all(held) if held else None, f"{sum(held)}/{len(held)}", evidence
     )
@@ -61,7 +63,9 @@ def _values(term: str, results: Results) -> dict[int | None, float]:
     row, metric, number = match.groups()
     if number is not None:
         return {None: float(number)}
-    return {r.seed: r.value for r in results.rows if (r.row, r.metric) == (row, metric or "error_rate")}
+    return {
+        r.seed: r.value for r in results.rows if (r.row, r.metric) == (row, metric or "error_rate")
+    }
 
 
 def _mean(values: dict[int | None, float]) -> str:

@@ -38,4 +38,6 @@ def prediction(values: Sequence[float], n: int | None) -> tuple[float, float]:
     if n is None:
         return mean - half, mean + half
     low, high = wilson(mean, n)
-    return max(0.0, mean - math.hypot(half, mean - low)), min(100.0, mean + math.hypot(half, high - mean))
+    return max(0.0, mean - math.hypot(half, mean - low)), min(
+        100.0, mean + math.hypot(half, high - mean)
+    )

@@ -63,7 +63,7 @@ class Results:
     def summary(
         self, *, judge: bool, directions: dict[tuple[str, str], bool | None] | None = None
     ) -> list[SummaryRow]:
-        """One line for each (row, metric); verdicts only where `judge` and the chapter has a figure."""
+        """One line for each (row, metric); verdicts only if `judge` and the chapter has one."""
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in self.rows:
             groups.setdefault((row.row, row.metric), []).append(row)
@@ -92,7 +92,18 @@ class Results:
                 )
             lines.append(
                 SummaryRow(
-                    self.experiment, name, metric, unit, chapter, mean, low, high, len(rows), n, said, note
+                    self.experiment,
+                    name,
+                    metric,
+                    unit,
+                    chapter,
+                    mean,
+                    low,
+                    high,
+                    len(rows),
+                    n,
+                    said,
+                    note,
                 )
             )
         return lines
@@ -135,7 +146,9 @@ def table(lines: Sequence[SummaryRow], style: str = "simple") -> str:
         headers=used,
         tablefmt=style,
         disable_numparse=True,
-        colalign=["left" if key in ("row", "metric", "verdict", "note") else "right" for key in used],
+        colalign=[
+            "left" if key in ("row", "metric", "verdict", "note") else "right" for key in used
+        ],
     )
 
 

@@ -86,7 +86,9 @@ class Store:
         meta = self.meta(key)
         if meta is None:
             unfinished = (self.path(key) / CHECKPOINT).exists()
-            return "training unfinished (checkpoint kept)" if unfinished else "no readable meta.json"
+            return (
+                "training unfinished (checkpoint kept)" if unfinished else "no readable meta.json"
+            )
         try:
             content = (self.path(key) / WEIGHTS).read_bytes()
         except OSError:

@@ -154,7 +154,9 @@ def obtain(
         key,
         best_epoch=meta["best_epoch"],
         epochs=meta["epochs"],
-        validation_error=math.nan if meta["validation_error_rate"] is None else meta["validation_error_rate"],
+        validation_error=math.nan
+        if meta["validation_error_rate"] is None
+        else meta["validation_error_rate"],
         seconds=meta["seconds"],
     )
 
@@ -219,7 +221,9 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:
         module.load_state_dict(state)
     except Exception as error:
         reason = str(error).strip().splitlines()[0]
-        raise ConfigError(f"{key}: cannot be loaded into {type(module).__name__} ({reason})") from error
+        raise ConfigError(
+            f"{key}: cannot be loaded into {type(module).__name__} ({reason})"
+        ) from error
     trained_on = recipe.model.get("trained_on") or _trained_on(path)
     if trained_on is not None and trained_on == data.part_of:
         raise ConfigError(

@@ -1,0 +1,41 @@
+# advx: `make` lists the targets. Each does its own set-up in .venv; only python3 and make are needed.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test smoke reproduce-all report lint
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
+
+setup: $(READY) ## create .venv with the locked packages and advx itself
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+quickstart: $(READY) ## Table 1.1 on digits that need no download, about 5 minutes on two cores
+	$(BIN)/advx run experiment=transfer_table
+
+test: $(READY) ## every test, about 10 minutes on two cores; more of them where ADVX_DATA is set
+	$(BIN)/python -m pytest
+
+smoke: $(READY) ## every experiment at its smallest size
+	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
+		$(BIN)/advx run experiment=$$name scale=smoke || exit 1; done
+
+reproduce-all: $(READY) ## every experiment at the chapter's size: hours; run it again to continue
+	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
+		$(BIN)/advx run experiment=$$name scale=chapter || exit 1; done
+
+report: $(READY) ## one table over the latest runs
+	$(BIN)/advx report
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p advx

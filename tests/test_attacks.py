@@ -1,0 +1,134 @@
+"""FGSM and its parts against closed forms."""
+
+import pytest
+import torch
+from torch import nn
+
+from advx.attacks import norms
+from advx.attacks.fgsm import FGSM
+from advx.attacks.gradient import input_gradient
+from advx.attacks.objectives import cross_entropy, log_odds
+from advx.errors import ConfigError, NoGradientError
+from advx.models.maxout import MaxoutNetwork
+from advx.models.nearest_neighbor import NearestNeighbor
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(16, 1, 5, 5, dtype=torch.float64), torch.arange(16) % 4
+
+
+def test_binary_logit_moves_by_exactly_epsilon_times_the_l1_norm() -> None:
+    w = torch.randn(25, dtype=torch.float64)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([w, torch.zeros(25)]))
+    x, y = torch.rand(8, 1, 5, 5, dtype=torch.float64), torch.zeros(8, dtype=torch.long)
+    moved = FGSM(epsilon=0.1)(model, x, y)
+    change = (model(moved) - model(x))[:, 0]
+    torch.testing.assert_close(change, torch.full((8,), -0.1 * float(w.abs().sum())).double())
+
+
+def test_l2_step_has_length_epsilon_along_the_gradient(linear, batch) -> None:
+    x, y = batch
+    step = FGSM(epsilon=0.3, norm="l2")(linear, x, y) - x
+    gradient = input_gradient(linear, x, y, log_odds)
+    torch.testing.assert_close(norms.length(step, "l2"), torch.full((16,), 0.3).double())
+    cosine = nn.functional.cosine_similarity(step.flatten(1), gradient.flatten(1))
+    torch.testing.assert_close(cosine, torch.ones(16).double())
+
+
+def test_l2_direction_survives_underflow() -> None:
+    tiny = torch.full((1, 4), 1e-30)
+    assert norms.length(norms.steepest(tiny, "l2"), "l2").item() == pytest.approx(1, abs=1e-6)
+    assert norms.steepest(torch.zeros(1, 4), "l2").abs().sum() == 0
+
+
+def test_log_odds_and_cross_entropy_agree_in_direction(batch) -> None:
+    x, y = batch
+    model = MaxoutNetwork(input_shape=(1, 5, 5), classes=4, units=(12, 12), init_range=0.5).double()
+    a = input_gradient(model, x, y, log_odds)
+    b = input_gradient(model, x, y, cross_entropy)
+    p = model.eval()(x).softmax(1).gather(1, y[:, None])
+    torch.testing.assert_close(b, a * (1 - p)[:, :, None, None])
+
+
+def test_log_odds_survives_where_float32_cross_entropy_vanishes() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 3))
+    with torch.no_grad():
+        model[1].weight.mul_(50)
+        model[1].bias.copy_(torch.tensor([200.0, 0, 0]))
+    x, y = torch.rand(4, 1, 5, 5), torch.zeros(4, dtype=torch.long)
+    assert norms.vanished(input_gradient(model, x, y, cross_entropy)).all()
+    assert not norms.vanished(input_gradient(model, x, y, log_odds)).any()
+    assert (FGSM(epsilon=0.1, objective="cross_entropy")(model, x, y) == x).all()
+    assert (FGSM(epsilon=0.1)(model, x, y) != x).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("targeted", [False, True])
+def test_stays_in_the_ball_and_the_clip_range(linear, batch, norm, targeted) -> None:
+    x, y = batch
+    moved = FGSM(epsilon=0.4, norm=norm, clip=(0.0, 1.0), targeted=targeted)(linear, x, y)
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+    assert (norms.length(moved - x, norm) <= 0.4 * (1 + 1e-15)).all()
+
+
+def test_epsilon_zero_is_the_identity(linear, batch) -> None:
+    assert (FGSM(epsilon=0.0)(linear, *batch) == batch[0]).all()
+
+
+def test_targeted_raises_the_target_and_untargeted_lowers_the_label(linear, batch) -> None:
+    x, y = batch
+    before = log_odds(linear(x), y)
+    assert (log_odds(linear(FGSM(epsilon=0.1)(linear, x, y)), y) > before).all()
+    assert (log_odds(linear(FGSM(epsilon=0.1, targeted=True)(linear, x, y)), y) < before).all()
+
+
+def test_each_example_is_independent_of_its_batch(batch) -> None:
+    x, y = batch
+    model = MaxoutNetwork(input_shape=(1, 5, 5), classes=4, units=(12,), init_range=0.5).double()
+    together = FGSM(epsilon=0.2, norm="l2")(model, x, y)
+    alone = torch.cat(
+        [FGSM(epsilon=0.2, norm="l2")(model, x[i : i + 1], y[i : i + 1]) for i in range(16)]
+    )
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
+
+
+def test_leaves_model_and_images_as_they_were(batch) -> None:
+    x, y = batch
+    model = nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(25), nn.Dropout(0.5), nn.Linear(25, 4)
+    ).double()
+    model[2].eval()
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    copy = x.clone()
+    first = FGSM(epsilon=0.1)(model, x, y)
+    assert torch.equal(first, FGSM(epsilon=0.1)(model, x, y))  # no dropout noise while crafting
+    assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+    assert all(p.grad is None for p in model.parameters())
+    assert [m.training for m in model] == [True, True, False, True]
+    assert torch.equal(x, copy)
+    assert not x.requires_grad
+
+
+def test_refuses_a_model_without_gradient(batch) -> None:
+    model = NearestNeighbor(input_shape=(1, 5, 5), classes=4)
+    model.remember(*batch)
+    with pytest.raises(NoGradientError, match="NearestNeighbor has no gradient"):
+        FGSM(epsilon=0.1)(model, *batch)
+
+
+def test_training_cost_needs_a_cost() -> None:
+    with pytest.raises(ConfigError, match="training_cost"):
+        FGSM(epsilon=0.1, objective="training_cost")
+
+
+def test_equals_foolbox_in_float64(linear, batch) -> None:
+    foolbox = pytest.importorskip("foolbox")
+    x, y = batch
+    wrapped = foolbox.PyTorchModel(linear.eval(), bounds=(0, 1), device="cpu")
+    _, theirs, _ = foolbox.attacks.FGSM(random_start=False)(wrapped, x, y, epsilons=0.2)
+    ours = FGSM(epsilon=0.2, objective="cross_entropy", clip=(0.0, 1.0))(linear, x, y)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)

@@ -1,0 +1,101 @@
+"""What holds for the project as a whole: layers, packaging, configuration."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_method
+from omegaconf import OmegaConf
+
+from advx.listing import choices
+from advx.run import check
+
+ROOT = Path(__file__).parent.parent
+LAYERS = [
+    {"errors", "types"},
+    {"config", "listing"},
+    {"models", "data"},
+    {"attacks", "defenses"},
+    {"store", "evaluation"},
+    {"training", "figures", "report"},
+    {"run"},
+    {"experiments"},
+    {"hydra_run"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def imports(path: Path) -> set[str]:
+    """Second parts of the `advx.…` modules that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("advx."):
+            found.add(node.module.split(".")[1])
+        if isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("advx.")}
+    return found
+
+
+SOURCES = sorted([*(ROOT / "advx").rglob("*.py"), *(ROOT / "experiments").rglob("*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_dependencies_run_one_way(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    own = parts[0] if parts[0] == "experiments" else parts[1]
+    if own == "__init__":
+        return
+    for name in imports(path):
+        assert LEVEL[name] <= LEVEL[own], f"{own} must not import {name}"
+
+
+def test_only_build_calls_instantiate() -> None:
+    users = [p for p in SOURCES if "instantiate" in p.read_text() and p.name != "build.py"]
+    assert users == []
+
+
+def test_packages_are_listed_completely() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {
+        ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "advx").rglob("__init__.py")
+    }
+    assert set(listed) == found | {"advx.conf", "advx.experiments"}
+
+
+def test_lock_file_has_hashes_and_no_address() -> None:
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    assert text.count("==") <= text.count("--hash=sha256:")
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
+@pytest.mark.parametrize("experiment", choices()["experiment"])
+def test_every_configuration_composes_and_checks(experiment: str, scale: str) -> None:
+    with initialize_config_module("advx.conf", version_base="1.3"):
+        config = compose(
+            "config", [f"experiment={experiment}", f"scale={scale}"], return_hydra_config=True
+        )
+        HydraConfig.instance().set_config(config)
+        values = OmegaConf.to_container(config, resolve=False)
+        values.pop("hydra")
+        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(values)), resolve=True)
+    assert plain["experiment"] == experiment
+    assert plain["scale"] == scale
+    check(plain, get_method(plain["main"]))
+
+
+def test_transcribed_figures_match_the_chapter() -> None:
+    with initialize_config_module("advx.conf", version_base="1.3"):
+        config = compose("config", ["experiment=transfer_table"])
+    figures = {r.row: r.chapter for r in config.rows if r.metric == "error_rate"}
+    assert figures == {
+        "maxout -> nearest_neighbor": 25.3,
+        "smoothed_nearest_neighbor -> nearest_neighbor": 47.2,
+        "maxout -> relu": 47.2,
+        "maxout -> tanh": 99.3,
+        "maxout -> softmax_regression": 88.9,
+    }

@@ -1,0 +1,124 @@
+"""Splits, subsets and digests."""
+
+import gzip
+import hashlib
+import json
+import os
+
+import pytest
+import torch
+import torchvision
+
+from advx.data import cifar10, files, mnist, mnist5k
+from advx.data.dataset import Split, stratified
+from advx.errors import ConfigError, DataError
+
+needs_data = pytest.mark.skipif("ADVX_DATA" not in os.environ, reason="ADVX_DATA is not set")
+
+
+def test_mnist5k_is_stratified_and_disjoint() -> None:
+    data = mnist5k.load()
+    for split, count in ((data.train, 350), (data.validation, 50), (data.test, 100)):
+        assert torch.bincount(split.labels).tolist() == [count] * 10
+    rows = torch.cat([data.train.images, data.validation.images, data.test.images]).flatten(1)
+    assert len(rows.unique(dim=0)) == 5000
+    assert data.fingerprint == "195bd19d754a11a3"
+    assert data.part_of == "mnist"
+
+
+def test_stratified_subset_keeps_proportions_and_order() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)[torch.randperm(100)]
+    split = Split(torch.arange(100).float(), labels)
+    subset = stratified(split, 17)
+    assert len(subset) == 17
+    assert torch.bincount(subset.labels).tolist() == [9, 5, 3]  # shares 8.5, 5.1, 3.4
+    assert (subset.images.diff() > 0).all()
+    with pytest.raises(ConfigError, match="only 100"):
+        stratified(split, 101)
+
+
+@pytest.fixture
+def fake_mnist(tmp_path, monkeypatch):
+    """Sixteen-example files in MNIST's format whose digests count as published."""
+    monkeypatch.setenv("ADVX_CACHE", str(tmp_path / "cache"))
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    resources = []
+    for name, _ in torchvision.datasets.MNIST.resources:
+        images = "images" in name
+        head = bytes([0, 0, 8, 3 if images else 1]) + (16).to_bytes(4, "big")
+        head += (28).to_bytes(4, "big") * 2 if images else b""
+        body = (
+            bytes((i * 7) % 251 for i in range(16 * 784)) if images else bytes(range(10)) + bytes(6)
+        )
+        (raw / name).write_bytes(gzip.compress(head + body, mtime=0))
+        resources.append((name, hashlib.md5((raw / name).read_bytes()).hexdigest()))
+    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
+    return tmp_path / "data"
+
+
+def load(folder, **more):
+    return mnist.load(data_dir=str(folder), train=12, validation=4, **more)
+
+
+def test_packed_files_are_unpacked_into_the_cache(fake_mnist, tmp_path) -> None:
+    data = load(fake_mnist)
+    assert (len(data.train), len(data.validation), len(data.test)) == (12, 4, 16)
+    assert data.train.images[0, 0, 0, 1].item() == pytest.approx(7 / 255)
+    assert sorted(p.suffix for p in fake_mnist.rglob("*-ubyte*")) == [".gz"] * 4
+    unpacked = next((tmp_path / "cache").rglob("train-images-idx3-ubyte"))
+    unpacked.write_bytes(b"damaged")
+    assert torch.equal(load(fake_mnist).train.images, data.train.images)
+
+
+def test_damaged_file_is_refused_and_can_be_accepted(fake_mnist, tmp_path) -> None:
+    path = fake_mnist / "MNIST" / "raw" / "t10k-labels-idx1-ubyte.gz"
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content, compresslevel=1, mtime=1))
+    with pytest.raises(
+        DataError, match=r"t10k-labels.* has MD5 .* expected .*dataset\.digests=FILE"
+    ):
+        load(fake_mnist)
+    digests = tmp_path / "digests.json"
+    digests.write_text(json.dumps({f"MNIST/raw/{path.name}": files.digest(path)}))
+    data = load(fake_mnist, digests=str(digests))
+    assert "1 data files differ from the published ones" in data.remarks[0]
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(DataError, match="has MD5"):
+        load(fake_mnist, digests=str(digests))
+
+
+def test_missing_files_offline_is_one_helpful_line(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("ADVX_CACHE", str(tmp_path / "cache"))
+
+    def refuse(*_, **__):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(DataError) as caught:
+        mnist.load(data_dir=str(tmp_path / "none"))
+    line = str(caught.value)
+    assert "\n" not in line
+    for part in ("train-images-idx3-ubyte.gz", str(tmp_path / "none"), "dataset=mnist5k"):
+        assert part in line
+
+
+@needs_data
+@pytest.mark.mnist
+def test_real_mnist() -> None:
+    data = mnist.load(data_dir=os.environ["ADVX_DATA"])
+    assert [len(s) for s in (data.train, data.validation, data.test)] == [50_000, 10_000, 10_000]
+    assert data.fingerprint == "495db0cdc0051860"
+    ours = {row.numpy().tobytes() for row in mnist5k.load().test.images}
+    theirs = {row.numpy().tobytes() for row in data.train.images}
+    assert ours <= theirs, "mnist5k must be a part of MNIST's first 50,000 training digits"
+
+
+@needs_data
+@pytest.mark.cifar10
+def test_real_cifar10_needs_its_digests_named() -> None:
+    folder = os.environ["ADVX_DATA"]
+    data = cifar10.load(data_dir=folder, digests=f"{folder}/cifar10_digests.json")
+    assert data.input_shape == (3, 32, 32)
+    assert torch.bincount(data.test.labels).tolist() == [1000] * 10
+    assert "6 data files differ" in data.remarks[0]

@@ -1,0 +1,80 @@
+"""Intervals, verdicts and claims on made-up seeds, against formulas written out here."""
+
+import math
+
+import pytest
+from scipy import stats
+
+from advx.report.claims import judge_claim
+from advx.report.intervals import prediction, wilson
+from advx.report.results import Results, Row, csv_text
+from advx.report.verdict import verdict
+
+
+def test_wilson_equals_scipy() -> None:
+    expected = stats.binomtest(37, 200).proportion_ci(method="wilson")
+    assert wilson(18.5, 200) == pytest.approx((100 * expected.low, 100 * expected.high))
+
+
+def test_prediction_interval_of_three_seeds() -> None:
+    t = stats.t.ppf(0.975, 2)
+    assert prediction([1.0, 2.0, 3.0], None) == pytest.approx(
+        (2 - t * math.sqrt(4 / 3), 2 + t * math.sqrt(4 / 3))
+    )
+    low, high = prediction([49.0, 50.0, 51.0], 100)
+    inner = wilson(50.0, 100)
+    assert low == pytest.approx(50 - math.hypot(t * math.sqrt(4 / 3), 50 - inner[0]))
+    assert high == pytest.approx(50 + math.hypot(t * math.sqrt(4 / 3), inner[1] - 50))
+    assert prediction([50.0, 50.0], 100) == pytest.approx(inner)
+    assert all(math.isnan(bound) for bound in prediction([50.0], 100))
+
+
+@pytest.mark.parametrize(
+    ("chapter", "mean", "low", "high", "clean", "direction", "expected"),
+    [
+        (25.3, 26.0, 24.0, 28.0, False, None, "reproduced"),
+        (30.0, 26.0, 24.0, 28.0, False, None, "near"),
+        (31.5, 26.0, 24.0, 28.0, False, None, "not reproduced"),
+        (31.5, 26.0, 24.0, 28.0, False, True, "direction only"),
+        (31.5, 26.0, 24.0, 28.0, False, False, "not reproduced"),
+        (1.28, 1.0, 0.9, 1.1, True, None, "near"),
+        (1.38, 1.0, 0.9, 1.1, True, None, "not reproduced"),
+        (26.0, 26.0, 10.0, 42.0, False, None, "inconclusive"),
+        (26.0, 26.0, math.nan, math.nan, False, None, "inconclusive"),
+    ],
+)
+def test_verdict_rule(chapter, mean, low, high, clean, direction, expected) -> None:
+    assert verdict(chapter, mean, low, high, clean=clean, direction=direction) == expected
+
+
+def results(**rows: list[float]) -> Results:
+    made = Results("demo")
+    for name, values in rows.items():
+        for seed, value in enumerate(values):
+            made.add(Row("demo", name, "error_rate", seed, value, n=1000))
+    return made
+
+
+def test_claims_are_paired_over_seeds() -> None:
+    made = results(a=[1.0, 5.0], b=[2.0, 6.0], c=[1.5, 4.0])
+    assert judge_claim({"claim": "x", "predicate": "`a` < `b`"}, made).holds is True
+    outcome = judge_claim({"claim": "x", "predicate": "`a` < `b`, `c`"}, made)
+    assert (outcome.holds, outcome.seeds) == (False, "1/2")
+    assert judge_claim({"claim": "x", "predicate": "`a` > 0.5"}, made).holds is True
+    assert judge_claim({"claim": "x", "predicate": "`missing` > 0.5"}, made).holds is None
+
+
+def test_a_diverged_seed_stays_a_row() -> None:
+    (line,) = results(a=[10.0, math.nan, 12.0]).summary(judge=False)
+    assert (line.seeds, line.mean, line.note) == (3, 11.0, "1 seed(s) diverged")
+
+
+def test_no_verdict_away_from_the_chapters_scale() -> None:
+    made = Results("demo")
+    made.add(Row("demo", "a", "error_rate", None, 50.0, n=1000, chapter=50.0))
+    assert made.summary(judge=False)[0].verdict == ""
+    assert made.summary(judge=True)[0].verdict == "reproduced"
+
+
+def test_numbers_are_written_without_noise() -> None:
+    assert csv_text(["a", "b", "c"], [[1.50, math.nan, None]]) == "a,b,c\n1.5,,\n"

@@ -1,0 +1,188 @@
+"""The training loop against the written-out recipe; resume and store to the byte."""
+
+import copy
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from advx.defenses.none import NoDefense
+from advx.errors import ConfigError, Diverged
+from advx.store.store import Store, serialised
+from advx.training.obtain import Recipe, obtain
+from advx.training.trainer import Progress, Trainer, epoch_seed
+
+MODEL = {
+    "name": "maxout",
+    "_target_": "advx.models.maxout.MaxoutNetwork",
+    "input_shape": [1, 4, 4],
+    "classes": 3,
+    "units": [8],
+    "init_range": 0.3,
+}
+TRAINER = {
+    "_target_": "advx.training.trainer.Trainer",
+    "batch_size": 10,
+    "max_epochs": 6,
+    "patience": None,
+}
+NONE = {"_target_": "advx.defenses.none.NoDefense"}
+
+
+def recipe(**changes) -> Recipe:
+    return Recipe(**({"model": MODEL, "trainer": TRAINER, "defense": NONE, "seed": 0} | changes))
+
+
+def test_updates_are_the_authors_velocity_form(tiny) -> None:
+    """v ← μv − λ∇J, w ← w + v with λ divided after every update, replayed by hand."""
+    trainer = Trainer(batch_size=10, learning_rate=0.5, learning_rate_divisor=1.3,
+                      momentum=0.4, final_momentum=0.8, momentum_epochs=3, max_epochs=4,
+                      patience=None)  # fmt: skip
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    by_hand = copy.deepcopy(model)
+    fitted = copy.deepcopy(model)
+    states: list[dict] = []
+    trainer.fit(fitted, NoDefense(), tiny, seed=3,
+                on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])))  # fmt: skip
+    velocity = [torch.zeros_like(p) for p in by_hand.parameters()]
+    rate = 0.5
+    for epoch in range(1, 5):
+        torch.manual_seed(epoch_seed(3, epoch))
+        order = torch.randperm(60)
+        mu = 0.4 + 0.4 * min(1, (epoch - 1) / 2)
+        for batch in order.split(10):
+            by_hand.zero_grad()
+            F.cross_entropy(by_hand(tiny.train.images[batch]), tiny.train.labels[batch]).backward()
+            with torch.no_grad():
+                for p, v in zip(by_hand.parameters(), velocity, strict=True):
+                    v.mul_(mu).sub_(rate * p.grad)
+                    p.add_(v)
+            rate = max(rate / 1.3, 1e-6)
+        for name, value in by_hand.state_dict().items():
+            torch.testing.assert_close(states[epoch - 1][name], value)
+
+
+def test_published_momentum_and_rate() -> None:
+    trainer = Trainer()
+    assert trainer.momentum_at(1) == 0.5
+    assert trainer.momentum_at(250) == trainer.momentum_at(400) == 0.7
+    assert trainer.learning_rate_at(500) == pytest.approx(0.1 / 1.000004**500, rel=1e-12)
+    assert trainer.learning_rate_at(10**8) == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("best", "epoch", "expected"), [(5, 24, False), (5, 25, True), (99, 100, True)]
+)
+def test_stopping_rule(best, epoch, expected) -> None:
+    trainer = Trainer(max_epochs=100, patience=20)
+    assert trainer.finished(Progress(epoch=epoch, best_epoch=best)) is expected
+
+
+def test_keeps_the_best_epochs_parameters(tiny) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    trainer = Trainer(batch_size=10, learning_rate=3.0, max_epochs=12, patience=None)
+    progress = trainer.fit(model, NoDefense(), tiny, seed=0)
+    errors = [row["validation_error_rate"] for row in progress.history]
+    assert progress.best_error == min(errors)
+    assert errors.index(min(errors)) + 1 == progress.best_epoch
+    wrong = (model(tiny.validation.images).argmax(1) != tiny.validation.labels).float().mean()
+    assert 100 * wrong.item() == pytest.approx(progress.best_error)
+
+
+def test_nan_and_hopeless_losses_stop_training(tiny) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    trainer = Trainer(batch_size=10, max_epochs=30, patience=None)
+    with pytest.raises(Diverged, match="became nan in epoch 1"):
+        trainer.fit(model, lambda m, x, y: m(x).sum() * math.nan, tiny, seed=0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    with pytest.raises(Diverged, match="above that of guessing"):
+        trainer.fit(model, lambda m, x, y: F.cross_entropy(m(x), y) * 0 + 5, tiny, seed=0)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 5])
+def test_a_killed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, epoch) -> None:
+    monkeypatch.setattr("advx.training.obtain.CHECKPOINT_SECONDS", 0.0)
+    whole = obtain(recipe(), tiny, Store(tmp_path / "whole"))
+
+    def kill(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise Killed
+
+    with pytest.raises(Killed):
+        obtain(recipe(), tiny, Store(tmp_path / "killed"), kill)
+    seen: list[int] = []
+    again = obtain(recipe(), tiny, Store(tmp_path / "killed"), lambda p: seen.append(p.epoch))
+    assert seen == list(range(epoch + 1, 7))
+    paths = [tmp_path / name / "models" / whole.key / "weights.pt" for name in ("whole", "killed")]
+    assert again.key == whole.key
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_trained_once_then_loaded(tiny, tmp_path) -> None:
+    store = Store(tmp_path)
+    first = obtain(recipe(), tiny, store)
+    second = obtain(recipe(), tiny, store, lambda _: pytest.fail("trained again"))
+    assert serialised(first.module.state_dict()) == serialised(second.module.state_dict())
+    assert store.problem(first.key) is None
+
+
+def test_key_ignores_spelling_and_follows_meaning(tiny) -> None:
+    key = recipe().content(tiny)
+    assert recipe(model=MODEL | {"pieces": 5, "name": "other"}).content(tiny) == key
+    assert recipe(trainer=TRAINER | {"momentum": 0.50}).content(tiny) == key
+    assert recipe(seed=1).content(tiny) != key
+    assert recipe(model=MODEL | {"pieces": 4}).content(tiny) != key
+    assert recipe().content(tiny.merged()) != key
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", None])
+def test_a_corrupt_entry_is_trained_again_with_a_warning(tiny, tmp_path, caplog, damage) -> None:
+    store = Store(tmp_path)
+    made = obtain(recipe(), tiny, store)
+    path = store.path(made.key) / "weights.pt"
+    good = path.read_bytes()
+    path.write_bytes(damage) if damage is not None else path.unlink()
+    obtain(recipe(), tiny, store)
+    assert path.read_bytes() == good
+    assert made.key in caplog.text
+    assert "training it again" in caplog.text
+
+
+def test_a_model_that_does_not_fit_is_refused(tiny, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="does not fit dataset=tiny"):
+        obtain(recipe(model=MODEL | {"input_shape": [1, 5, 5]}), tiny, Store(tmp_path))
+    with pytest.raises(ConfigError, match=r"gives \(2, 7\)"):
+        obtain(recipe(model=MODEL | {"classes": 7}), tiny, Store(tmp_path))
+
+
+def test_weights_trained_on_the_containing_data_set_are_refused(tiny, tmp_path) -> None:
+    from dataclasses import replace
+
+    made = obtain(recipe(), replace(tiny, name="mnist"), Store(tmp_path))
+    path = str(tmp_path / "models" / made.key / "weights.pt")
+    own = recipe(model=MODEL | {"weights": path})
+    with pytest.raises(ConfigError, match="trained on mnist"):
+        obtain(own, replace(tiny, name="mnist5k", part_of="mnist"), Store(tmp_path))
+    assert obtain(own, replace(tiny, name="mnist"), Store(tmp_path)).epochs == 0
+
+
+def test_golden_losses_announce_a_change_of_meaning(tiny) -> None:
+    """If this fails, training means something else: raise RECIPE_VERSION and renew the numbers."""
+    torch.manual_seed(0)
+    from advx.models.maxout import MaxoutNetwork
+
+    model = MaxoutNetwork(input_shape=(1, 4, 4), classes=3, units=(8,), init_range=0.3)
+    progress = Trainer(batch_size=10, max_epochs=3, patience=None).fit(
+        model, NoDefense(), tiny, seed=0
+    )
+    losses = [round(row["training_loss"], 3) for row in progress.history]
+    assert losses == GOLDEN
+
+
+GOLDEN = [1.081, 0.96, 0.769]
