@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from advx import __version__
 
@@ -13,6 +14,24 @@ examples:
   advx run -m experiment=transfer model@crafting=maxout,relu model@target=tanh
   advx run --help                                    Hydra's own options
 """
+
+BASH_COMPLETION = r"""
+_advx() {
+  local word="${COMP_WORDS[COMP_CWORD]}"
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "run list doctor report store completion" -- "$word"))
+  elif [ "${COMP_WORDS[1]}" = run ]; then
+    local choices
+    choices=$(COMP_LINE="advx ${COMP_LINE#*run }" advx run -sc query=bash 2>/dev/null)
+    COMPREPLY=($(compgen -o nospace -W "$choices" -- "$word"))
+  elif [ "${COMP_WORDS[1]}" = store ]; then
+    COMPREPLY=($(compgen -W "ls verify prune" -- "$word"))
+  fi
+}
+COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
+complete -o nospace -o default -F _advx advx
+"""
+"""Completes verbs here and everything after `advx run` through Hydra's own query."""
 
 
 def main() -> None:
@@ -25,12 +44,35 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
     verbs.add_parser("list", help="experiments, and the choices of every group")
+    verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
+    report = verbs.add_parser("report", help="one table over the latest runs")
+    report.add_argument("--outputs", type=Path, default=Path("outputs"))
+    store = verbs.add_parser("store", help="trained models: ls, verify, prune")
+    store.add_argument("action", choices=["ls", "verify", "prune"])
+    store.add_argument("--store", type=Path, default=Path("outputs/store"))
+    completion = verbs.add_parser("completion", help='for bash: eval "$(advx completion bash)"')
+    completion.add_argument("shell", choices=["bash"])
     if sys.argv[1:2] == ["run"]:
         sys.exit(_guarded(sys.argv[2:]))
-    parser.parse_args()
-    from advx.listing import print_choices
+    arguments = parser.parse_args()
+    if arguments.verb == "list":
+        from advx.listing import print_choices
 
-    print_choices()
+        print_choices()
+    elif arguments.verb == "doctor":
+        from advx.doctor import diagnose
+
+        sys.exit(min(1, diagnose()))
+    elif arguments.verb == "report":
+        from advx.reporting import report as print_report
+
+        sys.exit(print_report(arguments.outputs))
+    elif arguments.verb == "store":
+        from advx.store_verbs import manage
+
+        sys.exit(manage(arguments.action, arguments.store))
+    elif arguments.verb == "completion":
+        print(BASH_COMPLETION)
 
 
 def _guarded(arguments: list[str]) -> int:

@@ -5,11 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_method
-from omegaconf import OmegaConf
 
+from advx.config.compose import composed
 from advx.listing import choices
 from advx.run import check
 
@@ -23,7 +20,7 @@ LAYERS = [
     {"training", "figures", "report"},
     {"run"},
     {"experiments"},
-    {"hydra_run"},
+    {"hydra_run", "doctor", "reporting", "store_verbs"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -75,23 +72,15 @@ def test_lock_file_has_hashes_and_no_address() -> None:
 @pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
 @pytest.mark.parametrize("experiment", choices()["experiment"])
 def test_every_configuration_composes_and_checks(experiment: str, scale: str) -> None:
-    with initialize_config_module("advx.conf", version_base="1.3"):
-        config = compose(
-            "config", [f"experiment={experiment}", f"scale={scale}"], return_hydra_config=True
-        )
-        HydraConfig.instance().set_config(config)
-        values = OmegaConf.to_container(config, resolve=False)
-        values.pop("hydra")
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, list(values)), resolve=True)
-    assert plain["experiment"] == experiment
-    assert plain["scale"] == scale
-    check(plain, get_method(plain["main"]))
+    config, main = composed([f"experiment={experiment}", f"scale={scale}"])
+    assert config["experiment"] == experiment
+    assert config["scale"] == scale
+    check(config, main)
 
 
 def test_transcribed_figures_match_the_chapter() -> None:
-    with initialize_config_module("advx.conf", version_base="1.3"):
-        config = compose("config", ["experiment=transfer_table"])
-    figures = {r.row: r.chapter for r in config.rows if r.metric == "error_rate"}
+    config, _ = composed(["experiment=transfer_table"])
+    figures = {r["row"]: r["chapter"] for r in config["rows"] if r["metric"] == "error_rate"}
     assert figures == {
         "maxout -> nearest_neighbor": 25.3,
         "smoothed_nearest_neighbor -> nearest_neighbor": 47.2,

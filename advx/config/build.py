@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
+
+from advx.errors import AdvxError, ConfigError
 
 DESCRIPTIVE = ("name", "weights", "trained_on")
 """Keys of a model node that describe it and are not arguments of its constructor."""
@@ -27,7 +30,19 @@ def target(node: DictConfig | dict[str, Any]) -> Any:
 
 
 def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
-    """Instantiate a node; `extra` arguments win over the node's own."""
-    return instantiate(
-        {"_target_": plain(node)["_target_"]} | arguments(node), **extra, _convert_="all"
-    )
+    """Instantiate a node; `extra` arguments win over the node's own.
+
+    Raises:
+        AdvxError: what the target itself raised, without Hydra's wrapping.
+        ConfigError: the target refused its arguments.
+    """
+    name = plain(node)["_target_"]
+    try:
+        return instantiate({"_target_": name} | arguments(node), **extra, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, AdvxError):
+            raise cause from None
+        if isinstance(cause, TypeError | ValueError):
+            raise ConfigError(f"{name}: {cause}") from error
+        raise

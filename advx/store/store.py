@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
 
@@ -50,16 +50,14 @@ class Store:
         """Folder of the model named `key`."""
         return self.folder / "models" / key
 
-    def keys(self) -> list[str]:
+    def entries(self) -> list[str]:
         """Keys of all entries, complete or not."""
         return sorted(p.name for p in (self.folder / "models").glob("*") if p.is_dir())
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
         """Hold the entry's lock: other processes that want it wait here."""
-        locks = self.folder / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / f"{key}.lock"):
+        with FileLock(self._lock_path(key)):
             yield
 
     def meta(self, key: str) -> dict[str, Any] | None:
@@ -136,9 +134,19 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps({"of": content, "value": value}, default=str).encode())
 
-    def remove(self, key: str) -> None:
-        """Delete an entry."""
-        shutil.rmtree(self.path(key), ignore_errors=True)
+    def remove_if_free(self, key: str) -> bool:
+        """Delete an entry unless another process holds its lock; whether it was deleted."""
+        try:
+            with FileLock(self._lock_path(key), timeout=0):
+                shutil.rmtree(self.path(key), ignore_errors=True)
+                return True
+        except Timeout:
+            return False
+
+    def _lock_path(self, key: str) -> Path:
+        locks = self.folder / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        return locks / f"{key}.lock"
 
     def _rows_path(self, content: dict[str, Any]) -> Path:
         return self.folder / "rows" / f"{key_of(content)}.json"

@@ -1,0 +1,42 @@
+"""`advx report`: one table over the latest finished run of every experiment."""
+
+import csv
+from pathlib import Path
+
+from tabulate import tabulate
+
+COLUMNS = ["experiment", "row", "metric", "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
+
+
+def latest(outputs: Path) -> dict[str, Path]:
+    """The newest folder with a summary of every experiment under `outputs/runs`."""
+    found: dict[str, Path] = {}
+    for summary in sorted(outputs.glob("runs/*/**/summary.csv"), key=lambda p: p.stat().st_mtime):
+        found[summary.relative_to(outputs / "runs").parts[0]] = summary.parent
+    return dict(sorted(found.items()))
+
+
+def report(outputs: Path) -> int:
+    """Print the table; returns 1 where there is nothing to report."""
+    runs = latest(outputs)
+    if not runs:
+        print(f"no finished run under {outputs / 'runs'}: try advx run experiment=transfer_table")
+        return 1
+    lines = []
+    for folder in runs.values():
+        with (folder / "summary.csv").open() as stream:
+            lines += [[_short(row[c]) for c in COLUMNS] for row in csv.DictReader(stream)]
+    print(tabulate(lines, headers=COLUMNS, disable_numparse=True))
+    print()
+    for name, folder in runs.items():
+        title = (folder / "summary.md").read_text().splitlines()[0]
+        print(f"{name}: {title}\n  {folder}")
+    return 0
+
+
+def _short(cell: str) -> str:
+    """Numbers with at most two decimals."""
+    try:
+        return f"{float(cell):.2f}".rstrip("0").rstrip(".") if "." in cell else cell
+    except ValueError:
+        return cell
