@@ -22,10 +22,10 @@ def list_entries(store: Store) -> int:
             lines.append([key, "", "", "", "", "", store.problem(key)])
         else:
             error = meta["validation_error_rate"]
-            lines.append(
-                [key, meta["name"], meta["dataset"], meta["seed"],
-                 f"{meta['best_epoch']}/{meta['epochs']}", "" if error is None else f"{error:.2f}", f"{meta['bytes'] / 2**20:.1f} MiB"]
-            )  # fmt: skip
+            epochs = f"{meta['best_epoch']}/{meta['epochs']}"
+            shown = "" if error is None else f"{error:.2f}"
+            size = f"{meta['bytes'] / 2**20:.1f} MiB"
+            lines.append([key, meta["name"], meta["dataset"], meta["seed"], epochs, shown, size])
     header = ["key", "model", "data set", "seed", "best epoch", "validation error (%)", ""]
     print(tabulate(lines, headers=header) if lines else f"{store.folder} is empty")
     return 0
