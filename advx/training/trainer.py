@@ -121,10 +121,7 @@ class Trainer:
         Raises:
             Diverged: the loss became NaN, or stayed above that of guessing.
         """
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        optimiser = torch.optim.SGD(
-            parameters, self.learning_rate, momentum=self.momentum, fused=True
-        )
+        optimiser = self.optimiser(model)
         progress = Progress()
         if resume is not None:
             model.load_state_dict(resume["model"])
@@ -142,14 +139,19 @@ class Trainer:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             while not self.finished(progress):
                 progress.epoch += 1
-                mean_loss = self._epoch(model, loss, data.train, optimiser, seed, progress.epoch)
+                mean_loss = self.one_epoch(model, loss, data.train, optimiser, seed, progress.epoch)
                 self._observe(model, data, progress, mean_loss)
                 on_epoch(progress, checkpoint)
         model.load_state_dict(progress.best_state)
         model.eval()
         return progress
 
-    def _epoch(
+    def optimiser(self, model: nn.Module) -> torch.optim.Optimizer:
+        """SGD over the model's parameters, rate and momentum set before every update."""
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        return torch.optim.SGD(parameters, self.learning_rate, momentum=self.momentum, fused=True)
+
+    def one_epoch(
         self,
         model: nn.Module,
         loss: Loss,

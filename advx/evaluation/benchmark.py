@@ -1,0 +1,106 @@
+"""Rates and peak memory, measured so that a ratio means something on a noisy machine.
+
+A figure is divided by the rate of a large matrix product measured next to it in the same run.
+"""
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+PRODUCT_SIZE = 2048
+"""Rows and columns of the matrices in the reference product."""
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has finished what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
+    """Seconds that `work()` takes, waiting for the device before and after."""
+    synchronise(device)
+    start = time.perf_counter()
+    work()
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def product_rate(device: torch.device, seconds: float = 0.5) -> float:
+    """Floating-point operations per second of a large float32 matrix product."""
+    a, b = (torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device) for _ in range(2))
+    out = a @ b
+    once = seconds_of(lambda: torch.mm(a, b, out=out), device)
+    repeats = max(1, round(seconds / once))
+
+    def work() -> None:
+        for _ in range(repeats):
+            torch.mm(a, b, out=out)
+
+    return 2 * PRODUCT_SIZE**3 * repeats / seconds_of(work, device)
+
+
+def step_operations(
+    model: nn.Module, loss: Callable[..., torch.Tensor], x: torch.Tensor, y: torch.Tensor
+) -> int:
+    """Floating-point operations of the matrix products in one forward and backward pass."""
+    model.train()
+    with FlopCounterMode(display=False) as counter:
+        loss(model, x, y).backward()
+    model.zero_grad()
+    return counter.get_total_flops()
+
+
+def profile_table(work: Callable[[], Any], rows: int = 15) -> str:
+    """The operators that `work()` spends its time in, largest first."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        work()
+    return profile.key_averages().table(
+        sort_by="self_cpu_time_total", row_limit=rows, max_name_column_width=48
+    )
+
+
+def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, float]:
+    """Peak resident memory of `function(*arguments)` in a fresh process, in MiB.
+
+    Returns:
+        (the whole process's peak, what the process held before the call).
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(theirs, function, arguments))
+    process.start()
+    theirs.close()
+    try:
+        return ours.recv()
+    finally:
+        process.join()
+
+
+def _measure(pipe: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    before = _resident_peak()
+    function(*arguments)
+    pipe.send((_resident_peak(), before))
+
+
+def _resident_peak() -> float:
+    """Peak resident memory of this process in MiB.
+
+    Linux keeps `ru_maxrss` across exec, where a child would start from its
+    parent's peak; VmHWM starts anew.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = (s for s in status.read_text().splitlines() if s.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        2**20 if sys.platform == "darwin" else 1024
+    )
