@@ -1,7 +1,6 @@
 """The command line. Torch and Hydra are imported only by the verbs that need them."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def main() -> None:
 def _guarded(arguments: list[str]) -> int:
     """Run Hydra and turn every error a user can mend into one line."""
     from advx.config.messages import one_line
-    from advx.hydra_run import launch
+    from advx.hydra_run import launch, wants_traceback
 
     try:
         launch(arguments)
@@ -86,7 +85,7 @@ def _guarded(arguments: list[str]) -> int:
         print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
     except Exception as error:
-        if os.environ.get("ADVX_TRACEBACK") == "1" or "hydra.verbose=true" in arguments:
+        if wants_traceback(arguments):
             raise
         line = one_line(error)
         if line is None:

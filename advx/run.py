@@ -20,6 +20,7 @@ from advx.config.build import build
 from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, Diverged
+from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store
@@ -99,10 +100,14 @@ class Run:
         for path, node in nodes(self.config):
             if path.split(".")[0] in MODEL_KEYS:
                 recipe = self.recipe(node, self.seeds[0], path=path)
+                module = construct(recipe, self.data)
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
-                else:
-                    construct(recipe, self.data)
+                if path == "crafting" and not is_differentiable(module):
+                    raise ConfigError(
+                        f"model@crafting={node['name']}: has no gradient to craft along; "
+                        "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
+                    )
 
     def trained(self, recipe: Recipe, data: Dataset | None = None) -> Trained:
         """The trained model of a recipe, from the store or trained now, with the bar advancing."""
