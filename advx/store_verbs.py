@@ -41,9 +41,15 @@ def verify(store: Store) -> int:
 
 
 def prune(store: Store) -> int:
-    """Delete entries that are damaged or unfinished; running ones are left alone."""
+    """Delete entries that are damaged or unfinished, and finished ones' last checkpoints.
+
+    Running ones are left alone.
+    """
     for key in store.entries():
         problem = store.problem(key)
         if problem and store.remove_if_free(key):
             print(f"removed {key}: {problem}")
+    freed = sum(store.drop_checkpoint(key) for key in store.entries())
+    if freed:
+        print(f"removed the last checkpoints of finished models: {freed / 2**20:.0f} MiB")
     return 0

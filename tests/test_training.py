@@ -124,6 +124,43 @@ def test_a_killed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, epoc
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_longer_run_continues_a_shorter_one_to_the_same_bytes(tiny, tmp_path, damage) -> None:
+    longer = recipe(trainer=TRAINER | {"max_epochs": 9})
+    whole = obtain(longer, tiny, Store(tmp_path / "whole"))
+    store = Store(tmp_path / "continued")
+    short = obtain(recipe(), tiny, store)
+    if damage:
+        (store.path(short.key) / "checkpoint.pt").write_bytes(b"junk")
+    seen: list[int] = []
+    again = obtain(longer, tiny, store, lambda p: seen.append(p.epoch))
+    assert seen == list(range(1 if damage else 7, 10))
+    paths = [tmp_path / n / "models" / whole.key / "weights.pt" for n in ("whole", "continued")]
+    assert again.key == whole.key
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_run_continues_only_what_it_would_have_gone_through(tiny, tmp_path) -> None:
+    store = Store(tmp_path)
+    obtain(recipe(), tiny, store)
+    for changes in (
+        {"trainer": TRAINER | {"max_epochs": 5}},  # stops earlier
+        {"trainer": TRAINER | {"max_epochs": 9, "learning_rate": 0.2}},
+        {"trainer": TRAINER | {"max_epochs": 9}, "seed": 1},
+    ):
+        seen: list[int] = []
+        obtain(recipe(**changes), tiny, store, lambda p: seen.append(p.epoch))  # noqa: B023
+        assert seen[0] == 1
+
+
+def test_passing_through_a_history_replays_the_stopping_rule() -> None:
+    history = [{"validation_error_rate": e} for e in (5.0, 4.0, 4.0, 4.0, 3.0)]
+    assert Trainer(max_epochs=5, patience=3).passes_through(history)
+    assert not Trainer(max_epochs=9, patience=2).passes_through(history)
+    assert Trainer(max_epochs=9, patience=2).passes_through(history[:4])
+    assert not Trainer(max_epochs=4, patience=None).passes_through(history)
+
+
 def test_trained_once_then_loaded(tiny, tmp_path) -> None:
     store = Store(tmp_path)
     first = obtain(recipe(), tiny, store)

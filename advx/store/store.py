@@ -96,14 +96,13 @@ class Store:
         return None
 
     def save(self, key: str, weights: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
-        """Write a complete entry and drop its checkpoint."""
+        """Write a complete entry. Its last checkpoint stays: a longer run may continue from it."""
         folder = self.path(key)
         folder.mkdir(parents=True, exist_ok=True)
         content = serialised(weights)
         write_atomically(folder / WEIGHTS, content)
         meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         write_atomically(folder / META, json.dumps(meta, indent=1, sort_keys=True).encode())
-        (folder / CHECKPOINT).unlink(missing_ok=True)
 
     def checkpoint(self, key: str) -> dict[str, Any] | None:
         """The entry's last checkpoint, or None where there is none or it cannot be read."""
@@ -115,6 +114,15 @@ class Store:
         except Exception as error:  # torch raises many types on damaged files
             log.warning("%s: unreadable checkpoint (%s); starting over", path, error)
             return None
+
+    def drop_checkpoint(self, key: str) -> int:
+        """Delete a finished entry's last checkpoint; returns the bytes freed."""
+        path = self.path(key) / CHECKPOINT
+        if self.meta(key) is None or not path.exists():
+            return 0
+        size = path.stat().st_size
+        path.unlink()
+        return size
 
     def save_checkpoint(self, key: str, state: dict[str, Any]) -> None:
         """Replace the entry's checkpoint."""

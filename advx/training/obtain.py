@@ -172,14 +172,15 @@ def _train(
 ) -> None:
     """Train `module` from its last checkpoint, or from the start, and keep it."""
     trainer, loss = build(recipe.trainer), build(recipe.defense)
-    resume = store.checkpoint(key)
+    meta = meta | {"trajectory": _trajectory(recipe, data)}
+    resume = store.checkpoint(key) or _shorter_run(trainer, store, meta["trajectory"])
     spent = resume["seconds"] if resume else 0.0
     start = saved = time.perf_counter()
 
     def after_epoch(progress: Progress, checkpoint: Callable[[], dict[str, Any]]) -> None:
         nonlocal saved
         now = time.perf_counter()
-        if now - saved >= CHECKPOINT_SECONDS:
+        if now - saved >= CHECKPOINT_SECONDS or trainer.finished(progress):
             store.save_checkpoint(key, checkpoint() | {"seconds": spent + now - start})
             saved = now
         on_epoch(progress)
@@ -209,6 +210,28 @@ def _train(
         "device": str(data.train.images.device),
     }
     store.save(key, {k: v.cpu() for k, v in module.state_dict().items()}, meta)
+
+
+def _trajectory(recipe: Recipe, data: Dataset) -> str:
+    """Names the course of training: the recipe without the rule that ends it."""
+    content = recipe.content(data)
+    rule = getattr(target(recipe.trainer), "STOPPING_RULE", ())
+    trainer = {k: v for k, v in content["trainer"].items() if k not in rule}
+    return key_of(content | {"trainer": trainer})
+
+
+def _shorter_run(trainer: Any, store: Store, trajectory: str) -> dict[str, Any] | None:
+    """The last checkpoint of the longest finished run that this training would go through too.
+
+    `trainer=published` thereby continues where `trainer=budget` stopped, to the same bytes.
+    """
+    metas = [(key, store.meta(key) or {}) for key in store.entries()]
+    candidates = [(m["epochs"], k) for k, m in metas if m.get("trajectory") == trajectory]
+    for _, key in sorted(candidates, reverse=True):
+        checkpoint = store.checkpoint(key)
+        if checkpoint and trainer.passes_through(checkpoint["progress"]["history"]):
+            return checkpoint
+    return None
 
 
 def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:

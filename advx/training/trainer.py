@@ -37,6 +37,17 @@ class Progress:
     best_state: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
+    def note(self, error: float) -> bool:
+        """Count one more epoch, with its validation error; whether it is the best so far.
+
+        Without a validation set (NaN) the last epoch is the best.
+        """
+        self.epoch += 1
+        best = math.isnan(error) or error < self.best_error
+        if best:
+            self.best_epoch, self.best_error = self.epoch, error
+        return best
+
 
 class Trainer:
     """Stochastic gradient descent with classical momentum.
@@ -54,6 +65,9 @@ class Trainer:
             train to `max_epochs`. Either way the parameters of the best epoch are kept (the last
             epoch's, where there is no validation set).
     """
+
+    STOPPING_RULE = ("max_epochs", "patience")
+    """The arguments that decide when training ends, and nothing of what happens before."""
 
     def __init__(
         self,
@@ -97,6 +111,15 @@ class Trainer:
         waited = progress.epoch - progress.best_epoch
         return self.patience is not None and waited >= self.patience
 
+    def passes_through(self, history: list[dict[str, float]]) -> bool:
+        """Whether training under this stopping rule goes through all the epochs of `history`."""
+        progress = Progress()
+        for row in history:
+            if self.finished(progress):
+                return False
+            progress.note(row["validation_error_rate"])
+        return True
+
     def fit(
         self,
         model: nn.Module,
@@ -138,8 +161,8 @@ class Trainer:
         device = data.train.images.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             while not self.finished(progress):
-                progress.epoch += 1
-                mean_loss = self.one_epoch(model, loss, data.train, optimiser, seed, progress.epoch)
+                epoch = progress.epoch + 1
+                mean_loss = self.one_epoch(model, loss, data.train, optimiser, seed, epoch)
                 self._observe(model, data, progress, mean_loss)
                 on_epoch(progress, checkpoint)
         model.load_state_dict(progress.best_state)
@@ -191,8 +214,9 @@ class Trainer:
 
     def _observe(self, model: nn.Module, data: Dataset, progress: Progress, loss: float) -> None:
         """Validate, remember the best parameters, and stop a run that has diverged."""
-        classes = data.classes
         error = validation_error(model, data.validation) if len(data.validation) else math.nan
+        if progress.note(error):
+            progress.best_state = {k: v.clone() for k, v in model.state_dict().items()}
         progress.history.append(
             {
                 "epoch": progress.epoch,
@@ -205,18 +229,14 @@ class Trainer:
         if not math.isfinite(loss):
             raise Diverged(f"training loss became {loss} in epoch {progress.epoch}")
         recent = progress.history[-EPOCHS_ABOVE_CHANCE:]
-        guessing = 1.05 * math.log(classes)
+        guessing = 1.05 * math.log(data.classes)
         if len(recent) == EPOCHS_ABOVE_CHANCE and all(
             row["training_loss"] > guessing for row in recent
         ):
             raise Diverged(
-                f"training loss above that of guessing ({math.log(classes):.3f}) for "
+                f"training loss above that of guessing ({math.log(data.classes):.3f}) for "
                 f"{EPOCHS_ABOVE_CHANCE} epochs, {loss:.3f} in epoch {progress.epoch}"
             )
-        if math.isnan(error) or error < progress.best_error:
-            progress.best_epoch = progress.epoch
-            progress.best_error = error
-            progress.best_state = {k: v.clone() for k, v in model.state_dict().items()}
 
     def _updates(self, data: Dataset) -> int:
         """Parameter updates in one epoch."""
