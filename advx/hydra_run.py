@@ -12,19 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config.messages import one_line
 
+INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+"""What Hydra's `--info` can be asked for."""
+
 
 def launch(arguments: list[str]) -> None:
     """Run `hydra.main` with these command-line arguments; errors are raised, not printed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.path.insert(0, os.getcwd())
-    sys.argv = ["advx", *with_sweep_folder(flags_first(arguments))]
+    flags, overrides = flags_and_overrides(arguments)
+    if {"-m", "--multirun"} & set(flags):
+        check_sweep(overrides)
+        overrides = with_sweep_folder(overrides)
+    sys.argv = ["advx", *flags, *overrides]
     hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
 
 
@@ -57,22 +66,42 @@ def wants_traceback(overrides: Iterable[str]) -> bool:
     return os.environ.get("ADVX_TRACEBACK") == "1" or "hydra.verbose=true" in overrides
 
 
-def with_sweep_folder(arguments: list[str]) -> list[str]:
+def check_sweep(overrides: list[str]) -> None:
+    """Check a sweep's jobs before the first one trains anything.
+
+    Jobs that differ from the first one in a single choice are enough to meet every choice once.
+
+    Raises:
+        ConfigError: the first job that cannot run.
+    """
+    from advx.config.compose import composed
+    from advx.run import check
+
+    if any(word.startswith("hydra/sweeper=") for word in overrides):
+        return  # another sweeper makes its jobs as it goes
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    jobs = [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
+    for job in jobs:
+        if sum(ours != first for ours, first in zip(job, jobs[0], strict=True)) <= 1:
+            check(*composed([word for word in job if not word.startswith("hydra")]))
+
+
+def with_sweep_folder(overrides: list[str]) -> list[str]:
     """Put a sweep's runs beside the experiment's others.
 
     Hydra cannot: it names the folder before it has composed any job's configuration.
     """
-    named = [word.split("=", 1)[1] for word in arguments if word.startswith("experiment=")]
-    if not named or "," in named[0] or any(w.startswith("hydra.sweep.dir=") for w in arguments):
-        return arguments
+    named = [word.split("=", 1)[1] for word in overrides if word.startswith("experiment=")]
+    if not named or "," in named[0] or any(w.startswith("hydra.sweep.dir=") for w in overrides):
+        return overrides
     return [
-        *arguments,
+        *overrides,
         f"hydra.sweep.dir=outputs/runs/{named[0]}/sweep_${{now:%Y-%m-%d_%H-%M-%S-%f}}",
     ]
 
 
-def flags_first(arguments: list[str]) -> list[str]:
-    """Move flags (and their values) before the overrides, where Hydra accepts them."""
+def flags_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Flags (with their values) and overrides apart: Hydra takes overrides on one side only."""
     with_value = {
         "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
         "--config-dir", "-cd", "--experimental-rerun",
@@ -82,8 +111,12 @@ def flags_first(arguments: list[str]) -> list[str]:
     for word in words:
         if word in with_value:
             flags += [word, next(words, "")]
+        elif word in ("--info", "-i"):  # its value may be left out
+            flags.append("--info=all")
+        elif word in INFO and flags[-1:] == ["--info=all"]:
+            flags[-1] = f"--info={word}"
         elif word.startswith("-"):
             flags.append(word)
         else:
             overrides.append(word)
-    return flags + overrides
+    return flags, overrides

@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
-from advx.config.build import build
+from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_seeds
-from advx.data.dataset import Dataset
+from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
+from advx.evaluation.transfer import Attack, craft, error_rate, target_classes
 from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
-from advx.store.store import Store
-from advx.training.obtain import Recipe, Trained, construct, obtain
+from advx.store.store import Store, key_of
+from advx.training.obtain import Recipe, Trained, construct, model_key, obtain
 from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ EVALUATION_VERSION = 1
 
 MODEL_KEYS = ("models", "model", "crafting", "target")
 """Top-level keys under which models stand."""
+
+MODELS_IN_MEMORY = 16
+"""Trained models that a run holds at once; older ones are read from the store again."""
 
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
@@ -62,9 +67,11 @@ class Run:
         self.results = Results(config["experiment"])
         self.store = Store(config["store"])
         self.device = torch.device(pick_device(config["device"]["name"]))
-        self.models: dict[str, str] = {}
+        self.models: dict[str, str] = {}  # names by store key
         self.seconds: dict[tuple[str, str], float] = {}
         self._bar: tqdm | None = None
+        self._trained: dict[str, Trained | Diverged] = {}
+        self._crafted: tuple[str, Split] | None = None
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
         torch.set_num_threads(config["device"]["threads"])
 
@@ -100,17 +107,44 @@ class Run:
         for path, node in nodes(self.config):
             if path.split(".")[0] in MODEL_KEYS:
                 recipe = self.recipe(node, self.seeds[0], path=path)
-                module = construct(recipe, self.data)
+                construct(recipe, self.data)
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
-                if path == "crafting" and not is_differentiable(module):
-                    raise ConfigError(
-                        f"model@crafting={node['name']}: has no gradient to craft along; "
-                        "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
-                    )
 
     def trained(self, recipe: Recipe, data: Dataset | None = None) -> Trained:
-        """The trained model of a recipe, from the store or trained now, with the bar advancing."""
+        """The trained model of a recipe: remembered, from the store, or trained now.
+
+        Raises:
+            Diverged: its training failed.
+        """
+        data = data or self.data
+        key = self.key(recipe, data)
+        if key not in self._trained:
+            try:
+                made: Trained | Diverged = self._obtain(recipe, data)
+            except Diverged as error:
+                made = error
+            while len(self._trained) >= MODELS_IN_MEMORY:
+                self._trained.pop(next(iter(self._trained)))
+            self._trained[key] = made
+        made = self._trained[key]
+        if isinstance(made, Diverged):
+            raise made
+        return made
+
+    def key(self, recipe: Recipe, data: Dataset | None = None) -> str:
+        """Names the model of a recipe without making it; noted for the manifest."""
+        key = model_key(recipe, data or self.data)
+        self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
+        return key
+
+    def best_epoch(self, recipe: Recipe) -> int:
+        """The epoch with the smallest validation error; kept in the store."""
+        content = {"models": [self.key(recipe)], "of": "best epoch"}
+        return self.measured(content, lambda: self.trained(recipe).best_epoch)
+
+    def _obtain(self, recipe: Recipe, data: Dataset) -> Trained:
+        """From the store, or trained now with the bar advancing."""
         name = recipe.model.get("name", recipe.path)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
 
@@ -119,15 +153,96 @@ class Run:
                 self._bar.set_description(
                     f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}"
                 )
-                self._bar.update(1 / limit)
+                self._bar.update(min(1, progress.epoch / limit) - (self._bar.n - before))
 
         before = self._bar.n if self._bar is not None else 0
-        made = obtain(recipe, data or self.data, self.store, on_epoch)
-        if self._bar is not None:
-            self._bar.update(1 - (self._bar.n - before))
-        self.seconds["train", f"{name}, seed {recipe.seed}"] = made.seconds
-        self.models[f"{name}, seed {recipe.seed}, {made.key}"] = made.key
+        try:
+            made = obtain(recipe, data, self.store, on_epoch)
+        finally:
+            if self._bar is not None and recipe.random:
+                self._bar.update(1 - (self._bar.n - before))
+        if made.epochs:
+            self.seconds["train", f"{name}, seed {recipe.seed}, {made.key}"] = made.seconds
         return made
+
+    def attack(self, node: dict[str, Any], crafting: Recipe) -> Attack:
+        """The attack of a node, pointed at a model of the recipe `crafting`.
+
+        Raises:
+            ConfigError: its objective is the training cost, and the model has none.
+        """
+        if node.get("objective") != "training_cost":
+            return build(node)
+        if not crafting.random:
+            raise ConfigError(
+                f"attack.objective=training_cost: {crafting.model['name']} was not trained here "
+                "with a cost; valid: log_odds, cross_entropy"
+            )
+        return build(node, training_cost=build(crafting.defense).cost)
+
+    def crafted(
+        self, attack: dict[str, Any], crafting: Recipe, data: Dataset | None = None
+    ) -> Split:
+        """The test examples after `attack` on the model of `crafting`, with their own labels.
+
+        A targeted attack is given `target_classes`. The last split is remembered, so that one
+        crafting model is attacked once for all its targets.
+        """
+        key = key_of({"model": self.key(crafting, data), "attack": attack})
+        if self._crafted is None or self._crafted[0] != key:
+            aims = self.target_classes if attack.get("targeted") else None
+            source = self.trained(crafting, data).module
+            with self.timed("craft", f"{crafting.model['name']}, seed {crafting.seed}"):
+                made = craft(self.attack(attack, crafting), source, self.data.test, aims)
+            self._crafted = key, made
+        return self._crafted[1]
+
+    @cached_property
+    def target_classes(self) -> Tensor:
+        """For every test example the wrong class that a targeted attack aims at."""
+        return target_classes(self.data.test.labels, self.data.classes)
+
+    def error_rate(
+        self,
+        victim: Recipe,
+        *,
+        crafting: Recipe | None = None,
+        attack: dict[str, Any] | None = None,
+        data: Dataset | None = None,
+    ) -> float:
+        """Error rate of a model over all test examples, in percent; kept in the store.
+
+        Args:
+            victim: the model that predicts.
+            crafting: the model that the examples are crafted on; None for clean examples.
+            attack: the attack's node.
+            data: what both were trained on; None for the run's own data.
+
+        Raises:
+            Diverged: one of the models could not be trained.
+        """
+        keys = [self.key(r, data) for r in (crafting, victim) if r is not None]
+
+        def measure() -> float:
+            if crafting is None or attack is None:
+                split = self.data.test
+            else:
+                split = self.crafted(attack, crafting, data)
+            return error_rate(self.trained(victim, data).module, split)
+
+        return self.measured({"models": keys} | ({"attack": attack} if attack else {}), measure)
+
+    def targeted_success_rate(
+        self, victim: Recipe, *, crafting: Recipe, attack: dict[str, Any]
+    ) -> float:
+        """Share of the test examples that `victim` gives the class aimed at, in percent; kept."""
+        keys = [self.key(recipe) for recipe in (crafting, victim)]
+
+        def measure() -> float:
+            split = Split(self.crafted(attack, crafting).images, self.target_classes)
+            return 100 - error_rate(self.trained(victim).module, split)
+
+        return self.measured({"models": keys, "attack": attack, "success": "targeted"}, measure)
 
     def measured(self, depends_on: dict[str, Any], measure: Callable[[], Any]) -> Any:
         """A measurement (anything JSON can hold), kept in the store under what it depends on."""
@@ -210,7 +325,9 @@ class Run:
         print(f"\n{self.heading()}\n\n{table(lines)}\n")
         for outcome in outcomes.values():
             print(f"{_holds(outcome.holds):>12} ({outcome.seeds} seeds)  {outcome.claim}")
-        print(f"\nfiles: {self.folder}")
+        print(f"\nfiles:  {self.folder}")
+        for figure in sorted(self.folder.glob("*.png")):
+            print(f"figure: {figure}")
 
     def heading(self) -> str:
         """Title of the table: what ran, on what data, with what training."""
@@ -286,6 +403,11 @@ def check(config: dict[str, Any], main: Any) -> None:
     for path, node in nodes(config):
         descriptive = {"dataset": ("input_shape", "classes"), "trainer": ()}.get(path, ())
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
+        if path == "crafting" and not is_differentiable(target(node)):
+            raise ConfigError(
+                f"model@crafting={node['name']}: has no gradient to craft along; "
+                "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
+            )
 
 
 def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

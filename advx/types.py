@@ -6,7 +6,7 @@ and refuses a value outside the range before anything runs.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -14,6 +14,16 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 KeepProbability = Annotated[float, Field(gt=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
+
+
+def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
+    if not bounds[0] < bounds[1]:
+        raise ValueError("the lower bound must be below the upper one, e.g. [0, 1]")
+    return bounds
+
+
+Interval = Annotated[tuple[float, float], AfterValidator(_increasing)]
+"""A lower and an upper bound."""
 
 Shape = tuple[int, ...]
 """Shape of one example, without the batch axis: (channels, height, width)."""

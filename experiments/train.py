@@ -5,7 +5,6 @@ advx run experiment=train scale=chapter seeds=[0,1,2]
 
 from typing import Any
 
-from advx.evaluation.transfer import error_rate
 from advx.run import Run
 
 
@@ -20,15 +19,12 @@ def main(run: Run, models: dict[str, Any], defense: dict[str, Any]) -> None:
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
-                test = run.data.test
-
-                def model(name: str = name, seed: int = seed) -> Any:
-                    return run.trained(run.recipe(name, seed, defense=defense))
-
-                error = run.percentage(lambda: error_rate(model().module, test))  # noqa: B023
-                run.record(name, "clean_error_rate", error, seed=seed, n=len(test))
+                recipe = run.recipe(name, seed, defense=defense)
+                error = run.percentage(lambda: run.error_rate(recipe))  # noqa: B023
+                run.record(name, "clean_error_rate", error, seed=seed, n=len(run.data.test))
                 if error == error:
-                    run.record(name, "validation_error_rate", model().validation_error,
+                    made = run.trained(recipe)
+                    run.record(name, "validation_error_rate", made.validation_error,
                                seed=seed, n=len(run.data.validation))  # fmt: skip
-                    run.record(name, "epochs", model().epochs, seed=seed, unit="epochs")
+                    run.record(name, "epochs", made.epochs, seed=seed, unit="epochs")
     run.finish()

@@ -6,9 +6,10 @@
 
 from typing import Any
 
-from advx.config.build import build
-from advx.evaluation.transfer import craft, error_rate
+from advx.figures.digits import transfer_figure
 from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import PositiveInt
 
 
 def main(
@@ -18,8 +19,9 @@ def main(
     attack: dict[str, Any],
     defense: dict[str, Any],
     crafting_defense: dict[str, Any],
+    figure_examples: PositiveInt,
 ) -> None:
-    """Error rate of `target` on the examples crafted on `crafting`, and both models' clean errors.
+    """Error rates of `target` and `crafting` on the examples crafted on `crafting`.
 
     Args:
         run: the run to measure on.
@@ -28,27 +30,43 @@ def main(
         attack: the attack.
         defense: what the target was trained with.
         crafting_defense: what the crafting model was trained with.
+        figure_examples: test examples in the figure, crafted with the first seed.
     """
-    test = run.data.test
+    n = len(run.data.test)
+    itself = f"{crafting['name']} -> itself"
     row = f"{crafting['name']} -> {target['name']}"
+
+    def recipes(seed: int) -> tuple[Recipe, Recipe]:
+        return (
+            run.recipe(crafting, seed, defense=crafting_defense, path="crafting"),
+            run.recipe(target, seed, defense=defense, path="target"),
+        )
+
+    def draw() -> None:
+        source, victim = recipes(run.seeds[0])
+        crafted = run.crafted(attack, source).first(figure_examples)
+        models = {row: run.trained(victim).module, itself: run.trained(source).module}
+        clean = run.data.test.first(figure_examples)
+        transfer_figure(run.folder, clean, crafted, models, title=run.heading())
+
     with run.progress(models=2 * len(run.seeds)):
         for seed in run.seeds:
-            source = run.recipe(crafting, seed, defense=crafting_defense, path="crafting")
-            victim = run.recipe(target, seed, defense=defense, path="target")
-            if seed != run.seeds[0] and not (source.random or victim.random):
+            source, victim = recipes(seed)
+            random = source.random or victim.random
+            if not random and seed != run.seeds[0]:
                 continue
-
-            def rates(source: Any = source, victim: Any = victim) -> list[float]:
-                models = run.trained(source).module, run.trained(victim).module
-                adversarial = craft(build(attack), models[0], test)
-                return [error_rate(models[1], adversarial), error_rate(models[0], adversarial),
-                        error_rate(models[1], test)]  # fmt: skip
-
-            values = run.attempt(rates, [float("nan")] * 3)
-            known = seed if source.random or victim.random else None
-            run.record(row, "error_rate", values[0], seed=known, n=len(test))
-            run.record(
-                f"{crafting['name']} -> itself", "error_rate", values[1], seed=known, n=len(test)
-            )
-            run.record(target["name"], "clean_error_rate", values[2], seed=known, n=len(test))
+            run.attack(attack, source)  # refused before anything is trained
+            known = {"seed": seed if random else None, "n": n}
+            crafted: dict[str, Any] = {"crafting": source, "attack": attack}
+            for name, model in ((row, victim), (itself, source)):
+                rate = run.percentage(lambda: run.error_rate(model, **crafted))  # noqa: B023
+                run.record(name, "error_rate", rate, **known)
+                if attack.get("targeted"):
+                    rate = run.percentage(
+                        lambda: run.targeted_success_rate(model, **crafted)  # noqa: B023
+                    )
+                    run.record(name, "targeted_success_rate", rate, **known)
+            rate = run.percentage(lambda: run.error_rate(victim))  # noqa: B023
+            run.record(target["name"], "clean_error_rate", rate, **known)
+    run.attempt(draw, None)
     run.finish()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advx.hydra_run import flags_first
+from advx.hydra_run import flags_and_overrides
 
 ADVX = [str(Path(sys.executable).with_name("advx"))]
 SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readings=[unclipped]"]
@@ -57,13 +57,12 @@ def test_help_needs_neither_torch_nor_hydra() -> None:
 
 
 def test_flags_may_stand_anywhere() -> None:
-    assert flags_first(["a=1", "-m", "b=1,2", "--cfg", "job"]) == [
-        "-m",
-        "--cfg",
-        "job",
-        "a=1",
-        "b=1,2",
-    ]
+    assert flags_and_overrides(["a=1", "-m", "b=1,2", "--cfg", "job"]) == (
+        ["-m", "--cfg", "job"],
+        ["a=1", "b=1,2"],
+    )
+    assert flags_and_overrides(["--info", "a=1"]) == (["--info=all"], ["a=1"])
+    assert flags_and_overrides(["a=1", "-i", "plugins"]) == (["--info=plugins"], ["a=1"])
 
 
 def test_killed_and_run_again_gives_the_same_rows(tmp_path) -> None:

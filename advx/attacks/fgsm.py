@@ -12,7 +12,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import Objective, ObjectiveName
 from advx.attacks.objectives import objective as named
-from advx.types import NonNegative, NormName
+from advx.types import Interval, NonNegative, NormName
 
 
 class FGSM:
@@ -34,7 +34,7 @@ class FGSM:
         epsilon: NonNegative,
         norm: NormName = "linf",
         objective: ObjectiveName = "log_odds",
-        clip: tuple[float, float] | None = None,
+        clip: Interval | None = None,
         targeted: bool = False,
         training_cost: Objective | None = None,
     ) -> None:

@@ -70,8 +70,13 @@ def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
 
 
 @cache
-def _schema(call: Any) -> tuple[type[BaseModel], bool]:
-    """A pydantic model of a callable's keyword parameters, and whether it takes any others."""
+def _schema(call: Any, skip: int = 0) -> tuple[type[BaseModel], bool]:
+    """A pydantic model of a callable's parameters, and whether it takes any others.
+
+    Args:
+        call: a class or function.
+        skip: number of leading parameters to leave out.
+    """
     function = call.__init__ if inspect.isclass(call) else call
     if function is object.__init__:
         return create_model(call.__name__, __config__=_config("forbid")), False
@@ -81,7 +86,7 @@ def _schema(call: Any) -> tuple[type[BaseModel], bool]:
         hints = {}
     fields: dict[str, Any] = {}
     open_ended = False
-    for parameter in inspect.signature(call).parameters.values():
+    for parameter in list(inspect.signature(call).parameters.values())[skip:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             open_ended = True
         elif parameter.kind is not parameter.VAR_POSITIONAL:
@@ -98,10 +103,15 @@ def _config(extra: Any) -> ConfigDict:
 def _message(error: ValidationError, path: str) -> str:
     """The first complaint of a ValidationError as one line."""
     first = error.errors()[0]
-    key = ".".join([path, *(str(part) for part in first["loc"] if not _is_union_tag(part))])
+    key = ".".join(
+        [
+            *([path] if path else []),
+            *(str(part) for part in first["loc"] if not _is_union_tag(part)),
+        ]
+    )
     if first["type"] == "missing":
         return f"{key}: not given, and it has no default"
-    text = first["msg"]
+    text = first["msg"].removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
     return f"{key}={first['input']}: {text}"
 
@@ -114,7 +124,11 @@ def _is_union_tag(part: Any) -> bool:
 def check_keywords(
     config: dict[str, Any], function: types.FunctionType, common: Iterable[str], path: str
 ) -> None:
-    """Refuse top-level keys that neither every run nor this experiment's `main` knows."""
+    """Check the top-level keys: those every run has, and the parameters of the experiment's `main`.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a value outside its range.
+    """
     parameters = list(inspect.signature(function).parameters)[1:]
     known = {*common, *parameters}
     for key, value in config.items():
@@ -124,6 +138,10 @@ def check_keywords(
         default = inspect.signature(function).parameters[parameter].default
         if parameter not in config and default is inspect.Parameter.empty:
             raise ConfigError(f"{parameter}: not given, and {path} needs it")
+    try:
+        _schema(function, 1)[0](**{key: config[key] for key in parameters if key in config})
+    except ValidationError as error:
+        raise ConfigError(_message(error, "")) from error
 
 
 def check_seeds(seeds: Any) -> list[int]:

@@ -20,6 +20,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int) -> "Split":
+        """The first `count` examples."""
+        return Split(self.images[:count], self.labels[:count])
+
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`."""
         return Split(self.images.to(device), self.labels.to(device))

@@ -14,13 +14,36 @@ BATCH = 1_000
 """Examples crafted or classified at once; only memory and speed depend on it."""
 
 
-def craft(attack: Attack, model: nn.Module, split: Split) -> Split:
-    """The split with every image replaced by its adversarial example."""
+def craft(
+    attack: Attack, model: nn.Module, split: Split, target_classes: Tensor | None = None
+) -> Split:
+    """The split with every image replaced by its adversarial example, labels unchanged.
+
+    Args:
+        attack: from images and labels to adversarial images.
+        model: the crafting model.
+        split: n examples.
+        target_classes: (n,) int64, what a targeted attack is to reach; None for an untargeted one,
+            which is given the labels to leave.
+    """
+    aims = split.labels if target_classes is None else target_classes
     images = [
         attack(model, x, y)
-        for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
+        for x, y in zip(split.images.split(BATCH), aims.split(BATCH), strict=True)
     ]
     return Split(torch.cat(images), split.labels)
+
+
+def target_classes(labels: Tensor, classes: int) -> Tensor:
+    """A wrong class for every example, uniform among the others, the same in every run.
+
+    Args:
+        labels: (n,) int64.
+        classes: number of classes, at least 2.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shift = torch.randint(1, classes, (len(labels),), generator=generator).to(labels.device)
+    return (labels + shift) % classes
 
 
 @torch.no_grad()

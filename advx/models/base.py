@@ -36,9 +36,9 @@ def features(shape: Shape) -> int:
     return math.prod(shape)
 
 
-def is_differentiable(model: nn.Module) -> bool:
-    """Whether an attack may ask `model` for a gradient."""
-    return bool(getattr(model, "differentiable", True))
+def is_differentiable(model: object) -> bool:
+    """Whether an attack may ask `model` (or models of this class) for a gradient."""
+    return getattr(model, "differentiable", True) is not False
 
 
 def constrain(model: nn.Module) -> None:

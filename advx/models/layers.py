@@ -87,7 +87,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.keep >= 1.0:
             return x
-        mask = random_mask(x, self.keep).to(x.dtype)
+        mask = random_mask(x, self.keep)
         return x * (mask.mul_(self.scale) if self.scale != 1.0 else mask)
 
     def extra_repr(self) -> str:
@@ -95,11 +95,12 @@ class Dropout(nn.Module):
 
 
 def random_mask(x: Tensor, keep: float) -> Tensor:
-    """Boolean tensor shaped like `x` on its device, True with probability `keep` (to 2**-16)."""
+    """Zeros and ones shaped like `x` and of its type, one with probability `keep` (to 2**-16)."""
     words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
     words.random_(-(2**63), None)  # the whole range: 64 random bits a word
     uniform = words.view(torch.int16)[: x.numel()].view(x.shape)
-    return uniform < round(keep * 2**16) - 2**15
+    mask = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    return torch.lt(uniform, round(keep * 2**16) - 2**15, out=mask)  # no booleans in between
 
 
 class Sequential(nn.Sequential):

@@ -117,6 +117,23 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
     return module
 
 
+def model_key(recipe: Recipe, data: Dataset) -> str:
+    """Names the model that `recipe` makes of `data`, without making it.
+
+    Raises:
+        ConfigError: the recipe's weights cannot be read.
+    """
+    if recipe.model.get("weights"):
+        path = Path(recipe.model["weights"])
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        except OSError as error:
+            raise ConfigError(f"{recipe.path}.weights={path}: {error.strerror}") from error
+    if not recipe.random:
+        return key_of({"model": _identity(recipe.model, recipe.path), "data": data.fingerprint})
+    return key_of(recipe.content(data))
+
+
 def obtain(
     recipe: Recipe,
     data: Dataset,
@@ -131,18 +148,16 @@ def obtain(
     """
     module = construct(recipe, data)
     device = data.train.images.device
+    key = model_key(recipe, data)
     if isinstance(module, Memory):
         module.remember(data.train.images, data.train.labels)
-        key = key_of({"model": _identity(recipe.model, recipe.path), "data": data.fingerprint})
         return Trained(module.to(device).eval(), key)
     if recipe.model.get("weights"):
-        return _with_weights(recipe, module, data)
-    content = recipe.content(data)
-    key = key_of(content)
+        return Trained(_with_weights(recipe, module, data).to(device).eval(), key)
     with store.locked(key):
         kept = store.load(key)
         if kept is None:
-            meta = content | {"name": recipe.model.get("name", "model")}
+            meta = recipe.content(data) | {"name": recipe.model.get("name", "model")}
             _train(recipe, module, data, store, key, meta, on_epoch)
             kept = store.load(key)
             if kept is None:
@@ -234,12 +249,11 @@ def _shorter_run(trainer: Any, store: Store, trajectory: str) -> dict[str, Any] 
     return None
 
 
-def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:
+def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> nn.Module:
     """A model with the user's own weights, refused where its training data include our test set."""
     path = Path(recipe.model["weights"])
     key = f"{recipe.path}.weights={path}"
     try:
-        content = path.read_bytes()
         state = torch.load(path, map_location="cpu", weights_only=True)
         module.load_state_dict(state)
     except Exception as error:
@@ -253,8 +267,7 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> Trained:
             f"{key}: trained on {trained_on}, whose training set contains dataset={data.name}; "
             f"score it on dataset={trained_on}"
         )
-    digest = hashlib.sha256(content).hexdigest()[:16]
-    return Trained(module.to(data.train.images.device).eval(), digest)
+    return module
 
 
 def _trained_on(weights: Path) -> str | None:
