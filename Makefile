@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test smoke reproduce-all report lint
+.PHONY: help setup quickstart test smoke reproduce-all report readme lint lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -35,7 +35,15 @@ reproduce-all: $(READY) ## every experiment at the chapter's size: hours; run it
 report: $(READY) ## one table over the latest runs
 	$(BIN)/advx report
 
+readme: $(READY) ## README's tables, from outputs/reference
+	$(BIN)/python -m advx.report.readme
+
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p advx
+
+lock: $(READY) ## renew requirements.lock within pyproject.toml's ranges
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --python-version 3.11 --extra dev --extra oracles \
+		--output-file requirements.lock pyproject.toml

@@ -14,7 +14,8 @@ examples:
   advx run --help                                    Hydra's own options
 """
 
-BASH_COMPLETION = r"""
+COMPLETION = r"""
+[ -n "$ZSH_VERSION" ] && autoload -U +X bashcompinit compinit && compinit && bashcompinit
 _advx() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
@@ -49,8 +50,8 @@ def main() -> None:
     store = verbs.add_parser("store", help="trained models: ls, verify, prune")
     store.add_argument("action", choices=["ls", "verify", "prune"])
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
-    completion = verbs.add_parser("completion", help='for bash: eval "$(advx completion bash)"')
-    completion.add_argument("shell", choices=["bash"])
+    completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
+    completion.add_argument("shell", choices=["bash", "zsh"])
     if sys.argv[1:2] == ["run"]:
         sys.exit(_guarded(sys.argv[2:]))
     arguments = parser.parse_args()
@@ -71,7 +72,7 @@ def main() -> None:
 
         sys.exit(manage(arguments.action, arguments.store))
     elif arguments.verb == "completion":
-        print(BASH_COMPLETION)
+        print(COMPLETION)
 
 
 def _guarded(arguments: list[str]) -> int:

@@ -132,3 +132,12 @@ def test_equals_foolbox_in_float64(linear, batch) -> None:
     _, theirs, _ = foolbox.attacks.FGSM(random_start=False)(wrapped, x, y, epsilons=0.2)
     ours = FGSM(epsilon=0.2, objective="cross_entropy", clip=(0.0, 1.0))(linear, x, y)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("epsilon", [0.03, 0.2])
+def test_equals_torchattacks_in_float64(linear, batch, epsilon) -> None:
+    torchattacks = pytest.importorskip("torchattacks")
+    x, y = batch
+    theirs = torchattacks.FGSM(linear.eval(), eps=epsilon)(x, y)
+    ours = FGSM(epsilon=epsilon, objective="cross_entropy", clip=(0.0, 1.0))(linear, x, y)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)

@@ -1,6 +1,7 @@
 """The command line as a user meets it: one line for bad input, the same rows after a kill."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+import torchvision
 
 from advx.hydra_run import flags_and_overrides
 
@@ -34,6 +37,10 @@ def advx(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
         ("attack.epsilon=-1", "attack.epsilon=-1: input should be greater than or equal to 0"),
         ("attack.epsilon=nan", "attack.epsilon=nan: input should be a finite number"),
         ("attack.norm=l7", "attack.norm=l7: input should be 'linf' or 'l2'"),
+        ("attack.clip=[1,0]", "attack.clip=[1, 0]: the lower bound must be below"),
+        ("readings=[shaken]", "readings.0=shaken: input should be 'unclipped'"),
+        ("attack.targeted=true", "attack.targeted=True: Table 1.1 counts"),
+        ("attack.objective=training_cost", "smoothed_nearest_neighbor was not trained here"),
         ("seeds=[]", "seeds=[]: empty"),
         ("seeds=[1,1]", "seeds=[1, 1]: each seed once"),
         ("models.relu.input_shape=[1,9,9]", "does not fit dataset=mnist5k"),
@@ -65,22 +72,86 @@ def test_flags_may_stand_anywhere() -> None:
     assert flags_and_overrides(["a=1", "-i", "plugins"]) == (["--info=plugins"], ["a=1"])
 
 
-def test_killed_and_run_again_gives_the_same_rows(tmp_path) -> None:
-    whole = tmp_path / "whole"
+YAML = """\
+# @package _global_
+defaults:
+  - /model@crafting: maxout
+  - /model@target: relu
+  - /attack: fgsm
+  - /defense: none
+  - /defense@crafting_defense: none
+title: Misspelt
+main: advx.experiments.transfer.main
+figure_examples: 12
+attack: {epsilom: 0.1}
+"""
+
+
+def test_a_misspelt_key_in_yaml_is_one_line(tmp_path) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "misspelt.yaml").write_text(YAML)
+    done = advx(tmp_path, "run", "--config-dir", "mine", "experiment=misspelt")
+    assert done.returncode == 2
+    assert done.stderr.startswith("advx: attack.epsilom=0.1: no such key; did you mean epsilon?")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_unwritable_folders_and_absent_devices_are_one_line(tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    for override, expected in (
+        ("hydra.run.dir=file/out", "name a writable folder with hydra.run.dir"),
+        ("store=file/store", "store=file/store: cannot be written"),
+        ("device=cuda", "device=cuda: no CUDA device on this machine"),
+    ):
+        if override == "device=cuda" and torch.cuda.is_available():
+            continue
+        done = advx(tmp_path, *SMOKE, override)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert expected in done.stderr
+
+
+def test_damaged_data_files_are_one_line(tmp_path) -> None:
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for resource, _ in torchvision.datasets.MNIST.resources:
+        (raw / resource).write_bytes(b"cut short")
+    done = advx(tmp_path, "run", "experiment=transfer_table", "scale=chapter", ADVX_DATA="data")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert "train-images-idx3-ubyte.gz has MD5" in done.stderr
+    assert "dataset.digests=FILE" in done.stderr
+
+
+def test_a_sweep_is_checked_before_its_first_job_trains(tmp_path) -> None:
+    sweep = ["run", "-m", "experiment=transfer", "scale=smoke"]
+    for choice, expected in (
+        ("attack.epsilon=0.1,-1", "attack.epsilon=-1: input should be greater"),
+        ("model@crafting=maxout,nearest_neighbor", "has no gradient to craft along"),
+    ):
+        done = advx(tmp_path, *sweep, choice)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert expected in done.stderr
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_killed_at_ten_random_moments_and_run_again_gives_the_same_rows(tmp_path) -> None:
+    command = [*SMOKE, "hydra.run.dir=out"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
-    done = advx(whole, *SMOKE, "hydra.run.dir=out")
-    assert done.returncode == 0, done.stderr
-    expected = (whole / "out" / "results.csv").read_bytes()
-    killed = tmp_path / "killed"
     killed.mkdir()
-    for delay in (5.0, 6.5):
+    start = time.monotonic()
+    done = advx(whole, *command)
+    duration = time.monotonic() - start
+    assert done.returncode == 0, done.stderr
+    moments = random.Random(0)
+    for _ in range(10):
         process = subprocess.Popen(
-            [*ADVX, *SMOKE, "hydra.run.dir=out"], cwd=killed, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        time.sleep(delay)
+            [*ADVX, *command], cwd=killed, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(moments.uniform(0, duration))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    done = advx(killed, *SMOKE, "hydra.run.dir=out")
+    done = advx(killed, *command)
     assert done.returncode == 0, done.stderr
-    assert (killed / "out" / "results.csv").read_bytes() == expected
+    assert (killed / "out" / "results.csv").read_bytes() == (
+        whole / "out" / "results.csv"
+    ).read_bytes()

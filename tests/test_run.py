@@ -1,0 +1,120 @@
+"""The run contract: the files of every experiment, and the rates an experiment asks a run for."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from advx.attacks.fgsm import FGSM
+from advx.config.compose import composed
+from advx.errors import ConfigError
+from advx.evaluation.transfer import target_classes
+from advx.listing import choices
+from advx.run import Run, check
+
+RESULTS = ["experiment", "row", "metric", "seed", "value", "unit", "n", "chapter"]
+SUMMARY = [
+    "experiment", "row", "metric", "unit", "chapter", "mean", "low", "high", "seeds", "n",
+    "verdict", "note",
+]  # fmt: skip
+CLAIMS = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
+MANIFEST = {
+    "command", "config", "versions", "platform", "device", "threads", "data", "store_keys",
+    "seconds", "peak_memory_mib",
+}  # fmt: skip
+FIGURES = {"transfer_table", "transfer"}
+
+
+def started(folder: Path, *overrides: str) -> tuple[Run, dict, object]:
+    """A run of these overrides whose files and store lie under `folder`."""
+    config, main = composed([*overrides, "scale=smoke", f"store={folder / 'store'}"])
+    check(config, main)
+    out = folder / "out"
+    out.mkdir(exist_ok=True)
+    return Run(config, out, "advx run " + " ".join(overrides)), config, main
+
+
+def lines(path: Path, header: list[str]) -> list[dict[str, str]]:
+    with path.open() as stream:
+        reader = csv.DictReader(stream)
+        assert reader.fieldnames == header
+        return list(reader)
+
+
+@pytest.mark.parametrize("experiment", choices()["experiment"])
+def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsys) -> None:
+    run, config, main = started(tmp_path, f"experiment={experiment}")
+    own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
+    main(run, **{key: config[key] for key in own})
+    rows = lines(run.folder / "results.csv", RESULTS)
+    assert {row["experiment"] for row in rows} == {experiment}
+    assert len({(r["row"], r["metric"], r["seed"]) for r in rows}) == len(rows)
+    for row in rows:
+        assert row["seed"] == "" or int(row["seed"]) >= 0
+        if row["unit"] == "percent":
+            assert 0 <= float(row["value"]) <= 100
+            assert int(row["n"]) > 0
+    summary = lines(run.folder / "summary.csv", SUMMARY)
+    assert {(s["row"], s["metric"]) for s in summary} == {(r["row"], r["metric"]) for r in rows}
+    assert all(s["verdict"] == "" for s in summary), "verdicts belong to scale=chapter"
+    claims = lines(run.folder / "claims.csv", CLAIMS)
+    assert [c["claim"] for c in claims] == [c["claim"] for c in config.get("claims") or []]
+    assert lines(run.folder / "timing.csv", ["phase", "row", "seconds"])
+    assert set(json.loads((run.folder / "manifest.json").read_text())) == MANIFEST
+    printed = capsys.readouterr().out
+    assert str(run.folder) in printed
+    assert config["dataset"]["name"] in printed
+    if experiment in FIGURES:
+        assert (run.folder / "transfer.png").stat().st_size > 10_000
+        assert "transfer.png" in printed
+        arrays = np.load(run.folder / "arrays.npz")
+        moved = np.abs(arrays["adversarial"] - arrays["images"]).max()
+        assert moved == pytest.approx(0.25, abs=1e-6)
+
+
+def test_rates_are_kept_without_the_models(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=transfer")
+    source, victim = (run.recipe(config[key], 0) for key in ("crafting", "target"))
+    rate = run.error_rate(victim, crafting=source, attack=config["attack"])
+    again, *_ = started(tmp_path, "experiment=transfer")
+    again.trained = lambda *_: pytest.fail("a kept rate needs no model")  # type: ignore[method-assign]
+    assert again.error_rate(victim, crafting=source, attack=config["attack"]) == rate
+    images = run.crafted(config["attack"], source).images
+    by_hand = run.trained(victim).module(images).argmax(1) != run.data.test.labels
+    assert rate == pytest.approx(100 * by_hand.double().mean().item())
+
+
+def test_training_cost_is_that_of_the_crafting_models_own_defence(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=transfer")
+    source = run.recipe(config["crafting"], 0)
+    node = config["attack"] | {"objective": "training_cost"}
+    attack, plain = run.attack(node, source), FGSM(epsilon=0.25, objective="cross_entropy")
+    module, test = run.trained(source).module, run.data.test
+    assert torch.equal(
+        attack(module, test.images, test.labels), plain(module, test.images, test.labels)
+    )
+    config["target"] |= {"weights": "mine.pt"}
+    with pytest.raises(ConfigError, match="relu was not trained here"):
+        run.attack(node, run.recipe(config["target"], 0))
+
+
+def test_targeted_success_means_the_class_aimed_at(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=transfer", "attack.targeted=true")
+    source = run.recipe(config["crafting"], 0)
+    rate = run.targeted_success_rate(source, crafting=source, attack=config["attack"])
+    module, aims = run.trained(source).module, run.target_classes
+    crafted = FGSM(epsilon=0.25, targeted=True)(module, run.data.test.images, aims)
+    reached = (module(crafted).argmax(1) == aims).double().mean().item()
+    assert rate == pytest.approx(100 * reached)
+
+
+def test_target_classes_are_wrong_uniform_and_fixed() -> None:
+    labels = torch.arange(9000) % 10
+    aims = target_classes(labels, 10)
+    assert torch.equal(aims, target_classes(labels, 10))
+    shift = torch.bincount((aims - labels) % 10, minlength=10)
+    assert shift[0] == 0
+    assert (shift[1:] - 1000).abs().max() < 5 * 1000**0.5
