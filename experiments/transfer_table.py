@@ -33,6 +33,11 @@ class Reading:
     all_training_data: bool = False
     published_schedule: bool = False
 
+    @property
+    def trains(self) -> bool:
+        """Whether it needs networks of its own."""
+        return self.all_training_data or self.published_schedule
+
 
 ReadingName = Literal[
     "unclipped", "clipped", "float32_cross_entropy", "all_training_data", "published_schedule"
@@ -52,7 +57,7 @@ def main(
     attack: dict[str, Any],
     readings: list[ReadingName],
     published_trainer: dict[str, Any],
-    published_seeds: NonNegativeInt,
+    retraining_seeds: NonNegativeInt,
     figure_examples: PositiveInt,
 ) -> None:
     """Measure every reading of Table 1.1 on every seed.
@@ -63,7 +68,7 @@ def main(
         attack: the attack's node.
         readings: names in `READINGS`, the chapter's own protocol first.
         published_trainer: the authors' own schedule, for the reading of that name.
-        published_seeds: number of seeds for which the published schedule is run.
+        retraining_seeds: number of seeds for the readings that train every network again.
         figure_examples: test examples in the figure.
     """
     if attack.get("targeted"):
@@ -74,13 +79,15 @@ def main(
     for name in TARGETS:
         run.attack(attack, run.recipe(name, run.seeds[0]))  # refused before anything is trained
     networks = [name for name in models if run.recipe(name, 0).random]
-    trainings = sum("all_training" in r or r == "unclipped" for r in readings) * len(run.seeds)
-    trainings += published_seeds * ("published_schedule" in readings)
+    seeds = {
+        name: run.seeds[:retraining_seeds] if READINGS[name].trains else run.seeds
+        for name in readings
+    }
+    trainings = len(run.seeds) + sum(len(seeds[name]) for name in readings if READINGS[name].trains)
     with run.progress(models=trainings * len(networks)):
         for name in readings:
-            reading = READINGS[name]
-            for seed in run.seeds[:published_seeds] if reading.published_schedule else run.seeds:
-                measure(run, list(models), attack, reading, published_trainer, seed)
+            for seed in seeds[name]:
+                measure(run, list(models), attack, READINGS[name], published_trainer, seed)
     run.attempt(lambda: draw(run, attack, figure_examples), None)
     run.finish()
 
