@@ -1,6 +1,7 @@
 """The command line. Torch and Hydra are imported only by the verbs that need them."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -54,7 +55,17 @@ def main() -> None:
     completion.add_argument("shell", choices=["bash", "zsh"])
     if sys.argv[1:2] == ["run"]:
         sys.exit(_guarded(sys.argv[2:]))
-    arguments = parser.parse_args()
+    try:
+        status = _dispatch(parser.parse_args())
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    """Carry out every verb but `run`; returns the exit status."""
     if arguments.verb == "list":
         from advx.listing import print_choices
 
@@ -62,17 +73,18 @@ def main() -> None:
     elif arguments.verb == "doctor":
         from advx.doctor import diagnose
 
-        sys.exit(min(1, diagnose()))
+        return min(1, diagnose())
     elif arguments.verb == "report":
         from advx.reporting import report as print_report
 
-        sys.exit(print_report(arguments.outputs))
+        return print_report(arguments.outputs)
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 
-        sys.exit(manage(arguments.action, arguments.store))
-    elif arguments.verb == "completion":
+        return manage(arguments.action, arguments.store)
+    else:
         print(COMPLETION)
+    return 0
 
 
 def _guarded(arguments: list[str]) -> int:

@@ -1,5 +1,6 @@
 """What can be chosen, read from the YAML files alone."""
 
+import re
 from importlib.resources import files
 
 import yaml
@@ -21,7 +22,8 @@ def print_choices() -> None:
     print("experiments (advx run experiment=NAME):")
     for name in groups.pop("experiment"):
         text = (files("advx.conf") / "experiment" / f"{name}.yaml").read_text()
-        print(f"  {name:<20} {yaml.safe_load(text)['title']}")
+        title = re.sub(r"\$\{(\w+)\.name\}", r"\1", yaml.safe_load(text)["title"])
+        print(f"  {name:<20} {title}")
     print("\nchoices (group=NAME):")
     for group, names in groups.items():
         print(f"  {group:<20} {', '.join(names)}")

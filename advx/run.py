@@ -312,7 +312,12 @@ class Run:
         }
         lines = self.results.summary(judge=self.config["scale"] == "chapter", directions=directions)
         write_results(self.folder, self.results)
-        write_summary(self.folder, lines, self.heading())
+        remarks = [
+            f"{_holds(o.holds)} ({o.seeds} seeds): {o.claim}: {o.predicate}"
+            for o in outcomes.values()
+        ]
+        remarks += [f"deviation: {text}" for text in self.config.get("deviations") or []]
+        write_summary(self.folder, lines, self.heading(), remarks)
         header = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
         claims = [
             [self.results.experiment, o.claim, o.predicate, _holds(o.holds), o.seeds, o.evidence]

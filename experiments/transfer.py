@@ -6,6 +6,7 @@
 
 from typing import Any
 
+from advx.data.dataset import one_of_each_class
 from advx.figures.digits import transfer_figure
 from advx.run import Run
 from advx.training.obtain import Recipe
@@ -44,9 +45,10 @@ def main(
 
     def draw() -> None:
         source, victim = recipes(run.seeds[0])
-        crafted = run.crafted(attack, source).first(figure_examples)
-        models = {row: run.trained(victim).module, itself: run.trained(source).module}
-        clean = run.data.test.first(figure_examples)
+        shown = one_of_each_class(run.data.test.labels, figure_examples)
+        crafted = run.crafted(attack, source).take(shown)
+        models = {"target": run.trained(victim).module, "crafting": run.trained(source).module}
+        clean = run.data.test.take(shown)
         transfer_figure(run.folder, clean, crafted, models, title=run.heading())
 
     with run.progress(models=2 * len(run.seeds)):

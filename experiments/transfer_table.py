@@ -11,6 +11,7 @@ over all test examples. Other readings of what the chapter leaves open stand bes
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.figures.digits import transfer_figure
 from advx.run import Run
@@ -142,7 +143,8 @@ def retrained(run: Run, recipe: Recipe) -> Recipe:
 def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
     """The figure: digit, perturbation and adversarial digit, with every target's prediction."""
     seed = run.seeds[0]
-    crafted = run.crafted(attack, run.recipe("maxout", seed)).first(examples)
+    shown = one_of_each_class(run.data.test.labels, examples)
+    crafted = run.crafted(attack, run.recipe("maxout", seed)).take(shown)
     targets = {name: run.trained(run.recipe(name, seed)).module for name in TARGETS["maxout"]}
-    clean = run.data.test.first(examples)
+    clean = run.data.test.take(shown)
     transfer_figure(run.folder, clean, crafted, targets, title=run.heading())

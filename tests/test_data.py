@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 from advx.data import cifar10, files, mnist, mnist5k
-from advx.data.dataset import Split, stratified
+from advx.data.dataset import Split, one_of_each_class, stratified
 from advx.errors import ConfigError, DataError
 
 needs_data = pytest.mark.skipif("ADVX_DATA" not in os.environ, reason="ADVX_DATA is not set")
@@ -35,6 +35,11 @@ def test_stratified_subset_keeps_proportions_and_order() -> None:
     assert (subset.images.diff() > 0).all()
     with pytest.raises(ConfigError, match="only 100"):
         stratified(split, 101)
+
+
+def test_one_of_each_class_comes_first() -> None:
+    labels = torch.tensor([2, 2, 0, 1, 0, 1, 1])
+    assert one_of_each_class(labels, 7).tolist() == [2, 3, 0, 4, 5, 1, 6]
 
 
 @pytest.fixture

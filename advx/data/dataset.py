@@ -20,9 +20,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def first(self, count: int) -> "Split":
-        """The first `count` examples."""
-        return Split(self.images[:count], self.labels[:count])
+    def take(self, indices: Tensor) -> "Split":
+        """The examples at `indices` (m,) int64, in that order."""
+        indices = indices.to(self.labels.device)
+        return Split(self.images[indices], self.labels[indices])
 
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`."""
@@ -158,13 +159,25 @@ def stratified(split: Split, count: int, *, key: str = "count") -> Split:
     if count > len(split):
         raise ConfigError(f"{key}={count}: the split has only {len(split):,} examples")
     sizes = torch.bincount(split.labels)
+    rank = rank_within_class(split.labels)
     share = sizes.double() * count / len(split)
     quota = share.floor().long()
     largest_remainders = torch.argsort(share - quota, descending=True, stable=True)
     quota[largest_remainders[: count - int(quota.sum())]] += 1
-    rank = torch.empty_like(split.labels)  # position of each example within its class
-    for label in range(len(sizes)):
-        members = split.labels == label
-        rank[members] = torch.arange(int(sizes[label]), device=rank.device)
     kept = rank < quota[split.labels]
     return Split(split.images[kept], split.labels[kept])
+
+
+def rank_within_class(labels: Tensor) -> Tensor:
+    """How many earlier examples have the same label: (n,) int64 to (n,) int64."""
+    rank = torch.empty_like(labels)
+    for label in labels.unique():
+        members = labels == label
+        rank[members] = torch.arange(int(members.sum()), device=labels.device)
+    return rank
+
+
+def one_of_each_class(labels: Tensor, count: int) -> Tensor:
+    """Indices (count,) of the first example of every class, then the second of every class, ..."""
+    by_class_then_rank = rank_within_class(labels) * (int(labels.max()) + 1) + labels
+    return by_class_then_rank.argsort()[:count]

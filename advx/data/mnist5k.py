@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from advx.data import files
-from advx.data.dataset import Dataset, Split, limited
+from advx.data.dataset import Dataset, Split, limited, rank_within_class
 from advx.errors import DataError
 from advx.types import PositiveInt
 
@@ -34,10 +34,7 @@ def load(*, limit: dict[str, PositiveInt] | None = None) -> Dataset:
     pixels, labels = _arrays()
     images = torch.from_numpy(pixels).float().div_(255).view(-1, 1, 28, 28)
     classes = torch.from_numpy(labels).long()
-    rank = torch.empty_like(classes)
-    for label in range(10):
-        members = classes == label
-        rank[members] = torch.arange(int(members.sum()))
+    rank = rank_within_class(classes)
 
     def split(name: str) -> Split:
         first, last = PER_CLASS[name]

@@ -1,5 +1,6 @@
 """Digits, their perturbations and what each model makes of them."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -46,14 +47,20 @@ def draw(
 ) -> None:
     """The figure from its arrays alone: images (n, channels, h, w), predictions (n,) by model."""
     n = len(x)
+    width = 0.95 * n + 1.6
+    note = "predictions under each adversarial image, mistakes in red; images shown cut to [0, 1]"
+    heading = [*textwrap.wrap(title, int(15 * width)), *textwrap.wrap(note, int(15 * width))]
+    above = 0.14 * len(heading) + 0.35  # inches
+    below = 0.24 * len(said) + 0.1
     size = float(np.abs(x_adv - x).max()) or 1.0
     figure, axes = plt.subplots(
-        3, n, figsize=(0.95 * n + 1.6, 3.1 + 0.24 * len(said) + 0.5), squeeze=False,
+        3, n, figsize=(width, 2.9 + above + below), squeeze=False,
         gridspec_kw={"wspace": 0.06, "hspace": 0.06},
     )  # fmt: skip
-    bottom = (0.24 * len(said) + 0.45) / figure.get_figheight()
-    left = 1.55 / figure.get_figwidth()
-    figure.subplots_adjust(left=left, right=0.995, top=0.86, bottom=bottom)
+    height = figure.get_figheight()
+    figure.subplots_adjust(
+        left=1.55 / width, right=0.995, top=1 - above / height, bottom=below / height
+    )
     for column in range(n):
         rows = [(x[column], 0, 1, "gray"), (x_adv[column] - x[column], -size, size, "RdBu_r"),
                 (x_adv[column], 0, 1, "gray")]  # fmt: skip
@@ -81,9 +88,7 @@ def draw(
             name.replace("_", " "), (0, 0), (-6, -13 - 16 * line), xycoords="axes fraction",
             textcoords="offset points", ha="right", va="center", fontsize=9,
         )  # fmt: skip
-    figure.suptitle(
-        f"{title}\npredictions under each adversarial digit; mistakes in red", fontsize=8
-    )
+    figure.text(0.5, 1 - 0.06 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
     for kind in ("png", "pdf"):
         figure.savefig(folder / f"transfer.{kind}", dpi=160, metadata=None)
     plt.close(figure)

@@ -35,11 +35,16 @@ def tables(folder: Path) -> str:
     summary = _read(folder / "summary.csv")
     listed = [line for line in summary if line["chapter"]]
     title = (folder / "summary.md").read_text().splitlines()[0]
-    command = json.loads((folder / "manifest.json").read_text())["command"]
-    blocks = [f"{title}. `{command}`", _chapter(listed)]
-    readings = _readings(listed, summary)
-    claims = _claims(_read(folder / "claims.csv"))
-    return "\n\n".join(filter(None, [*blocks, readings, claims]))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    deviations = "\n".join(f"- {text}" for text in manifest["config"].get("deviations") or [])
+    blocks = [
+        f"{title}. `{manifest['command']}`",
+        _chapter(listed),
+        _readings(listed, summary),
+        _claims(_read(folder / "claims.csv")),
+        f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
+    ]
+    return "\n\n".join(filter(None, blocks))
 
 
 def _chapter(listed: list[Line]) -> str:

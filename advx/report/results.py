@@ -130,11 +130,15 @@ def write_results(folder: Path, results: Results) -> None:
     (folder / "results.csv").write_text(csv_text(header, [astuple(row) for row in results.rows]))
 
 
-def write_summary(folder: Path, lines: Sequence[SummaryRow], title: str) -> None:
-    """`summary.csv` and `summary.md`."""
+def write_summary(
+    folder: Path, lines: Sequence[SummaryRow], title: str, remarks: Sequence[str] = ()
+) -> None:
+    """`summary.csv`, and `summary.md` with a list of remarks under the table."""
     header = [f.name for f in fields(SummaryRow)]
     (folder / "summary.csv").write_text(csv_text(header, [astuple(line) for line in lines]))
-    (folder / "summary.md").write_text(f"{title}\n\n{table(lines, 'github')}\n")
+    listed = "".join(f"- {remark}\n" for remark in remarks)
+    text = "\n".join([f"{title}\n", f"{table(lines, 'github')}\n", listed])
+    (folder / "summary.md").write_text(text.rstrip() + "\n")
 
 
 def table(lines: Sequence[SummaryRow], style: str = "simple") -> str:
