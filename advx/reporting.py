@@ -1,8 +1,8 @@
 """`advx report`: one table over the latest finished run of every experiment."""
 
-import csv
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
 
 COLUMNS = ["experiment", "row", "metric", "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
@@ -22,11 +22,9 @@ def report(outputs: Path) -> int:
     if not runs:
         print(f"no finished run under {outputs / 'runs'}: try advx run experiment=transfer_table")
         return 1
-    lines = []
-    for folder in runs.values():
-        with (folder / "summary.csv").open() as stream:
-            lines += [[_short(row[c]) for c in COLUMNS] for row in csv.DictReader(stream)]
-    print(tabulate(lines, headers=COLUMNS, disable_numparse=True))
+    tables = [pd.read_csv(folder / "summary.csv", dtype=str) for folder in runs.values()]
+    table = pd.concat(tables)[COLUMNS].fillna("").map(_short)
+    print(tabulate(table, headers="keys", showindex=False, disable_numparse=True))
     print()
     for name, folder in runs.items():
         title = (folder / "summary.md").read_text().splitlines()[0]

@@ -8,6 +8,7 @@ import pytest
 
 from advx.config.compose import composed
 from advx.listing import choices
+from advx.report.readme import tables
 from advx.run import check
 
 ROOT = Path(__file__).parent.parent
@@ -88,3 +89,11 @@ def test_transcribed_figures_match_the_chapter() -> None:
         "maxout -> tanh": 99.3,
         "maxout -> softmax_regression": 88.9,
     }
+
+
+def test_readme_shows_the_reference_runs() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for summary in (ROOT / "outputs" / "reference").glob("*/summary.csv"):
+        block = tables(summary.parent)
+        assert block in readme, f"make readme: {summary.parent.name} has changed"
+        assert all(part in block for part in ("chapter", "verdict", "advx run experiment="))

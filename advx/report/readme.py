@@ -7,14 +7,12 @@ The text between `<!-- EXPERIMENT -->` and `<!-- /EXPERIMENT -->` is replaced by
 readings of the protocol, and the chapter's statements in words.
 """
 
-import csv
 import json
 import re
 from pathlib import Path
 
+import pandas as pd
 from tabulate import tabulate
-
-Line = dict[str, str]
 
 
 def update(readme: Path, reference: Path) -> bool:
@@ -32,76 +30,54 @@ def update(readme: Path, reference: Path) -> bool:
 
 def tables(folder: Path) -> str:
     """The block of one experiment, Markdown."""
-    summary = _read(folder / "summary.csv")
-    listed = [line for line in summary if line["chapter"]]
+    summary = pd.read_csv(folder / "summary.csv")
+    claims = pd.read_csv(folder / "claims.csv", dtype=str)
     title = (folder / "summary.md").read_text().splitlines()[0]
     manifest = json.loads((folder / "manifest.json").read_text())
     deviations = "\n".join(f"- {text}" for text in manifest["config"].get("deviations") or [])
     blocks = [
         f"{title}. `{manifest['command']}`",
-        _chapter(listed),
-        _readings(listed, summary),
-        _claims(_read(folder / "claims.csv")),
+        _chapter(summary),
+        _readings(summary),
+        _markdown(claims.drop(columns="experiment")) if len(claims) else "",
         f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
     ]
     return "\n\n".join(filter(None, blocks))
 
 
-def _chapter(listed: list[Line]) -> str:
+def _chapter(summary: pd.DataFrame) -> str:
     """Each figure of the chapter beside the measured mean and its interval."""
-    header = ["row", "metric", "chapter", "measured", "interval", "seeds", "n", "verdict"]
-    body = [
-        [
-            line["row"], line["metric"], f"{float(line['chapter']):g}", _number(line["mean"]),
-            f"{_number(line['low'])} – {_number(line['high'])}" if line["low"] else "",
-            line["seeds"], f"{int(line['n']):,}" if line["n"] else "", line["verdict"],
-        ]
-        for line in listed
-    ]  # fmt: skip
-    return _markdown(header, body)
+    table = summary[summary.chapter.notna()].copy()
+    table["measured"] = table["mean"].map("{:.2f}".format)
+    table["interval"] = [
+        f"{low:.2f} – {high:.2f}" if low == low else ""
+        for low, high in zip(table.low, table.high, strict=True)
+    ]
+    table["chapter"] = table.chapter.map("{:g}".format)
+    table["n"] = table.n.map("{:,.0f}".format)
+    columns = ["row", "metric", "chapter", "measured", "interval", "seeds", "n", "verdict"]
+    return _markdown(table[columns])
 
 
-def _readings(listed: list[Line], summary: list[Line]) -> str:
+def _readings(summary: pd.DataFrame) -> str:
     """The same rows under other readings of the protocol (metrics with an `@suffix`)."""
-    means = {(line["row"], line["metric"]): line for line in summary}
-    suffixes = list(dict.fromkeys(
-        metric.split("@", 1)[1] for row, metric in means if "@" in metric
-    ))  # fmt: skip
-    if not suffixes or any("@" in line["metric"] for line in listed):
+    listed = summary[summary.chapter.notna()]
+    parts = summary.metric.str.split("@", n=1, expand=True).reindex(columns=[0, 1])
+    others = summary.assign(metric=parts[0], reading=parts[1]).dropna(subset="reading")
+    others = others.merge(listed[["row", "metric"]])
+    if others.empty:
         return ""
-    seeds = {
-        s: max(
-            int(line["seeds"]) for (_, metric), line in means.items() if metric.endswith(f"@{s}")
-        )
-        for s in suffixes
-    }
-
-    def cell(line: Line, suffix: str) -> str:
-        found = means.get((line["row"], f"{line['metric']}@{suffix}"))
-        return _number(found["mean"]) if found else ""
-
-    header = ["other readings", *(f"{s.replace('_', ' ')} ({seeds[s]})" for s in suffixes)]
-    body = [[line["row"], *(cell(line, suffix) for suffix in suffixes)] for line in listed]
-    return _markdown(header, body) + "\n\nMeans in percent; in brackets the number of seeds."
+    seeds = others.groupby("reading").seeds.max()
+    others["reading"] = [f"{r.replace('_', ' ')} ({seeds[r]})" for r in others.reading]
+    wide = others.pivot_table("mean", ["row", "metric"], "reading", sort=False)
+    wide = wide.map("{:.2f}".format).reset_index()
+    return _markdown(wide) + "\n\nMeans in percent; in brackets the number of seeds."
 
 
-def _claims(claims: list[Line]) -> str:
-    """The chapter's statements, with the seeds on which each held."""
-    body = [[c["claim"], c["predicate"], c["holds"], c["seeds"], c["evidence"]] for c in claims]
-    return _markdown(["claim", "predicate", "outcome", "seeds", "means"], body) if claims else ""
-
-
-def _markdown(header: list[str], body: list[list[str]]) -> str:
-    return tabulate(body, header, tablefmt="github", disable_numparse=True)
-
-
-def _number(cell: str) -> str:
-    return f"{float(cell):.2f}" if cell else ""
-
-
-def _read(path: Path) -> list[Line]:
-    with path.open() as stream:
-        return list(csv.DictReader(stream))
+def _markdown(table: pd.DataFrame) -> str:
+    return tabulate(
+        table.fillna(""), headers="keys", tablefmt="github", showindex=False, disable_numparse=True
+    )
 
 
 if __name__ == "__main__":
