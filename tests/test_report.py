@@ -33,6 +33,9 @@ def test_prediction_interval_of_three_seeds() -> None:
     ("chapter", "mean", "low", "high", "clean", "direction", "expected"),
     [
         (25.3, 26.0, 24.0, 28.0, False, None, "reproduced"),
+        (24.0, 26.0, 24.0, 28.0, False, None, "reproduced"),
+        (28.0, 26.0, 24.0, 28.0, False, None, "reproduced"),
+        (23.9, 26.0, 24.0, 28.0, False, None, "near"),
         (30.0, 26.0, 24.0, 28.0, False, None, "near"),
         (31.5, 26.0, 24.0, 28.0, False, None, "not reproduced"),
         (31.5, 26.0, 24.0, 28.0, False, True, "direction only"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from advx.attacks.fgsm import FGSM
+from advx.attacks.objectives import cross_entropy
 from advx.config.compose import composed
 from advx.errors import ConfigError
 from advx.evaluation.transfer import target_classes
@@ -85,17 +86,29 @@ def test_rates_are_kept_without_the_models(tmp_path) -> None:
     images = run.crafted(config["attack"], source).images
     by_hand = run.trained(victim).module(images).argmax(1) != run.data.test.labels
     assert rate == pytest.approx(100 * by_hand.double().mean().item())
+    unmoved = run.error_rate(victim, crafting=source, attack=config["attack"] | {"epsilon": 0.0})
+    assert unmoved == run.error_rate(victim)
+    assert unmoved != rate
+
+
+class Reversed:
+    """A defence whose cost falls where the cross-entropy rises."""
+
+    def cost(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return -cross_entropy(logits, labels)
 
 
 def test_training_cost_is_that_of_the_crafting_models_own_defence(tmp_path) -> None:
     run, config, _ = started(tmp_path, "experiment=transfer")
-    source = run.recipe(config["crafting"], 0)
     node = config["attack"] | {"objective": "training_cost"}
-    attack, plain = run.attack(node, source), FGSM(epsilon=0.25, objective="cross_entropy")
-    module, test = run.trained(source).module, run.data.test
-    assert torch.equal(
-        attack(module, test.images, test.labels), plain(module, test.images, test.labels)
-    )
+    module, test = run.trained(run.recipe(config["crafting"], 0)).module, run.data.test
+    costs = {}
+    for defense in (config["defense"], {"_target_": "tests.test_run.Reversed"}):
+        attack = run.attack(node, run.recipe(config["crafting"], 0, defense=defense))
+        crafted = attack(module, test.images, test.labels)
+        costs[defense["_target_"]] = cross_entropy(module(crafted), test.labels).mean().item()
+    clean = cross_entropy(module(test.images), test.labels).mean().item()
+    assert costs["tests.test_run.Reversed"] < clean < costs["advx.defenses.none.NoDefense"]
     config["target"] |= {"weights": "mine.pt"}
     with pytest.raises(ConfigError, match="relu was not trained here"):
         run.attack(node, run.recipe(config["target"], 0))
