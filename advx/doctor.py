@@ -4,30 +4,19 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from advx.listing import choices
-
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "hydra-core",
-    "omegaconf",
-    "numpy",
-    "scipy",
-    "pandas",
-    "mlxtend",
-)
+from advx.listing import choices, packages
 
 
 def diagnose() -> int:
     """Print the findings; returns the number of problems."""
     problems = 0
-    print(f"python       {platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in PACKAGES:
+    print(f"python        {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in packages():
         try:
-            print(f"{package:<12} {version(package)}")
+            print(f"{package:<13} {version(package)}")
         except PackageNotFoundError:
             problems += 1
-            print(f"{package:<12} MISSING: run make setup")
+            print(f"{package:<13} MISSING: run make setup")
     problems += _machine() + _data() + _experiments()
     print(f"\n{problems} problem(s)" if problems else "\nall well")
     return problems
@@ -37,7 +26,7 @@ def _machine() -> int:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
-    print(f"device       CUDA: {gpu}; {os.cpu_count()} processor cores")
+    print(f"device        CUDA: {gpu}; {os.cpu_count()} processor cores")
     return 0
 
 

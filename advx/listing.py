@@ -1,6 +1,7 @@
-"""What can be chosen, read from the YAML files alone."""
+"""What can be chosen, read from the YAML files, and what advx is made of, from its metadata."""
 
 import re
+from importlib.metadata import requires
 from importlib.resources import files
 
 import yaml
@@ -14,6 +15,12 @@ def choices() -> dict[str, list[str]]:
         for group in sorted(root.iterdir(), key=lambda p: p.name)
         if group.is_dir() and group.name not in ("at", "__pycache__")
     }
+
+
+def packages() -> list[str]:
+    """Names of the packages that advx needs, from its own metadata."""
+    needed = [line for line in requires("advx") or [] if "extra ==" not in line]
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed]
 
 
 def print_choices() -> None:

@@ -22,6 +22,7 @@ from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import Attack, craft, error_rate, target_classes
+from advx.listing import packages
 from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
@@ -348,23 +349,16 @@ class Run:
         """Everything needed to make this run again."""
         data = self.data
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        packages = (
-            "torch",
-            "torchvision",
-            "hydra-core",
-            "omegaconf",
-            "numpy",
-            "scipy",
-            "pandas",
-            "advx",
-        )
         seconds: dict[str, float] = {}
         for (phase, _), spent in self.seconds.items():
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 1)
         return {
             "command": self.command,
             "config": self.config,
-            "versions": {"python": platform.python_version(), **{p: version(p) for p in packages}},
+            "versions": {
+                "python": platform.python_version(),
+                **{p: version(p) for p in ("advx", *packages())},
+            },
             "platform": f"{platform.system()} {platform.machine()}",
             "device": str(self.device),
             "threads": torch.get_num_threads(),

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from advx.types import Shape
+from advx.types import PositiveInt, Shape
 
 
 class Classifier(nn.Module):
@@ -24,11 +24,36 @@ class Classifier(nn.Module):
 
 
 class Memory(Classifier):
-    """A classifier that is its training set: nothing is learned by gradient descent."""
+    """A classifier that is its training set: nothing is learned by gradient descent.
+
+    Args:
+        input_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
+        chunk_bytes: bound on the memory of one block of the matrix of distances.
+    """
+
+    images: Tensor  # (n, features), sorted by class
+    squared_norms: Tensor  # (n,)
+
+    def __init__(
+        self, *, input_shape: Shape, classes: PositiveInt, chunk_bytes: PositiveInt = 2**27
+    ) -> None:
+        super().__init__()
+        self.input_shape = tuple(input_shape)
+        self.classes = classes
+        self.chunk_bytes = chunk_bytes
+        self.counts = [0] * classes
 
     def remember(self, images: Tensor, labels: Tensor) -> None:
         """Keep the training set: images (n, *shape), labels (n,) int64."""
-        raise NotImplementedError
+        order = torch.argsort(labels, stable=True)
+        self.counts = torch.bincount(labels, minlength=self.classes).tolist()
+        self.register_buffer("images", images[order].flatten(1), persistent=False)
+        self.register_buffer("squared_norms", self.images.square().sum(1), persistent=False)
+
+    def rows_at_once(self, x: Tensor) -> int:
+        """Images whose distances to all training images fit into `chunk_bytes`."""
+        return max(1, self.chunk_bytes // (len(self.images) * x.element_size()))
 
 
 def features(shape: Shape) -> int:

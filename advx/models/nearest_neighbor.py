@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from advx.models.base import Memory
-from advx.types import PositiveInt, Shape
 
 
 class NearestNeighbor(Memory):
@@ -16,39 +15,16 @@ class NearestNeighbor(Memory):
 
     Its "logits" are minus each class's smallest squared distance, up to a constant of the image,
     so that argmax is the class of the nearest training image. They have no gradient.
-
-    Args:
-        input_shape: shape of one image, (channels, height, width).
-        classes: number of classes.
-        chunk_bytes: bound on the memory of one block of the distance matrix.
     """
 
     differentiable = False
-    images: Tensor
-    offsets: Tensor
-
-    def __init__(
-        self, *, input_shape: Shape, classes: PositiveInt, chunk_bytes: PositiveInt = 2**28
-    ) -> None:
-        super().__init__()
-        self.input_shape = tuple(input_shape)
-        self.classes = classes
-        self.chunk_bytes = chunk_bytes
-        self.counts = [0] * classes
-
-    def remember(self, images: Tensor, labels: Tensor) -> None:
-        """Keep the training set sorted by class: images (n, *shape), labels (n,) int64."""
-        order = torch.argsort(labels, stable=True)
-        self.counts = torch.bincount(labels, minlength=self.classes).tolist()
-        self.register_buffer("images", images[order].flatten(1), persistent=False)
-        self.register_buffer("offsets", self.images.square().sum(1) / 2, persistent=False)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *input_shape) to scores (batch, classes); -inf for a class never seen."""
         x = x.flatten(1)
-        images, offsets = self.images.to(x.dtype), self.offsets.to(x.dtype)
-        rows = max(1, self.chunk_bytes // (len(images) * x.element_size()))
+        images, offsets = self.images.to(x.dtype), self.squared_norms.to(x.dtype) / 2
+        rows = self.rows_at_once(x)
         scores = x.new_full((len(x), self.classes), -torch.inf)
         for start in range(0, len(x), rows):
             similarity = torch.addmm(-offsets, x[start : start + rows], images.T)  # (rows, n)

@@ -20,45 +20,22 @@ import torch
 from torch import Tensor
 
 from advx.models.base import Memory
-from advx.types import PositiveInt, Shape
 
 
 class SmoothedNearestNeighbor(Memory):
     """Softmax-weighted vote of all the training points, exact for any batch size.
 
-    Args:
-        input_shape: shape of one image, (channels, height, width).
-        classes: number of classes.
-        chunk_bytes: bound on the memory of one block of the distance matrix. The peak of a forward
-            or backward pass is about three blocks beyond the training set and the batch itself.
+    The peak memory of a forward or backward pass is about three blocks of `chunk_bytes` beyond the
+    training set and the batch itself.
     """
-
-    images: Tensor
-    offsets: Tensor
-
-    def __init__(
-        self, *, input_shape: Shape, classes: PositiveInt, chunk_bytes: PositiveInt = 2**27
-    ) -> None:
-        super().__init__()
-        self.input_shape = tuple(input_shape)
-        self.classes = classes
-        self.chunk_bytes = chunk_bytes
-        self.counts = [0] * classes
-
-    def remember(self, images: Tensor, labels: Tensor) -> None:
-        """Keep the training set sorted by class: images (n, *shape), labels (n,) int64."""
-        order = torch.argsort(labels, stable=True)
-        self.counts = torch.bincount(labels, minlength=self.classes).tolist()
-        self.register_buffer("images", images[order].flatten(1), persistent=False)
-        self.register_buffer("offsets", self.images.square().sum(1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *input_shape) to logits (batch, classes), up to an image's constant."""
         x = x.flatten(1)
-        images, offsets = self.images.to(x.dtype), self.offsets.to(x.dtype)
-        rows = max(1, self.chunk_bytes // (len(images) * x.element_size()))
+        images, offsets = self.images.to(x.dtype), self.squared_norms.to(x.dtype)
         chunks = [
-            _ClassLogSumExp.apply(part, images, offsets, self.counts) for part in x.split(rows)
+            _ClassLogSumExp.apply(part, images, offsets, self.counts)
+            for part in x.split(self.rows_at_once(x))
         ]
         return torch.cat(chunks)
 
