@@ -100,7 +100,7 @@ def _guarded(arguments: list[str]) -> int:
     except Exception as error:
         if wants_traceback(arguments):
             raise
-        line = one_line(error)
+        line = one_line(error, arguments)
         if line is None:
             raise
         print(f"advx: {line}", file=sys.stderr)

@@ -20,6 +20,7 @@ from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config.messages import one_line
+from advx.errors import ConfigError
 
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """What Hydra's `--info` can be asked for."""
@@ -30,6 +31,10 @@ def launch(arguments: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.path.insert(0, os.getcwd())
     flags, overrides = flags_and_overrides(arguments)
+    for word in overrides:
+        key, equals, _ = word.partition("=")
+        if not key or not (equals or word.startswith("~")):
+            raise ConfigError(f"{word}: not key=value, e.g. experiment=transfer_table")
     if {"-m", "--multirun"} & set(flags):
         check_sweep(overrides)
         overrides = with_sweep_folder(overrides)

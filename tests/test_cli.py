@@ -30,7 +30,9 @@ def advx(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
     [
         ("experiment=nonsense", "experiment=nonsense: no such choice"),
         ("model@models.maxout=maxot", "did you mean maxout?"),
-        ("attack.epsilom=1", "attack.epsilom: no such key"),
+        ("attack.epsilom=1", "attack.epsilom=1: no such key; did you mean epsilon?"),
+        ("model.relu.units=1", "model.relu.units=1: no such key; did you mean models?"),
+        ("=3", "=3: not key=value"),
         ("+attack.epsilom=1", "attack.epsilom=1: no such key; did you mean epsilon?"),
         ("+nonsense=1", "nonsense=1: no such key"),
         ("attack.epsilon=abc", "attack.epsilon=abc: input should be a valid number"),

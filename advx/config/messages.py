@@ -1,17 +1,25 @@
 """Errors of Hydra and OmegaConf as one line: the key, the value seen, the valid choice."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.check import nearest
+from advx.config.compose import composed
 from advx.errors import AdvxError
 from advx.listing import choices
 
 
-def one_line(error: BaseException) -> str | None:
-    """The message of an error that the user can mend; None for any other."""
+def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
+    """The message of an error that the user can mend; None for any other.
+
+    Args:
+        error: what was raised.
+        overrides: the command line's `key=value` words, to say what an unknown key could have been.
+    """
     if isinstance(error, AdvxError):
         return str(error)
     text = str(error)
@@ -21,8 +29,7 @@ def one_line(error: BaseException) -> str | None:
         return f"{group}={choice}: no such choice; {nearest(choice, choices().get(group, []))}"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
-        key = found.group(1)
-        return f"{key}: no such key; advx run ... --cfg job shows all keys (a new key: +{key}=…)"
+        return _unknown_key(found.group(1), overrides)
     if "You must specify 'experiment'" in text:
         return f"experiment: not given; valid: {', '.join(choices()['experiment'])}"
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -30,3 +37,25 @@ def one_line(error: BaseException) -> str | None:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}; name a writable folder with hydra.run.dir=…"
     return None
+
+
+def _unknown_key(key: str, overrides: Sequence[str]) -> str:
+    """What is wrong with an override of a key that the configuration does not have."""
+    words = [w.partition("=") for w in overrides if "=" in w and not w.startswith("-")]
+    shown = next((f"{key}={value}" for name, _, value in words if name == key), key)
+    others = [  # a sweep's choices and Hydra's own settings do not change which keys there are
+        f"{name}={value}"
+        for name, _, value in words
+        if name != key and "," not in value and not name.startswith("hydra")
+    ]
+    try:
+        level: Any = composed(others)[0]
+    except Exception:  # those are wrong as well: say only what is known
+        return f"{shown}: no such key; advx run ... --cfg job shows all keys"
+    for part in key.split("."):
+        if not isinstance(level, dict):
+            break
+        if part not in level:
+            return f"{shown}: no such key; {nearest(part, level)} (a new key: +{key}=…)"
+        level = level[part]
+    return f"{shown}: no such key; advx run ... --cfg job shows all keys"
