@@ -162,8 +162,6 @@ class Run:
         finally:
             if self._bar is not None and recipe.random:
                 self._bar.update(1 - (self._bar.n - before))
-        if made.epochs:
-            self.seconds["train", f"{name}, seed {recipe.seed}, {made.key}"] = made.seconds
         return made
 
     def attack(self, node: dict[str, Any], crafting: Recipe) -> Attack:
@@ -303,6 +301,8 @@ class Run:
 
     def finish(self) -> None:
         """Write every file of the contract and print the table."""
+        for key, trained in self._training().items():
+            self.seconds["train", f"{trained['model']}, {key}"] = trained["seconds"]
         outcomes = {
             c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
         }
@@ -345,6 +345,16 @@ class Run:
             f"trainer {self.config['trainer']['name']}, seeds {', '.join(map(str, self.seeds))}"
         )
 
+    def _training(self) -> dict[str, dict[str, Any]]:
+        """What the store knows of the models that this run's numbers rest on, by key."""
+        facts = ("best_epoch", "epochs", "validation_error_rate", "seconds", "threads", "torch")
+        metas = {key: self.store.meta(key) for key in self.models}
+        return {
+            key: {"model": self.models[key]} | {fact: meta[fact] for fact in facts}
+            for key, meta in metas.items()
+            if meta is not None
+        }
+
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make this run again."""
         data = self.data
@@ -368,7 +378,8 @@ class Run:
                 "test": self.test_digest,
                 "remarks": data.remarks,
             },
-            "store_keys": self.models,
+            "store_keys": {key: {"model": name} for key, name in self.models.items()}
+            | self._training(),
             "seconds": seconds,
             "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
         }
