@@ -20,6 +20,7 @@ from tqdm import tqdm
 from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset, Split
+from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import Attack, craft, error_rate, target_classes
 from advx.listing import packages
@@ -175,9 +176,15 @@ class Run:
         if not crafting.random:
             raise ConfigError(
                 f"attack.objective=training_cost: {crafting.model['name']} was not trained here "
-                "with a cost; valid: log_odds, cross_entropy"
+                "with a cost; valid: log_odds, margin, cross_entropy"
             )
-        return build(node, training_cost=build(crafting.defense).cost)
+        cost = getattr(build(crafting.defense), "cost", None)
+        if cost is None:
+            raise ConfigError(
+                f"attack.objective=training_cost: {crafting.defense['_target_'].split('.')[-1]} "
+                "has no training cost of a single example; valid: log_odds, margin, cross_entropy"
+            )
+        return build(node, training_cost=cost)
 
     def crafted(
         self, attack: dict[str, Any], crafting: Recipe, data: Dataset | None = None
@@ -383,9 +390,6 @@ class Run:
             "seconds": seconds,
             "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
         }
-
-
-NO_DEFENSE = {"_target_": "advx.defenses.none.NoDefense"}
 
 
 def pick_device(name: str) -> str:

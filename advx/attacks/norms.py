@@ -23,6 +23,16 @@ def steepest(gradient: Tensor, norm: NormName) -> Tensor:
     return (scaled / torch.where(length > 0, length, 1)).view_as(gradient)
 
 
+def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
+    """The nearest point of the ball of radius `epsilon`, for each example's perturbation."""
+    if norm == "linf":
+        return perturbation.clamp(-epsilon, epsilon)
+    size = length(perturbation, norm).view(-1, *[1] * (perturbation.dim() - 1))
+    return perturbation * (epsilon / torch.where(size > epsilon, size, max(epsilon, 1e-30))).clamp(
+        max=1.0
+    )
+
+
 def length(perturbation: Tensor, norm: NormName) -> Tensor:
     """Norm of each example's perturbation, (batch,)."""
     order = torch.inf if norm == "linf" else 2

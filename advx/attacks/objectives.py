@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from advx.errors import ConfigError
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-ObjectiveName = Literal["log_odds", "cross_entropy", "training_cost"]
+ObjectiveName = Literal["log_odds", "margin", "cross_entropy", "training_cost"]
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
@@ -30,6 +30,18 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return F.cross_entropy(logits, labels, reduction="none")
 
 
+def margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """max_{i≠y} zᵢ − z_y: positive exactly where the prediction is wrong."""
+    target = labels[:, None]
+    others = logits.scatter(1, target, -torch.inf)
+    return others.amax(1) - logits.gather(1, target).squeeze(1)
+
+
+def hard_label_cost(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log P(y | x) as softplus of the log-odds: the same value, its gradient never rounds to 0."""
+    return F.softplus(log_odds(logits, labels))
+
+
 def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
     """The objective called `name`; `training_cost` is that of the model's own defence.
 
@@ -40,7 +52,7 @@ def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Ob
         if training_cost is None:
             raise ConfigError(
                 "attack.objective=training_cost: the crafting model was not trained with a cost; "
-                "valid: log_odds, cross_entropy"
+                "valid: log_odds, margin, cross_entropy"
             )
         return training_cost
-    return {"log_odds": log_odds, "cross_entropy": cross_entropy}[name]
+    return {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}[name]

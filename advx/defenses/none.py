@@ -3,14 +3,16 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from advx.attacks.objectives import hard_label_cost
+from advx.defenses.base import Defense
 
-class NoDefense:
+
+class NoDefense(Defense):
     """Plain training: J(x, y) = −log P(y | x)."""
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Training cost of each example: logits (batch, classes), labels (batch,) to (batch,)."""
-        return F.cross_entropy(logits, labels, reduction="none")
+        return hard_label_cost(logits, labels)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Mean training cost of a minibatch, a scalar."""
         return F.cross_entropy(model(images), labels)

@@ -20,16 +20,17 @@ def craft(
     """The split with every image replaced by its adversarial example, labels unchanged.
 
     Args:
-        attack: from images and labels to adversarial images.
+        attack: from images and labels to adversarial images; one with the attribute `whole` is
+            given all examples at once and makes its own batches.
         model: the crafting model.
         split: n examples.
         target_classes: (n,) int64, what a targeted attack is to reach; None for an untargeted one,
             which is given the labels to leave.
     """
     aims = split.labels if target_classes is None else target_classes
+    size = len(split) if getattr(attack, "whole", False) else BATCH
     images = [
-        attack(model, x, y)
-        for x, y in zip(split.images.split(BATCH), aims.split(BATCH), strict=True)
+        attack(model, x, y) for x, y in zip(split.images.split(size), aims.split(size), strict=True)
     ]
     return Split(torch.cat(images), split.labels)
 

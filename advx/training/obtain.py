@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,6 @@ class Trained:
         best_epoch: the epoch whose parameters were kept; 0 where nothing was trained.
         epochs: epochs trained; 0 where nothing was trained.
         validation_error: its validation error rate in percent; NaN where there is none.
-        seconds: time its training took.
     """
 
     module: nn.Module
@@ -79,7 +78,6 @@ class Trained:
     best_epoch: int = 0
     epochs: int = 0
     validation_error: float = math.nan
-    seconds: float = 0.0
 
 
 def construct(recipe: Recipe, data: Dataset) -> nn.Module:
@@ -154,11 +152,15 @@ def obtain(
         return Trained(module.to(device).eval(), key)
     if recipe.model.get("weights"):
         return Trained(_with_weights(recipe, module, data).to(device).eval(), key)
+    defense = build(recipe.defense)
+    module = _prepared(defense, recipe, module, data, store, on_epoch)
+    if not getattr(defense, "trains", True):
+        return Trained(module.to(device).eval(), key)
     with store.locked(key):
         kept = store.load(key)
         if kept is None:
             meta = recipe.content(data) | {"name": recipe.model.get("name", "model")}
-            _train(recipe, module, data, store, key, meta, on_epoch)
+            _train(recipe, defense, module, data, store, key, meta, on_epoch)
             kept = store.load(key)
             if kept is None:
                 raise ConfigError(f"store entry {key} cannot be read back; is the disk full?")
@@ -172,12 +174,38 @@ def obtain(
         validation_error=math.nan
         if meta["validation_error_rate"] is None
         else meta["validation_error_rate"],
-        seconds=meta["seconds"],
     )
+
+
+def needed(recipe: Recipe) -> list[Recipe]:
+    """The recipes of the networks that must be trained before that of `recipe`."""
+    ingredients = getattr(build(recipe.defense), "ingredients", None)
+    if ingredients is None or not recipe.random:
+        return []
+    return [replace(recipe, seed=i.seed, defense=i.defense) for i in ingredients(recipe.seed)]
+
+
+def _prepared(
+    defense: Any,
+    recipe: Recipe,
+    module: nn.Module,
+    data: Dataset,
+    store: Store,
+    on_epoch: Callable[[Progress], None],
+) -> nn.Module:
+    """What the defence makes of `module`, its ingredients trained first."""
+    if not hasattr(defense, "prepare"):
+        return module
+    device = data.train.images.device
+    trained = [obtain(each, data, store, on_epoch).module for each in needed(recipe)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return defense.prepare(module.to(device), trained, data.input_shape).to(device)
 
 
 def _train(
     recipe: Recipe,
+    defense: Any,
     module: nn.Module,
     data: Dataset,
     store: Store,
@@ -186,7 +214,7 @@ def _train(
     on_epoch: Callable[[Progress], None],
 ) -> None:
     """Train `module` from its last checkpoint, or from the start, and keep it."""
-    trainer, loss = build(recipe.trainer), build(recipe.defense)
+    trainer = build(recipe.trainer)
     meta = meta | {"trajectory": _trajectory(recipe, data)}
     resume = store.checkpoint(key) or _shorter_run(trainer, store, meta["trajectory"])
     spent = resume["seconds"] if resume else 0.0
@@ -202,7 +230,7 @@ def _train(
 
     progress = trainer.fit(
         module.to(data.train.images.device),
-        loss,
+        defense,
         data,
         seed=recipe.seed,
         resume=resume,

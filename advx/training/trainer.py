@@ -6,7 +6,7 @@ continues from its last checkpoint goes through exactly the numbers of an uninte
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from advx.models.base import constrain
 from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+Crafter = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 RECIPE_VERSION = 1
 """Raised by hand whenever training comes to mean something else: part of every store key."""
@@ -163,7 +164,7 @@ class Trainer:
             while not self.finished(progress):
                 epoch = progress.epoch + 1
                 mean_loss = self.one_epoch(model, loss, data.train, optimiser, seed, epoch)
-                self._observe(model, data, progress, mean_loss)
+                self._observe(model, loss, data, progress, mean_loss)
                 on_epoch(progress, checkpoint)
         model.load_state_dict(progress.best_state)
         model.eval()
@@ -185,20 +186,40 @@ class Trainer:
     ) -> float:
         """One pass over the training set in a random order; returns the mean loss."""
         torch.manual_seed(epoch_seed(seed, epoch))
-        order = torch.randperm(len(train)).to(train.labels.device)
-        batches = order.split(self.batch_size)
         model.train()
         total = torch.zeros((), device=train.images.device)
-        first = (epoch - 1) * len(batches)
-        for update, batch in enumerate(batches, start=first):
+        examples = 0
+        first = (epoch - 1) * self.updates(train)
+        for update, (images, labels) in enumerate(self.minibatches(train, seed), start=first):
             self._schedule(optimiser, update, epoch)
-            cost = loss(model, train.images[batch], train.labels[batch])
+            cost = loss(model, images, labels)
             optimiser.zero_grad(set_to_none=True)
             cost.backward()
             optimiser.step()
             constrain(model)
-            total += cost.detach() * len(batch)
-        return float(total) / len(train)
+            total += cost.detach() * len(labels)
+            examples += len(labels)
+        return float(total) / examples
+
+    def minibatches(self, train: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """One epoch's images and labels, in an order drawn from torch's own generator."""
+        order = torch.randperm(len(train)).to(train.labels.device)
+        for batch in order.split(self.batch_size):
+            yield train.images[batch], train.labels[batch]
+
+    def updates(self, train: Split) -> int:
+        """Parameter updates in one epoch."""
+        return math.ceil(len(train) / self.batch_size)
+
+    def check(self, data: Dataset) -> None:
+        """Refuse data that this training cannot use, before anything is trained."""
+
+    def rates(self, epoch: int, train: Split) -> dict[str, float]:
+        """The schedule's values after epoch `epoch`, for metrics.csv."""
+        return {
+            "learning_rate": self.learning_rate_at(epoch * self.updates(train)),
+            "momentum": self.momentum_at(epoch),
+        }
 
     def _schedule(self, optimiser: torch.optim.Optimizer, update: int, epoch: int) -> None:
         """Set this update's rate and momentum.
@@ -212,35 +233,33 @@ class Trainer:
             group["lr"] = rate
             group["momentum"] = self.momentum_at(epoch) * before / rate
 
-    def _observe(self, model: nn.Module, data: Dataset, progress: Progress, loss: float) -> None:
+    def _observe(
+        self, model: nn.Module, loss: Loss, data: Dataset, progress: Progress, mean_loss: float
+    ) -> None:
         """Validate, remember the best parameters, and stop a run that has diverged."""
-        error = validation_error(model, data.validation) if len(data.validation) else math.nan
+        seen = getattr(loss, "validation_images", None)
+        error = validation_error(model, data.validation, seen) if len(data.validation) else math.nan
         if progress.note(error):
             progress.best_state = {k: v.clone() for k, v in model.state_dict().items()}
         progress.history.append(
             {
                 "epoch": progress.epoch,
-                "training_loss": loss,
+                "training_loss": mean_loss,
                 "validation_error_rate": error,
-                "learning_rate": self.learning_rate_at(progress.epoch * self._updates(data)),
-                "momentum": self.momentum_at(progress.epoch),
+                **self.rates(progress.epoch, data.train),
             }
         )
-        if not math.isfinite(loss):
-            raise Diverged(f"training loss became {loss} in epoch {progress.epoch}")
+        if not math.isfinite(mean_loss):
+            raise Diverged(f"training loss became {mean_loss} in epoch {progress.epoch}")
         recent = progress.history[-EPOCHS_ABOVE_CHANCE:]
-        guessing = 1.05 * math.log(data.classes)
+        guessing = getattr(loss, "cost_of_guessing", math.log)(data.classes)
         if len(recent) == EPOCHS_ABOVE_CHANCE and all(
-            row["training_loss"] > guessing for row in recent
+            row["training_loss"] > 1.05 * guessing for row in recent
         ):
             raise Diverged(
-                f"training loss above that of guessing ({math.log(data.classes):.3f}) for "
-                f"{EPOCHS_ABOVE_CHANCE} epochs, {loss:.3f} in epoch {progress.epoch}"
+                f"training loss above that of guessing ({guessing:.3f}) for "
+                f"{EPOCHS_ABOVE_CHANCE} epochs, {mean_loss:.3f} in epoch {progress.epoch}"
             )
-
-    def _updates(self, data: Dataset) -> int:
-        """Parameter updates in one epoch."""
-        return math.ceil(len(data.train) / self.batch_size)
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -249,9 +268,20 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 @torch.no_grad()
-def validation_error(model: nn.Module, split: Split, batch_size: int = 2_500) -> float:
-    """Error rate in percent over a split, in evaluation mode."""
+def validation_error(
+    model: nn.Module, split: Split, seen: Crafter | None = None, batch_size: int = 2_500
+) -> float:
+    """Error rate in percent over a split, in evaluation mode.
+
+    Args:
+        model: maps images to logits.
+        split: the examples.
+        seen: what the model is shown instead of the images, `(model, images, labels) -> images`.
+        batch_size: examples at once.
+    """
     model.eval()
-    pairs = zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True)
-    wrong = sum(int((model(x).argmax(1) != y).sum()) for x, y in pairs)
+    wrong = 0
+    for x, y in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        shown = x if seen is None else seen(model, x, y)
+        wrong += int((model(shown).argmax(1) != y).sum())
     return 100 * wrong / len(split)

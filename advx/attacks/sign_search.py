@@ -1,0 +1,81 @@
+"""Gradient-free search over sign vectors by halving (Al-Dujaili and O'Reilly 2020, SignHunter).
+
+In the max-norm ball the best perturbation of a nearly linear model is a corner, ε·s with s = ±1
+in every pixel. The search asks only for the model's logits: flip the sign of the whole vector, then
+of each half, of each quarter and so on, and keep what raises the margin. It needs no gradient, so
+a model that hides its gradient is not safe from it.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.attacks.objectives import margin
+from advx.types import Interval, NonNegative, NormName, PositiveInt
+
+
+class SignSearch:
+    """The best corner found with so many queries; an example is left alone once it succeeds.
+
+    Args:
+        epsilon: size of the perturbation in `norm`, in the units of the images.
+        norm: the max norm (`linf`), or the Euclidean norm (`l2`): every pixel moves by ε / √n.
+        queries: forward passes an example may cost.
+        clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
+    """
+
+    def __init__(
+        self,
+        *,
+        epsilon: NonNegative,
+        norm: NormName = "linf",
+        queries: PositiveInt = 500,
+        clip: Interval | None = None,
+    ) -> None:
+        self.epsilon = epsilon
+        self.norm = norm
+        self.queries = queries
+        self.clip = clip
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
+        best = images.clone()
+        with evaluating(model):
+            height = margin(model(images), labels)
+            left = (height <= 0).nonzero().squeeze(1)
+            signs = torch.ones_like(images[left]).flatten(1)
+            kept = torch.full_like(height[left], -torch.inf)  # the corner's own margin
+            for first, last in [(0, 0), *blocks(signs.shape[1])][: self.queries - 1]:
+                if len(left) == 0:
+                    break
+                signs[:, first:last] *= -1
+                x = self._corner(images[left], signs)
+                value = margin(model(x), labels[left])
+                better = value > kept
+                signs[~better, first:last] *= -1
+                kept = torch.where(better, value, kept)
+                higher = value > height[left]
+                best[left[higher]] = x[higher]
+                height[left[higher]] = value[higher]
+                on = kept <= 0
+                left, signs, kept = left[on], signs[on], kept[on]
+        return best
+
+    def _corner(self, images: Tensor, signs: Tensor) -> Tensor:
+        size = self.epsilon if self.norm == "linf" else self.epsilon / math.sqrt(signs.shape[1])
+        moved = images + size * signs.view_as(images)
+        return moved if self.clip is None else moved.clamp(*self.clip)
+
+
+def blocks(n: int) -> list[tuple[int, int]]:
+    """The whole of n components, its halves, its quarters, …, single ones: (first, last + 1)."""
+    found = []
+    size = n
+    while True:
+        found += [(first, min(first + size, n)) for first in range(0, n, size)]
+        if size == 1:
+            return found
+        size = math.ceil(size / 2)

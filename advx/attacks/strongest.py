@@ -1,0 +1,101 @@
+"""The worst of several attacks for each example: does a defence hold, or does it hide the gradient?
+
+Each attack is tried only on the examples that withstood all before it:
+
+1. `fgsm`             one step along the log-odds;
+2. `pgd_log_odds`     iterated, from the example itself;
+3. `pgd_margin`       iterated along the margin, from a random start;
+4. `restarts`         iterated along the log-odds, from further random starts;
+5. `gradient_free`    the search over sign vectors, which needs no gradient.
+
+A model whose gradient is masked is found out by what the last ones still break.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.fgsm import FGSM
+from advx.attacks.gradient import evaluating
+from advx.attacks.pgd import PGD
+from advx.attacks.sign_search import SignSearch
+from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
+
+STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "restarts", "gradient_free")
+"""What an example can fall to, in this order; "clean" is a mistake without any perturbation."""
+
+
+class Strongest:
+    """Attacks in a row, each on the survivors of those before.
+
+    Args:
+        epsilon: radius of the ball in `norm`, in the units of the images.
+        norm: the max norm (`linf`) or the Euclidean norm (`l2`).
+        steps: gradient steps of each start.
+        restarts: further random starts, after the first two.
+        queries: forward passes an example may cost the gradient-free search.
+        searched: examples of one call that the gradient-free search is tried on, at most.
+        clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
+        batch_size: examples at once.
+    """
+
+    whole = True
+    """Wants all examples in one call: it makes its own batches, of survivors."""
+
+    def __init__(
+        self,
+        *,
+        epsilon: NonNegative,
+        norm: NormName = "linf",
+        steps: PositiveInt = 100,
+        restarts: NonNegativeInt = 5,
+        queries: NonNegativeInt = 500,
+        searched: NonNegativeInt = 1000,
+        clip: Interval | None = None,
+        batch_size: PositiveInt = 1000,
+    ) -> None:
+        self.searched = searched
+        self.batch_size = batch_size
+        ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
+        climb = {**ball, "steps": steps, "stop_on_success": True}
+        self.attacks: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
+            "fgsm": FGSM(**ball),
+            "pgd_log_odds": PGD(**climb, random_start=False),
+            "pgd_margin": PGD(**climb, objective="margin"),
+        }
+        if restarts:
+            self.attacks["restarts"] = PGD(**climb, restarts=restarts)
+        if queries and searched:
+            self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images (n, *shape) for images (n, *shape) and labels (n,)."""
+        return self.traced(model, images, labels)[0]
+
+    def traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Adversarial images (n, *shape), and the index in `STAGES` of what each example fell to.
+
+        The index is (n,) int64, −1 for an example that withstood every attack.
+        """
+        best = images.clone()
+        fell = torch.full_like(labels, -1)
+        fell[self._wrong(model, images, labels)] = 0
+        for name, attack in self.attacks.items():
+            left = (fell < 0).nonzero().squeeze(1)
+            if name == "gradient_free":
+                left = left[: self.searched]
+            for part in left.split(self.batch_size):
+                x = attack(model, images[part], labels[part])
+                won = self._wrong(model, x, labels[part])
+                best[part[won]] = x[won]
+                fell[part[won]] = STAGES.index(name)
+        return best, fell
+
+    @torch.no_grad()
+    def _wrong(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Which examples are misclassified, (n,) bool."""
+        with evaluating(model):
+            said = [model(x).argmax(1) for x in images.split(self.batch_size)]
+        return torch.cat(said) != labels if said else labels != labels

@@ -1,0 +1,64 @@
+"""The virtual adversarial direction (Miyato et al. 2015): no label is needed.
+
+D(r) = KL(p(x) ‖ p(x + r)) vanishes at r = 0 together with its gradient, so its steepest direction
+is the dominant eigenvector of its Hessian. That Hessian is exactly
+
+    H = Jᵀ (diag(p) − p pᵀ) J,    J = ∂ logits / ∂x,
+
+since the term with the logits' own second derivative is multiplied by ∂D/∂logits = 0. One step of
+the power iteration, d ← H d / ‖H d‖, is therefore one forward-mode and one reverse-mode derivative:
+nothing is differenced, and no step size ξ has to be chosen.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+
+from advx.attacks import norms
+from advx.attacks.gradient import evaluating
+
+
+def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tensor:
+    """H d of every example: images and directions (batch, *shape) to the same shape.
+
+    The model is differentiated in the mode it is in.
+    """
+    with torch.enable_grad(), forward_ad.dual_level():
+        x = images.detach().clone().requires_grad_(True)
+        dual = model(forward_ad.make_dual(x, direction))
+        logits, moved = forward_ad.unpack_dual(dual)
+        if moved is None:
+            return torch.zeros_like(images)
+        p = logits.detach().softmax(1)
+        moved = moved.detach()
+        cotangent = p * (moved - (p * moved).sum(1, keepdim=True))
+        (product,) = torch.autograd.grad(logits, x, cotangent)
+    return product.detach()
+
+
+def virtual_adversarial_direction(
+    model: nn.Module, images: Tensor, start: Tensor, iterations: int
+) -> Tensor:
+    """The unit L2 direction in which the prediction changes fastest, (batch, *shape).
+
+    Args:
+        model: maps images to logits; crafted on in evaluation mode, left as it was.
+        images: (batch, *shape).
+        start: first directions, shaped like images; their length does not matter.
+        iterations: steps of the power iteration.
+
+    An example whose H d vanishes keeps its last direction; that does not touch the others.
+    """
+    direction = norms.steepest(start, "l2")
+    with evaluating(model):
+        for _ in range(iterations):
+            product = hessian_product(model, images, direction)
+            gone = norms.vanished(product).view(-1, *[1] * (images.dim() - 1))
+            direction = torch.where(gone, direction, norms.steepest(product, "l2"))
+    return direction
+
+
+def divergence(logits: Tensor, other: Tensor) -> Tensor:
+    """KL(p ‖ q) of each example from the logits (batch, classes) of p and q, (batch,)."""
+    log_p, log_q = logits.log_softmax(1), other.log_softmax(1)
+    return (log_p.exp() * (log_p - log_q)).sum(1)

@@ -1,0 +1,61 @@
+"""Defensive distillation: section 1.2.7, Papernot et al. 2015.
+
+A teacher is trained at temperature T, that is with logits divided by T; a student of the same
+architecture is trained, also at T, on the teacher's probabilities,
+
+    argmin_θ Σ KL( softmax(z_teacher(x) / T) ‖ softmax(z(x) / T) ),
+
+and deployed at T = 1. Its logits are then T times larger than they were in training, the float32
+softmax saturates, and most of the apparent defence is a gradient that rounds to zero.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from advx.defenses.base import Defense, Ingredient
+from advx.types import Positive, Shape
+
+
+class HighTemperature(Defense):
+    """Ordinary training with logits divided by a temperature: the teacher.
+
+    Args:
+        temperature: T, above 0.
+    """
+
+    def __init__(self, *, temperature: Positive) -> None:
+        self.temperature = temperature
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(model(images) / self.temperature, labels)
+
+
+class Distillation(Defense):
+    """Training on the probabilities of a teacher with the same architecture and seed.
+
+    Args:
+        temperature: T of the teacher and of the student, above 0; the authors use 20 to 100.
+    """
+
+    def __init__(self, *, temperature: Positive = 20.0) -> None:
+        self.temperature = temperature
+        self.teacher: nn.Module | None = None
+
+    def ingredients(self, seed: int) -> list[Ingredient]:
+        """The teacher."""
+        kind = f"{HighTemperature.__module__}.{HighTemperature.__name__}"
+        return [Ingredient(seed, {"_target_": kind, "temperature": self.temperature})]
+
+    def prepare(
+        self, module: nn.Module, ingredients: list[nn.Module], input_shape: Shape
+    ) -> nn.Module:
+        (self.teacher,) = ingredients
+        return module
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy with the teacher's probabilities: the KL plus a constant."""
+        assert self.teacher is not None, "prepare() was not called"
+        with torch.no_grad():
+            targets = (self.teacher(images) / self.temperature).softmax(1)
+        return F.cross_entropy(model(images) / self.temperature, targets)

@@ -1,0 +1,115 @@
+"""Training with few labels: each update sees labelled and unlabelled examples (Miyato et al. 2015).
+
+The labelled examples are drawn by the seed, the same number of each class; the labels of all others
+are hidden. A minibatch is `batch_size` labelled examples followed by `unlabelled_batch_size` drawn
+from the whole training set, whose label is −1: only a loss that knows what to do with those, such
+as `virtual_adversarial`, can be used.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from advx.data.dataset import Dataset, Split, rank_within_class
+from advx.errors import ConfigError
+from advx.training.adam import AdamTrainer
+from advx.types import Positive, PositiveInt, Probability
+
+UNLABELLED = -1
+
+
+class SemiSupervisedTrainer(AdamTrainer):
+    """Adam on labelled and unlabelled minibatches.
+
+    Args:
+        labelled: examples whose label may be used, as many of each class as of any other; None for
+            all of them.
+        batch_size: labelled examples in a minibatch.
+        unlabelled_batch_size: unlabelled examples in a minibatch.
+        updates_per_epoch: parameter updates that count as one epoch.
+        learning_rate: learning rate of the first epoch.
+        decay: multiplies the learning rate after every epoch.
+        max_epochs: stop after so many epochs; None for no limit.
+        patience: stop after so many epochs without a strictly smaller validation error.
+    """
+
+    def __init__(
+        self,
+        *,
+        labelled: PositiveInt | None = 100,
+        batch_size: PositiveInt = 100,
+        unlabelled_batch_size: PositiveInt = 250,
+        updates_per_epoch: PositiveInt = 500,
+        learning_rate: Positive = 0.002,
+        decay: Probability = 0.9,
+        max_epochs: PositiveInt | None = 100,
+        patience: PositiveInt | None = None,
+    ) -> None:
+        super().__init__(
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            decay=decay,
+            max_epochs=max_epochs,
+            patience=patience,
+        )
+        self.labelled = labelled
+        self.unlabelled_batch_size = unlabelled_batch_size
+        self.updates_per_epoch = updates_per_epoch
+
+    def check(self, data: Dataset) -> None:
+        """Refuse more labels than there are, or a number that does not divide into classes.
+
+        Raises:
+            ConfigError: what is asked for, and what there is.
+        """
+        if self.labelled is None:
+            return
+        if self.labelled > len(data.train):
+            raise ConfigError(
+                f"trainer.labelled={self.labelled}: {data.name} has {len(data.train):,} training "
+                "examples; valid: at most so many, or null for all"
+            )
+        smallest = int(torch.bincount(data.train.labels, minlength=data.classes).min())
+        each = self.labelled // data.classes
+        if self.labelled % data.classes or each > smallest:
+            raise ConfigError(
+                f"trainer.labelled={self.labelled}: the same number of each of the "
+                f"{data.classes} classes is needed, and the rarest has {smallest:,} examples; "
+                f"valid: multiples of {data.classes} up to {smallest * data.classes}, or null"
+            )
+
+    def with_labels(self, train: Split, seed: int) -> Tensor:
+        """Indices (labelled,) int64 of the examples whose label may be used."""
+        device = train.labels.device
+        if self.labelled is None:
+            return torch.arange(len(train), device=device)
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(train), generator=generator).to(device)
+        classes = int(train.labels.max()) + 1
+        return order[rank_within_class(train.labels[order]) < self.labelled // classes]
+
+    def minibatches(self, train: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+        known = endless(self.with_labels(train, seed), self.batch_size)
+        everything = torch.arange(len(train), device=train.labels.device)
+        others = endless(everything, self.unlabelled_batch_size)
+        hidden = train.labels.new_full((self.unlabelled_batch_size,), UNLABELLED)
+        for _ in range(self.updates_per_epoch):
+            batch, extra = next(known), next(others)
+            yield (
+                torch.cat([train.images[batch], train.images[extra]]),
+                torch.cat([train.labels[batch], hidden]),
+            )
+
+    def updates(self, train: Split) -> int:
+        return self.updates_per_epoch
+
+
+def endless(indices: Tensor, size: int) -> Iterator[Tensor]:
+    """Batches of `size` from one random order of `indices` after another, without end."""
+    left = indices[:0]
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, indices[torch.randperm(len(indices)).to(indices.device)]])
+        yield left[:size]
+        left = left[size:]

@@ -1,0 +1,251 @@
+"""Iterated attacks against closed forms, brute force and an independent implementation."""
+
+import pytest
+import torch
+from torch import nn
+
+from advx.attacks import norms
+from advx.attacks.fgsm import FGSM
+from advx.attacks.noise import in_ball, uniform
+from advx.attacks.objectives import cross_entropy, hard_label_cost, log_odds, margin
+from advx.attacks.pgd import PGD
+from advx.attacks.sign_search import SignSearch, blocks
+from advx.attacks.strongest import STAGES, Strongest
+from advx.data.dataset import Split
+from advx.evaluation.transfer import craft
+from advx.models.maxout import MaxoutNetwork
+
+CLIP = (0.0, 1.0)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.rand(32, 1, 5, 5, dtype=torch.float64), torch.arange(32) % 4
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    shape = {"input_shape": (1, 5, 5), "classes": 4}
+    return MaxoutNetwork(**shape, units=(12, 12), init_range=0.7).double().eval()
+
+
+@pytest.fixture
+def binary() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
+
+
+@pytest.mark.parametrize("clip", [None, CLIP])
+@pytest.mark.parametrize("random_start", [False, True])
+def test_max_norm_optimum_of_a_linear_model(binary, batch, clip, random_start) -> None:
+    x, y = batch[0], batch[1] % 2
+    attack = PGD(epsilon=0.3, steps=20, random_start=random_start, clip=clip)
+    w = binary[1].weight[1] - binary[1].weight[0]
+    corner = x + 0.3 * (w.sign() * (1 - 2 * y)[:, None]).view_as(x)
+    torch.testing.assert_close(attack(binary, x, y), corner if clip is None else corner.clamp(0, 1))
+
+
+def test_l2_optimum_of_a_linear_model(binary, batch) -> None:
+    x, y = batch[0], batch[1] % 2
+    w = binary[1].weight[1] - binary[1].weight[0]
+    best = x + 0.3 * ((w / w.norm()) * (1 - 2 * y)[:, None]).view_as(x)
+    found = PGD(epsilon=0.3, norm="l2", steps=200)(binary, x, y)
+    reached = log_odds(binary(found), y)
+    torch.testing.assert_close(reached, log_odds(binary(best), y), rtol=1e-4, atol=1e-4)
+    assert (reached <= log_odds(binary(best), y) + 1e-12).all()
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("objective", ["log_odds", "margin", "cross_entropy"])
+@pytest.mark.parametrize("step_size", [None, 5.0])
+def test_never_below_fgsm_nor_the_example(network, batch, norm, objective, step_size) -> None:
+    x, y = batch
+    value = {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}[objective]
+    shared = {"epsilon": 0.2, "norm": norm, "objective": objective}
+    found = value(network(PGD(**shared, steps=3, step_size=step_size)(network, x, y)), y)
+    assert (found >= value(network(FGSM(**shared)(network, x, y)), y)).all()
+    assert (found >= value(network(x), y)).all()
+
+
+def test_more_steps_and_restarts_never_lose(network, batch) -> None:
+    x, y = batch
+    few = log_odds(network(PGD(epsilon=0.2, steps=5)(network, x, y)), y)
+    more = log_odds(network(PGD(epsilon=0.2, steps=5, restarts=4)(network, x, y)), y)
+    fgsm = log_odds(network(FGSM(epsilon=0.2)(network, x, y)), y)
+    assert (more >= few).all()
+    assert (more > fgsm).any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("clip", [None, CLIP])
+def test_within_the_ball_to_one_ulp(network, batch, dtype, norm, clip) -> None:
+    x, y = batch[0].to(dtype), batch[1]
+    moved = PGD(epsilon=0.3, norm=norm, steps=7, clip=clip)(network.to(dtype), x, y)
+    ulp = torch.finfo(dtype).eps
+    assert (
+        norms.length((moved - x).double(), norm) <= 0.3 + (2 if norm == "linf" else 10) * ulp
+    ).all()
+    assert clip is None or (moved.min() >= 0 and moved.max() <= 1)
+    assert not torch.equal(moved, x)
+
+
+def test_epsilon_zero_is_the_identity(network, batch) -> None:
+    assert torch.equal(PGD(epsilon=0.0, steps=2)(network, *batch), batch[0])
+
+
+def test_result_does_not_depend_on_the_batch(network, batch) -> None:
+    x, y = batch
+    for attack in (
+        PGD(epsilon=0.2, steps=6, restarts=2),
+        PGD(epsilon=0.2, norm="l2", steps=6, objective="margin", stop_on_success=True),
+        SignSearch(epsilon=0.2, queries=40),
+        Strongest(epsilon=0.1, steps=5, restarts=1, queries=30),
+    ):
+        together = attack(network, x, y)
+        alone = torch.cat([attack(network, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
+        torch.testing.assert_close(together, alone, rtol=0, atol=1e-9)
+
+
+def test_stopping_on_success_finds_the_same_successes(network, batch) -> None:
+    x, _ = batch
+    y = network(x).argmax(1)
+    shared = {"epsilon": 0.02, "objective": "margin", "steps": 20}
+    best = PGD(**shared)(network, x, y)
+    first = PGD(**shared, stop_on_success=True)(network, x, y)
+    won = margin(network(best), y) > 0
+    assert won.any()
+    assert not won.all()
+    assert torch.equal(margin(network(first), y) > 0, won)
+    assert not torch.equal(first, best)
+
+
+def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
+    x, _ = batch
+    aims = (network(x).argmax(1) + 1) % 4
+    found = PGD(epsilon=0.5, steps=40, targeted=True, stop_on_success=True)(network, x, aims)
+    single = FGSM(epsilon=0.5, targeted=True)(network, x, aims)
+    reached = network(found).argmax(1) == aims
+    assert reached.sum() >= (network(single).argmax(1) == aims).sum() > 0
+    assert (log_odds(network(found), aims) < log_odds(network(x), aims)).all()
+
+
+def test_never_below_foolbox(network, batch) -> None:
+    foolbox = pytest.importorskip("foolbox")
+    x, y = batch
+    theirs = foolbox.attacks.LinfPGD(steps=30, rel_stepsize=2.5 / 30, random_start=False)
+    wrapped = foolbox.PyTorchModel(network.eval(), bounds=CLIP, device="cpu")
+    _, last, _ = theirs(wrapped, x, y, epsilons=0.2)
+    ours = PGD(epsilon=0.2, steps=30, random_start=False, clip=CLIP)(network, x, y)
+    assert (log_odds(network(ours), y) >= log_odds(network(last), y) - 1e-9).all()
+
+
+def test_leaves_the_model_as_it_was(batch) -> None:
+    x, y = batch
+    model = nn.Sequential(
+        nn.Flatten(), nn.BatchNorm1d(25), nn.Dropout(0.5), nn.Linear(25, 4)
+    ).double()
+    state = {k: v.clone() for k, v in model.state_dict().items()}
+    for attack in (PGD(epsilon=0.1, steps=3), SignSearch(epsilon=0.1), Strongest(epsilon=0.1)):
+        assert torch.equal(attack(model, x, y), attack(model, x, y))
+        assert all(torch.equal(v, state[k]) for k, v in model.state_dict().items())
+        assert all(p.grad is None for p in model.parameters())
+        assert model.training
+        assert model[2].training
+
+
+def test_noise_is_uniform_and_the_examples_own() -> None:
+    images = torch.rand(2000, 1, 4, 4)
+    numbers = uniform(images, 0)
+    assert torch.equal(numbers[5:7], uniform(images[5:7], 0))
+    assert numbers.min() >= -1
+    assert numbers.max() < 1
+    counts = torch.histc(numbers.double(), 16, -1, 1)
+    assert (counts - 2000).abs().max() < 5 * 2000**0.5
+    flat = numbers.flatten(1).double()
+    correlation = torch.corrcoef(flat.T) - torch.eye(16)
+    assert correlation.abs().max() < 5 / 2000**0.5
+    other = uniform(images, 1).flatten(1).double()
+    assert ((flat * other).mean() * 3).abs() < 5 / 32000**0.5
+
+
+def test_points_of_the_euclidean_ball_are_uniform() -> None:
+    points = in_ball(torch.rand(4000, 1, 1, 3), "l2", 0).flatten(1).double()
+    radius = points.norm(dim=1)
+    assert radius.max() <= 1 + 1e-6
+    assert (radius**3).mean() == pytest.approx(0.5, abs=0.03)  # volume is uniform on [0, 1]
+    assert points.mean(0).abs().max() < 0.04
+
+
+def test_sign_search_reaches_the_best_corner_of_a_linear_model(binary, batch) -> None:
+    x, y = batch[0][:8], batch[1][:8] % 2
+    with torch.no_grad():
+        binary[1].bias.copy_(torch.tensor([50.0, -50.0]).double())  # nothing succeeds early
+    y = torch.zeros_like(y)
+    found = SignSearch(epsilon=0.3, queries=1 + 1 + len(blocks(25)))(binary, x, y)
+    torch.testing.assert_close(found, FGSM(epsilon=0.3)(binary, x, y))
+
+
+class Staircase(nn.Module):
+    """Rounds its input, so that its gradient is zero everywhere."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model(x + ((20 * x).round() / 20 - x).detach() - (x - x.detach()))
+
+
+def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:
+    x, _ = batch
+    y = linear(x).argmax(1)
+    masked = Staircase(linear)
+    assert (FGSM(epsilon=0.2)(masked, x, y) == x).all()
+    best, fell = Strongest(epsilon=0.2, steps=10).traced(masked, x, y)
+    assert (fell == STAGES.index("gradient_free")).double().mean() > 0.3
+    assert ((masked(best).argmax(1) != y) == (fell >= 0)).all()
+
+
+def test_strongest_is_never_below_any_of_its_attacks(network, batch) -> None:
+    x, _ = batch
+    y = network(x).argmax(1)
+    attack = Strongest(epsilon=0.05, steps=10, restarts=1, queries=50)
+    found, fell = attack.traced(network, x, y)
+    wrong = network(found).argmax(1) != y
+    assert torch.equal(wrong, fell >= 0)
+    assert torch.equal(found[~wrong], x[~wrong])
+    assert norms.length(found - x, "linf").max() <= 0.05 + 1e-15
+    for single in attack.attacks.values():
+        alone = network(single(network, x, y)).argmax(1) != y
+        assert not (alone & ~wrong).any()
+
+
+def test_gradient_free_search_has_a_bound_on_its_examples(linear, batch) -> None:
+    x, _ = batch
+    y = linear(x).argmax(1)
+    _, fell = Strongest(epsilon=0.2, steps=2, searched=3).traced(Staircase(linear), x, y)
+    assert 0 < (fell == STAGES.index("gradient_free")).sum() <= 3
+
+
+def test_crafting_hands_the_whole_set_to_an_attack_that_wants_it(network, batch) -> None:
+    sizes = []
+
+    def attack(model, x, y):
+        sizes.append(len(x))
+        return x
+
+    attack.whole = True
+    many = Split(batch[0].repeat(60, 1, 1, 1), batch[1].repeat(60))
+    craft(attack, network, many)
+    assert sizes == [1920]
+
+
+def test_hard_label_cost_is_the_cross_entropy_with_a_gradient_left() -> None:
+    logits = torch.randn(50, 6, dtype=torch.float64) * 10
+    labels = torch.arange(50) % 6
+    torch.testing.assert_close(hard_label_cost(logits, labels), cross_entropy(logits, labels))
+    sure = torch.tensor([[40.0, 0, 0]], requires_grad=True)
+    (naive,) = torch.autograd.grad(cross_entropy(sure, torch.tensor([0])).sum(), sure)
+    (exact,) = torch.autograd.grad(hard_label_cost(sure, torch.tensor([0])).sum(), sure)
+    assert naive[0, 0] == 0
+    assert exact[0, 0] == pytest.approx(-2 * torch.e**-40, rel=1e-4)
