@@ -17,11 +17,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset, Split
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
+from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, target_classes
 from advx.listing import packages
 from advx.models.base import is_differentiable
@@ -110,6 +112,8 @@ class Run:
             if path.split(".")[0] in MODEL_KEYS:
                 recipe = self.recipe(node, self.seeds[0], path=path)
                 construct(recipe, self.data)
+                if recipe.random:
+                    build(recipe.trainer).check(self.data)
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
 
@@ -186,20 +190,30 @@ class Run:
             )
         return build(node, training_cost=cost)
 
+    def tested(self, examples: int | None = None) -> Split:
+        """The test examples, or the first so many of them."""
+        test = self.data.test
+        return test if examples is None else Split(test.images[:examples], test.labels[:examples])
+
     def crafted(
-        self, attack: dict[str, Any], crafting: Recipe, data: Dataset | None = None
+        self,
+        attack: dict[str, Any],
+        crafting: Recipe,
+        data: Dataset | None = None,
+        examples: int | None = None,
     ) -> Split:
         """The test examples after `attack` on the model of `crafting`, with their own labels.
 
         A targeted attack is given `target_classes`. The last split is remembered, so that one
         crafting model is attacked once for all its targets.
         """
-        key = key_of({"model": self.key(crafting, data), "attack": attack})
+        key = key_of({"model": self.key(crafting, data), "attack": attack, "examples": examples})
         if self._crafted is None or self._crafted[0] != key:
-            aims = self.target_classes if attack.get("targeted") else None
+            aims = self.target_classes[:examples] if attack.get("targeted") else None
             source = self.trained(crafting, data).module
             with self.timed("craft", f"{crafting.model['name']}, seed {crafting.seed}"):
-                made = craft(self.attack(attack, crafting), source, self.data.test, aims)
+                clean = self.tested(examples)
+                made = craft(self.attack(attack, crafting), source, clean, aims)
             self._crafted = key, made
         return self._crafted[1]
 
@@ -215,14 +229,16 @@ class Run:
         crafting: Recipe | None = None,
         attack: dict[str, Any] | None = None,
         data: Dataset | None = None,
+        examples: int | None = None,
     ) -> float:
-        """Error rate of a model over all test examples, in percent; kept in the store.
+        """Error rate of a model over the test examples, in percent; kept in the store.
 
         Args:
             victim: the model that predicts.
             crafting: the model that the examples are crafted on; None for clean examples.
             attack: the attack's node.
             data: what both were trained on; None for the run's own data.
+            examples: only the first so many test examples; None for all.
 
         Raises:
             Diverged: one of the models could not be trained.
@@ -231,12 +247,45 @@ class Run:
 
         def measure() -> float:
             if crafting is None or attack is None:
-                split = self.data.test
+                split = self.tested(examples)
             else:
-                split = self.crafted(attack, crafting, data)
+                split = self.crafted(attack, crafting, data, examples)
             return error_rate(self.trained(victim, data).module, split)
 
-        return self.measured({"models": keys} | ({"attack": attack} if attack else {}), measure)
+        content: dict[str, Any] = {"models": keys}
+        content |= {"attack": attack} if attack else {}
+        return self.measured(content | _some(examples), measure)
+
+    def broken_by(
+        self, victim: Recipe, attack: dict[str, Any], examples: int | None = None
+    ) -> dict[str, float]:
+        """What the test examples fall to under `strongest` on the model itself; kept in the store.
+
+        Returns:
+            Percent of the examples by stage of the attack ("clean" for mistakes without one).
+        """
+
+        def measure() -> dict[str, float]:
+            module, test = self.trained(victim).module, self.tested(examples)
+            with self.timed("craft", f"{victim.model['name']}, seed {victim.seed}"):
+                _, fell = build(attack).traced(module, test.images, test.labels)
+            counts = torch.bincount(fell + 1, minlength=len(STAGES) + 1)[1:].tolist()
+            return {
+                stage: 100 * count / len(test) for stage, count in zip(STAGES, counts, strict=True)
+            }
+
+        content = {"models": [self.key(victim)], "attack": attack, "of": "stages"}
+        return self.measured(content | _some(examples), measure)
+
+    def vanished_share(self, crafting: Recipe, attack: dict[str, Any]) -> float:
+        """Percent of the test examples where the attack's first gradient is exactly zero; kept."""
+
+        def measure() -> float:
+            objective = self.attack(attack, crafting).objective  # type: ignore[attr-defined]
+            return vanished_share(self.trained(crafting).module, self.data.test, objective)
+
+        content = {"models": [self.key(crafting)], "attack": attack, "of": "vanished gradients"}
+        return self.measured(content, measure)
 
     def targeted_success_rate(
         self, victim: Recipe, *, crafting: Recipe, attack: dict[str, Any]
@@ -433,6 +482,11 @@ def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
                 yield here, value
             else:
                 yield from nodes(value, here)
+
+
+def _some(examples: int | None) -> dict[str, int]:
+    """What a kept measurement on a part of the test examples depends on besides."""
+    return {} if examples is None else {"examples": examples}
 
 
 def _holds(holds: bool | None) -> str:

@@ -26,7 +26,12 @@ MANIFEST = {
     "command", "config", "versions", "platform", "device", "threads", "data", "store_keys",
     "seconds", "peak_memory_mib",
 }  # fmt: skip
-FIGURES = {"transfer_table", "transfer"}
+FIGURES = {
+    "transfer_table": "transfer",
+    "transfer": "transfer",
+    "label_smoothing": "label_smoothing",
+    "adversarial_training": "adversarial_training",
+}
 
 
 def started(folder: Path, *overrides: str) -> tuple[Run, dict, object]:
@@ -56,7 +61,7 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
     for row in rows:
         assert row["seed"] == "" or int(row["seed"]) >= 0
         if row["unit"] == "percent":
-            assert 0 <= float(row["value"]) <= 100
+            assert 0 <= float(row["value"]) <= 100 or "confidence" in row["metric"]
             assert int(row["n"]) > 0
     summary = lines(run.folder / "summary.csv", SUMMARY)
     assert {(s["row"], s["metric"]) for s in summary} == {(r["row"], r["metric"]) for r in rows}
@@ -69,8 +74,9 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
     assert str(run.folder) in printed
     assert config["dataset"]["name"] in printed
     if experiment in FIGURES:
-        assert (run.folder / "transfer.png").stat().st_size > 10_000
-        assert "transfer.png" in printed
+        assert (run.folder / f"{FIGURES[experiment]}.png").stat().st_size > 10_000
+        assert f"{FIGURES[experiment]}.png" in printed
+    if FIGURES.get(experiment) == "transfer":
         arrays = np.load(run.folder / "arrays.npz")
         moved = np.abs(arrays["adversarial"] - arrays["images"]).max()
         assert moved == pytest.approx(0.25, abs=1e-6)
@@ -131,3 +137,46 @@ def test_target_classes_are_wrong_uniform_and_fixed() -> None:
     shift = torch.bincount((aims - labels) % 10, minlength=10)
     assert shift[0] == 0
     assert (shift[1:] - 1000).abs().max() < 5 * 1000**0.5
+
+
+def test_strong_attacks_errors_add_up_and_are_kept(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=label_smoothing")
+    network = run.recipe("maxout", 0)
+    node = config["strongest"] | {"epsilon": 0.1}
+    broken = run.broken_by(network, node)
+    assert broken["clean"] == run.error_rate(network)
+    error = run.error_rate(network, crafting=network, attack=node)
+    assert sum(broken.values()) == pytest.approx(error)
+    again, *_ = started(tmp_path, "experiment=label_smoothing")
+    again.trained = lambda *_: pytest.fail("a kept measurement needs no model")  # type: ignore[method-assign]
+    assert again.broken_by(network, node) == broken
+    assert run.error_rate(network, examples=50) == pytest.approx(
+        100 * (run.trained(network).module(run.data.test.images[:50]).argmax(1)
+               != run.data.test.labels[:50]).double().mean().item()
+    )  # fmt: skip
+
+
+def test_share_of_vanished_gradients_is_that_of_the_attacks_objective(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=label_smoothing")
+    network = run.recipe("maxout", 0)
+    module = run.trained(network).module
+    with torch.no_grad():  # very sure of everything: the float32 cross-entropy has no gradient left
+        module.layers[-1].weight.mul_(1e6)
+    labels = module(run.data.test.images).argmax(1)
+    run.data.test.labels.copy_(labels)
+    shares = {
+        name: run.vanished_share(network, config["fgsm"] | {"objective": name})
+        for name in ("cross_entropy", "log_odds")
+    }
+    assert shares["cross_entropy"] > 50
+    assert shares["log_odds"] == 0
+
+
+def test_a_defence_without_a_cost_of_one_example_is_refused(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=transfer", "attack.objective=training_cost",
+                             "defense@crafting_defense=distillation")  # fmt: skip
+    with pytest.raises(ConfigError, match="Distillation has no training cost of a single example"):
+        run.attack(
+            config["attack"],
+            run.recipe(config["crafting"], 0, defense=config["crafting_defense"]),
+        )

@@ -58,3 +58,15 @@ def error_rate(model: nn.Module, split: Split) -> float:
     """Share of all the split's examples that `model` misclassifies, in percent."""
     wrong = int((predictions(model, split.images) != split.labels).sum())
     return 100 * wrong / len(split)
+
+
+@torch.no_grad()
+def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
+    """Mean probability of the predicted class over the misclassified examples, in percent.
+
+    NaN where there is no mistake.
+    """
+    with evaluating(model):
+        p, said = zip(*(model(x).softmax(1).max(1) for x in split.images.split(BATCH)), strict=True)
+    wrong = torch.cat(said) != split.labels
+    return 100 * torch.cat(p)[wrong].double().mean().item()

@@ -1,0 +1,116 @@
+"""Error against the size of the perturbation, and distributions beside it."""
+
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""Distinguishable with any colour vision (Okabe and Ito 2008); one a model."""
+
+STYLES = ("-", "--", ":", "-.")
+"""One an attack."""
+
+
+@dataclass
+class Curve:
+    """Error rates in percent against epsilon.
+
+    Attributes:
+        label: "model: attack".
+        epsilons, errors: (k,) each.
+        colour, style: indices into COLOURS and STYLES.
+    """
+
+    label: str
+    epsilons: list[float]
+    errors: list[float]
+    colour: int = 0
+    style: int = 0
+
+
+@dataclass
+class Mark:
+    """A figure of the chapter: an error rate in percent at one epsilon."""
+
+    label: str
+    epsilon: float
+    error: float
+    colour: int = 0
+
+
+@dataclass
+class Panel:
+    """One pair of axes: curves with marks, or distributions by name, (n,) values each."""
+
+    title: str
+    curves: list[Curve] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    distributions: dict[str, np.ndarray] = field(default_factory=dict)
+    axis: str = "ε (max norm)"
+    logarithmic: bool = False
+
+
+def error_figure(folder: Path, name: str, panels: list[Panel], *, title: str) -> None:
+    """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`."""
+    arrays: dict[str, np.ndarray] = {}
+    for panel in panels:
+        for curve in panel.curves:
+            arrays[f"{panel.title}: {curve.label}"] = np.array([curve.epsilons, curve.errors])
+        arrays |= {f"{panel.title}: {key}": v for key, v in panel.distributions.items()}
+    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+
+    width = 6.2 * len(panels)
+    heading = textwrap.wrap(title, int(13 * width))
+    above = 0.17 * len(heading) + 0.35
+    figure, axes = plt.subplots(1, len(panels), figsize=(width, 4.4 + above), squeeze=False)
+    for axis, panel in zip(axes[0], panels, strict=True):
+        if panel.distributions:
+            _distributions(axis, panel)
+        else:
+            _curves(axis, panel)
+        axis.set_title(panel.title, fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.grid(alpha=0.25)
+    height = figure.get_figheight()
+    figure.text(0.5, 1 - 0.08 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
+    figure.tight_layout(rect=(0, 0, 1, 1 - above / height + 0.03))
+    for kind in ("png", "pdf"):
+        figure.savefig(folder / f"{name}.{kind}", dpi=160, metadata=None)
+    plt.close(figure)
+
+
+def _curves(axis: plt.Axes, panel: Panel) -> None:
+    for curve in panel.curves:
+        axis.plot(
+            curve.epsilons, curve.errors, STYLES[curve.style % len(STYLES)], marker="o",
+            markersize=3, color=COLOURS[curve.colour % len(COLOURS)], label=curve.label,
+        )  # fmt: skip
+    for mark in panel.marks:
+        axis.plot(
+            mark.epsilon, mark.error, "*", markersize=14, markeredgecolor="white",
+            color=COLOURS[mark.colour % len(COLOURS)], label=mark.label, zorder=5, clip_on=False,
+        )  # fmt: skip
+    axis.set(xlabel=panel.axis, ylabel="error rate (%)", ylim=(-2, 102))
+    if panel.logarithmic:
+        axis.set_xscale("log")
+    axis.legend(fontsize=7.5, frameon=False)
+
+
+def _distributions(axis: plt.Axes, panel: Panel) -> None:
+    pooled = np.concatenate(list(panel.distributions.values()))
+    low, high = np.quantile(pooled, [0.001, 0.999])
+    edges = np.linspace(low, high, 61)
+    for index, (name, values) in enumerate(panel.distributions.items()):
+        axis.hist(
+            np.clip(values, edges[0], edges[-1]), edges, density=True, histtype="stepfilled",
+            alpha=0.45, color=COLOURS[index % len(COLOURS)], label=name,
+        )  # fmt: skip
+    axis.axvline(0, color="#404040", linewidth=0.8)
+    axis.set(xlabel=panel.axis, ylabel="density")
+    axis.legend(fontsize=8, frameon=False)
