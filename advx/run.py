@@ -113,7 +113,8 @@ class Run:
                 recipe = self.recipe(node, self.seeds[0], path=path)
                 construct(recipe, self.data)
                 if recipe.random:
-                    build(recipe.trainer).check(self.data)
+                    defense = self.config.get("defense")
+                    build(recipe.trainer).check(self.data, build(defense) if defense else None)
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
 

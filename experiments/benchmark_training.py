@@ -1,13 +1,16 @@
-"""How near training comes to the hardware's limit; the nearest-neighbor attack's memory.
+"""How near training and attacks come to the hardware's limit; the nearest-neighbor attack's memory.
 
     advx run experiment=benchmark_training
 
-Each model's training step, as the floating-point rate of its matrix products, divided by the rate
-of a large matrix product measured right beside it. Timings differ from run to run: unlike any
-other experiment's, this one's `results.csv` is not the same twice. `profile.txt` shows where the
-rest of the time goes.
+Each model's training step and iterated attack, as the floating-point rate of its matrix products,
+divided by the rate of a large matrix product measured right beside it; and the cost of adversarial
+training over that of a plain step, beside the ratio of their operations. Timings differ from run to
+run: unlike any other experiment's, this one's `results.csv` is not the same twice. `profile.txt`
+shows where the rest of the time goes.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,6 +19,7 @@ from advx.attacks.fgsm import FGSM
 from advx.config.build import build
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import (
+    operations_of,
     peak_memory,
     product_rate,
     profile_table,
@@ -32,6 +36,8 @@ def main(
     run: Run,
     models: dict[str, Any],
     defense: dict[str, Any],
+    adversarial: dict[str, Any],
+    attack: dict[str, Any],
     updates: int,
     repeats: int,
     attacked: int,
@@ -43,6 +49,8 @@ def main(
         run: the run to measure on.
         models: the bag of models, by name.
         defense: the training loss.
+        adversarial: the loss of adversarial training, compared with it.
+        attack: the iterated attack whose rate is measured.
         updates: parameter updates in one measurement.
         repeats: measurements of each model; one row each.
         attacked: test images in the memory measurement.
@@ -50,33 +58,73 @@ def main(
     """
     profiles = []
     for name in models:
-        trainer, loss = build(run.config["trainer"]), build(defense)
-        model = construct(run.recipe(name, 0), run.data).to(run.device)
+        trainer = build(run.config["trainer"])
         indices = torch.arange(updates * trainer.batch_size) % len(run.data.train)
         batches = Split(run.data.train.images[indices], run.data.train.labels[indices])
-        optimiser = trainer.optimiser(model)
-        first = batches.images[: trainer.batch_size], batches.labels[: trainer.batch_size]
-        operations = step_operations(model, loss, *first)
-
-        def epoch(args: tuple[Any, ...] = (model, loss, batches, optimiser)) -> None:
-            trainer.one_epoch(*args, seed=0, epoch=1)  # noqa: B023
-
-        epoch()
+        steps = {
+            row: training_step(run, name, build(loss), batches)
+            for row, loss in ((name, defense), (f"{name}, adversarial training", adversarial))
+        }
+        step, craft_all = steps[name], attack_pass(run, name, attack, batches)
         for repeat in range(repeats):
-            before = product_rate(run.device)
-            seconds = seconds_of(epoch, run.device)
-            limit = (before + product_rate(run.device)) / 2
-            rate = operations * updates / seconds
-            run.record(name, "share_of_matrix_product", rate / limit, seed=repeat, unit="ratio")
-            run.record(name, "rate", rate / 1e9, seed=repeat, unit="GFLOP/s")
-            run.record(name, "step", 1e3 * seconds / updates, seed=repeat, unit="ms")
-        profiles.append(f"{name}\n{profile_table(epoch)}")
+            for row, work in (*steps.items(), (f"{name}, iterated attack", craft_all)):
+                before = product_rate(run.device)
+                work.seconds = seconds_of(work, run.device)
+                limit = (before + product_rate(run.device)) / 2
+                rate = work.operations / work.seconds
+                run.record(row, "share_of_matrix_product", rate / limit, seed=repeat, unit="ratio")
+                run.record(row, "rate", rate / 1e9, seed=repeat, unit="GFLOP/s")
+                if work is not craft_all:
+                    run.record(row, "step", 1e3 * work.seconds / updates, seed=repeat, unit="ms")
+            row, other = f"{name}, adversarial training", steps[f"{name}, adversarial training"]
+            run.record(row, "cost_over_plain", other.seconds / step.seconds, seed=repeat,
+                       unit="ratio")  # fmt: skip
+            run.record(row, "operations_over_plain", other.operations / step.operations,
+                       seed=repeat, unit="ratio")  # fmt: skip
+        profiles.append(f"{name}\n{profile_table(step)}")
     (run.folder / "profile.txt").write_text("\n".join(profiles))
     peak, before = peak_memory(attack_nearest_neighbors, attacked, remembered)
     row = f"smoothed_nearest_neighbor, {attacked} x {remembered}"
     run.record(row, "peak_memory", peak, seed=None, unit="MiB",
                note=f"whole process; {before:.0f} MiB of it before the data were made")  # fmt: skip
     run.finish()
+
+
+@dataclass
+class Work:
+    """Something to time, with the floating-point operations of its matrix products."""
+
+    call: Callable[[], Any]
+    operations: int
+    seconds: float = 0.0
+
+    def __call__(self) -> Any:
+        return self.call()
+
+
+def training_step(run: Run, name: str, loss: Any, batches: Split) -> Work:
+    """The updates of one pass over `batches`, warmed up."""
+    trainer = build(run.config["trainer"])
+    model = construct(run.recipe(name, 0), run.data).to(run.device)
+    optimiser = trainer.optimiser(model)
+    size = trainer.batch_size
+    first = batches.images[:size], batches.labels[:size]
+    operations = step_operations(model, loss, *first) * (len(batches) // size)
+    work = Work(
+        lambda: trainer.one_epoch(model, loss, batches, optimiser, seed=0, epoch=1), operations
+    )
+    work()
+    return work
+
+
+def attack_pass(run: Run, name: str, attack: dict[str, Any], batches: Split) -> Work:
+    """The attack on a freshly made model, warmed up."""
+    model = construct(run.recipe(name, 0), run.data).to(run.device)
+    crafting = build(attack)
+    some = Split(batches.images[:2000], batches.labels[:2000])
+    work = Work(lambda: craft(crafting, model, some), 0)
+    work.operations = operations_of(work)
+    return work
 
 
 def attack_nearest_neighbors(attacked: int, remembered: int) -> None:

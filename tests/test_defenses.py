@@ -318,6 +318,12 @@ def test_more_labels_than_there_are(tiny, asked, why) -> None:
         SemiSupervisedTrainer(labelled=asked).check(tiny)
 
 
+def test_a_loss_that_needs_every_label_is_refused(tiny) -> None:
+    with pytest.raises(ConfigError, match="NoDefense needs every example's label"):
+        SemiSupervisedTrainer(labelled=6).check(tiny, NoDefense())
+    SemiSupervisedTrainer(labelled=6).check(tiny, VirtualAdversarial())
+
+
 def test_semi_supervised_training_learns_and_resumes_to_the_byte(tiny) -> None:
     trainer = SemiSupervisedTrainer(labelled=6, batch_size=6, unlabelled_batch_size=10,
                                     updates_per_epoch=20, max_epochs=4)  # fmt: skip

@@ -10,6 +10,8 @@ the power iteration, d ← H d / ‖H d‖, is therefore one forward-mode and on
 nothing is differenced, and no step size ξ has to be chosen.
 """
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
@@ -23,7 +25,8 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
 
     The model is differentiated in the mode it is in.
     """
-    with torch.enable_grad(), forward_ad.dual_level():
+    with torch.enable_grad(), forward_ad.dual_level(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's about its own use of torch.jit
         x = images.detach().clone().requires_grad_(True)
         dual = model(forward_ad.make_dual(x, direction))
         logits, moved = forward_ad.unpack_dual(dual)

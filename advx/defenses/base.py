@@ -38,6 +38,9 @@ class Defense:
     trains: bool = True
     """Whether there is anything to train; False for a model put together from its ingredients."""
 
+    uses_unlabelled: bool = False
+    """Whether examples with the label −1, whose class is hidden, may stand in a minibatch."""
+
     def ingredients(self, seed: int) -> list[Ingredient]:
         """Networks that must be trained before this one, which has seed `seed`."""
         return []

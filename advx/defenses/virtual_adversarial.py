@@ -25,9 +25,11 @@ class VirtualAdversarial(Defense):
 
     Args:
         epsilon: L2 length of the perturbation, in the units of the images.
-        weight: λ.
+        weight: λ; at 0 only the labelled examples count.
         iterations: steps of the power iteration.
     """
+
+    uses_unlabelled = True
 
     def __init__(
         self,
@@ -57,8 +59,10 @@ class VirtualAdversarial(Defense):
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         known = labels >= 0
-        smoothed = images if bool(known.all()) else images[~known]
         cost = F.cross_entropy(model(images[known]), labels[known])
+        if self.weight == 0:
+            return cost
+        smoothed = images if bool(known.all()) else images[~known]
         return cost + self.weight * self.smoothness(model, smoothed)
 
 

@@ -108,7 +108,7 @@ def _distributions(axis: plt.Axes, panel: Panel) -> None:
     edges = np.linspace(low, high, 61)
     for index, (name, values) in enumerate(panel.distributions.items()):
         axis.hist(
-            np.clip(values, edges[0], edges[-1]), edges, density=True, histtype="stepfilled",
+            np.clip(values, low, high), edges.tolist(), density=True, histtype="stepfilled",
             alpha=0.45, color=COLOURS[index % len(COLOURS)], label=name,
         )  # fmt: skip
     axis.axvline(0, color="#404040", linewidth=0.8)

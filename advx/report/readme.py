@@ -3,8 +3,8 @@
 python -m advx.report.readme    # what `make readme` runs
 
 The text between `<!-- EXPERIMENT -->` and `<!-- /EXPERIMENT -->` is replaced by the tables of
-`outputs/reference/EXPERIMENT/`: every figure of the chapter beside the measured one, the other
-readings of the protocol, and the chapter's statements in words.
+`outputs/reference/EXPERIMENT/`: every figure of the chapter beside the measured one, what else was
+measured on the same rows, and the chapter's statements in words.
 """
 
 import json
@@ -38,7 +38,7 @@ def tables(folder: Path) -> str:
     blocks = [
         f"{title}. `{manifest['command']}`",
         _chapter(summary),
-        _readings(summary),
+        _others(summary),
         _markdown(claims.drop(columns="experiment")) if len(claims) else "",
         f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
     ]
@@ -59,19 +59,29 @@ def _chapter(summary: pd.DataFrame) -> str:
     return _markdown(table[columns])
 
 
-def _readings(summary: pd.DataFrame) -> str:
-    """The same rows under other readings of the protocol (metrics with an `@suffix`)."""
+def _others(summary: pd.DataFrame) -> str:
+    """What else was measured on the rows of the chapter: other readings, other metrics; means.
+
+    Few rows with many metrics stand side by side, many rows one below the other.
+    """
     listed = summary[summary.chapter.notna()]
-    parts = summary.metric.str.split("@", n=1, expand=True).reindex(columns=[0, 1])
-    others = summary.assign(metric=parts[0], reading=parts[1]).dropna(subset="reading")
-    others = others.merge(listed[["row", "metric"]])
+    others = summary[summary.row.isin(listed.row) & summary.chapter.isna()].copy()
     if others.empty:
         return ""
-    seeds = others.groupby("reading").seeds.max()
-    others["reading"] = [f"{r.replace('_', ' ')} ({seeds[r]})" for r in others.reading]
-    wide = others.pivot_table("mean", ["row", "metric"], "reading", sort=False)
-    wide = wide.map("{:.2f}".format).reset_index()
-    return _markdown(wide) + "\n\nMeans in percent; in brackets the number of seeds."
+    seeds = others.groupby("metric").seeds.max()
+    others["metric"] = [
+        f"{metric.replace('_', ' ').replace('@', ', ')}"
+        + ("" if unit == "percent" else f" [{unit}]")
+        + f" ({seeds[metric]:.0f})"
+        for metric, unit in zip(others.metric, others.unit, strict=True)
+    ]
+    index, columns = ("metric", "row") if others.row.nunique() <= 4 else ("row", "metric")
+    wide = others.pivot_table("mean", index, columns, sort=False)
+    wide = wide.map(lambda value: f"{value:.2f}" if value == value else "").reset_index()
+    return (
+        _markdown(wide)
+        + "\n\nMeans, in percent unless a unit is given; in brackets the number of seeds."
+    )
 
 
 def _markdown(table: pd.DataFrame) -> str:

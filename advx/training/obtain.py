@@ -215,6 +215,7 @@ def _train(
 ) -> None:
     """Train `module` from its last checkpoint, or from the start, and keep it."""
     trainer = build(recipe.trainer)
+    trainer.check(data, defense)
     meta = meta | {"trajectory": _trajectory(recipe, data)}
     resume = store.checkpoint(key) or _shorter_run(trainer, store, meta["trajectory"])
     spent = resume["seconds"] if resume else 0.0

@@ -14,6 +14,7 @@ from torch import Tensor
 from advx.data.dataset import Dataset, Split, rank_within_class
 from advx.errors import ConfigError
 from advx.training.adam import AdamTrainer
+from advx.training.trainer import Loss
 from advx.types import Positive, PositiveInt, Probability
 
 UNLABELLED = -1
@@ -57,12 +58,17 @@ class SemiSupervisedTrainer(AdamTrainer):
         self.unlabelled_batch_size = unlabelled_batch_size
         self.updates_per_epoch = updates_per_epoch
 
-    def check(self, data: Dataset) -> None:
-        """Refuse more labels than there are, or a number that does not divide into classes.
+    def check(self, data: Dataset, loss: Loss | None = None) -> None:
+        """Refuse a loss that needs every label, and more labels than there are.
 
         Raises:
             ConfigError: what is asked for, and what there is.
         """
+        if loss is not None and not getattr(loss, "uses_unlabelled", False):
+            raise ConfigError(
+                f"trainer=semi_supervised: {type(loss).__name__} needs every example's label; "
+                "valid with it: defense=virtual_adversarial (weight 0 for none)"
+            )
         if self.labelled is None:
             return
         if self.labelled > len(data.train):

@@ -211,8 +211,8 @@ class Trainer:
         """Parameter updates in one epoch."""
         return math.ceil(len(train) / self.batch_size)
 
-    def check(self, data: Dataset) -> None:
-        """Refuse data that this training cannot use, before anything is trained."""
+    def check(self, data: Dataset, loss: Loss | None = None) -> None:
+        """Refuse data or a loss that this training cannot use, before anything is trained."""
 
     def rates(self, epoch: int, train: Split) -> dict[str, float]:
         """The schedule's values after epoch `epoch`, for metrics.csv."""

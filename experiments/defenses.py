@@ -1,0 +1,209 @@
+"""Every defence that section 1.2.7 names: does it hold, or does it hide the gradient?
+
+    advx run experiment=defenses                  # 5,000 digits that ship with a package
+    advx run experiment=defenses scale=chapter    # MNIST
+
+The procedure: train the maxout network with each defence; count its mistakes on clean digits, under
+the fast gradient sign method and under the strongest of several attacks, at ε = .1 and ε = .25; and
+find the size of perturbation that breaks half of the digits. Weight decay is swept until the
+validation error suffers.
+"""
+
+import math
+from typing import Any
+
+from advx.attacks.pgd import PGD
+from advx.evaluation.singular_values import jacobian_singular_values
+from advx.evaluation.smallest import median_smallest
+from advx.evaluation.transfer import craft, error_rate
+from advx.figures.curves import Curve, Panel, error_figure
+from advx.run import Run
+from advx.training.obtain import Recipe, needed
+from advx.types import NonNegative, Positive, PositiveInt
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    defenses: dict[str, Any],
+    weight_decay: dict[str, Any],
+    coefficients: list[NonNegative],
+    tolerated: NonNegative,
+    autoencoder_trainer: dict[str, Any],
+    fgsm: dict[str, Any],
+    strongest: dict[str, Any],
+    epsilons: list[Positive],
+    largest_epsilon: Positive,
+    median_steps: PositiveInt,
+    median_examples: PositiveInt,
+    singular_examples: PositiveInt,
+    curve_epsilons: list[NonNegative],
+) -> None:
+    """One row a defence.
+
+    Args:
+        run: the run to measure on.
+        models: the bag with the one network.
+        defenses: the defences, by name; `none` among them.
+        weight_decay: the defence that is swept.
+        coefficients: its coefficients.
+        tolerated: points by which the validation error may exceed that of `none`.
+        autoencoder_trainer: the trainer of `denoising_autoencoder`.
+        fgsm: the fast gradient sign method's node.
+        strongest: the strong attack's node.
+        epsilons: sizes of the perturbation in the table.
+        largest_epsilon: where the search for the median smallest perturbation ends.
+        median_steps: gradient steps in that search.
+        median_examples: test examples in that search and in the figure.
+        singular_examples: test examples whose Jacobian is decomposed.
+        curve_epsilons: sizes of the perturbation in the figure, with the first seed.
+    """
+    (name,) = models
+    decays = {f"weight_decay {c:g}": weight_decay | {"coefficient": c} for c in coefficients}
+    special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
+
+    def networks(seed: int) -> dict[str, Recipe]:
+        return {
+            row: run.recipe(name, seed, defense=node, **special.get(row, {}))
+            for row, node in (defenses | decays).items()
+        }
+
+    trained = sum(1 + len(needed(network)) for network in networks(0).values())
+    with run.progress(models=trained * len(run.seeds)):
+        for seed in run.seeds:
+            each = networks(seed)
+            for row, network in each.items():
+                errors(run, row, network, fgsm, strongest, epsilons)
+                known = {"seed": seed, "n": min(median_examples, len(run.data.test))}
+                size = run.percentage(
+                    lambda: smallest(run, network, largest_epsilon, median_steps, known["n"])  # noqa: B023
+                )
+                run.record(row, "median_smallest_epsilon", size, unit="max norm", **known)
+            unharmed(run, each, list(decays), tolerated, epsilons, seed)
+            through_one_member(run, each["ensemble"], fgsm, epsilons)
+            amplification(run, each["denoising_autoencoder"], singular_examples)
+    run.attempt(
+        lambda: draw(run, networks(run.seeds[0]), strongest, curve_epsilons, median_examples), None
+    )
+    run.finish()
+
+
+def errors(
+    run: Run,
+    row: str,
+    network: Recipe,
+    fgsm: dict[str, Any],
+    strongest: dict[str, Any],
+    epsilons: list[float],
+) -> None:
+    """Errors on clean digits, under one step (also the naive one) and under the strong attack."""
+    known = {"seed": network.seed, "n": len(run.data.test)}
+    run.record(row, "clean_error_rate", run.percentage(lambda: run.error_rate(network)), **known)
+    naive = fgsm | {"objective": "cross_entropy"}
+    gone = run.percentage(lambda: run.vanished_share(network, naive))
+    run.record(row, "vanished_gradients@float32_cross_entropy", gone, **known)
+    for epsilon in epsilons:
+        for metric, attack in (
+            (f"fgsm_error_rate@{epsilon:g}", fgsm),
+            (f"float32_fgsm_error_rate@{epsilon:g}", naive),
+        ):
+            at = attack | {"epsilon": epsilon}
+            rate = run.percentage(lambda: run.error_rate(network, crafting=network, attack=at))  # noqa: B023
+            run.record(row, metric, rate, **known)
+        node = strongest | {"epsilon": epsilon}
+        unknown = {"gradient_free": math.nan}
+        broken = run.attempt(lambda: run.broken_by(network, node), unknown)  # noqa: B023
+        run.record(row, f"strongest_error_rate@{epsilon:g}", sum(broken.values()), **known)
+        run.record(row, f"gradient_free_only@{epsilon:g}", broken["gradient_free"], **known)
+
+
+def smallest(run: Run, network: Recipe, largest: float, steps: int, examples: int) -> float:
+    """The max norm at which gradient descent breaks half of the test examples."""
+
+    def measure() -> float:
+        module, clean = run.trained(network).module, run.tested(examples)
+
+        def error_at(epsilon: float) -> float:
+            attack = PGD(epsilon=epsilon, steps=steps, objective="margin", stop_on_success=True)
+            return error_rate(module, craft(attack, module, clean))
+
+        return median_smallest(error_at, high=largest, tolerance=largest / 512)
+
+    content = {"models": [run.key(network)], "of": "median smallest epsilon", "steps": steps,
+               "largest": largest, "examples": examples}  # fmt: skip
+    return run.measured(content, measure)
+
+
+def unharmed(
+    run: Run,
+    networks: dict[str, Recipe],
+    decays: list[str],
+    tolerated: float,
+    epsilons: list[float],
+    seed: int,
+) -> None:
+    """The strongest weight decay's errors among those that leave the validation error alone."""
+    found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == seed}
+    validation = {
+        row: run.percentage(lambda: run.trained(networks[row]).validation_error)  # noqa: B023
+        for row in ("none", *decays)
+    }
+    for row, error in validation.items():
+        run.record(row, "validation_error_rate", error, seed=seed, n=len(run.data.validation))
+    mild = [row for row in decays if validation[row] <= validation["none"] + tolerated]
+    for epsilon in epsilons:
+        metric = f"strongest_error_rate@{epsilon:g}"
+        best = min((found[row, metric] for row in mild), default=math.nan)
+        run.record("weight_decay, validation unharmed", metric, best, seed=seed,
+                   n=len(run.data.test))  # fmt: skip
+
+
+def through_one_member(
+    run: Run, ensemble: Recipe, fgsm: dict[str, Any], epsilons: list[float]
+) -> None:
+    """The ensemble's error on examples crafted on one of its members."""
+    member = needed(ensemble)[0]
+    for epsilon in epsilons:
+        at = fgsm | {"epsilon": epsilon}
+        rate = run.percentage(lambda: run.error_rate(ensemble, crafting=member, attack=at))  # noqa: B023
+        run.record("ensemble, through one member", f"fgsm_error_rate@{epsilon:g}", rate,
+                   seed=ensemble.seed, n=len(run.data.test))  # fmt: skip
+
+
+def amplification(run: Run, stacked: Recipe, examples: int) -> None:
+    """Singular values of the autoencoder: those above 1 lengthen a perturbation."""
+
+    def measure() -> dict[str, float]:
+        module = run.trained(stacked).module
+        values = jacobian_singular_values(module.autoencoder, run.tested(examples).images)
+        return {
+            "largest_singular_value": values[:, 0].median().item(),
+            "singular_values_above_1": (values > 1).sum(1).double().mean().item(),
+        }
+
+    content = {"models": [run.key(stacked)], "of": "singular values", "examples": examples}
+    for metric, value in run.attempt(lambda: run.measured(content, measure), {}).items():
+        run.record("denoising_autoencoder", metric, value, seed=stacked.seed, unit="number")
+
+
+def draw(
+    run: Run,
+    networks: dict[str, Recipe],
+    strongest: dict[str, Any],
+    epsilons: list[float],
+    examples: int,
+) -> None:
+    """Error under the strong attack against ε, one curve a defence."""
+    examples = min(examples, len(run.data.test))
+    curves = []
+    for index, (row, network) in enumerate(networks.items()):
+        rates = [
+            sum(run.broken_by(network, strongest | {"epsilon": e}, examples).values())
+            for e in epsilons
+        ]
+        for epsilon, rate in zip(epsilons, rates, strict=True):
+            run.record(f"{row}, epsilon {epsilon:g}", "strongest_error_rate", rate,
+                       seed=network.seed, n=examples)  # fmt: skip
+        curves.append(Curve(row, epsilons, rates, index, index // 7))
+    panels = [Panel("error under the strongest attack", curves)]
+    error_figure(run.folder, "defenses", panels, title=run.heading())

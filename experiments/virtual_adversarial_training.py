@@ -1,0 +1,101 @@
+"""Virtual adversarial training, section 1.3.1: learning from unlabelled digits.
+
+    advx run experiment=virtual_adversarial_training                  # digits that need no download
+    advx run experiment=virtual_adversarial_training scale=chapter    # MNIST, 100 labels and more
+
+The procedure of Miyato et al. 2015: a rectifier network with batch normalisation is trained on a
+few labelled digits, and its prediction is made smooth along the virtual adversarial direction at
+every digit, labelled or not. The length of the perturbation is chosen on the validation set with
+the first seed. Beside it the same network on the labelled digits alone.
+"""
+
+import math
+from typing import Any
+
+from advx.figures.curves import Curve, Panel, error_figure
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import NonNegative, PositiveInt
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    virtual: dict[str, Any],
+    labels: list[PositiveInt | None],
+    lengths: list[NonNegative],
+    fgsm: dict[str, Any],
+    attacked_epsilons: list[NonNegative],
+) -> None:
+    """Test error with and without the unlabelled digits, for every number of labels.
+
+    Args:
+        run: the run to measure on.
+        models: the bag with the one network.
+        virtual: the defence.
+        labels: numbers of labelled examples; None for all.
+        lengths: L2 lengths of the perturbation to choose from.
+        fgsm: the attack whose error is measured beside the clean one.
+        attacked_epsilons: its sizes, for the figure and the rows.
+    """
+    (name,) = models
+    n = len(run.data.test)
+
+    def recipe(count: int | None, seed: int, **change: Any) -> Recipe:
+        trainer = run.config["trainer"] | {"labelled": count}
+        return run.recipe(name, seed, trainer=trainer, defense=virtual | change)
+
+    with run.progress(models=len(labels) * (2 * len(run.seeds) + len(lengths) - 1)):
+        chosen = {}
+        for count in labels:
+            shown = "all" if count is None else f"{count}"
+            length = choose(run, {v: recipe(count, run.seeds[0], epsilon=v) for v in lengths})
+            run.record(f"virtual adversarial, {shown} labels", "chosen_length", length, seed=None,
+                       unit="L2 norm")  # fmt: skip
+            kinds = {
+                f"virtual adversarial, {shown} labels": {"epsilon": length},
+                f"labelled only, {shown} labels": {"epsilon": 0.0, "weight": 0.0},
+            }
+            for row, change in kinds.items():
+                chosen[row] = recipe(count, run.seeds[0], **change)
+                for seed in run.seeds:
+                    network = recipe(count, seed, **change)
+                    rate = run.percentage(lambda: run.error_rate(network))  # noqa: B023
+                    run.record(row, "clean_error_rate", rate, seed=seed, n=n)
+                    for epsilon in attacked_epsilons:
+                        at = fgsm | {"epsilon": epsilon}
+                        rate = run.percentage(
+                            lambda: run.error_rate(network, crafting=network, attack=at)  # noqa: B023
+                        )
+                        run.record(row, f"fgsm_error_rate@{epsilon:g}", rate, seed=seed, n=n)
+    run.attempt(lambda: draw(run, chosen, attacked_epsilons), None)
+    run.finish()
+
+
+def choose(run: Run, candidates: dict[float, Recipe]) -> float:
+    """The length with the smallest validation error; the first of equals."""
+    if len(candidates) == 1:
+        return next(iter(candidates))
+
+    def validation_error(network: Recipe) -> float:
+        content = {"models": [run.key(network)], "of": "validation error"}
+        return run.measured(content, lambda: run.trained(network).validation_error)
+
+    errors = {
+        length: run.attempt(lambda: validation_error(network), math.inf)  # noqa: B023
+        for length, network in candidates.items()
+    }
+    return min(errors, key=lambda length: errors[length])
+
+
+def draw(run: Run, networks: dict[str, Recipe], epsilons: list[float]) -> None:
+    """Error of the first seed's networks under the fast gradient sign method, against ε."""
+    found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == run.seeds[0]}
+    curves = [
+        Curve(row, [0.0, *epsilons],
+              [found[row, "clean_error_rate"]]
+              + [found[row, f"fgsm_error_rate@{e:g}"] for e in epsilons], index // 2, index % 2)
+        for index, row in enumerate(networks)
+    ]  # fmt: skip
+    panels = [Panel("error of the attacked network, one step along the log-odds", curves)]
+    error_figure(run.folder, "virtual_adversarial_training", panels, title=run.heading())
