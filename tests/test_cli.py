@@ -60,6 +60,33 @@ def test_bad_input_is_one_line(tmp_path, override, expected) -> None:
     assert not list(tmp_path.glob("outputs/store/models/*/weights.pt"))
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("defense=distillation defense.temperature=0", "defense.temperature=0: input should be"),
+        ("defense=label_smoothing defense.smoothing=1", "defense.smoothing=1: input should be"),
+        ("defense=ensemble defense.members=0", "defense.members=0: input should be"),
+        ("defense=adversarial_training model@target=nearest_neighbor", "is not trained here"),
+        (
+            "defense@crafting_defense=ensemble attack.objective=training_cost",
+            "Ensemble has no training cost of a single example",
+        ),
+        ("trainer=semi_supervised", "NoDefense needs every example's label"),
+        (
+            "trainer=semi_supervised trainer.labelled=7000 defense=virtual_adversarial "
+            "defense@crafting_defense=virtual_adversarial",
+            "trainer.labelled=7000: mnist5k has 500 training examples",
+        ),
+    ],
+)
+def test_bad_defence_is_one_line(tmp_path, words, expected) -> None:
+    done = advx(tmp_path, "run", "experiment=transfer", "scale=smoke", *words.split())
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("outputs/store/models/*/weights.pt"))
+
+
 def test_help_needs_neither_torch_nor_hydra() -> None:
     code = "import sys, advx.cli; sys.exit(bool({'torch', 'hydra'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

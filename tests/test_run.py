@@ -54,6 +54,9 @@ def lines(path: Path, header: list[str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("experiment", choices()["experiment"])
 def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsys) -> None:
+    if experiment == "independent_attacks":
+        pytest.importorskip("foolbox")
+        pytest.importorskip("torchattacks")
     run, config, main = started(tmp_path, f"experiment={experiment}")
     own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
     main(run, **{key: config[key] for key in own})

@@ -16,6 +16,7 @@ from torch import nn
 from advx.config.build import build, plain, target
 from advx.config.check import check_node
 from advx.data.dataset import Dataset
+from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.models.base import Memory
 from advx.store.store import Store, key_of
@@ -119,8 +120,15 @@ def model_key(recipe: Recipe, data: Dataset) -> str:
     """Names the model that `recipe` makes of `data`, without making it.
 
     Raises:
-        ConfigError: the recipe's weights cannot be read.
+        ConfigError: the recipe's weights cannot be read, or it asks for a defence of a model that
+            is not trained.
     """
+    if not recipe.random and recipe.defense["_target_"] != NO_DEFENSE["_target_"]:
+        name = recipe.defense["_target_"].rpartition(".")[2]
+        raise ConfigError(
+            f"defense={name}: {recipe.path} ({recipe.model.get('name', 'custom')}) is not trained "
+            "here, so no defence can be built into it; valid: defense=none"
+        )
     if recipe.model.get("weights"):
         path = Path(recipe.model["weights"])
         try:
