@@ -201,7 +201,7 @@ def draw(
             curves.append(Curve(f"{row}: {attack}", epsilons, rates, colour, style))
     marks = [
         Mark(
-            f"the chapter's {r['chapter']:g}%: {r['row']}, {r['metric'].split('_')[0]}",
+            f"{r['chapter']:g}% in the chapter ({r['metric'].split('_')[0]})",
             float(r["metric"].split("@")[1]), r["chapter"], list(networks).index(r["row"]),
         )
         for r in run.config["rows"]

@@ -149,7 +149,7 @@ def draw(
                 rates.append(rate)
             curves.append(Curve(f"{row}: {attack}", epsilons, rates, colour, style))
     marks = [
-        Mark(f"the chapter's {r['chapter']:g}%", 0.25, r["chapter"], colour)
+        Mark(f"{r['chapter']:g}% in the chapter", 0.25, r["chapter"], colour)
         for colour, row in enumerate(networks)
         for r in run.config["rows"]
         if (r["row"], r["metric"]) == (row, "fgsm_error_rate")

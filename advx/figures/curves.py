@@ -68,7 +68,8 @@ def error_figure(folder: Path, name: str, panels: list[Panel], *, title: str) ->
     width = 6.2 * len(panels)
     heading = textwrap.wrap(title, int(13 * width))
     above = 0.17 * len(heading) + 0.35
-    figure, axes = plt.subplots(1, len(panels), figsize=(width, 4.4 + above), squeeze=False)
+    below = 0.16 * max((len(panel.curves) + 1) // 2 for panel in panels)  # legends
+    figure, axes = plt.subplots(1, len(panels), figsize=(width, 4.4 + above + below), squeeze=False)
     for axis, panel in zip(axes[0], panels, strict=True):
         if panel.distributions:
             _distributions(axis, panel)
@@ -94,12 +95,23 @@ def _curves(axis: plt.Axes, panel: Panel) -> None:
     for mark in panel.marks:
         axis.plot(
             mark.epsilon, mark.error, "*", markersize=14, markeredgecolor="white",
-            color=COLOURS[mark.colour % len(COLOURS)], label=mark.label, zorder=5, clip_on=False,
+            color=COLOURS[mark.colour % len(COLOURS)], zorder=5, clip_on=False,
+        )  # fmt: skip
+        axis.annotate(
+            mark.label, (mark.epsilon, mark.error), (-8, -2), textcoords="offset points",
+            fontsize=7.5, ha="right", va="top", color=COLOURS[mark.colour % len(COLOURS)],
         )  # fmt: skip
     axis.set(xlabel=panel.axis, ylabel="error rate (%)", ylim=(-2, 102))
     if panel.logarithmic:
         axis.set_xscale("log")
-    axis.legend(fontsize=7.5, frameon=False)
+    axis.legend(
+        fontsize=7.5,
+        frameon=False,
+        ncols=2,
+        handlelength=3,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+    )
 
 
 def _distributions(axis: plt.Axes, panel: Panel) -> None:
@@ -113,4 +125,11 @@ def _distributions(axis: plt.Axes, panel: Panel) -> None:
         )  # fmt: skip
     axis.axvline(0, color="#404040", linewidth=0.8)
     axis.set(xlabel=panel.axis, ylabel="density")
-    axis.legend(fontsize=8, frameon=False)
+    axis.legend(
+        fontsize=7.5,
+        frameon=False,
+        ncols=2,
+        handlelength=3,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.13),
+    )
