@@ -30,7 +30,7 @@ from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
-from advx.training.obtain import Recipe, Trained, construct, model_key, obtain
+from advx.training.obtain import Recipe, Trained, construct, model_key, needed, obtain
 from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,10 @@ class Run:
         return self.measured(content, lambda: self.trained(recipe).best_epoch)
 
     def _obtain(self, recipe: Recipe, data: Dataset) -> Trained:
-        """From the store, or trained now with the bar advancing."""
+        """From the store, or trained now with the bar advancing; first what it is made of."""
+        if self.store.meta(self.key(recipe, data)) is None:
+            for each in needed(recipe):
+                self.trained(each, data)
         name = recipe.model.get("name", recipe.path)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
 

@@ -161,6 +161,10 @@ def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None
     assert len(store.entries()) == 2
     x = tiny.test.images
     assert not torch.equal(made.module(x), first.module(x))
+    assert store.remove_if_free(first.key)
+    again = obtain(student, tiny, store)
+    assert torch.equal(again.module(x), made.module(x))
+    assert len(store.entries()) == 1, "a student that is kept needs no teacher"
 
 
 def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path) -> None:
@@ -191,6 +195,8 @@ def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_pa
     before = (crafted - x).square().mean()
     assert (stack.autoencoder(crafted) - x).square().mean() < before
     torch.testing.assert_close(stack(x), classifier(stack.autoencoder(x)))
+    again = obtain(recipe, tiny, store).module
+    assert torch.equal(again(x), stack(x))
 
 
 def test_autoencoders_loss_written_out(network, batch) -> None:

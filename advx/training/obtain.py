@@ -161,11 +161,16 @@ def obtain(
     if recipe.model.get("weights"):
         return Trained(_with_weights(recipe, module, data).to(device).eval(), key)
     defense = build(recipe.defense)
-    module = _prepared(defense, recipe, module, data, store, on_epoch)
-    if not getattr(defense, "trains", True):
-        return Trained(module.to(device).eval(), key)
+    trains = getattr(defense, "trains", True)
     with store.locked(key):
-        kept = store.load(key)
+        kept = store.load(key) if trains else None
+        ingredients = [
+            construct(each, data) if kept else obtain(each, data, store, on_epoch).module
+            for each in needed(recipe)
+        ]  # a model that is kept brings its ingredients' weights along
+        module = _prepared(defense, recipe, module, ingredients, data)
+        if not trains:
+            return Trained(module.to(device).eval(), key)
         if kept is None:
             meta = recipe.content(data) | {"name": recipe.model.get("name", "model")}
             _train(recipe, defense, module, data, store, key, meta, on_epoch)
@@ -194,21 +199,15 @@ def needed(recipe: Recipe) -> list[Recipe]:
 
 
 def _prepared(
-    defense: Any,
-    recipe: Recipe,
-    module: nn.Module,
-    data: Dataset,
-    store: Store,
-    on_epoch: Callable[[Progress], None],
+    defense: Any, recipe: Recipe, module: nn.Module, ingredients: list[nn.Module], data: Dataset
 ) -> nn.Module:
-    """What the defence makes of `module`, its ingredients trained first."""
+    """What the defence makes of `module` and its ingredients."""
     if not hasattr(defense, "prepare"):
         return module
     device = data.train.images.device
-    trained = [obtain(each, data, store, on_epoch).module for each in needed(recipe)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        return defense.prepare(module.to(device), trained, data.input_shape).to(device)
+        return defense.prepare(module.to(device), ingredients, data.input_shape).to(device)
 
 
 def _train(
