@@ -42,7 +42,7 @@ def main(
     Args:
         run: the run to measure on.
         models: the bag with the one network.
-        defenses: `plain`, `adversarial` and the noise controls, by name.
+        defenses: `adversarial` and `plain`, and any controls, by name.
         fgsm: the fast gradient sign method's node.
         iterative: the iterated attack's node.
         strongest: the strong attack's node.
@@ -55,8 +55,8 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    rows = {TRAINED: "adversarial", PLAIN: "plain", "sign noise": "sign_noise",
-            "uniform noise": "uniform_noise"}  # fmt: skip
+    shown = {"adversarial": TRAINED}  # the others are called by their names
+    rows = {shown.get(key, key.replace("_", " ")): key for key in defenses}
 
     def networks(seed: int, **parts: Any) -> dict[str, Recipe]:
         return {
