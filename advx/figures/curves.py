@@ -100,6 +100,7 @@ def _curves(axis: plt.Axes, panel: Panel) -> None:
         axis.annotate(
             mark.label, (mark.epsilon, mark.error), (-8, -2), textcoords="offset points",
             fontsize=7.5, ha="right", va="top", color=COLOURS[mark.colour % len(COLOURS)],
+            zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
     axis.set(xlabel=panel.axis, ylabel="error rate (%)", ylim=(-2, 102))
     if panel.logarithmic:
