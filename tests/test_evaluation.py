@@ -28,9 +28,9 @@ def split() -> Split:
 
 
 def test_slope_margin_and_norm_of_a_linear_model(binary, split) -> None:
-    w = binary[1].weight[1] - binary[1].weight[0]
-    assert input_slope(binary, split) == pytest.approx(float(w.abs().sum()))
-    assert weight_norm(binary) == pytest.approx(float(binary[1].weight.norm()))
+    w = (binary[1].weight[1] - binary[1].weight[0]).detach()
+    assert input_slope(binary, split) == pytest.approx(w.abs().sum().item())
+    assert weight_norm(binary) == pytest.approx(binary[1].weight.norm().item())
     logits = binary(split.images)
     expected = (logits[:, 1] - logits[:, 0]) * (2 * split.labels - 1)
     torch.testing.assert_close(margins(binary, split), expected.detach())
