@@ -75,6 +75,14 @@ def error_figure(folder: Path, name: str, panels: list[Panel], *, title: str) ->
             _distributions(axis, panel)
         else:
             _curves(axis, panel)
+        axis.legend(
+            fontsize=7.5,
+            frameon=False,
+            ncols=2,
+            handlelength=3,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.13),
+        )
         axis.set_title(panel.title, fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
         axis.grid(alpha=0.25)
@@ -105,14 +113,6 @@ def _curves(axis: plt.Axes, panel: Panel) -> None:
     axis.set(xlabel=panel.axis, ylabel="error rate (%)", ylim=(-2, 102))
     if panel.logarithmic:
         axis.set_xscale("log")
-    axis.legend(
-        fontsize=7.5,
-        frameon=False,
-        ncols=2,
-        handlelength=3,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-    )
 
 
 def _distributions(axis: plt.Axes, panel: Panel) -> None:
@@ -126,11 +126,3 @@ def _distributions(axis: plt.Axes, panel: Panel) -> None:
         )  # fmt: skip
     axis.axvline(0, color="#404040", linewidth=0.8)
     axis.set(xlabel=panel.axis, ylabel="density")
-    axis.legend(
-        fontsize=7.5,
-        frameon=False,
-        ncols=2,
-        handlelength=3,
-        loc="upper center",
-        bbox_to_anchor=(0.5, -0.13),
-    )
