@@ -203,6 +203,7 @@ def test_autoencoders_loss_written_out(network, batch) -> None:
     x, y = batch
     stack = Stacked(Autoencoder((1, 4, 4), (5,)).double(), network).train()
     assert not stack.classifier.training
+    assert not any(p.requires_grad for p in stack.classifier.parameters())
     crafted = FGSM(epsilon=0.3)(network, x, y)
     errors = [(stack.autoencoder(z) - x).square().flatten(1).sum(1).mean() for z in (x, crafted)]
     loss = DenoisingAutoencoder(epsilon=0.3, units=(5,))(stack, x, y)
