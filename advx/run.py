@@ -195,9 +195,9 @@ class Run:
         return build(node, training_cost=cost)
 
     def tested(self, examples: int | None = None) -> Split:
-        """The test examples, or the first so many of them."""
+        """The test examples, or so many of them, evenly spaced."""
         test = self.data.test
-        return test if examples is None else Split(test.images[:examples], test.labels[:examples])
+        return test if examples is None else test.take(test.spaced(examples))
 
     def crafted(
         self,
@@ -213,7 +213,9 @@ class Run:
         """
         key = key_of({"model": self.key(crafting, data), "attack": attack, "examples": examples})
         if self._crafted is None or self._crafted[0] != key:
-            aims = self.target_classes[:examples] if attack.get("targeted") else None
+            aims = self.target_classes if attack.get("targeted") else None
+            if aims is not None and examples is not None:
+                aims = aims[self.data.test.spaced(examples)]
             source = self.trained(crafting, data).module
             with self.timed("craft", f"{crafting.model['name']}, seed {crafting.seed}"):
                 clean = self.tested(examples)
@@ -242,7 +244,7 @@ class Run:
             crafting: the model that the examples are crafted on; None for clean examples.
             attack: the attack's node.
             data: what both were trained on; None for the run's own data.
-            examples: only the first so many test examples; None for all.
+            examples: only so many test examples, evenly spaced; None for all.
 
         Raises:
             Diverged: one of the models could not be trained.
@@ -258,7 +260,7 @@ class Run:
 
         content: dict[str, Any] = {"models": keys}
         content |= {"attack": attack} if attack else {}
-        return self.measured(content | _some(examples), measure)
+        return self.measured(content, measure, examples)
 
     def broken_by(
         self, victim: Recipe, attack: dict[str, Any], examples: int | None = None
@@ -279,7 +281,7 @@ class Run:
             }
 
         content = {"models": [self.key(victim)], "attack": attack, "of": "stages"}
-        return self.measured(content | _some(examples), measure)
+        return self.measured(content, measure, examples)
 
     def vanished_share(self, crafting: Recipe, attack: dict[str, Any]) -> float:
         """Percent of the test examples where the attack's first gradient is exactly zero; kept."""
@@ -303,9 +305,18 @@ class Run:
 
         return self.measured({"models": keys, "attack": attack, "success": "targeted"}, measure)
 
-    def measured(self, depends_on: dict[str, Any], measure: Callable[[], Any]) -> Any:
-        """A measurement (anything JSON can hold), kept in the store under what it depends on."""
+    def measured(
+        self, depends_on: dict[str, Any], measure: Callable[[], Any], examples: int | None = None
+    ) -> Any:
+        """A measurement (anything JSON can hold), kept in the store under what it depends on.
+
+        Args:
+            depends_on: the models' keys, and whatever else changes the value.
+            measure: takes the measurement.
+            examples: the number given to `tested`, where only a part of the test set is measured.
+        """
         content = {"evaluation_version": EVALUATION_VERSION, "test": self.test_digest, **depends_on}
+        content |= {} if examples is None else {"evenly_spaced": examples}
         value = self.store.rows(content)
         if value is None:
             value = measure()
@@ -486,11 +497,6 @@ def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
                 yield here, value
             else:
                 yield from nodes(value, here)
-
-
-def _some(examples: int | None) -> dict[str, int]:
-    """What a kept measurement on a part of the test examples depends on besides."""
-    return {} if examples is None else {"examples": examples}
 
 
 def _holds(holds: bool | None) -> str:

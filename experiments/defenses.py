@@ -130,8 +130,8 @@ def smallest(run: Run, network: Recipe, largest: float, steps: int, examples: in
         return median_smallest(error_at, high=largest, tolerance=largest / 512)
 
     content = {"models": [run.key(network)], "of": "median smallest epsilon", "steps": steps,
-               "largest": largest, "examples": examples}  # fmt: skip
-    return run.measured(content, measure)
+               "largest": largest}  # fmt: skip
+    return run.measured(content, measure, examples)
 
 
 def unharmed(
@@ -181,8 +181,9 @@ def amplification(run: Run, stacked: Recipe, examples: int) -> None:
             "singular_values_above_1": (values > 1).sum(1).double().mean().item(),
         }
 
-    content = {"models": [run.key(stacked)], "of": "singular values", "examples": examples}
-    for metric, value in run.attempt(lambda: run.measured(content, measure), {}).items():
+    content = {"models": [run.key(stacked)], "of": "singular values"}
+    found = run.attempt(lambda: run.measured(content, measure, examples), {})
+    for metric, value in found.items():
         run.record("denoising_autoencoder", metric, value, seed=stacked.seed, unit="number")
 
 

@@ -102,8 +102,8 @@ def measured(
         return error_rate(module, Split(images, clean.labels))
 
     content = {"models": [run.key(network)], "library": library, "epsilon": epsilon,
-               "steps": steps, "examples": examples}  # fmt: skip
-    return run.measured(content, measure)
+               "steps": steps}  # fmt: skip
+    return run.measured(content, measure, examples)
 
 
 def foolbox_pgd(model: nn.Module, x: Tensor, y: Tensor, epsilon: float, steps: int) -> Tensor:

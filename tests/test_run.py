@@ -155,10 +155,21 @@ def test_strong_attacks_errors_add_up_and_are_kept(tmp_path) -> None:
     again, *_ = started(tmp_path, "experiment=label_smoothing")
     again.trained = lambda *_: pytest.fail("a kept measurement needs no model")  # type: ignore[method-assign]
     assert again.broken_by(network, node) == broken
-    assert run.error_rate(network, examples=50) == pytest.approx(
-        100 * (run.trained(network).module(run.data.test.images[:50]).argmax(1)
-               != run.data.test.labels[:50]).double().mean().item()
-    )  # fmt: skip
+
+
+def test_a_part_of_the_test_set_is_spread_over_it(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=label_smoothing")
+    network = run.recipe("maxout", 0)
+    test = run.data.test
+    every_fourth = torch.arange(0, len(test), 4)
+    assert torch.equal(run.tested(len(test) // 4).images, test.images[every_fourth])
+    assert torch.equal(test.spaced(2 * len(test)), torch.arange(len(test)))
+    wrong = run.trained(network).module(test.images).argmax(1) != test.labels
+    expected = 100 * wrong[every_fourth].double().mean().item()
+    assert run.error_rate(network, examples=len(test) // 4) == pytest.approx(expected)
+    targeted = config["fgsm"] | {"targeted": True, "epsilon": 0.1}
+    part = run.crafted(targeted, network, examples=len(test) // 4).images
+    assert torch.equal(part, run.crafted(targeted, network).images[every_fourth])
 
 
 def test_share_of_vanished_gradients_is_that_of_the_attacks_objective(tmp_path) -> None:

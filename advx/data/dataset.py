@@ -25,6 +25,14 @@ class Split:
         indices = indices.to(self.labels.device)
         return Split(self.images[indices], self.labels[indices])
 
+    def spaced(self, count: PositiveInt) -> Tensor:
+        """Indices (count,) int64 of examples evenly spaced over the split, or of all of them.
+
+        Not the first `count`: a split may begin with its harder examples, as MNIST's test set does.
+        """
+        count = min(count, len(self))
+        return torch.arange(count, device=self.labels.device) * len(self) // count
+
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`."""
         return Split(self.images.to(device), self.labels.to(device))
