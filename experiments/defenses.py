@@ -83,7 +83,8 @@ def main(
             through_one_member(run, each["ensemble"], fgsm, epsilons)
             amplification(run, each["denoising_autoencoder"], singular_examples)
     run.attempt(
-        lambda: draw(run, networks(run.seeds[0]), strongest, curve_epsilons, median_examples), None
+        lambda: draw(run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples),
+        None,
     )
     run.finish()
 
@@ -190,21 +191,33 @@ def amplification(run: Run, stacked: Recipe, examples: int) -> None:
 def draw(
     run: Run,
     networks: dict[str, Recipe],
+    fgsm: dict[str, Any],
     strongest: dict[str, Any],
     epsilons: list[float],
     examples: int,
 ) -> None:
-    """Error under the strong attack against ε, one curve a defence."""
+    """Error against ε under one step and under the strong attack, one curve a defence."""
     examples = min(examples, len(run.data.test))
-    curves = []
-    for index, (row, network) in enumerate(networks.items()):
-        rates = [
-            sum(run.broken_by(network, strongest | {"epsilon": e}, examples).values())
-            for e in epsilons
-        ]
-        for epsilon, rate in zip(epsilons, rates, strict=True):
-            run.record(f"{row}, epsilon {epsilon:g}", "strongest_error_rate", rate,
-                       seed=network.seed, n=examples)  # fmt: skip
-        curves.append(Curve(row, epsilons, rates, index, index // 7))
-    panels = [Panel("error under the strongest attack", curves)]
+
+    def one_step(network: Recipe, epsilon: float) -> float:
+        at = fgsm | {"epsilon": epsilon}
+        return run.error_rate(network, crafting=network, attack=at, examples=examples)
+
+    def worst(network: Recipe, epsilon: float) -> float:
+        at = strongest | {"epsilon": epsilon}
+        return sum(run.broken_by(network, at, examples).values())
+
+    panels = []
+    for title, metric, error in (
+        ("error under one step (FGSM)", "fgsm_error_rate", one_step),
+        ("error under the strongest attack", "strongest_error_rate", worst),
+    ):
+        curves = []
+        for index, (row, network) in enumerate(networks.items()):
+            rates = [error(network, epsilon) for epsilon in epsilons]
+            for epsilon, rate in zip(epsilons, rates, strict=True):
+                run.record(f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed,
+                           n=examples)  # fmt: skip
+            curves.append(Curve(row, epsilons, rates, index, index // 7))
+        panels.append(Panel(title, curves))
     error_figure(run.folder, "defenses", panels, title=run.heading())

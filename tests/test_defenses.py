@@ -145,8 +145,22 @@ def test_distillation_at_temperature_one_is_soft_target_training(network, batch)
     kl = F.kl_div(network(x).log_softmax(1), soft, reduction="batchmean")
     entropy = -(soft * soft.log()).sum(1).mean()
     torch.testing.assert_close(defense(network, x, y), kl + entropy)
-    hot = HighTemperature(temperature=5.0)(network, x, y)
-    torch.testing.assert_close(hot, F.cross_entropy(network(x) / 5, y))
+
+
+def test_temperature_leaves_the_scale_of_the_gradient_alone(batch) -> None:
+    _, y = batch
+    logits = torch.randn(len(y), 3, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(len(y), 3, dtype=torch.float64)
+    student = Distillation(temperature=5.0)
+    student.prepare(nn.Identity(), [lambda _: teacher], (3,))  # type: ignore[list-item]
+    for loss, target in (
+        (HighTemperature(temperature=5.0), F.one_hot(y, 3)),
+        (student, (teacher / 5).softmax(1)),
+    ):
+        (gradient,) = torch.autograd.grad(loss(nn.Identity(), logits, y), logits)
+        expected = ((logits / 5).softmax(1) - target) / len(y)
+        torch.testing.assert_close(gradient, expected.detach())
+        assert loss.cost_of_guessing(10) == pytest.approx(5 * math.log(10))
 
 
 def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None:

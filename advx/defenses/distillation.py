@@ -7,6 +7,10 @@ architecture is trained, also at T, on the teacher's probabilities,
 
 and deployed at T = 1. Its logits are then T times larger than they were in training, the float32
 softmax saturates, and most of the apparent defence is a gradient that rounds to zero.
+
+Both costs are multiplied by T, so that the gradient with respect to the logits is p − target as in
+ordinary training and the trainer's learning rate keeps its meaning. (Without the factor the
+chapter's network does not leave its initial plateau; with Hinton et al.'s T² it diverges.)
 """
 
 import torch
@@ -28,7 +32,10 @@ class HighTemperature(Defense):
         self.temperature = temperature
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(model(images) / self.temperature, labels)
+        return self.temperature * F.cross_entropy(model(images) / self.temperature, labels)
+
+    def cost_of_guessing(self, classes: int) -> float:
+        return self.temperature * super().cost_of_guessing(classes)
 
 
 class Distillation(Defense):
@@ -54,8 +61,11 @@ class Distillation(Defense):
         return module
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy with the teacher's probabilities: the KL plus a constant."""
+        """T times the cross-entropy with the teacher's probabilities: the KL plus a constant."""
         assert self.teacher is not None, "prepare() was not called"
         with torch.no_grad():
             targets = (self.teacher(images) / self.temperature).softmax(1)
-        return F.cross_entropy(model(images) / self.temperature, targets)
+        return self.temperature * F.cross_entropy(model(images) / self.temperature, targets)
+
+    def cost_of_guessing(self, classes: int) -> float:
+        return self.temperature * super().cost_of_guessing(classes)
