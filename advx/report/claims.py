@@ -49,7 +49,7 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
         first, rest = values[0], values[1:]
         held.append(all(first < other if sign == "<" else first > other for other in rest))  # type: ignore[operator]
     evidence = "; ".join(
-        f"{term.strip('`')} {_mean(values)}" for term, values in sides.items() if "`" in term
+        f"{term.replace('`', '')} {_mean(values)}" for term, values in sides.items() if "`" in term
     )
     return Outcome(
         claim["claim"], predicate, all(held) if held else None, f"{sum(held)}/{len(held)}", evidence

@@ -3,8 +3,9 @@
 python -m advx.report.readme    # what `make readme` runs
 
 The text between `<!-- EXPERIMENT -->` and `<!-- /EXPERIMENT -->` is replaced by the tables of
-`outputs/reference/EXPERIMENT/`: every figure of the chapter beside the measured one, what else was
-measured on the same rows, and the chapter's statements in words.
+`outputs/reference/EXPERIMENT/`: every figure of the chapter beside the measured one, other
+published figures beside theirs, what else was measured on the rows that the experiment's YAML
+lists, and the chapter's statements in words.
 """
 
 import json
@@ -37,9 +38,10 @@ def tables(folder: Path) -> str:
     deviations = "\n".join(f"- {text}" for text in manifest["config"].get("deviations") or [])
     blocks = [
         f"{title}. `{manifest['command']}`",
-        _chapter(summary),
-        _others(summary),
-        _markdown(claims.drop(columns="experiment")) if len(claims) else "",
+        _chapter(summary[summary.chapter.notna()]),
+        _others(summary, [row["row"] for row in manifest["config"]["rows"]]),
+        _noted(summary[summary.chapter.isna() & summary.note.notna()]),
+        _markdown(claims[["claim", "holds", "seeds", "evidence"]]),
         f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
     ]
     return "\n\n".join(filter(None, blocks))
@@ -47,25 +49,36 @@ def tables(folder: Path) -> str:
 
 def _chapter(summary: pd.DataFrame) -> str:
     """Each figure of the chapter beside the measured mean and its interval."""
-    table = summary[summary.chapter.notna()].copy()
-    table["measured"] = table["mean"].map("{:.2f}".format)
-    table["interval"] = [
-        f"{low:.2f} – {high:.2f}" if low == low else ""
-        for low, high in zip(table.low, table.high, strict=True)
-    ]
+    table = _measured(summary)
     table["chapter"] = table.chapter.map("{:g}".format)
     table["n"] = table.n.map("{:,.0f}".format)
     columns = ["row", "metric", "chapter", "measured", "interval", "seeds", "n", "verdict"]
     return _markdown(table[columns])
 
 
-def _others(summary: pd.DataFrame) -> str:
-    """What else was measured on the rows of the chapter: other readings, other metrics; means.
+def _noted(summary: pd.DataFrame) -> str:
+    """What the experiment's YAML says of its other rows, beside what was measured."""
+    return _markdown(_measured(summary)[["row", "metric", "measured", "interval", "seeds", "note"]])
+
+
+def _measured(summary: pd.DataFrame) -> pd.DataFrame:
+    """The mean and the interval as short text."""
+    table = summary.copy()
+    table["measured"] = table["mean"].map("{:.2f}".format)
+    table["interval"] = [
+        f"{low:.2f} – {high:.2f}" if low == low else ""
+        for low, high in zip(table.low, table.high, strict=True)
+    ]
+    return table
+
+
+def _others(summary: pd.DataFrame, listed: list[str]) -> str:
+    """What else was measured on the rows that are listed: other readings, other metrics; means.
 
     Few rows with many metrics stand side by side, many rows one below the other.
     """
-    listed = summary[summary.chapter.notna()]
-    others = summary[summary.row.isin(listed.row) & summary.chapter.isna()].copy()
+    others = summary[summary.row.isin(listed) & summary.chapter.isna()].copy()
+    others = others[others.row.isin(others[others.note.isna()].row)]  # the rest stands below
     if others.empty:
         return ""
     seeds = others.groupby("metric").seeds.max()
@@ -85,6 +98,9 @@ def _others(summary: pd.DataFrame) -> str:
 
 
 def _markdown(table: pd.DataFrame) -> str:
+    """The table, or nothing where it has no rows."""
+    if table.empty:
+        return ""
     return tabulate(
         table.fillna(""), headers="keys", tablefmt="github", showindex=False, disable_numparse=True
     )
