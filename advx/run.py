@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import platform
 import resource
 import sys
@@ -146,9 +147,13 @@ class Run:
         return key
 
     def best_epoch(self, recipe: Recipe) -> int:
-        """The epoch with the smallest validation error; kept in the store."""
+        """The epoch with the smallest validation error; kept in the store.
+
+        Raises:
+            Diverged: the model's training failed.
+        """
         content = {"models": [self.key(recipe)], "of": "best epoch"}
-        return self.measured(content, lambda: self.trained(recipe).best_epoch)
+        return self._kept(content, lambda: self.trained(recipe).best_epoch)
 
     def _obtain(self, recipe: Recipe, data: Dataset) -> Trained:
         """From the store, or trained now with the bar advancing; first what it is made of."""
@@ -231,9 +236,9 @@ class Run:
     def error_rate(
         self,
         victim: Recipe,
+        attack: dict[str, Any] | None = None,
         *,
         crafting: Recipe | None = None,
-        attack: dict[str, Any] | None = None,
         data: Dataset | None = None,
         examples: int | None = None,
     ) -> float:
@@ -241,25 +246,26 @@ class Run:
 
         Args:
             victim: the model that predicts.
-            crafting: the model that the examples are crafted on; None for clean examples.
-            attack: the attack's node.
+            attack: the attack's node; None for clean examples.
+            crafting: the model that the examples are crafted on; None for `victim` itself.
             data: what both were trained on; None for the run's own data.
             examples: only so many test examples, evenly spaced; None for all.
 
-        Raises:
-            Diverged: one of the models could not be trained.
+        Returns:
+            The rate; NaN where one of the models diverged.
         """
-        keys = [self.key(r, data) for r in (crafting, victim) if r is not None]
+        if attack is None:
+            content: dict[str, Any] = {"models": [self.key(victim, data)]}
+        else:
+            source = crafting or victim
+            content = {"models": [self.key(r, data) for r in (source, victim)], "attack": attack}
 
         def measure() -> float:
-            if crafting is None or attack is None:
-                split = self.tested(examples)
-            else:
-                split = self.crafted(attack, crafting, data, examples)
+            split = (
+                self.crafted(attack, source, data, examples) if attack else self.tested(examples)
+            )
             return error_rate(self.trained(victim, data).module, split)
 
-        content: dict[str, Any] = {"models": keys}
-        content |= {"attack": attack} if attack else {}
         return self.measured(content, measure, examples)
 
     def broken_by(
@@ -268,7 +274,8 @@ class Run:
         """What the test examples fall to under `strongest` on the model itself; kept in the store.
 
         Returns:
-            Percent of the examples by stage of the attack ("clean" for mistakes without one).
+            Percent of the examples by stage of the attack ("clean" for mistakes without one),
+            and their sum, the error rate, under "all"; NaN where the model diverged.
         """
 
         def measure() -> dict[str, float]:
@@ -281,10 +288,14 @@ class Run:
             }
 
         content = {"models": [self.key(victim)], "attack": attack, "of": "stages"}
-        return self.measured(content, measure, examples)
+        broken = self.measured(content, measure, examples, missing=dict.fromkeys(STAGES, math.nan))
+        return broken | {"all": sum(broken.values())}
 
     def vanished_share(self, crafting: Recipe, attack: dict[str, Any]) -> float:
-        """Percent of the test examples where the attack's first gradient is exactly zero; kept."""
+        """Percent of the test examples where the attack's first gradient is exactly zero; kept.
+
+        NaN where the model diverged.
+        """
 
         def measure() -> float:
             objective = self.attack(attack, crafting).objective  # type: ignore[attr-defined]
@@ -294,9 +305,12 @@ class Run:
         return self.measured(content, measure)
 
     def targeted_success_rate(
-        self, victim: Recipe, *, crafting: Recipe, attack: dict[str, Any]
+        self, victim: Recipe, attack: dict[str, Any], *, crafting: Recipe
     ) -> float:
-        """Share of the test examples that `victim` gives the class aimed at, in percent; kept."""
+        """Share of the test examples that `victim` gives the class aimed at, in percent; kept.
+
+        NaN where one of the models diverged.
+        """
         keys = [self.key(recipe) for recipe in (crafting, victim)]
 
         def measure() -> float:
@@ -305,8 +319,17 @@ class Run:
 
         return self.measured({"models": keys, "attack": attack, "success": "targeted"}, measure)
 
+    def validation_error(self, recipe: Recipe) -> float:
+        """The kept parameters' error rate on the validation set, in percent; NaN if it diverged."""
+        content = {"models": [self.key(recipe)], "of": "validation error"}
+        return self.measured(content, lambda: self.trained(recipe).validation_error)
+
     def measured(
-        self, depends_on: dict[str, Any], measure: Callable[[], Any], examples: int | None = None
+        self,
+        depends_on: dict[str, Any],
+        measure: Callable[[], Any],
+        examples: int | None = None,
+        missing: Any = math.nan,
     ) -> Any:
         """A measurement (anything JSON can hold), kept in the store under what it depends on.
 
@@ -314,6 +337,18 @@ class Run:
             depends_on: the models' keys, and whatever else changes the value.
             measure: takes the measurement.
             examples: the number given to `tested`, where only a part of the test set is measured.
+            missing: returned, and not kept, where a model that it needs diverged: that costs no
+                other measurement.
+        """
+        return self.attempt(lambda: self._kept(depends_on, measure, examples), missing)
+
+    def _kept(
+        self, depends_on: dict[str, Any], measure: Callable[[], Any], examples: int | None = None
+    ) -> Any:
+        """A measurement, from the store or taken now.
+
+        Raises:
+            Diverged: a model that it needs could not be trained.
         """
         content = {"evaluation_version": EVALUATION_VERSION, "test": self.test_digest, **depends_on}
         content |= {} if examples is None else {"evenly_spaced": examples}
@@ -348,17 +383,13 @@ class Run:
             self._bar.close()
             self._bar = None
 
-    def attempt(self, measure: Callable[[], Any], otherwise: Any) -> Any:
-        """`measure()`, or `otherwise` where a model it needs diverged: that costs no other row."""
+    def attempt(self, work: Callable[[], Any], otherwise: Any = None) -> Any:
+        """`work()`, or `otherwise` where a model it needs diverged."""
         try:
-            return measure()
+            return work()
         except Diverged as error:
             log.warning("a model diverged: %s", error)
             return otherwise
-
-    def percentage(self, measure: Callable[[], float]) -> float:
-        """A percentage, or NaN where a model it needs diverged."""
-        return self.attempt(measure, float("nan"))
 
     @contextmanager
     def timed(self, phase: str, row: str) -> Iterator[None]:

@@ -80,7 +80,7 @@ def main(
                 errors(run, row, each[row], fgsm, iterative, epsilons, "@published_schedule")
     run.attempt(
         lambda: draw(run, networks(run.seeds[0]), fgsm, iterative, curve_epsilons, search_examples,
-                     search_steps), None,
+                     search_steps)
     )  # fmt: skip
     run.finish()
 
@@ -96,18 +96,17 @@ def errors(
 ) -> None:
     """Errors on clean digits, under one step and under gradient descent."""
     known = {"seed": network.seed, "n": len(run.data.test)}
-    rate = run.percentage(lambda: run.error_rate(network))
-    run.record(row, "clean_error_rate" + reading, rate, **known)
-    gone = run.percentage(lambda: run.vanished_share(network, fgsm))
+    run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
+    gone = run.vanished_share(network, fgsm)
     run.record(row, "vanished_gradients" + reading, gone, **known)
     for attack, node in (("fgsm", fgsm), ("iterative", iterative)):
         for epsilon in epsilons:
             at = node | {"epsilon": epsilon}
-            rate = run.percentage(lambda: run.error_rate(network, crafting=network, attack=at))  # noqa: B023
-            run.record(row, f"{attack}_error_rate@{epsilon:g}{reading}", rate, **known)
+            metric = f"{attack}_error_rate@{epsilon:g}{reading}"
+            run.record(row, metric, run.error_rate(network, at), **known)
             if attack == "fgsm":
-                sure = run.percentage(lambda: confidence(run, network, at))  # noqa: B023
-                run.record(row, f"fgsm_confidence_on_mistakes@{epsilon:g}{reading}", sure, **known)
+                metric = f"fgsm_confidence_on_mistakes@{epsilon:g}{reading}"
+                run.record(row, metric, confidence(run, network, at), **known)
 
 
 def confidence(run: Run, network: Recipe, attack: dict[str, Any]) -> float:
@@ -127,11 +126,9 @@ def strong(
 ) -> None:
     """Errors under the worst of several attacks, and what only the gradient-free search finds."""
     known = {"seed": network.seed, "n": len(run.data.test)}
-    unknown = {"gradient_free": float("nan")}
     for epsilon in epsilons:
-        node = strongest | {"epsilon": epsilon}
-        broken = run.attempt(lambda: run.broken_by(network, node), unknown)  # noqa: B023
-        run.record(row, f"strongest_error_rate@{epsilon:g}", sum(broken.values()), **known)
+        broken = run.broken_by(network, strongest | {"epsilon": epsilon})
+        run.record(row, f"strongest_error_rate@{epsilon:g}", broken["all"], **known)
         run.record(row, f"gradient_free_only@{epsilon:g}", broken["gradient_free"], **known)
 
 
@@ -141,14 +138,14 @@ def transfer(run: Run, plain: Recipe, trained: Recipe, fgsm: dict[str, Any]) -> 
         (plain, trained, f"{PLAIN} -> {TRAINED}"),
         (trained, plain, f"{TRAINED} -> {PLAIN}"),
     ):
-        rate = run.percentage(lambda: run.error_rate(victim, crafting=source, attack=fgsm))  # noqa: B023
+        rate = run.error_rate(victim, fgsm, crafting=source)
         run.record(row, f"fgsm_error_rate@{fgsm['epsilon']:g}", rate,
                    seed=plain.seed, n=len(run.data.test))  # fmt: skip
 
 
 def difference(run: Run, plain: Recipe, trained: Recipe) -> None:
     """Whether the clean error falls: the two networks of one seed, paired."""
-    points = run.percentage(lambda: run.error_rate(trained) - run.error_rate(plain))
+    points = run.error_rate(trained) - run.error_rate(plain)
     run.record(f"{TRAINED} − {PLAIN}", "clean_error_rate_difference", points, seed=plain.seed,
                unit="points")  # fmt: skip
 
@@ -168,10 +165,7 @@ def search(
     kinds = [(f"{n} steps", {"steps": n}) for n in steps]
     kinds += [(f"{n} starts", {"restarts": n}) for n in restarts]
     for kind, change in kinds:
-        node = attack | change
-        rate = run.percentage(
-            lambda: run.error_rate(network, crafting=network, attack=node, examples=examples)  # noqa: B023
-        )
+        rate = run.error_rate(network, attack | change, examples=examples)
         run.record(f"{row}, {kind}", metric, rate, seed=network.seed, n=examples)
 
 
@@ -193,8 +187,7 @@ def draw(
                 continue
             rates = []
             for epsilon in epsilons:
-                at = node | {"epsilon": epsilon}
-                rate = run.error_rate(network, crafting=network, attack=at, examples=examples)
+                rate = run.error_rate(network, node | {"epsilon": epsilon}, examples=examples)
                 run.record(f"{row}, epsilon {epsilon:g}", f"{attack}_error_rate", rate,
                            seed=network.seed, n=examples)  # fmt: skip
                 rates.append(rate)

@@ -75,16 +75,13 @@ def main(
             for row, network in each.items():
                 errors(run, row, network, fgsm, strongest, epsilons)
                 known = {"seed": seed, "n": min(median_examples, len(run.data.test))}
-                size = run.percentage(
-                    lambda: smallest(run, network, largest_epsilon, median_steps, known["n"])  # noqa: B023
-                )
+                size = smallest(run, network, largest_epsilon, median_steps, known["n"])
                 run.record(row, "median_smallest_epsilon", size, unit="max norm", **known)
             unharmed(run, each, list(decays), tolerated, epsilons, seed)
             through_one_member(run, each["ensemble"], fgsm, epsilons)
             amplification(run, each["denoising_autoencoder"], singular_examples)
     run.attempt(
-        lambda: draw(run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples),
-        None,
+        lambda: draw(run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples)
     )
     run.finish()
 
@@ -99,22 +96,18 @@ def errors(
 ) -> None:
     """Errors on clean digits, under one step (also the naive one) and under the strong attack."""
     known = {"seed": network.seed, "n": len(run.data.test)}
-    run.record(row, "clean_error_rate", run.percentage(lambda: run.error_rate(network)), **known)
+    run.record(row, "clean_error_rate", run.error_rate(network), **known)
     naive = fgsm | {"objective": "cross_entropy"}
-    gone = run.percentage(lambda: run.vanished_share(network, naive))
+    gone = run.vanished_share(network, naive)
     run.record(row, "vanished_gradients@float32_cross_entropy", gone, **known)
     for epsilon in epsilons:
         for metric, attack in (
             (f"fgsm_error_rate@{epsilon:g}", fgsm),
             (f"float32_fgsm_error_rate@{epsilon:g}", naive),
         ):
-            at = attack | {"epsilon": epsilon}
-            rate = run.percentage(lambda: run.error_rate(network, crafting=network, attack=at))  # noqa: B023
-            run.record(row, metric, rate, **known)
-        node = strongest | {"epsilon": epsilon}
-        unknown = {"gradient_free": math.nan}
-        broken = run.attempt(lambda: run.broken_by(network, node), unknown)  # noqa: B023
-        run.record(row, f"strongest_error_rate@{epsilon:g}", sum(broken.values()), **known)
+            run.record(row, metric, run.error_rate(network, attack | {"epsilon": epsilon}), **known)
+        broken = run.broken_by(network, strongest | {"epsilon": epsilon})
+        run.record(row, f"strongest_error_rate@{epsilon:g}", broken["all"], **known)
         run.record(row, f"gradient_free_only@{epsilon:g}", broken["gradient_free"], **known)
 
 
@@ -145,10 +138,7 @@ def unharmed(
 ) -> None:
     """The strongest weight decay's errors among those that leave the validation error alone."""
     found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == seed}
-    validation = {
-        row: run.percentage(lambda: run.trained(networks[row]).validation_error)  # noqa: B023
-        for row in ("none", *decays)
-    }
+    validation = {row: run.validation_error(networks[row]) for row in ("none", *decays)}
     for row, error in validation.items():
         run.record(row, "validation_error_rate", error, seed=seed, n=len(run.data.validation))
     mild = [row for row in decays if validation[row] <= validation["none"] + tolerated]
@@ -165,8 +155,7 @@ def through_one_member(
     """The ensemble's error on examples crafted on one of its members."""
     member = needed(ensemble)[0]
     for epsilon in epsilons:
-        at = fgsm | {"epsilon": epsilon}
-        rate = run.percentage(lambda: run.error_rate(ensemble, crafting=member, attack=at))  # noqa: B023
+        rate = run.error_rate(ensemble, fgsm | {"epsilon": epsilon}, crafting=member)
         run.record("ensemble, through one member", f"fgsm_error_rate@{epsilon:g}", rate,
                    seed=ensemble.seed, n=len(run.data.test))  # fmt: skip
 
@@ -183,8 +172,7 @@ def amplification(run: Run, stacked: Recipe, examples: int) -> None:
         }
 
     content = {"models": [run.key(stacked)], "of": "singular values"}
-    found = run.attempt(lambda: run.measured(content, measure, examples), {})
-    for metric, value in found.items():
+    for metric, value in run.measured(content, measure, examples, missing={}).items():
         run.record("denoising_autoencoder", metric, value, seed=stacked.seed, unit="number")
 
 
@@ -200,12 +188,10 @@ def draw(
     examples = min(examples, len(run.data.test))
 
     def one_step(network: Recipe, epsilon: float) -> float:
-        at = fgsm | {"epsilon": epsilon}
-        return run.error_rate(network, crafting=network, attack=at, examples=examples)
+        return run.error_rate(network, fgsm | {"epsilon": epsilon}, examples=examples)
 
     def worst(network: Recipe, epsilon: float) -> float:
-        at = strongest | {"epsilon": epsilon}
-        return sum(run.broken_by(network, at, examples).values())
+        return run.broken_by(network, strongest | {"epsilon": epsilon}, examples)["all"]
 
     panels = []
     for title, metric, error in (

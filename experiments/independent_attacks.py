@@ -69,16 +69,12 @@ def main(
                 known = {"seed": seed, "n": examples}
                 for epsilon in epsilons:
                     node = strongest | {"epsilon": epsilon}
-                    ours = run.percentage(
-                        lambda: sum(run.broken_by(network, node, examples).values())  # noqa: B023
-                    )
+                    ours = run.broken_by(network, node, examples)["all"]
                     run.record(row, f"strongest_error_rate@{epsilon:g}", ours, **known)
                     worst = 0.0
                     for library, attack in others.items():
-                        theirs = run.percentage(
-                            lambda: measured(run, network, library, attack, epsilon, examples,  # noqa: B023
-                                             foolbox_steps)
-                        )  # fmt: skip
+                        theirs = measured(run, network, library, attack, epsilon, examples,
+                                          foolbox_steps)  # fmt: skip
                         run.record(row, f"{library}_error_rate@{epsilon:g}", theirs, **known)
                         worst = max(worst, theirs)
                     run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,

@@ -73,8 +73,7 @@ def main(
         lambda: draw(
             run, {row: recipe(row, run.seeds[0]) for row in defenses},
             fgsm, strongest, epsilons, curve_examples,
-        ),
-        None,
+        )
     )  # fmt: skip
     run.finish()
 
@@ -89,16 +88,14 @@ def errors(
 ) -> None:
     """The network's errors on clean and on adversarial test examples."""
     known = {"seed": network.seed, "n": len(run.data.test)}
-    rate = run.percentage(lambda: run.error_rate(network))
-    run.record(row, "clean_error_rate" + reading, rate, **known)
+    run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
     for metric, change in ATTACKS.values():
         attack = fgsm | change
-        rate = run.percentage(lambda: run.error_rate(network, crafting=network, attack=attack))  # noqa: B023
-        run.record(row, metric + reading, rate, **known)
-        rate = run.percentage(lambda: run.vanished_share(network, attack))  # noqa: B023
-        run.record(row, metric.replace("error_rate", "vanished_gradients") + reading, rate, **known)
-    broken = run.attempt(lambda: run.broken_by(network, strongest), {"nothing": float("nan")})
-    run.record(row, "strongest_error_rate" + reading, sum(broken.values()), **known)
+        run.record(row, metric + reading, run.error_rate(network, attack), **known)
+        gone = run.vanished_share(network, attack)
+        run.record(row, metric.replace("error_rate", "vanished_gradients") + reading, gone, **known)
+    worst = run.broken_by(network, strongest)["all"]
+    run.record(row, "strongest_error_rate" + reading, worst, **known)
 
 
 def explanation(run: Run, row: str, network: Recipe) -> None:
@@ -113,7 +110,7 @@ def explanation(run: Run, row: str, network: Recipe) -> None:
         }
 
     content = {"models": [run.key(network)], "of": "explanation"}
-    found = run.attempt(lambda: run.measured(content, measure), {})
+    found = run.measured(content, measure, missing={})
     units = {"weight_norm": "L2 norm", "input_slope": "log-odds per unit of max norm",
              "median_margin": "logits"}  # fmt: skip
     for metric, value in found.items():
@@ -137,12 +134,12 @@ def draw(
             for epsilon in epsilons:
                 if attack == "strongest":
                     node = strongest | {"epsilon": epsilon}
-                    rate = sum(run.broken_by(network, node, examples).values())
+                    rate = run.broken_by(network, node, examples)["all"]
                     metric = "strongest_error_rate"
                 else:
                     metric, change = ATTACKS[attack]
                     node = fgsm | change | {"epsilon": epsilon}
-                    rate = run.error_rate(network, crafting=network, attack=node, examples=examples)
+                    rate = run.error_rate(network, node, examples=examples)
                 run.record(
                     f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed, n=examples
                 )

@@ -20,7 +20,7 @@ def main(run: Run, models: dict[str, Any], defense: dict[str, Any]) -> None:
         for seed in run.seeds:
             for name in models:
                 recipe = run.recipe(name, seed, defense=defense)
-                error = run.percentage(lambda: run.error_rate(recipe))  # noqa: B023
+                error = run.error_rate(recipe)
                 run.record(name, "clean_error_rate", error, seed=seed, n=len(run.data.test))
                 if error == error:
                     made = run.trained(recipe)

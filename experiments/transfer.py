@@ -59,16 +59,12 @@ def main(
                 continue
             run.attack(attack, source)  # refused before anything is trained
             known = {"seed": seed if random else None, "n": n}
-            crafted: dict[str, Any] = {"crafting": source, "attack": attack}
             for name, model in ((row, victim), (itself, source)):
-                rate = run.percentage(lambda: run.error_rate(model, **crafted))  # noqa: B023
+                rate = run.error_rate(model, attack, crafting=source)
                 run.record(name, "error_rate", rate, **known)
                 if attack.get("targeted"):
-                    rate = run.percentage(
-                        lambda: run.targeted_success_rate(model, **crafted)  # noqa: B023
-                    )
+                    rate = run.targeted_success_rate(model, attack, crafting=source)
                     run.record(name, "targeted_success_rate", rate, **known)
-            rate = run.percentage(lambda: run.error_rate(victim))  # noqa: B023
-            run.record(target["name"], "clean_error_rate", rate, **known)
-    run.attempt(draw, None)
+            run.record(target["name"], "clean_error_rate", run.error_rate(victim), **known)
+    run.attempt(draw)
     run.finish()

@@ -8,6 +8,7 @@ norm, on the maxout network (and once on smoothed nearest neighbor); count each 
 over all test examples. Other readings of what the chapter leaves open stand beside it.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -89,7 +90,7 @@ def main(
         for name in readings:
             for seed in seeds[name]:
                 measure(run, list(models), attack, READINGS[name], published_trainer, seed)
-    run.attempt(lambda: draw(run, attack, figure_examples), None)
+    run.attempt(lambda: draw(run, attack, figure_examples))
     run.finish()
 
 
@@ -114,14 +115,13 @@ def measure(
     def record(row: str, metric: str, target: str, crafting: str | None = None) -> None:
         random = any(run.recipe(name, seed).random for name in (target, crafting) if name)
         if random or seed == run.seeds[0]:
-            value = run.percentage(
+            value = run.attempt(
                 lambda: (
-                    run.error_rate(
-                        recipe(target), crafting=recipe(crafting), attack=attack, data=data
-                    )
+                    run.error_rate(recipe(target), attack, crafting=recipe(crafting), data=data)
                     if crafting
                     else run.error_rate(recipe(target), data=data)
-                )
+                ),
+                math.nan,
             )
             run.record(row, metric + reading.suffix, value,
                        seed=seed if random else None, n=len(run.data.test))  # fmt: skip

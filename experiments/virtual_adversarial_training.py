@@ -60,15 +60,11 @@ def main(
                 chosen[row] = recipe(count, run.seeds[0], **change)
                 for seed in run.seeds:
                     network = recipe(count, seed, **change)
-                    rate = run.percentage(lambda: run.error_rate(network))  # noqa: B023
-                    run.record(row, "clean_error_rate", rate, seed=seed, n=n)
+                    run.record(row, "clean_error_rate", run.error_rate(network), seed=seed, n=n)
                     for epsilon in attacked_epsilons:
-                        at = fgsm | {"epsilon": epsilon}
-                        rate = run.percentage(
-                            lambda: run.error_rate(network, crafting=network, attack=at)  # noqa: B023
-                        )
+                        rate = run.error_rate(network, fgsm | {"epsilon": epsilon})
                         run.record(row, f"fgsm_error_rate@{epsilon:g}", rate, seed=seed, n=n)
-    run.attempt(lambda: draw(run, chosen, attacked_epsilons), None)
+    run.attempt(lambda: draw(run, chosen, attacked_epsilons))
     run.finish()
 
 
@@ -77,15 +73,8 @@ def choose(run: Run, candidates: dict[float, Recipe]) -> float:
     if len(candidates) == 1:
         return next(iter(candidates))
 
-    def validation_error(network: Recipe) -> float:
-        content = {"models": [run.key(network)], "of": "validation error"}
-        return run.measured(content, lambda: run.trained(network).validation_error)
-
-    errors = {
-        length: run.attempt(lambda: validation_error(network), math.inf)  # noqa: B023
-        for length, network in candidates.items()
-    }
-    return min(errors, key=lambda length: errors[length])
+    errors = {length: run.validation_error(network) for length, network in candidates.items()}
+    return min(errors, key=lambda v: math.inf if math.isnan(errors[v]) else errors[v])
 
 
 def draw(run: Run, networks: dict[str, Recipe], epsilons: list[float]) -> None:

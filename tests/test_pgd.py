@@ -6,6 +6,7 @@ from torch import nn
 
 from advx.attacks import norms
 from advx.attacks.fgsm import FGSM
+from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.noise import in_ball, uniform
 from advx.attacks.objectives import cross_entropy, hard_label_cost, log_odds, margin
 from advx.attacks.pgd import PGD
@@ -99,6 +100,7 @@ def test_result_does_not_depend_on_the_batch(network, batch) -> None:
         PGD(epsilon=0.2, steps=6, restarts=2),
         PGD(epsilon=0.2, norm="l2", steps=6, objective="margin", stop_on_success=True),
         SignSearch(epsilon=0.2, queries=40),
+        MultiTargeted(epsilon=0.1, steps=5, targets=2),
         Strongest(epsilon=0.1, steps=5, restarts=1, queries=30),
     ):
         together = attack(network, x, y)
@@ -194,6 +196,32 @@ class Staircase(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.model(x + ((20 * x).round() / 20 - x).detach() - (x - x.detach()))
+
+
+def test_multi_targeted_on_a_linear_model_is_the_closed_form(linear, batch) -> None:
+    x, _ = batch
+    y = linear(x).argmax(1)
+    z, weight = linear(x), linear[-1].weight
+    ahead = z.gather(1, y[:, None]) - z  # what class t lacks; ε ‖w_t − w_y‖₁ is all that ε gives
+    reach = (weight[None] - weight[y][:, None]).abs().sum(2)
+    for epsilon in (0.02, 0.05, 0.1):
+        found = MultiTargeted(epsilon=epsilon, steps=20, targets=9)(linear, x, y)
+        broken = linear(found).argmax(1) != y
+        possible = ((ahead < epsilon * reach) & (ahead > 0)).any(1)
+        assert torch.equal(broken, possible)
+        assert torch.equal(found[~broken], x[~broken])
+        assert norms.length(found - x, "linf").max() <= epsilon + 1e-15
+
+
+def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear, batch) -> None:
+    x, _ = batch
+    y = linear(x).argmax(1)
+    second = linear(x).scatter(1, y[:, None], -torch.inf).argmax(1)
+    single = MultiTargeted(epsilon=0.2, steps=10, targets=1)(linear, x, y)
+    said = linear(single).argmax(1)
+    towards = PGD(epsilon=0.2, steps=10, objective="margin", random_start=False, targeted=True,
+                  stop_on_success=True)(linear, x, second)  # fmt: skip
+    assert torch.equal(single[said != y], towards[said != y])
 
 
 def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:

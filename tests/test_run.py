@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import cross_entropy
 from advx.config.compose import composed
-from advx.errors import ConfigError
+from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import target_classes
 from advx.listing import choices
 from advx.run import Run, check
@@ -90,14 +91,14 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
 def test_rates_are_kept_without_the_models(tmp_path) -> None:
     run, config, _ = started(tmp_path, "experiment=transfer")
     source, victim = (run.recipe(config[key], 0) for key in ("crafting", "target"))
-    rate = run.error_rate(victim, crafting=source, attack=config["attack"])
+    rate = run.error_rate(victim, config["attack"], crafting=source)
     again, *_ = started(tmp_path, "experiment=transfer")
     again.trained = lambda *_: pytest.fail("a kept rate needs no model")  # type: ignore[method-assign]
-    assert again.error_rate(victim, crafting=source, attack=config["attack"]) == rate
+    assert again.error_rate(victim, config["attack"], crafting=source) == rate
     images = run.crafted(config["attack"], source).images
     by_hand = run.trained(victim).module(images).argmax(1) != run.data.test.labels
     assert rate == pytest.approx(100 * by_hand.double().mean().item())
-    unmoved = run.error_rate(victim, crafting=source, attack=config["attack"] | {"epsilon": 0.0})
+    unmoved = run.error_rate(victim, config["attack"] | {"epsilon": 0.0}, crafting=source)
     assert unmoved == run.error_rate(victim)
     assert unmoved != rate
 
@@ -128,7 +129,7 @@ def test_training_cost_is_that_of_the_crafting_models_own_defence(tmp_path) -> N
 def test_targeted_success_means_the_class_aimed_at(tmp_path) -> None:
     run, config, _ = started(tmp_path, "experiment=transfer", "attack.targeted=true")
     source = run.recipe(config["crafting"], 0)
-    rate = run.targeted_success_rate(source, crafting=source, attack=config["attack"])
+    rate = run.targeted_success_rate(source, config["attack"], crafting=source)
     module, aims = run.trained(source).module, run.target_classes
     crafted = FGSM(epsilon=0.25, targeted=True)(module, run.data.test.images, aims)
     reached = (module(crafted).argmax(1) == aims).double().mean().item()
@@ -150,8 +151,8 @@ def test_strong_attacks_errors_add_up_and_are_kept(tmp_path) -> None:
     node = config["strongest"] | {"epsilon": 0.1}
     broken = run.broken_by(network, node)
     assert broken["clean"] == run.error_rate(network)
-    error = run.error_rate(network, crafting=network, attack=node)
-    assert sum(broken.values()) == pytest.approx(error)
+    error = run.error_rate(network, node)
+    assert broken["all"] == pytest.approx(error)
     again, *_ = started(tmp_path, "experiment=label_smoothing")
     again.trained = lambda *_: pytest.fail("a kept measurement needs no model")  # type: ignore[method-assign]
     assert again.broken_by(network, node) == broken
@@ -196,3 +197,23 @@ def test_a_defence_without_a_cost_of_one_example_is_refused(tmp_path) -> None:
             config["attack"],
             run.recipe(config["crafting"], 0, defense=config["crafting_defense"]),
         )
+
+
+def test_a_diverged_model_leaves_gaps_and_is_not_kept(tmp_path, monkeypatch) -> None:
+    def diverging(*_: object) -> None:
+        raise Diverged("loss became nan")
+
+    monkeypatch.setattr("advx.run.obtain", diverging)
+    run, config, _ = started(tmp_path, "experiment=label_smoothing")
+    network = run.recipe("maxout", 0)
+    rates = [
+        run.error_rate(network),
+        run.error_rate(network, config["fgsm"]),
+        run.vanished_share(network, config["fgsm"]),
+        run.validation_error(network),
+        *run.broken_by(network, config["strongest"]).values(),
+    ]
+    assert all(math.isnan(rate) for rate in rates)
+    assert not list((tmp_path / "store" / "rows").glob("*.json"))
+    with pytest.raises(Diverged):
+        run.best_epoch(network)

@@ -5,8 +5,9 @@ Each attack is tried only on the examples that withstood all before it:
 1. `fgsm`             one step along the log-odds;
 2. `pgd_log_odds`     iterated, from the example itself;
 3. `pgd_margin`       iterated along the margin, from a random start;
-4. `restarts`         iterated along the log-odds, from further random starts;
-5. `gradient_free`    the search over sign vectors, which needs no gradient.
+4. `multi_targeted`   iterated towards the likeliest wrong classes, one after the other;
+5. `restarts`         iterated along the log-odds, from further random starts;
+6. `gradient_free`    the search over sign vectors, which needs no gradient.
 
 A model whose gradient is masked is found out by what the last ones still break.
 """
@@ -19,11 +20,13 @@ from torch import Tensor, nn
 
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import evaluating
+from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.pgd import PGD
 from advx.attacks.sign_search import SignSearch
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
 
-STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "restarts", "gradient_free")
+STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "multi_targeted", "restarts",
+          "gradient_free")  # fmt: skip
 """What an example can fall to, in this order; "clean" is a mistake without any perturbation."""
 
 
@@ -34,6 +37,7 @@ class Strongest:
         epsilon: radius of the ball in `norm`, in the units of the images.
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
         steps: gradient steps of each start.
+        targets: wrong classes to ascend towards.
         restarts: further random starts, after the first two.
         queries: forward passes an example may cost the gradient-free search.
         searched: examples of one call that the gradient-free search is tried on, at most.
@@ -50,7 +54,8 @@ class Strongest:
         epsilon: NonNegative,
         norm: NormName = "linf",
         steps: PositiveInt = 100,
-        restarts: NonNegativeInt = 5,
+        targets: NonNegativeInt = 3,
+        restarts: NonNegativeInt = 2,
         queries: NonNegativeInt = 500,
         searched: NonNegativeInt = 1000,
         clip: Interval | None = None,
@@ -65,6 +70,9 @@ class Strongest:
             "pgd_log_odds": PGD(**climb, random_start=False),
             "pgd_margin": PGD(**climb, objective="margin"),
         }
+        if targets:
+            towards = MultiTargeted(**ball, steps=steps, targets=targets)
+            self.attacks["multi_targeted"] = towards
         if restarts:
             self.attacks["restarts"] = PGD(**climb, restarts=restarts)
         if queries and searched:
