@@ -184,19 +184,20 @@ def draw(
     epsilons: list[float],
     examples: int,
 ) -> None:
-    """Error against ε under one step and under the strong attack, one curve a defence."""
+    """Error against ε under the naive step and under the strong attack, one curve a defence."""
     examples = min(examples, len(run.data.test))
 
-    def one_step(network: Recipe, epsilon: float) -> float:
-        return run.error_rate(network, fgsm | {"epsilon": epsilon}, examples=examples)
+    def naive(network: Recipe, epsilon: float) -> float:
+        step = fgsm | {"objective": "cross_entropy", "epsilon": epsilon}
+        return run.error_rate(network, step, examples=examples)
 
     def worst(network: Recipe, epsilon: float) -> float:
         return run.broken_by(network, strongest | {"epsilon": epsilon}, examples)["all"]
 
     panels = []
     for title, metric, error in (
-        ("error under one step (FGSM)", "fgsm_error_rate", one_step),
-        ("error under the strongest attack", "strongest_error_rate", worst),
+        ("one step along the float32 cross-entropy", "float32_fgsm_error_rate", naive),
+        ("the strongest attack", "strongest_error_rate", worst),
     ):
         curves = []
         for index, (row, network) in enumerate(networks.items()):
