@@ -26,11 +26,12 @@ def packages() -> list[str]:
 def print_choices() -> None:
     """Experiments with one line each, then the choices of every group."""
     groups = choices()
+    width = max(len(name) for name in (*groups, *groups["experiment"]))
     print("experiments (advx run experiment=NAME):")
     for name in groups.pop("experiment"):
         text = (files("advx.conf") / "experiment" / f"{name}.yaml").read_text()
         title = re.sub(r"\$\{(\w+)\.name\}", r"\1", yaml.safe_load(text)["title"])
-        print(f"  {name:<20} {title}")
+        print(f"  {name:<{width}} {title}")
     print("\nchoices (group=NAME):")
     for group, names in groups.items():
-        print(f"  {group:<20} {', '.join(names)}")
+        print(f"  {group:<{width}} {', '.join(names)}")
