@@ -5,8 +5,8 @@
 
 The procedure of Miyato et al. 2015: a rectifier network with batch normalisation is trained on a
 few labelled digits, and its prediction is made smooth along the virtual adversarial direction at
-every digit, labelled or not. The length of the perturbation is chosen on the validation set with
-the first seed. Beside it the same network on the labelled digits alone.
+every digit, labelled or not. The length of the perturbation is chosen on the validation set, with
+the first seed and the fewest labels. Beside it the same network on the labelled digits alone.
 """
 
 import math
@@ -45,13 +45,13 @@ def main(
         trainer = run.config["trainer"] | {"labelled": count}
         return run.recipe(name, seed, trainer=trainer, defense=virtual | change)
 
-    with run.progress(models=len(labels) * (2 * len(run.seeds) + len(lengths) - 1)):
+    fewest = min(labels, key=lambda count: math.inf if count is None else count)
+    with run.progress(models=2 * len(labels) * len(run.seeds) + len(lengths) - 1):
+        length = choose(run, {v: recipe(fewest, run.seeds[0], epsilon=v) for v in lengths})
+        run.record("virtual adversarial", "chosen_length", length, seed=None, unit="L2 norm")
         chosen = {}
         for count in labels:
             shown = "all" if count is None else f"{count}"
-            length = choose(run, {v: recipe(count, run.seeds[0], epsilon=v) for v in lengths})
-            run.record(f"virtual adversarial, {shown} labels", "chosen_length", length, seed=None,
-                       unit="L2 norm")  # fmt: skip
             kinds = {
                 f"virtual adversarial, {shown} labels": {"epsilon": length},
                 f"labelled only, {shown} labels": {"epsilon": 0.0, "weight": 0.0},
