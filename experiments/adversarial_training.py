@@ -94,7 +94,7 @@ def errors(
     epsilons: list[float],
     reading: str = "",
 ) -> None:
-    """Errors on clean digits, under one step and under gradient descent."""
+    """Errors on clean digits, under one step and under gradient descent, also kept in [0, 1]."""
     known = {"seed": network.seed, "n": len(run.data.test)}
     run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
     gone = run.vanished_share(network, fgsm)
@@ -104,6 +104,8 @@ def errors(
             at = node | {"epsilon": epsilon}
             metric = f"{attack}_error_rate@{epsilon:g}{reading}"
             run.record(row, metric, run.error_rate(network, at), **known)
+            clipped = run.error_rate(network, at | {"clip": [0.0, 1.0]})
+            run.record(row, f"{metric}@clipped", clipped, **known)
             if attack == "fgsm":
                 metric = f"fgsm_confidence_on_mistakes@{epsilon:g}{reading}"
                 run.record(row, metric, confidence(run, network, at), **known)

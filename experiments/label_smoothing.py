@@ -24,6 +24,10 @@ ATTACKS = {
         "fgsm_error_rate@float32_cross_entropy",
         {"objective": "cross_entropy"},
     ),
+    "training cost, clipped": (
+        "fgsm_error_rate@clipped",
+        {"objective": "training_cost", "clip": [0.0, 1.0]},
+    ),
 }
 """What the fast gradient sign method climbs: the metric, and the change to the attack's node."""
 
@@ -92,8 +96,10 @@ def errors(
     for metric, change in ATTACKS.values():
         attack = fgsm | change
         run.record(row, metric + reading, run.error_rate(network, attack), **known)
-        gone = run.vanished_share(network, attack)
-        run.record(row, metric.replace("error_rate", "vanished_gradients") + reading, gone, **known)
+        if not attack["clip"]:
+            gone = run.vanished_share(network, attack)
+            metric = metric.replace("error_rate", "vanished_gradients")
+            run.record(row, metric + reading, gone, **known)
     worst = run.broken_by(network, strongest)["all"]
     run.record(row, "strongest_error_rate" + reading, worst, **known)
 

@@ -57,12 +57,12 @@ def test_l2_optimum_of_a_linear_model(binary, batch) -> None:
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("objective", ["log_odds", "margin", "cross_entropy"])
-@pytest.mark.parametrize("step_size", [None, 5.0])
-def test_never_below_fgsm_nor_the_example(network, batch, norm, objective, step_size) -> None:
+@pytest.mark.parametrize("climb", [{}, {"step_size": 5.0}, {"schedule": "linear"}])
+def test_never_below_fgsm_nor_the_example(network, batch, norm, objective, climb) -> None:
     x, y = batch
     value = {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}[objective]
     shared = {"epsilon": 0.2, "norm": norm, "objective": objective}
-    found = value(network(PGD(**shared, steps=3, step_size=step_size)(network, x, y)), y)
+    found = value(network(PGD(**shared, steps=3, **climb)(network, x, y)), y)
     assert (found >= value(network(FGSM(**shared)(network, x, y)), y)).all()
     assert (found >= value(network(x), y)).all()
 
@@ -90,6 +90,24 @@ def test_within_the_ball_to_one_ulp(network, batch, dtype, norm, clip) -> None:
     assert not torch.equal(moved, x)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "lengths"),
+    [("constant", [0, 0.1, 0.2, 0.3, 0.4]), ("linear", [0, 0.1, 0.175, 0.225, 0.25])],
+)
+def test_steps_keep_their_length_or_shrink_to_nothing(binary, batch, schedule, lengths) -> None:
+    x, y = batch[0], batch[1] % 2
+    seen = []
+    binary.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach() - x))
+    PGD(epsilon=1.0, steps=4, step_size=0.1, schedule=schedule, random_start=False)(binary, x, y)
+    found = [norms.length(moved, "linf").mean().item() for moved in seen[-5:]]
+    assert found == pytest.approx(lengths, abs=1e-12)
+
+
+def test_default_first_step(binary) -> None:
+    assert PGD(epsilon=0.2, steps=50).step_size == pytest.approx(0.01)
+    assert PGD(epsilon=0.2, steps=50, schedule="linear").step_size == pytest.approx(0.4)
+
+
 def test_epsilon_zero_is_the_identity(network, batch) -> None:
     assert torch.equal(PGD(epsilon=0.0, steps=2)(network, *batch), batch[0])
 
@@ -98,6 +116,7 @@ def test_result_does_not_depend_on_the_batch(network, batch) -> None:
     x, y = batch
     for attack in (
         PGD(epsilon=0.2, steps=6, restarts=2),
+        PGD(epsilon=0.2, steps=6, schedule="linear"),
         PGD(epsilon=0.2, norm="l2", steps=6, objective="margin", stop_on_success=True),
         SignSearch(epsilon=0.2, queries=40),
         MultiTargeted(epsilon=0.1, steps=5, targets=2),

@@ -3,8 +3,8 @@
     for each of the wrong classes t, the largest logit first:  ascend z_t − max_{i≠t} zᵢ
 
 An ascent away from the correct class follows whichever wrong class leads at the moment and can be
-caught between two of them; an ascent towards one class cannot. A few classes find more than many
-random starts do.
+caught between two of them; an ascent towards one class cannot. Nine classes find more than as many
+random starts do, and on a network whose gradient misleads the last class as many as the first.
 """
 
 from typing import Any
@@ -24,8 +24,8 @@ class MultiTargeted:
         epsilon: radius of the ball in `norm`, in the units of the images.
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
         targets: wrong classes that are tried, at most.
-        steps: gradient steps towards each of them, from the example itself.
-        step_size: length of one step in `norm`; None for 2.5 epsilon / steps.
+        steps: gradient steps towards each of them, from the example itself, shrinking to 0.
+        step_size: length of the first step in `norm`; None for 2 epsilon.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
     """
 
@@ -34,16 +34,16 @@ class MultiTargeted:
         *,
         epsilon: NonNegative,
         norm: NormName = "linf",
-        targets: PositiveInt = 3,
-        steps: PositiveInt = 100,
+        targets: PositiveInt = 9,
+        steps: PositiveInt = 50,
         step_size: Positive | None = None,
         clip: Interval | None = None,
     ) -> None:
         self.targets = targets
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
         self.towards = PGD(
-            **ball, steps=steps, step_size=step_size, objective="margin", random_start=False,
-            stop_on_success=True, targeted=True,
+            **ball, steps=steps, step_size=step_size, schedule="linear", objective="margin",
+            random_start=False, stop_on_success=True, targeted=True,
         )  # fmt: skip
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

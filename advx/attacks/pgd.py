@@ -1,12 +1,16 @@
 """Projected gradient descent: iterated steepest ascent within the ball (Madry et al. 2018).
 
-    x ← Π(x + α · steepest(∇ₓ J(x, y))),
+    x ← Π(x + αₜ · steepest(∇ₓ J(x, y))),
 
 Π the projection onto the ball around the example, then onto the clip range. This is the "gradient
-descent on the true model to find the best perturbation" of section 1.3. For each example the best
-of all iterates is returned, the example itself and its FGSM point among them, so that the objective
-is never below FGSM's.
+descent on the true model to find the best perturbation" of section 1.3. Steps of one length refine
+the point that the first gradients lead to; steps that start at the ball's diameter and shrink to
+nothing look around in it first, which finds more where the gradient misleads. For each example the
+best of all iterates is returned, the example itself and its FGSM point among them, so that the
+objective is never below FGSM's.
 """
+
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +26,11 @@ from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 DEFAULT_REACH = 2.5
 """All default steps together, in radii of the ball: any point is in reach from any other."""
 
+DEFAULT_FIRST = 2.0
+"""The first default step of the linear schedule, in radii: across the ball."""
+
+Schedule = Literal["constant", "linear"]
+
 
 class PGD:
     """The best point that steepest ascent finds in the ball.
@@ -31,7 +40,9 @@ class PGD:
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
         objective: what is increased.
         steps: gradient steps of each start.
-        step_size: length of one step in `norm`; None for 2.5 epsilon / steps.
+        step_size: length of the first step in `norm`; None for 2.5 epsilon / steps where all have
+            the same length, for 2 epsilon where they shrink.
+        schedule: steps of the same length (`constant`), or shrinking to 0 (`linear`).
         restarts: number of starts.
         random_start: start at random points of the ball, the same for the same image whatever its
             batch; otherwise the first start is the example itself.
@@ -51,6 +62,7 @@ class PGD:
         objective: ObjectiveName = "log_odds",
         steps: PositiveInt = 100,
         step_size: Positive | None = None,
+        schedule: Schedule = "constant",
         restarts: PositiveInt = 1,
         random_start: bool = True,
         stop_on_success: bool = False,
@@ -66,7 +78,9 @@ class PGD:
             training_cost=training_cost,
         )  # fmt: skip
         self.steps = steps
-        self.step_size = DEFAULT_REACH * epsilon / steps if step_size is None else step_size
+        default = DEFAULT_REACH / steps if schedule == "constant" else DEFAULT_FIRST
+        self.step_size = default * epsilon if step_size is None else step_size
+        self.shrinking = schedule == "linear"
         self.restarts = restarts
         self.random_start = random_start
         self.stop_on_success = stop_on_success
@@ -116,7 +130,8 @@ class PGD:
             best[left[better]] = x[better]
             height[left[better]] = value[better]
             if climbing:
-                x = self._within(origin, x + self.step_size * norms.steepest(gradient, self.norm))
+                length = self.step_size * (1 - step / steps if self.shrinking else 1)
+                x = self._within(origin, x + length * norms.steepest(gradient, self.norm))
             if self.stop_on_success and (value == torch.inf).any():
                 on = value < torch.inf
                 left, origin, aim, x = left[on], origin[on], aim[on], x[on]

@@ -9,7 +9,8 @@ Each attack is tried only on the examples that withstood all before it:
 5. `restarts`         iterated along the log-odds, from further random starts;
 6. `gradient_free`    the search over sign vectors, which needs no gradient.
 
-A model whose gradient is masked is found out by what the last ones still break.
+Gradient steps start at the ball's diameter and shrink to nothing. A model whose gradient is masked
+is found out by what the last ones still break.
 """
 
 from collections.abc import Callable
@@ -53,8 +54,8 @@ class Strongest:
         *,
         epsilon: NonNegative,
         norm: NormName = "linf",
-        steps: PositiveInt = 100,
-        targets: NonNegativeInt = 3,
+        steps: PositiveInt = 50,
+        targets: NonNegativeInt = 9,
         restarts: NonNegativeInt = 2,
         queries: NonNegativeInt = 500,
         searched: NonNegativeInt = 1000,
@@ -64,7 +65,7 @@ class Strongest:
         self.searched = searched
         self.batch_size = batch_size
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
-        climb = {**ball, "steps": steps, "stop_on_success": True}
+        climb = {**ball, "steps": steps, "schedule": "linear", "stop_on_success": True}
         self.attacks: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
             "fgsm": FGSM(**ball),
             "pgd_log_odds": PGD(**climb, random_start=False),
