@@ -118,13 +118,16 @@ def smallest(run: Run, network: Recipe, largest: float, steps: int, examples: in
         module, clean = run.trained(network).module, run.tested(examples)
 
         def error_at(epsilon: float) -> float:
-            attack = PGD(epsilon=epsilon, steps=steps, objective="margin", stop_on_success=True)
+            attack = PGD(
+                epsilon=epsilon, steps=steps, schedule="linear", objective="margin",
+                stop_on_success=True,
+            )  # fmt: skip
             return error_rate(module, craft(attack, module, clean))
 
         return median_smallest(error_at, high=largest, tolerance=largest / 512)
 
     content = {"models": [run.key(network)], "of": "median smallest epsilon", "steps": steps,
-               "largest": largest}  # fmt: skip
+               "schedule": "linear", "largest": largest}  # fmt: skip
     return run.measured(content, measure, examples)
 
 

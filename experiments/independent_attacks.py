@@ -71,12 +71,13 @@ def main(
                     node = strongest | {"epsilon": epsilon}
                     ours = run.broken_by(network, node, examples)["all"]
                     run.record(row, f"strongest_error_rate@{epsilon:g}", ours, **known)
-                    worst = 0.0
+                    rates = []
                     for library, attack in others.items():
                         theirs = measured(run, network, library, attack, epsilon, examples,
                                           foolbox_steps)  # fmt: skip
                         run.record(row, f"{library}_error_rate@{epsilon:g}", theirs, **known)
-                        worst = max(worst, theirs)
+                        rates.append(theirs)
+                    worst = math.nan if any(map(math.isnan, rates)) else max(rates)
                     run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,
                                unit="points")  # fmt: skip
     run.finish()

@@ -3,8 +3,8 @@
     for each of the wrong classes t, the largest logit first:  ascend z_t − max_{i≠t} zᵢ
 
 An ascent away from the correct class follows whichever wrong class leads at the moment and can be
-caught between two of them; an ascent towards one class cannot. Nine classes find more than as many
-random starts do, and on a network whose gradient misleads the last class as many as the first.
+caught between two of them; an ascent towards one class cannot. Where the gradient misleads, the
+way out may lead through the least likely class: all of them are worth a try.
 """
 
 from typing import Any

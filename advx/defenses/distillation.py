@@ -38,7 +38,7 @@ class HighTemperature(Defense):
         return self.temperature * super().cost_of_guessing(classes)
 
 
-class Distillation(Defense):
+class Distillation(HighTemperature):
     """Training on the probabilities of a teacher with the same architecture and seed.
 
     Args:
@@ -46,7 +46,7 @@ class Distillation(Defense):
     """
 
     def __init__(self, *, temperature: Positive = 20.0) -> None:
-        self.temperature = temperature
+        super().__init__(temperature=temperature)
         self.teacher: nn.Module | None = None
 
     def ingredients(self, seed: int) -> list[Ingredient]:
@@ -66,6 +66,3 @@ class Distillation(Defense):
         with torch.no_grad():
             targets = (self.teacher(images) / self.temperature).softmax(1)
         return self.temperature * F.cross_entropy(model(images) / self.temperature, targets)
-
-    def cost_of_guessing(self, classes: int) -> float:
-        return self.temperature * super().cost_of_guessing(classes)
