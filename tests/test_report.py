@@ -81,3 +81,10 @@ def test_no_verdict_away_from_the_chapters_scale() -> None:
 
 def test_numbers_are_written_without_noise() -> None:
     assert csv_text(["a", "b", "c"], [[1.50, math.nan, None]]) == "a,b,c\n1.5,,\n"
+
+
+def test_evidence_names_row_and_metric_without_backticks() -> None:
+    results = Results("e")
+    results.add(Row("e", "a", "clean_error_rate", 0, 1.0, "percent", 10, None))
+    claim = {"claim": "c", "predicate": "`a`.clean_error_rate < 5"}
+    assert judge_claim(claim, results).evidence == "a.clean_error_rate 1.00"
