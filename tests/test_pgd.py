@@ -243,6 +243,21 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
     assert torch.equal(single[said != y], towards[said != y])
 
 
+class Detour(nn.Module):
+    """Three logits of one pixel: on the way to class 1 the prediction becomes class 2."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(1)
+        third = 5 * x.clamp(max=0.1) + 0.5 * (x - 0.1).relu()
+        return torch.cat([torch.full_like(x, 0.5), 0.1 + x, third], 1)
+
+
+def test_multi_targeted_counts_a_mistake_in_a_third_class() -> None:
+    x, y = torch.zeros(1, 1, 1, 1, dtype=torch.float64), torch.tensor([0])
+    found = MultiTargeted(epsilon=0.3, steps=20, targets=1)(Detour(), x, y)
+    assert Detour()(found).argmax(1).item() == 2
+
+
 def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:
     x, _ = batch
     y = linear(x).argmax(1)
