@@ -25,7 +25,7 @@ from advx.data.dataset import Dataset, Split
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.slopes import vanished_share
-from advx.evaluation.transfer import Attack, craft, error_rate, target_classes
+from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_classes
 from advx.listing import packages
 from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
@@ -213,18 +213,22 @@ class Run:
     ) -> Split:
         """The test examples after `attack` on the model of `crafting`, with their own labels.
 
-        A targeted attack is given `target_classes`. The last split is remembered, so that one
-        crafting model is attacked once for all its targets.
+        A targeted attack is given `target_classes`, one with the attribute `guided` the `guides`.
+        The last split is remembered, so that one crafting model is attacked once for all targets.
         """
         key = key_of({"model": self.key(crafting, data), "attack": attack, "examples": examples})
         if self._crafted is None or self._crafted[0] != key:
-            aims = self.target_classes if attack.get("targeted") else None
+            search = self.attack(attack, crafting)
+            aims = None
+            if getattr(search, "targeted", False):
+                aims = self.target_classes
+            elif getattr(search, "guided", False):
+                aims = self.guides
             if aims is not None and examples is not None:
                 aims = aims[self.data.test.spaced(examples)]
             source = self.trained(crafting, data).module
             with self.timed("craft", f"{crafting.model['name']}, seed {crafting.seed}"):
-                clean = self.tested(examples)
-                made = craft(self.attack(attack, crafting), source, clean, aims)
+                made = craft(search, source, self.tested(examples), aims)
             self._crafted = key, made
         return self._crafted[1]
 
@@ -232,6 +236,11 @@ class Run:
     def target_classes(self) -> Tensor:
         """For every test example the wrong class that a targeted attack aims at."""
         return target_classes(self.data.test.labels, self.data.classes)
+
+    @cached_property
+    def guides(self) -> Tensor:
+        """For every test example a test image of the class that `target_classes` aims at."""
+        return self.data.test.images[guides(self.data.test.labels, self.target_classes)]
 
     def error_rate(
         self,

@@ -30,3 +30,6 @@ Shape = tuple[int, ...]
 
 NormName = Literal["linf", "l2"]
 """The max norm or the Euclidean norm, taken over all axes but the first."""
+
+DistanceName = Literal["linf", "l2", "l1"]
+"""The norms above, or the sum of the absolute values."""

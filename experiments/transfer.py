@@ -57,12 +57,12 @@ def main(
             random = source.random or victim.random
             if not random and seed != run.seeds[0]:
                 continue
-            run.attack(attack, source)  # refused before anything is trained
+            search = run.attack(attack, source)  # refused before anything is trained
             known = {"seed": seed if random else None, "n": n}
             for name, model in ((row, victim), (itself, source)):
                 rate = run.error_rate(model, attack, crafting=source)
                 run.record(name, "error_rate", rate, **known)
-                if attack.get("targeted"):
+                if getattr(search, "targeted", False):
                     rate = run.targeted_success_rate(model, attack, crafting=source)
                     run.record(name, "targeted_success_rate", rate, **known)
             run.record(target["name"], "clean_error_rate", run.error_rate(victim), **known)

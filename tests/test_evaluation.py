@@ -13,7 +13,7 @@ from advx.evaluation.benchmark import operations_of
 from advx.evaluation.singular_values import jacobian_singular_values
 from advx.evaluation.slopes import input_slope, margins, vanished_share, weight_norm
 from advx.evaluation.smallest import median_smallest
-from advx.evaluation.transfer import mean_confidence_on_mistakes
+from advx.evaluation.transfer import guides, mean_confidence_on_mistakes, target_classes
 from advx.figures.curves import Curve, Mark, Panel, error_figure
 
 
@@ -109,3 +109,12 @@ def test_figure_keeps_the_numbers_it_draws(tmp_path) -> None:
     assert arrays["right: model"].tolist() == list(range(10))
     assert (tmp_path / "name.png").stat().st_size > 5_000
     assert (tmp_path / "name.pdf").stat().st_size > 1_000
+
+
+def test_guides_are_of_the_class_asked_for() -> None:
+    labels = torch.arange(60) % 5
+    aims = target_classes(labels, 5)
+    places = guides(labels, aims)
+    assert torch.equal(labels[places], aims)
+    assert len(places.unique()) > 20
+    assert torch.equal(guides(labels, torch.full_like(labels, 7)), torch.arange(60))

@@ -13,7 +13,7 @@ from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import cross_entropy
 from advx.config.compose import composed
 from advx.errors import ConfigError, Diverged
-from advx.evaluation.transfer import target_classes
+from advx.evaluation.transfer import guides, target_classes
 from advx.listing import choices
 from advx.run import Run, check
 
@@ -134,6 +134,20 @@ def test_targeted_success_means_the_class_aimed_at(tmp_path) -> None:
     crafted = FGSM(epsilon=0.25, targeted=True)(module, run.data.test.images, aims)
     reached = (module(crafted).argmax(1) == aims).double().mean().item()
     assert rate == pytest.approx(100 * reached)
+
+
+def test_a_guided_attack_is_given_images_of_the_classes_aimed_at(tmp_path) -> None:
+    run, config, _ = started(
+        tmp_path, "experiment=transfer", "model@crafting=softmax_regression", "attack=feature",
+        "attack.layer=linear", "attack.epsilon=1.0", "attack.evaluations=50",
+    )  # fmt: skip
+    source = run.recipe(config["crafting"], 0)
+    assert torch.equal(run.data.test.labels[guides(run.data.test.labels, run.target_classes)],
+                       run.target_classes)  # fmt: skip
+    crafted = run.crafted(config["attack"], source, examples=40)
+    module, rows = run.trained(source).module, run.data.test.spaced(40)
+    far = (module(run.tested(40).images) - module(run.guides[rows])).square().sum()
+    assert (module(crafted.images) - module(run.guides[rows])).square().sum() < 0.01 * far
 
 
 def test_target_classes_are_wrong_uniform_and_fixed() -> None:

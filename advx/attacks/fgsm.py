@@ -46,6 +46,7 @@ class FGSM:
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
+        images = images.detach()
         gradient = input_gradient(model, images, labels, self.objective)
         step = self.epsilon * norms.steepest(-gradient if self.targeted else gradient, self.norm)
         perturbed = images + step

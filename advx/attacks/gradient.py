@@ -1,13 +1,13 @@
 """The gradient of an objective with respect to the images, leaving the model as it was found."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.objectives import Objective
-from advx.errors import NoGradientError
+from advx.errors import ConfigError, NoGradientError
 from advx.models.base import is_differentiable
 
 
@@ -34,22 +34,78 @@ def evaluated(
     Raises:
         NoGradientError: the model's prediction has no gradient.
     """
-    if gradient and not is_differentiable(model):
+    if not gradient:
+        with evaluating(model), torch.no_grad():
+            logits = model(images.detach())
+            return logits, objective(logits, labels), images.new_empty(0)
+    x, logits = _traced(model, images)
+    with torch.enable_grad():
+        value = objective(logits, labels)
+        (slope,) = torch.autograd.grad(value.sum(), x)
+    return logits.detach(), value.detach(), slope
+
+
+def linearized(model: nn.Module, images: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Logits (batch, classes), and what turns weights of them into their sum's input gradient.
+
+    The second maps weights (batch, classes) to ∇ₓ Σₖ weightₖ zₖ, like images (batch, *shape), any
+    number of times for the one forward pass. The model is left as it was.
+
+    Raises:
+        NoGradientError: the model's prediction has no gradient.
+    """
+    x, logits = _traced(model, images)
+
+    def gradient(weights: Tensor) -> Tensor:
+        return torch.autograd.grad(logits, x, weights, retain_graph=True)[0]
+
+    return logits.detach(), gradient
+
+
+def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
+    """The output of a submodule for images (batch, *shape), (batch, *any), in evaluation mode.
+
+    Raises:
+        ConfigError: there is no such submodule, or its output is no tensor.
+    """
+    layers = dict(model.named_modules())
+    if layer not in layers or not layer:
+        names = ", ".join(filter(None, layers))
+        raise ConfigError(f"attack.layer={layer}: {type(model).__name__} has no such layer; "
+                          f"valid: {names}")  # fmt: skip
+    seen: list[Tensor] = []
+    handle = layers[layer].register_forward_hook(lambda module, given, output: seen.append(output))
+    try:
+        with evaluating(model):
+            model(images)
+    finally:
+        handle.remove()
+    if not seen or not isinstance(seen[-1], Tensor):
+        raise ConfigError(f"attack.layer={layer}: a layer whose output is a tensor is needed")
+    return seen[-1]
+
+
+def require_gradient(model: nn.Module) -> None:
+    """Refuse a model whose prediction has no gradient.
+
+    Raises:
+        NoGradientError: it has none, and what to do.
+    """
+    if not is_differentiable(model):
         raise NoGradientError(
             f"{type(model).__name__} has no gradient: craft on another model and transfer"
         )
-    with evaluating(model), torch.set_grad_enabled(gradient):
-        x = images.detach().clone().requires_grad_(gradient)
+
+
+def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """A copy of the images and the logits that depend on it, in evaluation mode."""
+    require_gradient(model)
+    with evaluating(model), torch.enable_grad():
+        x = images.detach().clone().requires_grad_(True)
         logits = model(x)
-        value = objective(logits, labels)
-        if not gradient:
-            return logits, value, x.new_empty(0)
-        if not value.requires_grad:
-            raise NoGradientError(
-                f"{type(model).__name__}'s logits carry no gradient to the images"
-            )
-        (slope,) = torch.autograd.grad(value.sum(), x)
-    return logits.detach(), value.detach(), slope
+    if not logits.requires_grad:
+        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+    return x, logits
 
 
 def input_gradient(

@@ -51,7 +51,8 @@ class MultiTargeted:
 
         An example that withstands every target comes back as it was.
         """
-        best = images.detach().clone()
+        images = images.detach()
+        best = images.clone()
         with torch.no_grad(), evaluating(model):
             logits = model(images)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)

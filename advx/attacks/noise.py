@@ -39,12 +39,23 @@ def uniform(images: Tensor, stream: int) -> Tensor:
     return ((words >> 11).double() / 2**52).to(images.dtype).view_as(images)
 
 
+def gaussian(images: Tensor, stream: int) -> Tensor:
+    """Standard normal numbers, shaped and typed like images (batch, *shape).
+
+    Args:
+        images: decide the numbers, each example its own.
+        stream: another number, other numbers.
+    """
+    numbers = uniform(images.double(), stream).clamp(min=-1 + 2**-53)
+    return (2**0.5 * torch.erfinv(numbers)).to(images.dtype)
+
+
 def in_ball(images: Tensor, norm: NormName, stream: int) -> Tensor:
     """Uniform points of the unit ball of `norm`, shaped like images (batch, *shape)."""
     numbers = uniform(images, 2 * stream)
     if norm == "linf":
         return numbers
-    normal = torch.erfinv(numbers.double().clamp(min=-1 + 2**-53)).flatten(1)
+    normal = gaussian(images, 2 * stream).double().flatten(1)
     radius = ((uniform(images[:, :1].flatten(1)[:, :1], 2 * stream + 1).double() + 1) / 2) ** (
         1 / normal.shape[1]
     )

@@ -6,17 +6,24 @@ Norms are taken over all axes but the first, each example on its own.
 import torch
 from torch import Tensor
 
-from advx.types import NormName
+from advx.types import DistanceName, NormName
+
+ORDERS = {"linf": torch.inf, "l2": 2, "l1": 1}
 
 
-def steepest(gradient: Tensor, norm: NormName) -> Tensor:
+def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     """The unit vector of `norm` with the largest inner product with the gradient (Equation 1.3).
 
-    sign(g) for the max norm, g / ‖g‖₂ for L2; zero where the gradient vanishes.
+    sign(g) for the max norm, g / ‖g‖₂ for L2, the sign of the largest component for L1; zero where
+    the gradient vanishes.
     """
     if norm == "linf":
         return gradient.sign()
     flat = gradient.flatten(1)
+    if norm == "l1":
+        place = flat.abs().argmax(1, keepdim=True)
+        one = torch.zeros_like(flat).scatter(1, place, flat.gather(1, place).sign())
+        return one.view_as(gradient)
     largest = flat.abs().amax(1, keepdim=True)
     scaled = flat / torch.where(largest > 0, largest, 1)  # no underflow in the squares
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
@@ -33,10 +40,26 @@ def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
     )
 
 
-def length(perturbation: Tensor, norm: NormName) -> Tensor:
+def dual_length(gradient: Tensor, norm: DistanceName) -> Tensor:
+    """The most that a perturbation of length 1 in `norm` can gain along the gradient, (batch,)."""
+    dual: dict[str, DistanceName] = {"linf": "l1", "l2": "l2", "l1": "linf"}
+    return length(gradient, dual[norm])
+
+
+def shortest(gradient: Tensor, gain: Tensor, norm: DistanceName) -> Tensor:
+    """The perturbation of least `norm` whose inner product with the gradient is `gain` (batch,).
+
+    It points along the steepest direction; its length is gain / `dual_length`. Zero where the
+    gradient vanishes: no perturbation gains anything there.
+    """
+    most = dual_length(gradient, norm)
+    size = gain / torch.where(most > 0, most, torch.inf)
+    return size.view(-1, *[1] * (gradient.dim() - 1)) * steepest(gradient, norm)
+
+
+def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
     """Norm of each example's perturbation, (batch,)."""
-    order = torch.inf if norm == "linf" else 2
-    return torch.linalg.vector_norm(perturbation.flatten(1), ord=order, dim=1)
+    return torch.linalg.vector_norm(perturbation.flatten(1), ord=ORDERS[norm], dim=1)
 
 
 def vanished(gradient: Tensor) -> Tensor:

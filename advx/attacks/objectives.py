@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from advx.errors import ConfigError
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-ObjectiveName = Literal["log_odds", "margin", "cross_entropy", "training_cost"]
+ObjectiveName = Literal[
+    "log_odds", "margin", "cross_entropy", "training_cost", "reconstruction_error"
+]
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
@@ -42,6 +44,24 @@ def hard_label_cost(logits: Tensor, labels: Tensor) -> Tensor:
     return F.softplus(log_odds(logits, labels))
 
 
+def reconstruction_error(outputs: Tensor, images: Tensor) -> Tensor:
+    """‖output − image‖₂² of an autoencoder: outputs and images (batch, *shape), to (batch,).
+
+    The images take the labels' place: `attack(autoencoder, x, x)`. Their noise-free originals may
+    stand there too.
+
+    Raises:
+        ConfigError: the model's outputs are not images.
+    """
+    if outputs.shape != images.shape:
+        raise ConfigError(
+            f"attack.objective=reconstruction_error: outputs of shape {tuple(outputs.shape)} are "
+            f"no reconstruction of {tuple(images.shape)}; valid for an autoencoder, which is given "
+            "images instead of labels"
+        )
+    return (outputs - images).square().flatten(1).sum(1)
+
+
 def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
     """The objective called `name`; `training_cost` is that of the model's own defence.
 
@@ -55,4 +75,9 @@ def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Ob
                 "valid: log_odds, margin, cross_entropy"
             )
         return training_cost
-    return {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}[name]
+    return {
+        "log_odds": log_odds,
+        "margin": margin,
+        "cross_entropy": cross_entropy,
+        "reconstruction_error": reconstruction_error,
+    }[name]

@@ -89,7 +89,8 @@ class PGD:
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
-        best = images.detach().clone()
+        images = images.detach()
+        best = images.clone()
         height = torch.full((len(images),), -torch.inf, dtype=images.dtype, device=images.device)
         for candidate in (self._within(images, images), self.fgsm(model, images, labels)):
             self._climb(model, images, labels, candidate, best, height, steps=0)

@@ -88,6 +88,7 @@ class Strongest:
 
         The index is (n,) int64, −1 for an example that withstood every attack.
         """
+        images = images.detach()
         best = images.clone()
         fell = torch.full_like(labels, -1)
         fell[self._wrong(model, images, labels)] = 0

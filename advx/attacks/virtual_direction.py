@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from advx.attacks import norms
-from advx.attacks.gradient import evaluating
+from advx.attacks.gradient import evaluating, require_gradient
+from advx.types import NormName
 
 
 def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tensor:
@@ -40,24 +41,26 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
 
 
 def virtual_adversarial_direction(
-    model: nn.Module, images: Tensor, start: Tensor, iterations: int
+    model: nn.Module, images: Tensor, start: Tensor, iterations: int, norm: NormName = "l2"
 ) -> Tensor:
-    """The unit L2 direction in which the prediction changes fastest, (batch, *shape).
+    """The direction of unit `norm` in which the prediction changes fastest, (batch, *shape).
 
     Args:
         model: maps images to logits; crafted on in evaluation mode, left as it was.
         images: (batch, *shape).
         start: first directions, shaped like images; their length does not matter.
         iterations: steps of the power iteration.
+        norm: in the max norm each step is d ← sign(H d), which never lowers dᵀ H d either.
 
     An example whose H d vanishes keeps its last direction; that does not touch the others.
     """
-    direction = norms.steepest(start, "l2")
+    direction = norms.steepest(start, norm)
+    require_gradient(model)
     with evaluating(model):
         for _ in range(iterations):
             product = hessian_product(model, images, direction)
             gone = norms.vanished(product).view(-1, *[1] * (images.dim() - 1))
-            direction = torch.where(gone, direction, norms.steepest(product, "l2"))
+            direction = torch.where(gone, direction, norms.steepest(product, norm))
     return direction
 
 

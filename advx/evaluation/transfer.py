@@ -14,9 +14,7 @@ BATCH = 1_000
 """Examples crafted or classified at once; only memory and speed depend on it."""
 
 
-def craft(
-    attack: Attack, model: nn.Module, split: Split, target_classes: Tensor | None = None
-) -> Split:
+def craft(attack: Attack, model: nn.Module, split: Split, aims: Tensor | None = None) -> Split:
     """The split with every image replaced by its adversarial example, labels unchanged.
 
     Args:
@@ -24,10 +22,10 @@ def craft(
             given all examples at once and makes its own batches.
         model: the crafting model.
         split: n examples.
-        target_classes: (n,) int64, what a targeted attack is to reach; None for an untargeted one,
-            which is given the labels to leave.
+        aims: (n, *any), what the attack is to reach: classes, or other images; None for an attack
+            that is given the labels to leave.
     """
-    aims = split.labels if target_classes is None else target_classes
+    aims = split.labels if aims is None else aims
     size = len(split) if getattr(attack, "whole", False) else BATCH
     images = [
         attack(model, x, y) for x, y in zip(split.images.split(size), aims.split(size), strict=True)
@@ -45,6 +43,26 @@ def target_classes(labels: Tensor, classes: int) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     shift = torch.randint(1, classes, (len(labels),), generator=generator).to(labels.device)
     return (labels + shift) % classes
+
+
+def guides(labels: Tensor, aims: Tensor) -> Tensor:
+    """For every example the place of one that is labelled as its aim, (n,) int64.
+
+    Among those of a class one is drawn, the same in every run; an aim that no example has keeps
+    the example itself.
+
+    Args:
+        labels: (n,) int64.
+        aims: (n,) int64, the class wanted for each.
+    """
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.rand(len(labels), generator=generator).to(labels.device)
+    places = torch.arange(len(labels), device=labels.device)
+    for wanted in aims.unique():
+        asking, there = aims == wanted, (labels == wanted).nonzero().squeeze(1)
+        if len(there):
+            places[asking] = there[(draws[asking] * len(there)).long()]
+    return places
 
 
 @torch.no_grad()

@@ -1,0 +1,21 @@
+"""What a targeted attack aims at, and what it has reached."""
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+
+
+@torch.no_grad()
+def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """For each image the class with the largest logit besides its label, (batch,) int64."""
+    with evaluating(model):
+        logits = model(images)
+    return logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
+
+
+@torch.no_grad()
+def reached(model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
+    """Which images are given the class aimed at, (batch,) bool."""
+    with evaluating(model):
+        return model(images).argmax(1) == aims

@@ -1,0 +1,75 @@
+"""Images with another image's hidden representation (Sabour et al. 2015), section 1.2.4.
+
+    minimise  ‖φ(x + η) − φ(guide)‖₂²  subject to  ‖η‖∞ ≤ ε  and  x + η in [0, 1]ⁿ,
+
+φ the output of a hidden layer, by box-constrained L-BFGS as in the paper. "This is a stronger
+condition than perturbing the image to take on a specific class": of the guide, not only the class
+is taken over.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.box_lbfgs import minimize
+from advx.attacks.gradient import hidden, require_gradient
+from advx.types import Interval, NonNegative, PositiveInt
+
+
+class Feature:
+    """The image in the ball whose hidden representation is nearest to the guide's.
+
+    Args:
+        epsilon: size of the perturbation in the max norm, in the units of the images.
+        layer: name of a submodule of the model, as in `model.named_modules()`; its output is φ.
+        evaluations: of the model and its gradient, at most.
+        history: steps that the curvature is estimated from.
+        clip: range of the adversarial images; None to let them leave [0, 1].
+    """
+
+    guided = True
+    """Is given other images, not labels."""
+
+    def __init__(
+        self,
+        *,
+        epsilon: NonNegative,
+        layer: str,
+        evaluations: PositiveInt = 200,
+        history: PositiveInt = 10,
+        clip: Interval | None = (0.0, 1.0),
+    ) -> None:
+        self.epsilon = epsilon
+        self.layer = layer
+        self.evaluations = evaluations
+        self.history = history
+        self.clip = clip
+
+    def __call__(self, model: nn.Module, images: Tensor, guides: Tensor) -> Tensor:
+        """Adversarial images (batch, *shape) for images and guides (batch, *shape).
+
+        Raises:
+            ConfigError: the model has no such layer.
+            NoGradientError: the layer has no gradient.
+        """
+        require_gradient(model)
+        images = images.detach()
+        with torch.no_grad():
+            aims = hidden(model, guides, self.layer).flatten(1)
+        x = images.flatten(1)
+        low, high = x - self.epsilon, x + self.epsilon
+        if self.clip is not None:
+            low, high = low.clamp(*self.clip), high.clamp(*self.clip)
+
+        def distance(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                z = points.clone().requires_grad_(True)
+                found = hidden(model, z.view(-1, *images.shape[1:]), self.layer).flatten(1)
+                value = (found - aims[rows]).square().sum(1)
+                (slope,) = torch.autograd.grad(value.sum(), z)
+            return value.detach(), slope
+
+        end = minimize(
+            distance, x.clamp(low, high), low, high,
+            evaluations=self.evaluations, history=self.history,
+        )  # fmt: skip
+        return end.view_as(images)

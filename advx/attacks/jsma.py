@@ -1,0 +1,134 @@
+"""The Jacobian-based saliency map attack (Papernot et al. 2016b), section 1.2.4: few pixels.
+
+With a = ∂z_t/∂x and c = −Σ_{j≠t} ∂z_j/∂x on the logits z, t the class aimed at, the pair of pixels
+p, q that maximises
+
+    (a_p + a_q) · (c_p + c_q),    both sums positive,
+
+is changed by θ each, until the model says t or the budget is spent; for decreasing pixels both
+signs are turned. (On the softmax outputs, which sum to 1, c would equal a and say nothing.)
+
+The best of all n (n − 1) / 2 pairs is found exactly. The score grows with all four numbers, so a
+pixel that two others dominate in both a and c can be left out: the best pair lies in the first two
+Pareto layers of the points (a, c), a few dozen of the 784.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.aims import likeliest_wrong
+from advx.attacks.gradient import linearized
+from advx.types import Interval, Positive, Probability
+
+PAIRS_AT_ONCE = 2**23
+"""Pairs whose scores are in memory together."""
+
+ROWS_TOGETHER = 64
+"""Examples with about as large layers that are searched together."""
+
+
+class JSMA:
+    """Changes pairs of pixels until the class is reached.
+
+    Args:
+        theta: the change of a pixel.
+        share: part of the pixels that may be changed; half as many pairs.
+        increase: raise pixels; otherwise lower them.
+        clip: range of the pixels; one that reaches its end is not chosen again.
+        targeted: labels are the classes to be reached; otherwise they are to be left, towards the
+            likeliest wrong class.
+    """
+
+    def __init__(
+        self,
+        *,
+        theta: Positive = 1.0,
+        share: Probability = 0.145,
+        increase: bool = True,
+        clip: Interval = (0.0, 1.0),
+        targeted: bool = True,
+    ) -> None:
+        self.sign = 1 if increase else -1
+        self.change = self.sign * theta
+        self.share = share
+        self.end = clip[1] if increase else clip[0]
+        self.clip = clip
+        self.targeted = targeted
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
+
+        An example whose budget is spent, or that has no pair left, comes back as changed so far.
+        """
+        aims = labels if self.targeted else likeliest_wrong(model, images, labels)
+        x = images.detach().flatten(1).clone()
+        left = torch.arange(len(x), device=x.device)
+        steps = int(self.share * x.shape[1]) // 2
+        for _ in range(steps):
+            logits, gradient = linearized(model, x[left].view(-1, *images.shape[1:]))
+            lasts = logits.argmax(1) != aims[left]
+            if not lasts.any():
+                break
+            one = torch.zeros_like(logits).scatter(1, aims[left, None], 1.0)
+            left = left[lasts]
+            target = self.sign * gradient(one).flatten(1)[lasts]
+            total = self.sign * gradient(torch.ones_like(one)).flatten(1)[lasts]
+            pair, exists = best_pair(target, target - total, self.sign * (self.end - x[left]) > 0)
+            left, pair = left[exists], pair[exists]
+            x[left[:, None], pair] = (x[left[:, None], pair] + self.change).clamp(*self.clip)
+        return x.view_as(images)
+
+
+def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+    """The pair of places that maximises (a_p + a_q) (c_p + c_q), both sums positive.
+
+    Args:
+        a: (batch, n).
+        c: (batch, n).
+        allowed: places that may be chosen, (batch, n) bool.
+
+    Returns:
+        The two places of each row, (batch, 2) int64, and whether there is such a pair, (batch,).
+    """
+    a, c = a.masked_fill(~allowed, -torch.inf), c.masked_fill(~allowed, -torch.inf)
+    order = a.argsort(stable=True, dim=1, descending=True)
+    descending = c.gather(1, order)
+    first = _records(descending)
+    members = first | _records(descending.masked_fill(first, -torch.inf))
+    counts = members.sum(1)
+    pairs = torch.zeros(len(a), 2, dtype=torch.int64, device=a.device)
+    best = torch.full_like(a[:, 0], -torch.inf)
+    for group in counts.argsort().split(ROWS_TOGETHER):
+        width = int(counts[group].max()) if len(group) else 0
+        for rows in group.split(max(1, PAIRS_AT_ONCE // max(1, width**2))):
+            places, real = _packed(order[rows], members[rows], width)
+            score = _scores(a[rows].gather(1, places), c[rows].gather(1, places), real)
+            if width:
+                best[rows], flat = score.flatten(1).max(1)
+                pairs[rows, 0] = places.gather(1, (flat // width)[:, None]).squeeze(1)
+                pairs[rows, 1] = places.gather(1, (flat % width)[:, None]).squeeze(1)
+    return pairs, best > 0
+
+
+def _records(values: Tensor) -> Tensor:
+    """Where each row's value exceeds all before it, (batch, n) bool."""
+    before = values.cummax(1).values[:, :-1]
+    start = torch.full_like(values[:, :1], -torch.inf)
+    return values > torch.cat([start, before], 1)
+
+
+def _packed(order: Tensor, members: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """The members' places in the first columns, (rows, width), and which columns are real."""
+    places = torch.zeros(len(order), width, dtype=torch.int64, device=order.device)
+    row, column = members.nonzero(as_tuple=True)
+    places[row, (members.cumsum(1) - 1)[row, column]] = order[row, column]
+    return places, torch.arange(width, device=order.device) < members.sum(1, keepdim=True)
+
+
+def _scores(a: Tensor, c: Tensor, real: Tensor) -> Tensor:
+    """(a_p + a_q) (c_p + c_q) of all pairs p < q, −inf where one is not real or not positive."""
+    both = real[:, :, None] & real[:, None, :]
+    pair = torch.ones(a.shape[1], a.shape[1], dtype=torch.bool, device=a.device).triu(1)
+    sum_a, sum_c = a[:, :, None] + a[:, None, :], c[:, :, None] + c[:, None, :]
+    valid = both & pair & (sum_a > 0) & (sum_c > 0)
+    return (sum_a * sum_c).masked_fill(~valid, -torch.inf)

@@ -1,0 +1,96 @@
+"""The attack that linearises the model (Huang et al. 2015), section 1.2.4.
+
+Where FGSM linearises the cost, this one linearises every logit: zₖ(x + η) ≈ zₖ + ∇zₖᵀ η. The
+smallest η that makes class k overtake the label y has a closed form in every norm,
+
+    η = (z_y − zₖ) / ‖w‖_* · (the unit vector steepest along w),    w = ∇zₖ − ∇z_y,
+
+‖·‖_* the dual norm; the nearest of all classes is taken. Repeated from where it ends, this is
+DeepFool (Moosavi-Dezfooli et al. 2016).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks import norms
+from advx.attacks.aims import reached
+from advx.attacks.gradient import linearized
+from advx.types import DistanceName, Interval, NonNegative, PositiveInt
+
+
+class LinearizedModel:
+    """The closed-form smallest perturbation that changes the class of the linearised model.
+
+    Args:
+        norm: what is smallest: the max norm (`linf`), the Euclidean norm (`l2`) or the sum of the
+            absolute changes (`l1`, a single pixel a step).
+        steps: linearisations; an example stops at the first that succeeds.
+        classes: wrong classes considered, the largest logits first; None for all.
+        overshoot: the perturbation is lengthened by this part, to end beyond the hyperplane.
+        clip: range that the adversarial images are clipped to; None to let them leave [0, 1]. The
+            closed form knows of no range.
+        targeted: labels are classes to be reached, not to be left.
+    """
+
+    def __init__(
+        self,
+        *,
+        norm: DistanceName = "l2",
+        steps: PositiveInt = 1,
+        classes: PositiveInt | None = None,
+        overshoot: NonNegative = 0.02,
+        clip: Interval | None = None,
+        targeted: bool = False,
+    ) -> None:
+        self.norm = norm
+        self.steps = steps
+        self.classes = classes
+        self.overshoot = overshoot
+        self.clip = clip
+        self.targeted = targeted
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
+
+        An example that succeeds without a perturbation comes back as it was; one that no step
+        takes across comes back where the last one left it.
+        """
+        images = images.detach()
+        found = images.clone()
+        total = torch.zeros_like(found)
+        left = torch.arange(len(images), device=images.device)
+        for _ in range(self.steps):
+            left = left[reached(model, found[left], labels[left]) != self.targeted]
+            if len(left) == 0:
+                break
+            total[left] += self._nearest(model, found[left], labels[left])
+            moved = images[left] + (1 + self.overshoot) * total[left]
+            found[left] = moved if self.clip is None else moved.clamp(*self.clip)
+        return found
+
+    def _nearest(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The smallest change that crosses one of the linearised boundaries, like images."""
+        logits, gradient = linearized(model, images)
+        if self.targeted:
+            leaving, entered = logits.argmax(1), labels[:, None]
+        else:
+            others = logits.scatter(1, labels[:, None], -torch.inf)
+            entered = others.argsort(1, descending=True)[:, : logits.shape[1] - 1][
+                :, : self.classes
+            ]
+            leaving = labels
+        best = torch.zeros_like(images)
+        nearest = torch.full_like(logits[:, 0], torch.inf)
+        for entering in entered.unbind(1):
+            ahead = _one(logits, leaving) - _one(logits, entering)
+            weights = torch.zeros_like(logits).scatter(1, entering[:, None], 1.0)
+            slope = gradient(weights.scatter(1, leaving[:, None], -1.0))
+            distance = ahead / norms.dual_length(slope, self.norm)
+            nearer = distance < nearest
+            change = norms.shortest(slope[nearer], ahead[nearer], self.norm)
+            best[nearer], nearest[nearer] = change, distance[nearer]
+        return best
+
+
+def _one(logits: Tensor, classes: Tensor) -> Tensor:
+    return logits.gather(1, classes[:, None]).squeeze(1)
