@@ -219,11 +219,7 @@ class Run:
         key = key_of({"model": self.key(crafting, data), "attack": attack, "examples": examples})
         if self._crafted is None or self._crafted[0] != key:
             search = self.attack(attack, crafting)
-            aims = None
-            if getattr(search, "targeted", False):
-                aims = self.target_classes
-            elif getattr(search, "guided", False):
-                aims = self.guides
+            aims = self.aims(search)
             if aims is not None and examples is not None:
                 aims = aims[self.data.test.spaced(examples)]
             source = self.trained(crafting, data).module
@@ -231,6 +227,12 @@ class Run:
                 made = craft(search, source, self.tested(examples), aims)
             self._crafted = key, made
         return self._crafted[1]
+
+    def aims(self, attack: Attack) -> Tensor | None:
+        """What the attack is to reach for every test example: classes, images, or nothing."""
+        if getattr(attack, "targeted", False):
+            return self.target_classes
+        return self.guides if getattr(attack, "guided", False) else None
 
     @cached_property
     def target_classes(self) -> Tensor:

@@ -1,6 +1,7 @@
 """The run contract: the files of every experiment, and the rates an experiment asks a run for."""
 
 import csv
+import inspect
 import json
 import math
 from pathlib import Path
@@ -34,6 +35,7 @@ FIGURES = {
     "adversarial_training": "adversarial_training",
     "defenses": "defenses",
     "virtual_adversarial_training": "virtual_adversarial_training",
+    "attack_comparison": "attack_comparison",
 }
 
 
@@ -231,3 +233,18 @@ def test_a_diverged_model_leaves_gaps_and_is_not_kept(tmp_path, monkeypatch) -> 
     assert not list((tmp_path / "store" / "rows").glob("*.json"))
     with pytest.raises(Diverged):
         run.best_epoch(network)
+
+
+def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
+    run, config, main = started(tmp_path, "experiment=attack_comparison", "seeds=[0]")
+    main(run, **{key: config[key] for key in inspect.signature(main).parameters if key != "run"})
+    found = {(r.row, r.metric): r.value for r in run.results.rows}
+    assert found["fgsm", "forward_equivalents"] == pytest.approx(2)  # there and back
+    assert found["random_noise", "forward_equivalents"] == 0
+    assert found["fgsm", "mean_linf"] == pytest.approx(0.1, abs=1e-6)
+    assert found["fgsm_l2", "mean_l2"] == pytest.approx(2.8, abs=1e-5)
+    assert found["fgsm_l2", "distortion"] == pytest.approx(0.1, abs=1e-6)  # 2.8 / √784
+    assert found["jsma", "mean_l0"] <= 1.0  # of smoke's share
+    network = run.recipe("maxout", 0)
+    wrong = run.error_rate(network, config["attacks"]["fgsm"], examples=20)
+    assert found["fgsm", "success_rate"] == wrong

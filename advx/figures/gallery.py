@@ -1,0 +1,81 @@
+"""The same images under several treatments, one row each."""
+
+import textwrap
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from torch import Tensor
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+from advx.figures.digits import RIGHT, WRONG
+
+
+def gallery(
+    folder: Path,
+    name: str,
+    pictures: dict[str, Tensor],
+    said: dict[str, Tensor],
+    labels: Tensor,
+    *,
+    title: str,
+) -> None:
+    """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`.
+
+    Args:
+        folder: where.
+        name: of the files.
+        pictures: images (n, channels, h, w) of every row.
+        said: the class that the model gives each of them, (n,) int64; a mistake in red.
+        labels: (n,) int64.
+        title: over the figure.
+    """
+    images = {row: x.cpu().numpy() for row, x in pictures.items()}
+    classes = {row: x.cpu().numpy() for row, x in said.items()}
+    truth = labels.cpu().numpy()
+    arrays = {f"images_{row}": x for row, x in images.items()}
+    arrays |= {f"prediction_{row}": x for row, x in classes.items()} | {"labels": truth}
+    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+    draw(folder, name, images, classes, truth, title)
+
+
+def draw(
+    folder: Path,
+    name: str,
+    images: dict[str, np.ndarray],
+    said: dict[str, np.ndarray],
+    labels: np.ndarray,
+    title: str,
+) -> None:
+    """The figure from its arrays alone."""
+    n, cell, left = len(labels), 0.82, 1.9  # inches
+    width = cell * n + left
+    heading = textwrap.wrap(f"{title}. Under each image its class; mistakes in red.",
+                            int(14.5 * width))  # fmt: skip
+    above = 0.15 * len(heading) + 0.15
+    height = (cell + 0.17) * len(images) + above
+    figure, axes = plt.subplots(len(images), n, figsize=(width, height), squeeze=False)
+    figure.subplots_adjust(
+        left=left / width, right=0.995, top=1 - above / height, bottom=0.17 / height,
+        wspace=0.05, hspace=0.24,
+    )  # fmt: skip
+    for axis_row, (row, x) in zip(axes, images.items(), strict=True):
+        for column, axis in enumerate(axis_row):
+            image = x[column]
+            shown = image[0] if len(image) == 1 else np.clip(image.transpose(1, 2, 0), 0, 1)
+            axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            wrong = said[row][column] != labels[column]
+            axis.set_xlabel(
+                f"{said[row][column]}", fontsize=8, labelpad=1, color=WRONG if wrong else RIGHT,
+                fontweight="bold" if wrong else "normal",
+            )  # fmt: skip
+        axis_row[0].set_ylabel(
+            row.replace("_", " "), fontsize=8, rotation=0, ha="right", va="center", labelpad=5
+        )
+    figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
+    for kind in ("png", "pdf"):
+        figure.savefig(folder / f"{name}.{kind}", dpi=160, metadata=None)
+    plt.close(figure)

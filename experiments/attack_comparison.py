@@ -1,0 +1,189 @@
+"""Every attack of section 1.2.4 on the same network and the same digits.
+
+    advx run experiment=attack_comparison                  # digits that ship with a package
+    advx run experiment=attack_comparison scale=chapter    # MNIST, the chapter's network
+
+The procedure: train the maxout network; craft with every attack on the same test digits; count the
+successes (a mistake, or the class aimed at), measure how large the perturbations are in four norms,
+and what they cost in forward passes.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.attacks import norms
+from advx.data.dataset import Split, one_of_each_class
+from advx.evaluation.benchmark import operations_of
+from advx.evaluation.smallest import median_smallest
+from advx.evaluation.transfer import craft, error_rate, predictions
+from advx.figures.gallery import gallery
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import Positive, PositiveInt
+
+UNITS = {
+    "success_rate": "percent",
+    "mean_l2": "L2 norm",
+    "median_l2": "L2 norm",
+    "mean_linf": "max norm",
+    "median_linf": "max norm",
+    "mean_l0": "percent of pixels",
+    "distortion": "root mean square",
+}
+"""What is measured of every attack; the sizes are those of the perturbations that succeed."""
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    attacks: dict[str, Any],
+    examples: PositiveInt,
+    counted: PositiveInt,
+    largest_epsilon: Positive,
+    figure_examples: PositiveInt,
+) -> None:
+    """One row an attack.
+
+    Args:
+        run: the run to measure on.
+        models: the bag with the one network.
+        attacks: the attacks, by name; `fgsm`, `jsma`, `linearized_model_linf` and `deepfool_linf`
+            among them.
+        examples: test examples attacked.
+        counted: of these, the ones that the operations are counted on.
+        largest_epsilon: where the search for FGSM's smallest successful ε ends.
+        figure_examples: digits in the figure.
+    """
+    (name,) = models
+    with run.progress(models=len(run.seeds)):
+        for seed in run.seeds:
+            network = run.recipe(name, seed)
+            known = {"seed": seed, "n": min(examples, len(run.data.test))}
+            for row, node in attacks.items():
+                found = successes_and_sizes(run, network, row, node, examples)
+                for metric, unit in UNITS.items():
+                    run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
+                cost = forward_equivalents(run, network, node, counted)
+                run.record(row, "forward_equivalents", cost, seed=seed, unit="forward passes")
+            rate = every_class(run, network, attacks["jsma"], examples)
+            run.record("jsma, every class", "success_rate", rate, **known)
+            size = smallest_step(run, network, attacks["fgsm"], largest_epsilon, examples)
+            run.record("fgsm", "median_smallest_epsilon", size, unit="max norm", **known)
+            for row in ("linearized_model_linf", "deepfool_linf"):
+                found = successes_and_sizes(run, network, row, attacks[row], examples)
+                size = found.get("median_smallest", math.nan)
+                run.record(row, "median_smallest_epsilon", size, unit="max norm", **known)
+    run.attempt(lambda: draw(run, run.recipe(name, run.seeds[0]), attacks, figure_examples))
+    run.finish()
+
+
+def crafted(run: Run, network: Recipe, node: dict[str, Any], rows: Tensor) -> Split:
+    """The test examples at `rows` (m,) int64 after the attack on the network."""
+    search = run.attack(node, network)
+    aims = run.aims(search)
+    some = None if aims is None else aims[rows]
+    return craft(search, run.trained(network).module, run.data.test.take(rows), some)
+
+
+def successes_and_sizes(
+    run: Run, network: Recipe, row: str, node: dict[str, Any], examples: int
+) -> dict[str, float]:
+    """The share of successes, and the mean and median size of their perturbations; kept."""
+
+    def measure() -> dict[str, float]:
+        rows = run.data.test.spaced(examples)
+        with run.timed("attack", f"{row}, seed {network.seed}"):
+            found = crafted(run, network, node, rows)
+        said = predictions(run.trained(network).module, found.images)
+        if run.aims(run.attack(node, network)) is None:
+            won = said != found.labels
+        else:
+            won = said == run.target_classes[rows]
+        away = found.images - run.data.test.images[rows]
+        l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
+        changed = 100 * (away != 0).flatten(1).double().mean(1)
+        moved = won & (linf > 0)  # what is wrong already needs no perturbation
+        return {
+            "success_rate": 100 * won.double().mean().item(),
+            "mean_l2": _mean(l2[moved]),
+            "median_l2": _median(l2[moved]),
+            "mean_linf": _mean(linf[moved]),
+            "median_linf": _median(linf[moved]),
+            "mean_l0": _mean(changed[moved]),
+            "distortion": _mean(l2[moved] / math.sqrt(away[0].numel())),
+            "median_smallest": linf.where(won, torch.inf).median().item(),
+        }
+
+    content = {"models": [run.key(network)], "attack": node, "of": "successes and sizes"}
+    return run.measured(content, measure, examples, missing={})
+
+
+def forward_equivalents(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
+    """Multiply–adds of the attack over those of one forward pass of the same examples; kept."""
+
+    def measure() -> float:
+        module, rows = run.trained(network).module, run.data.test.spaced(examples)
+        with torch.no_grad():
+            once = operations_of(lambda: module(run.data.test.images[rows]))
+        return operations_of(lambda: crafted(run, network, node, rows)) / once
+
+    content = {"models": [run.key(network)], "attack": node, "of": "forward equivalents"}
+    return run.measured(content, measure, examples)
+
+
+def every_class(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
+    """Success in percent over all wrong classes of every example; kept."""
+
+    def measure() -> float:
+        module, clean = run.trained(network).module, run.tested(examples)
+        search, classes = run.attack(node, network), run.data.classes
+        won = []
+        for shift in range(1, classes):
+            aims = (clean.labels + shift) % classes
+            won.append(predictions(module, craft(search, module, clean, aims).images) == aims)
+        return 100 * torch.cat(won).double().mean().item()
+
+    content = {"models": [run.key(network)], "attack": node, "of": "every class"}
+    return run.measured(content, measure, examples)
+
+
+def smallest_step(
+    run: Run, network: Recipe, fgsm: dict[str, Any], largest: float, examples: int
+) -> float:
+    """The ε at which one step breaks half of the examples; kept."""
+
+    def measure() -> float:
+        module, clean = run.trained(network).module, run.tested(examples)
+
+        def error_at(epsilon: float) -> float:
+            step = run.attack(fgsm | {"epsilon": epsilon}, network)
+            return error_rate(module, craft(step, module, clean))
+
+        return median_smallest(error_at, high=largest, tolerance=largest / 512)
+
+    content = {"models": [run.key(network)], "attack": fgsm, "of": "smallest step",
+               "largest": largest}  # fmt: skip
+    return run.measured(content, measure, examples)
+
+
+def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None:
+    """The same digits under every attack, with what the network says of each."""
+    module = run.trained(network).module
+    shown = one_of_each_class(run.data.test.labels, count)
+    pictures = {"clean": run.data.test.images[shown]}
+    for row, node in attacks.items():
+        pictures[row] = crafted(run, network, node, shown).images
+    said = {row: predictions(module, images) for row, images in pictures.items()}
+    gallery(run.folder, "attack_comparison", pictures, said, run.data.test.labels[shown],
+            title=run.heading())  # fmt: skip
+
+
+def _mean(values: Tensor) -> float:
+    return values.double().mean().item() if len(values) else math.nan
+
+
+def _median(values: Tensor) -> float:
+    return values.double().median().item() if len(values) else math.nan
