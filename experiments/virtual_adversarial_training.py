@@ -5,8 +5,9 @@
 
 The procedure of Miyato et al. 2015: a rectifier network with batch normalisation is trained on a
 few labelled digits, and its prediction is made smooth along the virtual adversarial direction at
-every digit, labelled or not. The length of the perturbation is chosen on the validation set, with
-the first seed and the fewest labels. Beside it the same network on the labelled digits alone.
+every digit, labelled or not. The length of the perturbation, and the distance ξ at which its
+direction is sought (none: the exact second order), are chosen on the validation set, with the first
+seed and the fewest labels. Beside it the same network on the labelled digits alone.
 """
 
 import math
@@ -15,7 +16,7 @@ from typing import Any
 from advx.figures.curves import Curve, Panel, error_figure
 from advx.run import Run
 from advx.training.obtain import Recipe
-from advx.types import NonNegative, PositiveInt
+from advx.types import NonNegative, Positive, PositiveInt
 
 
 def main(
@@ -24,6 +25,7 @@ def main(
     virtual: dict[str, Any],
     labels: list[PositiveInt | None],
     lengths: list[NonNegative],
+    xis: list[Positive | None],
     fgsm: dict[str, Any],
     attacked_epsilons: list[NonNegative],
 ) -> None:
@@ -35,6 +37,7 @@ def main(
         virtual: the defence.
         labels: numbers of labelled examples; None for all.
         lengths: L2 lengths of the perturbation to choose from.
+        xis: distances at which its direction is sought to choose from; None for the exact one.
         fgsm: the attack whose error is measured beside the clean one.
         attacked_epsilons: its sizes, for the figure and the rows.
     """
@@ -46,14 +49,14 @@ def main(
         return run.recipe(name, seed, trainer=trainer, defense=virtual | change)
 
     fewest = min(labels, key=lambda count: math.inf if count is None else count)
-    with run.progress(models=2 * len(labels) * len(run.seeds) + len(lengths) - 1):
-        length = choose(run, {v: recipe(fewest, run.seeds[0], epsilon=v) for v in lengths})
-        run.record("virtual adversarial", "chosen_length", length, seed=None, unit="L2 norm")
+    choices = [{"epsilon": length, "xi": xi} for length in lengths for xi in xis]
+    with run.progress(models=2 * len(labels) * len(run.seeds) + len(choices) - 1):
+        best = choose(run, choices, [recipe(fewest, run.seeds[0], **c) for c in choices])
         chosen = {}
         for count in labels:
             shown = "all" if count is None else f"{count}"
             kinds = {
-                f"virtual adversarial, {shown} labels": {"epsilon": length},
+                f"virtual adversarial, {shown} labels": best,
                 f"labelled only, {shown} labels": {"epsilon": 0.0, "weight": 0.0},
             }
             for row, change in kinds.items():
@@ -68,13 +71,21 @@ def main(
     run.finish()
 
 
-def choose(run: Run, candidates: dict[float, Recipe]) -> float:
-    """The length with the smallest validation error; the first of equals."""
-    if len(candidates) == 1:
-        return next(iter(candidates))
+def choose(
+    run: Run, choices: list[dict[str, float | None]], networks: list[Recipe]
+) -> dict[str, float | None]:
+    """The choice with the smallest validation error, the first of equals; all are recorded."""
+    if len(choices) == 1:
+        return choices[0]
 
-    errors = {length: run.validation_error(network) for length, network in candidates.items()}
-    return min(errors, key=lambda v: math.inf if math.isnan(errors[v]) else errors[v])
+    errors = []
+    for choice, network in zip(choices, networks, strict=True):
+        error = run.validation_error(network)
+        xi = "exact" if choice["xi"] is None else f"xi {choice['xi']:g}"
+        run.record(f"length {choice['epsilon']:g}, {xi}", "validation_error_rate", error,
+                   seed=run.seeds[0], n=len(run.data.validation))  # fmt: skip
+        errors.append(math.inf if math.isnan(error) else error)
+    return choices[errors.index(min(errors))]
 
 
 def draw(run: Run, networks: dict[str, Recipe], epsilons: list[float]) -> None:

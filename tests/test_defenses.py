@@ -12,6 +12,7 @@ from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
 from advx.attacks.virtual_direction import (
     divergence,
+    divergence_gradient,
     hessian_product,
     virtual_adversarial_direction,
 )
@@ -283,6 +284,28 @@ def test_one_vanished_gradient_leaves_the_other_directions_alone(batch) -> None:
     alone = virtual_adversarial_direction(model, x[:2], start[:2], 2)
     torch.testing.assert_close(found[:2], alone)
     torch.testing.assert_close(found[2], start[2] / start[2].norm())
+
+
+def test_a_small_xi_gives_the_exact_virtual_direction_a_large_one_does_not(smooth, batch) -> None:
+    x, _ = batch
+    start = torch.randn_like(x)
+    exact = virtual_adversarial_direction(smooth, x, start, 1)
+    near = virtual_adversarial_direction(smooth, x, start, 1, xi=1e-5)
+    torch.testing.assert_close(near, exact, rtol=0, atol=1e-3)
+    far = virtual_adversarial_direction(smooth, x, start, 1, xi=10.0)
+    assert (far * exact).flatten(1).sum(1).abs().mean() < 0.95
+    unit = torch.ones(len(x), dtype=x.dtype)
+    torch.testing.assert_close(far.flatten(1).norm(dim=1), unit)
+    # the gradient itself against its definition, differenced in float64
+    moved, eps = x + 0.5 * start, 1e-6
+
+    def cost(shift: torch.Tensor) -> torch.Tensor:
+        return divergence(smooth(x), smooth(moved + shift))
+
+    slope = (divergence_gradient(smooth, x, moved) * start).flatten(1).sum(1)
+    torch.testing.assert_close(
+        slope, (cost(eps * start) - cost(-eps * start)) / (2 * eps), rtol=1e-5, atol=1e-8
+    )
 
 
 def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, batch) -> None:

@@ -8,6 +8,9 @@ is the dominant eigenvector of its Hessian. That Hessian is exactly
 since the term with the logits' own second derivative is multiplied by ∂D/∂logits = 0. One step of
 the power iteration, d ← H d / ‖H d‖, is therefore one forward-mode and one reverse-mode derivative:
 nothing is differenced, and no step size ξ has to be chosen.
+
+At a finite ξ the same step is d ← ∇ᵣ D(r) at r = ξ d, which for ξ → 0 is the one above. A large one
+looks where the prediction has changed already, and not at the example: a different direction.
 """
 
 import warnings
@@ -40,8 +43,26 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
     return product.detach()
 
 
+def divergence_gradient(model: nn.Module, images: Tensor, moved: Tensor) -> Tensor:
+    """∇ᵣ KL(p(x) ‖ p(x + r)) at x + r = moved: images and moved (batch, *shape) to the same shape.
+
+    The model is differentiated in the mode it is in.
+    """
+    with torch.no_grad():
+        here = model(images)
+    with torch.enable_grad():
+        x = moved.detach().clone().requires_grad_(True)
+        (slope,) = torch.autograd.grad(divergence(here, model(x)).sum(), x)
+    return slope
+
+
 def virtual_adversarial_direction(
-    model: nn.Module, images: Tensor, start: Tensor, iterations: int, norm: NormName = "l2"
+    model: nn.Module,
+    images: Tensor,
+    start: Tensor,
+    iterations: int,
+    norm: NormName = "l2",
+    xi: float | None = None,
 ) -> Tensor:
     """The direction of unit `norm` in which the prediction changes fastest, (batch, *shape).
 
@@ -51,6 +72,8 @@ def virtual_adversarial_direction(
         start: first directions, shaped like images; their length does not matter.
         iterations: steps of the power iteration.
         norm: in the max norm each step is d ← sign(H d), which never lowers dᵀ H d either.
+        xi: the distance from the images, in `norm`, at which the divergence is differentiated; None
+            for the limit of none, the Hessian at the images themselves.
 
     An example whose H d vanishes keeps its last direction; that does not touch the others.
     """
@@ -58,7 +81,10 @@ def virtual_adversarial_direction(
     require_gradient(model)
     with evaluating(model):
         for _ in range(iterations):
-            product = hessian_product(model, images, direction)
+            if xi is None:
+                product = hessian_product(model, images, direction)
+            else:
+                product = divergence_gradient(model, images, images + xi * direction)
             gone = norms.vanished(product).view(-1, *[1] * (images.dim() - 1))
             direction = torch.where(gone, direction, norms.steepest(product, norm))
     return direction

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from advx.attacks.objectives import hard_label_cost
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
 from advx.defenses.base import Defense
-from advx.types import NonNegative, PositiveInt
+from advx.types import NonNegative, Positive, PositiveInt
 
 
 class VirtualAdversarial(Defense):
@@ -27,6 +27,9 @@ class VirtualAdversarial(Defense):
         epsilon: L2 length of the perturbation, in the units of the images.
         weight: λ; at 0 only the labelled examples count.
         iterations: steps of the power iteration.
+        xi: the distance at which the power iteration differentiates the divergence; None for the
+            exact second order at the example. With few labels a large one is needed: the exact
+            direction smooths the prediction away (`experiment=virtual_adversarial_training`).
     """
 
     uses_unlabelled = True
@@ -37,10 +40,12 @@ class VirtualAdversarial(Defense):
         epsilon: NonNegative = 2.0,
         weight: NonNegative = 1.0,
         iterations: PositiveInt = 1,
+        xi: Positive | None = None,
     ) -> None:
         self.epsilon = epsilon
         self.weight = weight
         self.iterations = iterations
+        self.xi = xi
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
         """J, the labelled part of the cost: logits, labels (batch,) to (batch,)."""
@@ -49,7 +54,7 @@ class VirtualAdversarial(Defense):
     def smoothness(self, model: nn.Module, images: Tensor) -> Tensor:
         """Mean KL between the predictions for the images and for their perturbed versions."""
         direction = virtual_adversarial_direction(
-            model, images, torch.randn_like(images), self.iterations
+            model, images, torch.randn_like(images), self.iterations, xi=self.xi
         )
         with frozen_statistics(model):
             with torch.no_grad():
