@@ -65,7 +65,8 @@ def main(
             for row, node in attacks.items():
                 found = successes_and_sizes(run, network, row, node, examples)
                 for metric, unit in UNITS.items():
-                    run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
+                    if metric in found or not found:  # without a success there is no size
+                        run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
                 cost = forward_equivalents(run, network, node, counted)
                 run.record(row, "forward_equivalents", cost, seed=seed, unit="forward passes")
             rate = every_class(run, network, attacks["jsma"], examples)
@@ -106,16 +107,21 @@ def successes_and_sizes(
         l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
         changed = 100 * (away != 0).flatten(1).double().mean(1)
         moved = won & (linf > 0)  # what is wrong already needs no perturbation
-        return {
+        figures = {
             "success_rate": 100 * won.double().mean().item(),
-            "mean_l2": _mean(l2[moved]),
-            "median_l2": _median(l2[moved]),
-            "mean_linf": _mean(linf[moved]),
-            "median_linf": _median(linf[moved]),
-            "mean_l0": _mean(changed[moved]),
-            "distortion": _mean(l2[moved] / math.sqrt(away[0].numel())),
             "median_smallest": linf.where(won, torch.inf).median().item(),
         }
+        if moved.any():
+            l2, linf, changed = l2[moved].double(), linf[moved].double(), changed[moved]
+            figures |= {
+                "mean_l2": l2.mean().item(),
+                "median_l2": l2.median().item(),
+                "mean_linf": linf.mean().item(),
+                "median_linf": linf.median().item(),
+                "mean_l0": changed.mean().item(),
+                "distortion": l2.mean().item() / math.sqrt(away[0].numel()),
+            }
+        return figures
 
     content = {"models": [run.key(network)], "attack": node, "of": "successes and sizes"}
     return run.measured(content, measure, examples, missing={})
@@ -179,11 +185,3 @@ def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None
     said = {row: predictions(module, images) for row, images in pictures.items()}
     gallery(run.folder, "attack_comparison", pictures, said, run.data.test.labels[shown],
             title=run.heading())  # fmt: skip
-
-
-def _mean(values: Tensor) -> float:
-    return values.double().mean().item() if len(values) else math.nan
-
-
-def _median(values: Tensor) -> float:
-    return values.double().median().item() if len(values) else math.nan

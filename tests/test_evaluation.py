@@ -14,6 +14,7 @@ from advx.evaluation.singular_values import jacobian_singular_values
 from advx.evaluation.slopes import input_slope, margins, vanished_share, weight_norm
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import guides, mean_confidence_on_mistakes, target_classes
+from advx.experiments.same_mistake import by_chance
 from advx.figures.curves import Curve, Mark, Panel, error_figure
 
 
@@ -118,3 +119,24 @@ def test_guides_are_of_the_class_asked_for() -> None:
     assert torch.equal(labels[places], aims)
     assert len(places.unique()) > 20
     assert torch.equal(guides(labels, torch.full_like(labels, 7)), torch.arange(60))
+
+
+def test_agreement_by_chance_is_that_of_independent_draws() -> None:
+    labels = torch.randint(0, 3, (400,))
+    first, second = torch.randint(0, 4, (400,)), (labels + torch.randint(1, 3, (400,))) % 4
+    expected = 0.0
+    for label in range(3):
+        mine = labels == label
+        shares = [torch.bincount(said[mine], minlength=4) / mine.sum() for said in (first, second)]
+        expected += (mine.sum() / 400 * (shares[0] * shares[1]).sum()).item()
+    assert by_chance(first, second, labels, 4) == pytest.approx(expected)
+    # drawing anew within each label leaves it as it is and gives it on average
+    drawn = [
+        sum(
+            (first[labels == k][torch.randperm(int((labels == k).sum()))] == second[labels == k])
+            .double().sum().item()
+            for k in range(3)
+        ) / 400
+        for _ in range(300)
+    ]  # fmt: skip
+    assert sum(drawn) / 300 == pytest.approx(expected, abs=0.01)

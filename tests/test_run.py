@@ -36,6 +36,8 @@ FIGURES = {
     "defenses": "defenses",
     "virtual_adversarial_training": "virtual_adversarial_training",
     "attack_comparison": "attack_comparison",
+    "same_mistake": "same_mistake",
+    "rubbish": "rubbish",
 }
 
 

@@ -1,0 +1,105 @@
+"""Do different models make the same mistake? Section 1.2.3.
+
+    advx run experiment=same_mistake                  # digits that ship with a package
+    advx run experiment=same_mistake scale=chapter    # MNIST
+
+The procedure: craft on the maxout network with the fast gradient sign method, show the examples to
+the others, and keep those that both get wrong: how often do both say the same wrong class? Beside
+it what chance would give, if each model drew its wrong class from its own frequencies for the
+digit's true class.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.evaluation.transfer import predictions
+from advx.figures.curves import Curve, Panel, error_figure
+from advx.run import Run
+from advx.types import NonNegative
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    crafting: str,
+    fgsm: dict[str, Any],
+    epsilons: list[NonNegative],
+) -> None:
+    """Agreement of every model with the crafting model on the examples that both get wrong.
+
+    Args:
+        run: the run to measure on.
+        models: the crafting model and the others, by name.
+        crafting: the name of the model that the examples are crafted on.
+        fgsm: the attack's node.
+        epsilons: sizes of the perturbation.
+    """
+    others = [name for name in models if name != crafting]
+    curves: dict[str, list[float]] = {}
+    with run.progress(models=len(models) * len(run.seeds)):
+        for seed in run.seeds:
+            for epsilon in epsilons:
+                for name in others:
+                    row, at = f"{crafting} -> {name}", f"@{epsilon:g}"
+                    found = agreement(run, crafting, name, seed, fgsm | {"epsilon": epsilon})
+                    n = int(found.get("both_wrong", 0))
+                    known = {"seed": seed, "n": len(run.data.test)}
+                    share = 100 * n / len(run.data.test) if found else math.nan
+                    run.record(row, f"both_wrong{at}", share, **known)
+                    for metric in ("same_class", "same_class_by_chance"):
+                        if n or not found:  # without a common mistake there is no such figure
+                            value = found.get(metric, math.nan)
+                            run.record(row, metric + at, value, seed=seed, n=max(n, 1))
+                    if seed == run.seeds[0]:
+                        curves.setdefault(name, []).append(found.get("same_class", math.nan))
+                        curves.setdefault(f"{name}, chance", []).append(
+                            found.get("same_class_by_chance", math.nan)
+                        )
+    drawn = [Curve(label, epsilons, values, index // 2, index % 2)
+             for index, (label, values) in enumerate(curves.items())]  # fmt: skip
+    panel = Panel("same wrong class, where both are wrong", drawn)
+    error_figure(run.folder, "same_mistake", [panel], title=run.heading())
+    run.finish()
+
+
+def agreement(
+    run: Run, crafting: str, other: str, seed: int, attack: dict[str, Any]
+) -> dict[str, float]:
+    """How often both say the same wrong class, in percent of the examples both get wrong; kept."""
+    source, victim = run.recipe(crafting, seed), run.recipe(other, seed)
+
+    def measure() -> dict[str, float]:
+        crafted = run.crafted(attack, source)
+        first = predictions(run.trained(source).module, crafted.images)
+        second = predictions(run.trained(victim).module, crafted.images)
+        both = (first != crafted.labels) & (second != crafted.labels)
+        first, second, labels = first[both], second[both], crafted.labels[both]
+        found = {"both_wrong": float(both.sum())}
+        if found["both_wrong"]:
+            found["same_class"] = 100 * (first == second).double().mean().item()
+            found["same_class_by_chance"] = 100 * by_chance(first, second, labels, run.data.classes)
+        return found
+
+    content = {"models": [run.key(source), run.key(victim)], "attack": attack, "of": "agreement"}
+    return run.measured(content, measure, missing={})
+
+
+def by_chance(first: Tensor, second: Tensor, labels: Tensor, classes: int) -> float:
+    """Expected agreement of two independent draws with each model's frequencies for each label.
+
+    Args:
+        first: one model's classes, (n,) int64.
+        second: the other's, (n,) int64.
+        labels: the true classes, (n,) int64.
+        classes: number of classes.
+    """
+    one, other = (
+        torch.bincount(labels * classes + said, minlength=classes**2).view(classes, classes)
+        for said in (first, second)
+    )
+    count = one.sum(1).double()  # examples of each label
+    same = (one * other).sum(1) / count.clamp(min=1).square()
+    return ((count * same).sum() / count.sum()).item()
