@@ -20,10 +20,10 @@ COMPLETION = r"""
 _advx() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run list doctor report store completion" -- "$word"))
-  elif [ "${COMP_WORDS[1]}" = run ]; then
+    COMPREPLY=($(compgen -W "run attack list doctor report store completion" -- "$word"))
+  elif [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = attack ]; then
     local choices
-    choices=$(COMP_LINE="advx ${COMP_LINE#*run }" advx run -sc query=bash 2>/dev/null)
+    choices=$(COMP_LINE="advx ${COMP_LINE#* * }" advx run -sc query=bash 2>/dev/null)
     COMPREPLY=($(compgen -o nospace -W "$choices" -- "$word"))
   elif [ "${COMP_WORDS[1]}" = store ]; then
     COMPREPLY=($(compgen -W "ls verify prune" -- "$word"))
@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"advx {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
+    verbs.add_parser("attack", help="run experiment=attack: your own model and images",
+                     add_help=False)  # fmt: skip
     verbs.add_parser("list", help="experiments, and the choices of every group")
     verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
     report = verbs.add_parser("report", help="one table over the latest runs")
@@ -55,6 +57,8 @@ def main() -> None:
     completion.add_argument("shell", choices=["bash", "zsh"])
     if sys.argv[1:2] == ["run"]:
         sys.exit(_guarded(sys.argv[2:]))
+    if sys.argv[1:2] == ["attack"]:
+        sys.exit(_guarded(["experiment=attack", *sys.argv[2:]]))
     try:
         status = _dispatch(parser.parse_args())
         sys.stdout.flush()

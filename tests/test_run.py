@@ -38,6 +38,7 @@ FIGURES = {
     "attack_comparison": "attack_comparison",
     "same_mistake": "same_mistake",
     "rubbish": "rubbish",
+    "attack": "attack",
 }
 
 

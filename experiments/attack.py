@@ -1,0 +1,118 @@
+"""Attack a model of your own on images of your own, and keep the adversarial examples.
+
+    advx attack model@crafting=custom crafting._target_=my_module.MyNet \\
+        crafting.weights=my_weights.pt dataset=images dataset.path=my_images.npz \\
+        attack=pgd attack.epsilon=0.1 attack.clip=[0,1]
+
+Without them: a maxout network, trained here, on digits. The adversarial examples lie in
+`adversarial.npz` as they are, and in `adversarial/` as pictures, rounded to 8 bits.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from advx.attacks import norms
+from advx.attacks.gradient import evaluating
+from advx.data.dataset import one_of_each_class
+from advx.errors import ConfigError
+from advx.evaluation.transfer import predictions
+from advx.figures.gallery import gallery
+from advx.run import Run
+from advx.types import NonNegativeInt, PositiveInt
+
+
+def main(
+    run: Run,
+    crafting: dict[str, Any],
+    attack: dict[str, Any],
+    examples: PositiveInt | None,
+    pictures: NonNegativeInt,
+    figure_examples: PositiveInt,
+) -> None:
+    """One row: errors before and after, and how far the images were moved.
+
+    Args:
+        run: the run to measure on.
+        crafting: the model that is attacked.
+        attack: the attack.
+        examples: images attacked, evenly spaced; None for all.
+        pictures: adversarial examples written as PNG files, at most.
+        figure_examples: images in the figure.
+    """
+    seed = run.seeds[0]
+    network = run.recipe(crafting, seed, path="crafting")
+    if network.random and len(run.data.train) == 0:
+        raise ConfigError(
+            f"crafting.weights=null: dataset={run.data.name} has nothing to train on; name a "
+            "state_dict saved with torch.save"
+        )
+    search = run.attack(attack, network)
+    with run.progress(models=1):
+        module = run.trained(network).module
+    clean = run.tested(examples)
+    refuse_probabilities(module, clean.images)
+    crafted = run.crafted(attack, network, examples=examples)
+    before, after = predictions(module, clean.images), predictions(module, crafted.images)
+    row = crafting["name"]
+    known: dict[str, Any] = {"seed": seed if network.random else None, "n": len(clean)}
+    for metric, said in (("clean_error_rate", before), ("error_rate", after)):
+        wrong = 100 * (said != clean.labels).double().mean().item()
+        run.record(row, metric, wrong, **known)
+    if run.aims(search) is not None:
+        reached = after == run.target_classes[run.data.test.spaced(len(clean))]
+        run.record(row, "targeted_success_rate", 100 * reached.double().mean().item(), **known)
+    away = crafted.images - clean.images
+    for norm in ("linf", "l2"):
+        size = norms.length(away, norm).double().mean().item()  # type: ignore[arg-type]
+        run.record(row, f"mean_{norm}", size, unit=f"{norm} norm", **known)
+    changed = 100 * (away != 0).flatten(1).double().mean().item()
+    run.record(row, "mean_l0", changed, unit="percent of pixels", **known)
+    keep(run, crafted.images, clean.images, clean.labels, before, after, pictures)
+    shown = one_of_each_class(clean.labels, min(figure_examples, len(clean)))
+    gallery(
+        run.folder, "attack", {"clean": clean.images[shown], "adversarial": crafted.images[shown]},
+        {"clean": before[shown], "adversarial": after[shown]}, clean.labels[shown],
+        title=run.heading(),
+    )  # fmt: skip
+    run.finish()
+
+
+def refuse_probabilities(module: nn.Module, images: Tensor) -> None:
+    """Attacks need logits: say so where a model returns what a softmax returns.
+
+    Raises:
+        ConfigError: its outputs are not negative and sum to 1, for every image.
+    """
+    with torch.no_grad(), evaluating(module):
+        outputs = module(images[:100])
+    if (outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-4).all():
+        raise ConfigError(
+            "crafting: the model returns probabilities; logits are needed, so leave out its last "
+            "softmax"
+        )
+
+
+def keep(
+    run: Run, adversarial: Tensor, images: Tensor, labels: Tensor, before: Tensor, after: Tensor,
+    pictures: int,
+) -> None:  # fmt: skip
+    """Write `adversarial.npz` and `adversarial/…png` into the run's folder."""
+    arrays = {
+        "images": images, "adversarial": adversarial, "labels": labels,
+        "clean_prediction": before, "prediction": after,
+    }  # fmt: skip
+    np.savez_compressed(
+        run.folder / "adversarial.npz",
+        **{name: array.cpu().numpy() for name, array in arrays.items()},
+    )  # type: ignore[arg-type]
+    folder = run.folder / "adversarial"
+    folder.mkdir(exist_ok=True)
+    grey = adversarial[:pictures].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    for place, image in enumerate(grey):
+        shown = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        name = f"{place:05d}_label{labels[place]}_said{after[place]}.png"
+        Image.fromarray(shown).save(folder / name)

@@ -1,0 +1,184 @@
+"""`advx attack`: a model and images of the user's own."""
+
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from advx.config.compose import composed
+from advx.data.images import load
+from advx.errors import AdvxError, DataError
+from advx.run import Run, check
+
+MODULE = """
+from torch import nn
+
+class MyNet(nn.Module):
+    def __init__(self, hidden=20, probabilities=False, cut=False):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(64, hidden), nn.ReLU(), nn.Dropout(0.5))
+        self.head = nn.Linear(hidden, 3)
+        self.probabilities, self.cut = probabilities, cut
+
+    def forward(self, x):
+        z = self.head(self.body(x))
+        z = z.detach() if self.cut else z
+        return z.softmax(1) if self.probabilities else z
+"""
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+
+
+@pytest.fixture
+def mine(tmp_path, pixels, monkeypatch) -> list[str]:
+    """Overrides that name a module, its weights and a file of images in `tmp_path`."""
+    (tmp_path / "my_own_module.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    torch.manual_seed(0)
+    import my_own_module
+
+    torch.save(my_own_module.MyNet().state_dict(), tmp_path / "weights.pt")
+    np.savez(tmp_path / "mine.npz", images=pixels, labels=np.arange(30) % 3)
+    return [
+        "experiment=attack", "model@crafting=custom", "crafting._target_=my_own_module.MyNet",
+        f"crafting.weights={tmp_path / 'weights.pt'}", "dataset=images",
+        f"dataset.path={tmp_path / 'mine.npz'}", "dataset.classes=3", "attack.epsilon=0.1",
+        "attack.steps=10", "attack.clip=[0,1]", f"store={tmp_path / 'store'}",
+    ]  # fmt: skip
+
+
+def attacked(folder: Path, overrides: list[str]) -> Run:
+    config, main = composed(overrides)
+    check(config, main)
+    out = folder / "out"
+    out.mkdir()
+    run = Run(config, out, "advx attack")
+    run.check_models()
+    own = list(inspect.signature(main).parameters)[1:]
+    main(run, **{key: config[key] for key in own})
+    return run
+
+
+def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, mine, pixels) -> None:
+    run = attacked(tmp_path, mine)
+    kept = np.load(run.folder / "adversarial.npz")
+    np.testing.assert_allclose(kept["images"][:, 0], pixels / 255, atol=1e-6)
+    moved = np.abs(kept["adversarial"] - kept["images"])
+    assert moved.max() == pytest.approx(0.1, abs=1e-6)
+    model = run.trained(run.recipe(run.config["crafting"], 0, path="crafting")).module
+    said = model(torch.from_numpy(kept["adversarial"])).argmax(1).numpy()
+    assert np.array_equal(said, kept["prediction"])
+    found = {r.metric: r.value for r in run.results.rows}
+    assert found["error_rate"] == pytest.approx(100 * np.mean(said != kept["labels"]))
+    assert found["error_rate"] > found["clean_error_rate"]
+    assert found["mean_linf"] == pytest.approx(moved.max((1, 2, 3)).mean(), abs=1e-6)
+    files = sorted((run.folder / "adversarial").iterdir())
+    assert len(files) == 30
+    grey = np.asarray(Image.open(files[7]))
+    np.testing.assert_allclose(grey / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
+    assert f"label{kept['labels'][7]}_said{said[7]}" in files[7].name
+    assert (run.folder / "attack.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["crafting.weights=null"], r"crafting.weights=null: dataset=images has nothing to train"),
+        (["dataset.classes=2"], r"label 2 of image 2 is not one of 0 … 1"),
+        (["dataset.classes=4"], r"crafting does not fit .* \(2, 4\) is needed"),
+        (["+crafting.probabilities=true"], r"probabilities; logits are needed"),
+        (["+crafting.cut=true"], r"MyNet's logits carry no gradient"),
+        (["dataset.path=nowhere"], r"dataset.path=nowhere: no such folder or .npz file"),
+    ],
+)
+def test_what_cannot_be_attacked_is_said_in_one_line(tmp_path, mine, change, message) -> None:
+    with pytest.raises(AdvxError, match=message) as caught:
+        attacked(tmp_path, mine + change)
+    assert "\n" not in str(caught.value)
+
+
+def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
+    labels = np.sort(np.arange(30) % 3)
+    colour = np.stack([pixels, 255 - pixels, pixels], 1)
+    for name, images in {
+        "grey": pixels, "first": colour, "last": colour.transpose(0, 2, 3, 1),
+        "float": (colour / 255).astype(np.float64),
+    }.items():  # fmt: skip
+        np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
+    first = load(path=str(tmp_path / "first.npz"), class_count=3)
+    assert first.input_shape == (3, 8, 8)
+    for name in ("last", "float"):
+        again = load(path=str(tmp_path / f"{name}.npz"), class_count=3)
+        torch.testing.assert_close(again.test.images, first.test.images)
+    assert load(path=str(tmp_path / "grey.npz"), class_count=3).input_shape == (1, 8, 8)
+    for kind, images in (("numbers", pixels), ("names", colour.transpose(0, 2, 3, 1))):
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            name = str(label) if kind == "numbers" else "abc"[label]
+            folder = tmp_path / kind / name
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{place:02d}.png")
+    found = load(path=str(tmp_path / "names"), class_count=3).test
+    assert torch.equal(found.labels, torch.from_numpy(labels))
+    torch.testing.assert_close(found.images, first.test.images)
+    assert load(path=str(tmp_path / "numbers"), class_count=3).input_shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((2, 8, 8))}, "no array 'labels' in it, only images"),
+        (
+            {"images": np.full((2, 8, 8), 200.0), "labels": np.zeros(2, int)},
+            r"pixels from 200 to 200; \[0, 1\] is needed; store them in 8 bits or divide",
+        ),
+        (
+            {"images": np.full((2, 8, 8), -0.5), "labels": np.zeros(2, int)},
+            r"pixels from -0.5 to -0.5; \[0, 1\] is needed$",
+        ),
+        (
+            {"images": np.array([np.zeros((8, 8)), np.full((8, 8), np.nan)]), "labels": [0, 0]},
+            "image 1 has pixels that are no numbers",
+        ),
+        ({"images": np.zeros((2, 8)), "labels": [0, 0]}, r"images of shape \(2, 8\); valid"),
+        ({"images": np.zeros((2, 8, 8)), "labels": [0, 0, 0]}, r"labels of shape \(3,\)"),
+        ({"images": np.zeros((2, 8, 8)), "labels": [0.0, 1.0]}, "type float64"),
+        ({"images": np.zeros((2, 8, 8)), "labels": [0, -1]}, "label -1 of image 1"),
+        ({"images": np.zeros((0, 8, 8)), "labels": np.zeros(0, int)}, "no images in it"),
+    ],
+)
+def test_bad_arrays_are_named(tmp_path, arrays, message) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load(path=str(tmp_path / "bad.npz"))
+
+
+def test_bad_folders_are_named(tmp_path) -> None:
+    with pytest.raises(DataError, match="no subfolders; one a class"):
+        load(path=str(tmp_path))
+    (tmp_path / "0").mkdir()
+    with pytest.raises(DataError, match="no pictures in its subfolders"):
+        load(path=str(tmp_path))
+    (tmp_path / "0" / "a.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"a.png cannot be read"):
+        load(path=str(tmp_path))
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "0" / "a.png")
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save(tmp_path / "0" / "b.png")
+    with pytest.raises(DataError, match=r"b.png has shape \(9, 8\), the ones before \(8, 8\)"):
+        load(path=str(tmp_path))
+
+
+def test_a_model_left_in_training_mode_is_attacked_without_its_dropout() -> None:
+    from advx.attacks.pgd import PGD
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.Dropout(0.5), nn.Linear(20, 3))
+    x, y = torch.rand(8, 1, 8, 8), torch.arange(8) % 3
+    attack = PGD(epsilon=0.1, steps=5)
+    assert torch.equal(attack(model, x, y), attack(model, x, y))
+    assert model.training
