@@ -221,6 +221,14 @@ def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:
     assert ((masked(best).argmax(1) != y) == (fell >= 0)).all()
 
 
+def test_strongest_does_not_search_a_ball_of_one_point(network, batch) -> None:
+    x, y = batch
+    _, fell = Strongest(epsilon=0.0).traced(network, x, y)
+    assert torch.equal(fell == STAGES.index("clean"), network(x).argmax(1) != y)
+    assert ((fell == STAGES.index("clean")) | (fell == -1)).all()
+    assert not Strongest(epsilon=0.0).attacks
+
+
 def test_strongest_is_never_below_any_of_its_attacks(network, batch) -> None:
     x, _ = batch
     y = network(x).argmax(1)

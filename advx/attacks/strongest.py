@@ -78,6 +78,8 @@ class Strongest:
             self.attacks["restarts"] = PGD(**climb, restarts=restarts)
         if queries and searched:
             self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
+        if epsilon == 0:
+            self.attacks.clear()  # the ball is a point: only clean mistakes are left to find
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Adversarial images (n, *shape) for images (n, *shape) and labels (n,)."""
