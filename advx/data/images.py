@@ -107,7 +107,8 @@ def _from_folder(path: Path) -> tuple[Tensor, Tensor]:
     if not folders:
         raise DataError(f"dataset.path={path}: no subfolders; one a class is needed, e.g. {path}/0")
     numbered = all(p.name.isdigit() for p in folders)
-    pictures, labels = [], []
+    pictures: list[np.ndarray] = []
+    labels: list[int] = []
     for place, folder in enumerate(folders):
         for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in KINDS):
             try:
