@@ -1,5 +1,7 @@
 """Section 1.2.4's attacks against closed forms, brute force and independent implementations."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,17 @@ def test_lbfgs_is_as_good_as_scipys(digits) -> None:
     assert theirs.isfinite().sum() >= 48
     assert won[theirs.isfinite()].all()
     assert (ours <= 1.02 * theirs)[theirs.isfinite()].double().mean() >= 0.95
+
+
+def test_lbfgs_keeps_the_nearest_of_all_points_it_visits(digits) -> None:
+    model, images = digits
+    images = images[:12]
+    aims = (model(images).argmax(1) + 1) % 10
+    lengths = [
+        norms.length(LBFGS(searches=n)(model, images, aims) - images, "l2") for n in range(3, 8)
+    ]
+    for fewer, more in itertools.pairwise(lengths):
+        assert (more <= fewer + 1e-12).all()
 
 
 def test_lbfgs_leaves_what_it_cannot_reach_as_it_was(images) -> None:

@@ -15,6 +15,7 @@ from advx.attacks.objectives import cross_entropy
 from advx.config.compose import composed
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import guides, target_classes
+from advx.experiments.virtual_adversarial_training import choose
 from advx.listing import choices
 from advx.run import Run, check
 
@@ -251,3 +252,16 @@ def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     network = run.recipe("maxout", 0)
     wrong = run.error_rate(network, config["attacks"]["fgsm"], examples=20)
     assert found["fgsm", "success_rate"] == wrong
+
+
+def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=virtual_adversarial_training")
+    offered = [{"epsilon": e, "xi": xi} for e in (0.5, 1.5) for xi in (None, 10.0)]
+    networks = [run.recipe("relu_batch_norm", 0, defense=config["virtual"] | c) for c in offered]
+    errors = dict(zip(map(id, networks), (21.4, math.nan, 3.4, 3.4), strict=True))
+    run.validation_error = lambda network: errors[id(network)]  # type: ignore[method-assign]
+    assert choose(run, offered, networks) == {"epsilon": 1.5, "xi": None}
+    kept = {r.row: r.value for r in run.results.rows}
+    assert kept["length 0.5, exact"] == 21.4
+    assert math.isnan(kept["length 0.5, xi 10"])
+    assert kept["length 1.5, xi 10"] == 3.4

@@ -64,12 +64,17 @@ def _noted(summary: pd.DataFrame) -> str:
 def _measured(summary: pd.DataFrame) -> pd.DataFrame:
     """The mean and the interval as short text."""
     table = summary.copy()
-    table["measured"] = table["mean"].map("{:.2f}".format)
+    table["measured"] = [_short(*pair) for pair in zip(table["mean"], table.unit, strict=True)]
     table["interval"] = [
-        f"{low:.2f} – {high:.2f}" if low == low else ""
-        for low, high in zip(table.low, table.high, strict=True)
+        f"{_short(low, unit)} – {_short(high, unit)}" if low == low else ""
+        for low, high, unit in zip(table.low, table.high, table.unit, strict=True)
     ]
     return table
+
+
+def _short(value: float, unit: str) -> str:
+    """Percentages and points to two decimals; sizes, which may be small, to four digits."""
+    return f"{value:.2f}" if unit in ("percent", "points") else f"{value:.4g}"
 
 
 def _others(summary: pd.DataFrame, listed: list[str]) -> str:
@@ -89,8 +94,9 @@ def _others(summary: pd.DataFrame, listed: list[str]) -> str:
         for metric, unit in zip(others.metric, others.unit, strict=True)
     ]
     index, columns = ("metric", "row") if others.row.nunique() <= 4 else ("row", "metric")
-    wide = others.pivot_table("mean", index, columns, sort=False)
-    wide = wide.map(lambda value: f"{value:.2f}" if value == value else "").reset_index()
+    others["mean"] = [_short(*pair) for pair in zip(others["mean"], others.unit, strict=True)]
+    wide = others.pivot_table("mean", index, columns, aggfunc="first", sort=False)
+    wide = wide.fillna("").reset_index()
     return (
         _markdown(wide)
         + "\n\nMeans, in percent unless a unit is given; in brackets the number of seeds."
