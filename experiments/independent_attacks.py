@@ -20,7 +20,7 @@ from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.transfer import BATCH, error_rate
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.obtain import Recipe, needed
 from advx.types import Positive, PositiveInt
 
 
@@ -28,6 +28,8 @@ def main(
     run: Run,
     models: dict[str, Any],
     defenses: dict[str, Any],
+    first_seed_defenses: dict[str, Any],
+    autoencoder_trainer: dict[str, Any],
     strongest: dict[str, Any],
     epsilons: list[Positive],
     examples: PositiveInt,
@@ -39,7 +41,9 @@ def main(
     Args:
         run: the run to measure on.
         models: the bag with the one network.
-        defenses: the defences, by name.
+        defenses: the defences attacked with every seed, by name.
+        first_seed_defenses: those attacked with the first seed alone.
+        autoencoder_trainer: the trainer of `denoising_autoencoder`.
         strongest: our attack's node, clipped to [0, 1].
         epsilons: sizes of the perturbation, in the max norm.
         examples: test examples attacked.
@@ -62,24 +66,28 @@ def main(
     (name,) = models
     examples = min(examples, len(run.data.test))
     others = {"foolbox_pgd": foolbox_pgd} | ({"autoattack": auto_attack} if autoattack else {})
-    with run.progress(models=len(run.seeds) * len(defenses)):
-        for seed in run.seeds:
-            for row, defense in defenses.items():
-                network = run.recipe(name, seed, defense=defense)
-                known = {"seed": seed, "n": examples}
-                for epsilon in epsilons:
-                    node = strongest | {"epsilon": epsilon}
-                    ours = run.broken_by(network, node, examples)["all"]
-                    run.record(row, f"strongest_error_rate@{epsilon:g}", ours, **known)
-                    rates = []
-                    for library, attack in others.items():
-                        theirs = measured(run, network, library, attack, epsilon, examples,
-                                          foolbox_steps)  # fmt: skip
-                        run.record(row, f"{library}_error_rate@{epsilon:g}", theirs, **known)
-                        rates.append(theirs)
-                    worst = math.nan if any(map(math.isnan, rates)) else max(rates)
-                    run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,
-                               unit="points")  # fmt: skip
+    special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
+    networks = {
+        (row, seed): run.recipe(name, seed, defense=node, **special.get(row, {}))
+        for seed in run.seeds
+        for row, node in (defenses | (first_seed_defenses if seed == run.seeds[0] else {})).items()
+    }
+    with run.progress(models=sum(1 + len(needed(network)) for network in networks.values())):
+        for (row, seed), network in networks.items():
+            known = {"seed": seed, "n": examples}
+            for epsilon in epsilons:
+                node = strongest | {"epsilon": epsilon}
+                ours = run.broken_by(network, node, examples)["all"]
+                run.record(row, f"strongest_error_rate@{epsilon:g}", ours, **known)
+                rates = []
+                for library, attack in others.items():
+                    theirs = measured(run, network, library, attack, epsilon, examples,
+                                      foolbox_steps)  # fmt: skip
+                    run.record(row, f"{library}_error_rate@{epsilon:g}", theirs, **known)
+                    rates.append(theirs)
+                worst = math.nan if any(map(math.isnan, rates)) else max(rates)
+                run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,
+                           unit="points")  # fmt: skip
     run.finish()
 
 
