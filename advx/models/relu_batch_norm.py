@@ -28,7 +28,7 @@ class BatchNormReLUNetwork(Classifier):
         input_shape: Shape,
         classes: PositiveInt,
         units: tuple[PositiveInt, ...] = (1200, 1200),
-        normalise_output: bool = True,
+        normalise_output: bool = False,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
