@@ -86,11 +86,14 @@ def _others(summary: pd.DataFrame, listed: list[str]) -> str:
     others = others[others.row.isin(others[others.note.isna()].row)]  # the rest stands below
     if others.empty:
         return ""
-    seeds = others.groupby("metric").seeds.max()
+    seeds = {
+        metric: "–".join(f"{count:.0f}" for count in sorted({some.min(), some.max()}))
+        for metric, some in others.groupby("metric").seeds
+    }
     others["metric"] = [
         f"{metric.replace('_', ' ').replace('@', ', ')}"
         + ("" if unit == "percent" else f" [{unit}]")
-        + f" ({seeds[metric]:.0f})"
+        + f" ({seeds[metric]})"
         for metric, unit in zip(others.metric, others.unit, strict=True)
     ]
     index, columns = ("metric", "row") if others.row.nunique() <= 4 else ("row", "metric")
