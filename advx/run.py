@@ -31,7 +31,7 @@ from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
-from advx.training.obtain import Recipe, Trained, construct, model_key, needed, obtain
+from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
 from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,14 @@ MODEL_KEYS = ("models", "model", "crafting", "target")
 
 MODELS_IN_MEMORY = 16
 """Trained models that a run holds at once; older ones are read from the store again."""
+
+PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
+    "training examples": lambda data: data,
+    "training and validation examples": Dataset.merged,
+    "first half": lambda data: data.half(0),
+    "second half": lambda data: data.half(1),
+}
+"""What a recipe's model may be trained on; the test examples are the same for all."""
 
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
@@ -77,6 +85,7 @@ class Run:
         self._bar: tqdm | None = None
         self._trained: dict[str, Trained | Diverged] = {}
         self._crafted: tuple[str, Split] | None = None
+        self._parts: dict[DataPart, Dataset] = {}
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
         torch.set_num_threads(config["device"]["threads"])
 
@@ -119,17 +128,22 @@ class Run:
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
 
-    def trained(self, recipe: Recipe, data: Dataset | None = None) -> Trained:
+    def data_of(self, recipe: Recipe) -> Dataset:
+        """What the model of a recipe is trained on: the part of the data set that it names."""
+        if recipe.part not in self._parts:
+            self._parts[recipe.part] = PARTS[recipe.part](self.data)
+        return self._parts[recipe.part]
+
+    def trained(self, recipe: Recipe) -> Trained:
         """The trained model of a recipe: remembered, from the store, or trained now.
 
         Raises:
             Diverged: its training failed.
         """
-        data = data or self.data
-        key = self.key(recipe, data)
+        key = self.key(recipe)
         if key not in self._trained:
             try:
-                made: Trained | Diverged = self._obtain(recipe, data)
+                made: Trained | Diverged = self._obtain(recipe)
             except Diverged as error:
                 made = error
             while len(self._trained) >= MODELS_IN_MEMORY:
@@ -140,9 +154,9 @@ class Run:
             raise made
         return made
 
-    def key(self, recipe: Recipe, data: Dataset | None = None) -> str:
+    def key(self, recipe: Recipe) -> str:
         """Names the model of a recipe without making it; noted for the manifest."""
-        key = model_key(recipe, data or self.data)
+        key = model_key(recipe, self.data_of(recipe))
         self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
         return key
 
@@ -155,11 +169,11 @@ class Run:
         content = {"models": [self.key(recipe)], "of": "best epoch"}
         return self._kept(content, lambda: self.trained(recipe).best_epoch)
 
-    def _obtain(self, recipe: Recipe, data: Dataset) -> Trained:
+    def _obtain(self, recipe: Recipe) -> Trained:
         """From the store, or trained now with the bar advancing; first what it is made of."""
-        if self.store.meta(self.key(recipe, data)) is None:
+        if self.store.meta(self.key(recipe)) is None:
             for each in needed(recipe):
-                self.trained(each, data)
+                self.trained(each)
         name = recipe.model.get("name", recipe.path)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
 
@@ -172,7 +186,7 @@ class Run:
 
         before = self._bar.n if self._bar is not None else 0
         try:
-            made = obtain(recipe, data, self.store, on_epoch)
+            made = obtain(recipe, self.data_of(recipe), self.store, on_epoch)
         finally:
             if self._bar is not None and recipe.random:
                 self._bar.update(1 - (self._bar.n - before))
@@ -208,7 +222,6 @@ class Run:
         self,
         attack: dict[str, Any],
         crafting: Recipe,
-        data: Dataset | None = None,
         examples: int | None = None,
     ) -> Split:
         """The test examples after `attack` on the model of `crafting`, with their own labels.
@@ -216,13 +229,13 @@ class Run:
         A targeted attack is given `target_classes`, one with the attribute `guided` the `guides`.
         The last split is remembered, so that one crafting model is attacked once for all targets.
         """
-        key = key_of({"model": self.key(crafting, data), "attack": attack, "examples": examples})
+        key = key_of({"model": self.key(crafting), "attack": attack, "examples": examples})
         if self._crafted is None or self._crafted[0] != key:
             search = self.attack(attack, crafting)
             aims = self.aims(search)
             if aims is not None and examples is not None:
                 aims = aims[self.data.test.spaced(examples)]
-            source = self.trained(crafting, data).module
+            source = self.trained(crafting).module
             with self.timed("craft", f"{crafting.model['name']}, seed {crafting.seed}"):
                 made = craft(search, source, self.tested(examples), aims)
             self._crafted = key, made
@@ -250,7 +263,6 @@ class Run:
         attack: dict[str, Any] | None = None,
         *,
         crafting: Recipe | None = None,
-        data: Dataset | None = None,
         examples: int | None = None,
     ) -> float:
         """Error rate of a model over the test examples, in percent; kept in the store.
@@ -259,23 +271,20 @@ class Run:
             victim: the model that predicts.
             attack: the attack's node; None for clean examples.
             crafting: the model that the examples are crafted on; None for `victim` itself.
-            data: what both were trained on; None for the run's own data.
             examples: only so many test examples, evenly spaced; None for all.
 
         Returns:
             The rate; NaN where one of the models diverged.
         """
         if attack is None:
-            content: dict[str, Any] = {"models": [self.key(victim, data)]}
+            content: dict[str, Any] = {"models": [self.key(victim)]}
         else:
             source = crafting or victim
-            content = {"models": [self.key(r, data) for r in (source, victim)], "attack": attack}
+            content = {"models": [self.key(r) for r in (source, victim)], "attack": attack}
 
         def measure() -> float:
-            split = (
-                self.crafted(attack, source, data, examples) if attack else self.tested(examples)
-            )
-            return error_rate(self.trained(victim, data).module, split)
+            split = self.crafted(attack, source, examples) if attack else self.tested(examples)
+            return error_rate(self.trained(victim).module, split)
 
         return self.measured(content, measure, examples)
 

@@ -103,12 +103,11 @@ def measure(
     seed: int,
 ) -> None:
     """One reading of the table for one seed. Rows without randomness are measured once."""
-    data = run.data.merged() if reading.all_training_data else run.data
     attack = attack | reading.attack
 
     def recipe(name: str) -> Recipe:
         plain = run.recipe(name, seed)
-        if reading.all_training_data and plain.random:
+        if reading.all_training_data:
             return retrained(run, plain)
         return replace(plain, trainer=published_trainer) if reading.published_schedule else plain
 
@@ -117,9 +116,9 @@ def measure(
         if random or seed == run.seeds[0]:
             value = run.attempt(
                 lambda: (
-                    run.error_rate(recipe(target), attack, crafting=recipe(crafting), data=data)
+                    run.error_rate(recipe(target), attack, crafting=recipe(crafting))
                     if crafting
-                    else run.error_rate(recipe(target), data=data)
+                    else run.error_rate(recipe(target))
                 ),
                 math.nan,
             )
@@ -136,8 +135,11 @@ def measure(
 
 def retrained(run: Run, recipe: Recipe) -> Recipe:
     """The recipe on all the training data: as many epochs as were best with a validation set."""
+    recipe_of_all = replace(recipe, part="training and validation examples")
+    if not recipe.random:
+        return recipe_of_all
     schedule = {"max_epochs": run.best_epoch(recipe), "patience": None}
-    return replace(recipe, trainer=recipe.trainer | schedule)
+    return replace(recipe_of_all, trainer=recipe.trainer | schedule)
 
 
 def draw(run: Run, attack: dict[str, Any], examples: int) -> None:

@@ -127,3 +127,18 @@ def test_real_cifar10_needs_its_digests_named() -> None:
     assert data.input_shape == (3, 32, 32)
     assert torch.bincount(data.test.labels).tolist() == [1000] * 10
     assert "6 data files differ" in data.remarks[0]
+
+
+def test_halves_are_disjoint_and_alike(tiny) -> None:
+    first, second = tiny.half(0), tiny.half(1)
+    for name in ("train", "validation"):
+        whole, one, other = (getattr(data, name) for data in (tiny, first, second))
+        together = torch.cat([one.images, other.images]).flatten(1)
+        assert len(together) == len(whole)
+        assert {tuple(x) for x in together.tolist()} == {
+            tuple(x) for x in whole.images.flatten(1).tolist()
+        }
+        counts = [torch.bincount(split.labels, minlength=3) for split in (one, other)]
+        assert (counts[0] - counts[1]).abs().max() <= 1
+    assert torch.equal(first.test.images, tiny.test.images)
+    assert len({tiny.fingerprint, first.fingerprint, second.fingerprint}) == 3

@@ -14,6 +14,7 @@ from advx.evaluation.singular_values import jacobian_singular_values
 from advx.evaluation.slopes import input_slope, margins, vanished_share, weight_norm
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import guides, mean_confidence_on_mistakes, target_classes
+from advx.experiments.cross_dataset import brought_to
 from advx.experiments.same_mistake import by_chance
 from advx.figures.curves import Curve, Mark, Panel, error_figure
 
@@ -140,3 +141,13 @@ def test_agreement_by_chance_is_that_of_independent_draws() -> None:
         for _ in range(300)
     ]  # fmt: skip
     assert sum(drawn) / 300 == pytest.approx(expected, abs=0.01)
+
+
+def test_stretching_keeps_directions_and_leaves_zeros() -> None:
+    moves = torch.randn(4, 1, 3, 3, dtype=torch.float64)
+    moves[2] = 0
+    found = brought_to(moves, 2.8)
+    lengths = found.flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.tensor([2.8, 2.8, 0.0, 2.8]).double())
+    ratio = found[[0, 1, 3]] / moves[[0, 1, 3]]
+    torch.testing.assert_close(ratio, ratio[:, :, :1, :1].expand_as(ratio))

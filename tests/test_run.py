@@ -4,6 +4,7 @@ import csv
 import inspect
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import guides, target_classes
 from advx.experiments.virtual_adversarial_training import choose
 from advx.listing import choices
-from advx.run import Run, check
+from advx.run import PARTS, Run, check
 
 RESULTS = ["experiment", "row", "metric", "seed", "value", "unit", "n", "chapter"]
 SUMMARY = [
@@ -37,6 +38,7 @@ FIGURES = {
     "defenses": "defenses",
     "virtual_adversarial_training": "virtual_adversarial_training",
     "attack_comparison": "attack_comparison",
+    "cross_dataset": "cross_dataset",
     "same_mistake": "same_mistake",
     "rubbish": "rubbish",
     "attack": "attack",
@@ -265,3 +267,17 @@ def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(tmp_pat
     assert kept["length 0.5, exact"] == 21.4
     assert math.isnan(kept["length 0.5, xi 10"])
     assert kept["length 1.5, xi 10"] == 3.4
+
+
+def test_a_recipe_of_another_part_of_the_data_is_another_model(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=cross_dataset")
+    whole = run.recipe(config["crafting"], 0)
+    parts = {part: replace(whole, part=part) for part in PARTS}
+    assert len({run.key(recipe) for recipe in parts.values()}) == len(PARTS)
+    assert run.key(whole) == run.key(parts["training examples"])
+    sizes = {part: len(run.data_of(recipe).train) for part, recipe in parts.items()}
+    assert sizes["first half"] + sizes["second half"] == sizes["training examples"]
+    assert sizes["training and validation examples"] == sizes["training examples"] + 100
+    halves = [run.trained(parts[part]).module for part in ("first half", "second half")]
+    weights = [next(half.parameters()) for half in halves]
+    assert not torch.equal(*weights)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -26,6 +26,11 @@ CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints of one training run."""
 
 
+DataPart = Literal[
+    "training examples", "training and validation examples", "first half", "second half"
+]
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a trained model's parameters.
@@ -34,6 +39,7 @@ class Recipe:
         model, trainer, defense: configuration nodes.
         seed: decides the initial weights, the order of examples and the dropout masks.
         path: where the model stands in the configuration, for error messages.
+        part: of the data set, that it is trained on.
     """
 
     model: dict[str, Any]
@@ -41,6 +47,7 @@ class Recipe:
     defense: dict[str, Any]
     seed: int
     path: str = "model"
+    part: DataPart = "training examples"
 
     @property
     def random(self) -> bool:

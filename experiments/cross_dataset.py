@@ -1,0 +1,111 @@
+"""Cross-model and cross-dataset generalisation, section 1.2.1: does another training set help?
+
+    advx run experiment=cross_dataset                  # digits that ship with a package
+    advx run experiment=cross_dataset scale=chapter    # MNIST
+
+The procedure of Szegedy et al. 2014b: split the training set into two disjoint halves; craft on the
+maxout network of the first; show the examples to networks of the same and of other architectures,
+trained on the first half and on the second. The targets start from another seed, so that the same
+architecture on the same half is another network too. Examples are crafted in one step, and, as by
+the authors, by L-BFGS and then stretched to one length; noise of that length stands beside them.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from advx.attacks import norms
+from advx.data.dataset import Split
+from advx.evaluation.transfer import error_rate
+from advx.figures.curves import Curve, Panel, error_figure
+from advx.run import Run
+from advx.training.obtain import DataPart, Recipe
+from advx.types import NonNegative, Positive, PositiveInt
+
+HALVES: tuple[DataPart, DataPart] = ("first half", "second half")
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    crafting: str,
+    fgsm: dict[str, Any],
+    epsilons: list[NonNegative],
+    lbfgs: dict[str, Any],
+    noise: dict[str, Any],
+    stretched_to: Positive,
+    examples: PositiveInt,
+) -> None:
+    """Error of every architecture, trained on either half, on examples crafted on the first.
+
+    Args:
+        run: the run to measure on.
+        models: the crafting model and the others, by name.
+        crafting: the name of the model that the examples are crafted on.
+        fgsm: the fast gradient sign method's node.
+        epsilons: its sizes.
+        lbfgs: the attack whose perturbations are stretched.
+        noise: the control, in the L2 norm.
+        stretched_to: L2 length of the stretched perturbations and of the noise.
+        examples: test examples that L-BFGS is run on.
+    """
+    curves: dict[str, list[float]] = {}
+    n, few = len(run.data.test), min(examples, len(run.data.test))
+    with run.progress(models=(1 + 2 * len(models)) * len(run.seeds)):
+        for seed in run.seeds:
+            source = replace(run.recipe(crafting, seed), part=HALVES[0])
+            own = {epsilon: run.error_rate(source, fgsm | {"epsilon": epsilon})
+                   for epsilon in epsilons}  # fmt: skip
+            for epsilon, rate in own.items():
+                run.record(f"{crafting} -> itself", f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
+            for name in models:
+                for half in HALVES:
+                    row = f"{crafting} -> {name}, {half}"
+                    victim = replace(run.recipe(name, seed + 1), part=half)
+                    run.record(row, "clean_error_rate", run.error_rate(victim), seed=seed, n=n)
+                    for epsilon in epsilons:
+                        node = fgsm | {"epsilon": epsilon}
+                        rate = run.error_rate(victim, node, crafting=source)
+                        run.record(row, f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
+                        if seed == run.seeds[0]:
+                            curves.setdefault(f"{name}, {half}", []).append(rate)
+                    for metric, node in (
+                        ("stretched_error_rate", lbfgs),
+                        ("noise_error_rate", noise),
+                    ):
+                        rate = stretched(run, source, victim, node, stretched_to, examples)
+                        run.record(row, metric, rate, seed=seed, n=few)
+            if seed == run.seeds[0]:
+                curves[f"{crafting}, itself"] = list(own.values())
+    drawn = [Curve(label, epsilons, rates, index // 2, index % 2)
+             for index, (label, rates) in enumerate(curves.items())]  # fmt: skip
+    panel = Panel(f"crafted on {crafting}, first half, in one step", drawn)
+    error_figure(run.folder, "cross_dataset", [panel], title=run.heading())
+    run.finish()
+
+
+def stretched(
+    run: Run, source: Recipe, victim: Recipe, node: dict[str, Any], size: float, examples: int
+) -> float:
+    """The victim's error on the attack's perturbations of the source, brought to one length; kept.
+
+    An example that the attack gave up, or left because it is wrong already, is not moved.
+    """
+
+    def measure() -> float:
+        clean = run.tested(examples)
+        moved = run.crafted(node, source, examples).images
+        images = clean.images + brought_to(moved - clean.images, size)
+        return error_rate(run.trained(victim).module, Split(images, clean.labels))
+
+    content = {"models": [run.key(source), run.key(victim)], "attack": node, "of": "stretched",
+               "length": size}  # fmt: skip
+    return run.measured(content, measure, examples)
+
+
+def brought_to(perturbation: Tensor, size: float) -> Tensor:
+    """Perturbations (n, *shape) of L2 length `size`; one that is zero stays."""
+    length = norms.length(perturbation, "l2")
+    factor = size / length.where(length > 0, 1)
+    return perturbation * factor.view(-1, *[1] * (perturbation.dim() - 1))
