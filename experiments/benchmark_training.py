@@ -130,7 +130,7 @@ def attack_pass(run: Run, name: str, attack: dict[str, Any], batches: Split) -> 
 def attack_nearest_neighbors(attacked: int, remembered: int) -> None:
     """FGSM on smoothed nearest neighbor with images of noise: memory does not depend on them."""
     model = SmoothedNearestNeighbor(input_shape=(1, 28, 28), classes=10)
-    model.remember(torch.rand(remembered, 1, 28, 28), torch.arange(remembered) % 10)
+    model.fit(torch.rand(remembered, 1, 28, 28), torch.arange(remembered) % 10)
     craft(
         FGSM(epsilon=0.25),
         model,

@@ -230,7 +230,7 @@ def test_works_on_images_that_require_a_gradient_and_without_grad_mode(
 def test_refuses_a_model_without_gradient(name, images) -> None:
     case = ATTACKS[name]
     model = NearestNeighbor(input_shape=SHAPE, classes=4)
-    model.remember(images, torch.arange(16) % 4)
+    model.fit(images, torch.arange(16) % 4)
     given = aims(case, model, images)
     with pytest.raises(NoGradientError, match="NearestNeighbor has no gradient"):
         case()(model, images, given)

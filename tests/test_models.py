@@ -26,7 +26,7 @@ def brute_logits(x: torch.Tensor, images: torch.Tensor, labels: torch.Tensor) ->
 @pytest.mark.parametrize("chunk_bytes", [1, 70 * 8 * 4, 2**27])
 def test_smoothed_nearest_neighbor_equals_brute_force(points, chunk_bytes) -> None:
     model = SmoothedNearestNeighbor(input_shape=(1, 3, 3), classes=3, chunk_bytes=chunk_bytes)
-    model.remember(*points)
+    model.fit(*points)
     x = torch.rand(11, 1, 3, 3, dtype=torch.float64)
     shift = x.flatten(1).square().sum(1, keepdim=True)
     torch.testing.assert_close(model(x) - shift, brute_logits(x, *points))
@@ -42,7 +42,7 @@ def test_smoothed_nearest_neighbor_has_no_gradient_where_all_points_are_dark() -
     images, labels = torch.rand(40, 1, 3, 3), torch.arange(40) % 2
     images[:, :, 0, 0] = 0
     model = SmoothedNearestNeighbor(input_shape=(1, 3, 3), classes=2)
-    model.remember(images, labels)
+    model.fit(images, labels)
     gradient = input_gradient(model, torch.rand(9, 1, 3, 3), torch.zeros(9).long(), log_odds)
     assert (gradient[:, 0, 0, 0] == 0).all()
 
@@ -50,7 +50,7 @@ def test_smoothed_nearest_neighbor_has_no_gradient_where_all_points_are_dark() -
 def test_nearest_neighbor_equals_brute_force(points) -> None:
     images, labels = points
     model = NearestNeighbor(input_shape=(1, 3, 3), classes=3, chunk_bytes=2000)
-    model.remember(images, labels)
+    model.fit(images, labels)
     x = torch.rand(50, 1, 3, 3, dtype=torch.float64)
     nearest = torch.cdist(x.flatten(1), images.flatten(1)).argmin(1)
     assert torch.equal(model(x).argmax(1), labels[nearest])
@@ -58,7 +58,7 @@ def test_nearest_neighbor_equals_brute_force(points) -> None:
 
 def test_a_class_without_examples_is_never_predicted(points) -> None:
     model = NearestNeighbor(input_shape=(1, 3, 3), classes=5)
-    model.remember(*points)
+    model.fit(*points)
     assert (model(points[0])[:, 3:] == -torch.inf).all()
 
 

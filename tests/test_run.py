@@ -38,6 +38,7 @@ FIGURES = {
     "defenses": "defenses",
     "virtual_adversarial_training": "virtual_adversarial_training",
     "attack_comparison": "attack_comparison",
+    "black_box": "black_box",
     "cross_dataset": "cross_dataset",
     "same_mistake": "same_mistake",
     "rubbish": "rubbish",

@@ -13,6 +13,9 @@ import matplotlib.pyplot as plt
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Distinguishable with any colour vision (Okabe and Ito 2008); one a model."""
 
+MOST_TICKS = 10
+"""Places of a logarithmic axis that are named one by one; with more, the powers of ten are."""
+
 STYLES = ("-", "--", ":", "-.")
 """One an attack."""
 
@@ -53,6 +56,7 @@ class Panel:
     marks: list[Mark] = field(default_factory=list)
     distributions: dict[str, np.ndarray] = field(default_factory=dict)
     axis: str = "ε (max norm)"
+    height: str = "error rate (%)"
     logarithmic: bool = False
 
 
@@ -110,9 +114,13 @@ def _curves(axis: plt.Axes, panel: Panel) -> None:
             fontsize=7.5, ha="right", va="top", color=COLOURS[mark.colour % len(COLOURS)],
             zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
-    axis.set(xlabel=panel.axis, ylabel="error rate (%)", ylim=(-2, 102))
+    axis.set(xlabel=panel.axis, ylabel=panel.height, ylim=(-2, 102))
     if panel.logarithmic:
         axis.set_xscale("log")
+        places = sorted({place for curve in panel.curves for place in curve.epsilons})
+        if len(places) <= MOST_TICKS:
+            axis.set_xticks(places, [f"{place:,g}" for place in places])
+            axis.minorticks_off()
 
 
 def _distributions(axis: plt.Axes, panel: Panel) -> None:

@@ -23,8 +23,28 @@ class Classifier(nn.Module):
         """Project the parameters back onto their constraint set, in place, after an update."""
 
 
-class Memory(Classifier):
-    """A classifier that is its training set: nothing is learned by gradient descent.
+class Fitted(Classifier):
+    """A classifier made from the training set in one go, without chance and without epochs.
+
+    It is fitted again in every run that needs it: no store holds it.
+
+    Args:
+        input_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
+    """
+
+    def __init__(self, *, input_shape: Shape, classes: PositiveInt) -> None:
+        super().__init__()
+        self.input_shape = tuple(input_shape)
+        self.classes = classes
+
+    def fit(self, images: Tensor, labels: Tensor) -> None:
+        """Take in the training set: images (n, *shape), labels (n,) int64."""
+        raise NotImplementedError
+
+
+class Memory(Fitted):
+    """A classifier that is its training set.
 
     Args:
         input_shape: shape of one image, (channels, height, width).
@@ -38,13 +58,11 @@ class Memory(Classifier):
     def __init__(
         self, *, input_shape: Shape, classes: PositiveInt, chunk_bytes: PositiveInt = 2**27
     ) -> None:
-        super().__init__()
-        self.input_shape = tuple(input_shape)
-        self.classes = classes
+        super().__init__(input_shape=input_shape, classes=classes)
         self.chunk_bytes = chunk_bytes
         self.counts = [0] * classes
 
-    def remember(self, images: Tensor, labels: Tensor) -> None:
+    def fit(self, images: Tensor, labels: Tensor) -> None:
         """Keep the training set: images (n, *shape), labels (n,) int64."""
         order = torch.argsort(labels, stable=True)
         self.counts = torch.bincount(labels, minlength=self.classes).tolist()

@@ -18,7 +18,7 @@ from advx.config.check import check_node
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
-from advx.models.base import Memory
+from advx.models.base import Fitted
 from advx.store.store import Store, key_of
 from advx.training.trainer import RECIPE_VERSION, Progress
 
@@ -53,8 +53,8 @@ class Recipe:
     def random(self) -> bool:
         """Whether another seed would make another model."""
         kind = target(self.model)
-        memory = inspect.isclass(kind) and issubclass(kind, Memory)
-        return not memory and not self.model.get("weights")
+        fitted = inspect.isclass(kind) and issubclass(kind, Fitted)
+        return not fitted and not self.model.get("weights")
 
     def content(self, data: Dataset) -> dict[str, Any]:
         """What the store's key is made of: arguments at their defaults are left out."""
@@ -103,7 +103,7 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
             f"{type(module).__name__}, a torch.nn.Module is needed"
         )
     shape = data.input_shape
-    if isinstance(module, Memory):
+    if isinstance(module, Fitted):
         wanted = tuple(plain(recipe.model).get("input_shape", shape))
         logits_shape = (2, data.classes) if wanted == shape else None
         reason = f"it is for images {wanted}"
@@ -162,8 +162,8 @@ def obtain(
     module = construct(recipe, data)
     device = data.train.images.device
     key = model_key(recipe, data)
-    if isinstance(module, Memory):
-        module.remember(data.train.images, data.train.labels)
+    if isinstance(module, Fitted):
+        module.fit(data.train.images, data.train.labels)
         return Trained(module.to(device).eval(), key)
     if recipe.model.get("weights"):
         return Trained(_with_weights(recipe, module, data).to(device).eval(), key)

@@ -1,0 +1,122 @@
+"""The black-box attack: what it asks, how it moves, and the targets that only answer."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.tree import DecisionTreeClassifier
+from torch import nn
+
+from advx.attacks.substitute import SubstituteTraining
+from advx.config.build import build
+from advx.errors import ConfigError, NoGradientError
+from advx.evaluation.oracle import LabelOracle
+from advx.experiments.black_box import altered
+from advx.models.convolutional import ConvolutionalNetwork
+from advx.models.scikit_learn import ScikitLearn
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.rand(6, 1, 5, 5, dtype=torch.float64)
+
+
+def test_every_round_doubles_the_questions(linear, images) -> None:
+    oracle = LabelOracle(linear)
+    training = SubstituteTraining(rounds=3, epochs=1)
+    substitute = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+    asked = [(count, oracle.queries) for count in training.train(substitute, oracle, images, 0)]
+    assert asked == [(6, 6), (12, 12), (24, 24), (48, 48)]
+
+
+def test_images_move_along_the_slope_of_the_probability_of_the_answer(linear, images) -> None:
+    labels = torch.arange(6) % 4
+    x = images.clone().requires_grad_(True)
+    p = linear(x).softmax(1).gather(1, labels[:, None]).sum()
+    (slope,) = torch.autograd.grad(p, x)
+    training = SubstituteTraining(step=0.1, flip_every=3, clip=None)
+    for number, sign in enumerate((1, 1, 1, -1, -1, -1, 1)):
+        moved = training.moved(linear, images, labels, number)
+        torch.testing.assert_close(moved, images + sign * 0.1 * slope.sign())
+    clipped = SubstituteTraining(step=0.5).moved(linear, images, labels, 0)
+    torch.testing.assert_close(clipped, (images + 0.5 * slope.sign()).clamp(0, 1))
+
+
+def test_a_certain_substitute_still_has_a_slope(linear, images) -> None:
+    with torch.no_grad():
+        linear[1].bias[0] = 1000.0
+    labels = torch.zeros(6, dtype=torch.int64)
+    moved = SubstituteTraining(clip=None).moved(linear.float(), images.float(), labels, 0)
+    assert (moved != images.float()).flatten(1).all(1).all()
+
+
+def test_random_directions_ignore_the_substitute(linear, images) -> None:
+    training = SubstituteTraining(random_direction=True, clip=None)
+    labels = torch.zeros(6, dtype=torch.int64)
+    moved = training.moved(linear, images, labels, 0)
+    other = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+    assert torch.equal(moved, training.moved(other, images, labels, 0))
+    torch.testing.assert_close((moved - images).abs(), torch.full_like(images, 0.1))
+
+
+def test_the_substitute_learns_the_target_and_the_same_again(linear) -> None:
+    images = torch.rand(800, 1, 5, 5, dtype=torch.float64)
+    fresh = torch.rand(500, 1, 5, 5, dtype=torch.float64)
+
+    def learned() -> tuple[nn.Module, float]:
+        torch.manual_seed(1)
+        substitute = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+        training = SubstituteTraining(rounds=2, epochs=60, learning_rate=0.01)
+        list(training.train(substitute, LabelOracle(linear), images, 7))
+        said = [model(fresh).argmax(1) for model in (substitute, linear)]
+        return substitute, (said[0] == said[1]).double().mean().item()
+
+    (first, agreement), (second, _) = learned(), learned()
+    assert agreement > 0.9
+    assert torch.equal(first[1].weight, second[1].weight)
+
+
+def test_scikit_learn_models_answer_as_they_do_by_themselves() -> None:
+    images, labels = torch.rand(60, 1, 4, 4), torch.arange(60) % 3
+    model = ScikitLearn(
+        input_shape=(1, 4, 4), classes=3, estimator="sklearn.tree.DecisionTreeClassifier",
+        arguments={"random_state": 0, "max_depth": 3},
+    )  # fmt: skip
+    model.fit(images, labels)
+    own = DecisionTreeClassifier(random_state=0, max_depth=3)
+    own.fit(images.flatten(1).numpy(), labels.numpy())
+    fresh = torch.rand(40, 1, 4, 4)
+    scores = model(fresh)
+    np.testing.assert_array_equal(scores.argmax(1), own.predict(fresh.flatten(1).numpy()))
+    assert scores.sum(1).eq(1).all()
+    with pytest.raises(NoGradientError, match="craft on another model"):
+        SubstituteTraining().moved(model, fresh, labels[:40], 0)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "arguments", "complaint"),
+    [
+        ("sklearn.tree.NoSuchTree", {}, "cannot be made"),
+        ("sklearn.svm.SVC", {"kernels": "rbf"}, "cannot be made .*kernels"),
+        ("sklearn.preprocessing.StandardScaler", {}, "no scikit-learn classifier"),
+        ("tree", {}, "cannot be made"),
+    ],
+)
+def test_what_is_no_classifier_is_named(estimator, arguments, complaint) -> None:
+    node = {"_target_": "advx.models.scikit_learn.ScikitLearn", "input_shape": (1, 4, 4),
+            "classes": 3, "estimator": estimator, "arguments": arguments}  # fmt: skip
+    with pytest.raises(ConfigError, match=complaint):
+        build(node)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 9, 7)])
+def test_convolutions_fit_any_shape(shape) -> None:
+    network = ConvolutionalNetwork(input_shape=shape, classes=5, channels=(3, 4), units=6)
+    assert network(torch.rand(2, *shape)).shape == (2, 5)
+
+
+def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
+    settings = {"own_digits": 150, "substitute": {}, "training": {"epochs": 10, "rounds": 6}}
+    assert altered(settings, {"own_digits": 9, "rounds": 1}) == {
+        "own_digits": 9, "substitute": {}, "training": {"epochs": 10, "rounds": 1},
+    }  # fmt: skip
+    assert settings["training"]["rounds"] == 6
