@@ -64,7 +64,7 @@ def lines(path: Path, header: list[str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("experiment", choices()["experiment"])
 def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsys) -> None:
-    if experiment == "independent_attacks":
+    if experiment in ("independent_attacks", "benchmark_attacks"):
         pytest.importorskip("foolbox")
         pytest.importorskip("torchattacks")
     run, config, main = started(tmp_path, f"experiment={experiment}")
