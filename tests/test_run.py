@@ -39,6 +39,7 @@ FIGURES = {
     "virtual_adversarial_training": "virtual_adversarial_training",
     "attack_comparison": "attack_comparison",
     "black_box": "black_box",
+    "hidden_representation": "hidden_representation",
     "cross_dataset": "cross_dataset",
     "same_mistake": "same_mistake",
     "rubbish": "rubbish",
