@@ -161,4 +161,6 @@ def draw(
     }
     said = {row: predictions(judge if "decoded" in row else module, images)
             for row, images in pictures.items()}  # fmt: skip
-    gallery(run.folder, "hidden_representation", pictures, said, clean.labels, title=run.heading())
+    classes = {row: run.target_classes[shown] if row.startswith("guide") else clean.labels
+               for row in pictures}  # fmt: skip
+    gallery(run.folder, "hidden_representation", pictures, said, classes, title=run.heading())

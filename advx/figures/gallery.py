@@ -18,7 +18,7 @@ def gallery(
     name: str,
     pictures: dict[str, Tensor],
     said: dict[str, Tensor],
-    labels: Tensor,
+    labels: Tensor | dict[str, Tensor],
     *,
     title: str,
 ) -> None:
@@ -29,16 +29,21 @@ def gallery(
         name: of the files.
         pictures: images (n, channels, h, w) of every row.
         said: the class that the model gives each of them, (n,) int64; a mistake in red.
-        labels: (n,) int64.
+        labels: (n,) int64, of all rows or by row.
         title: over the figure.
     """
     images = {row: x.cpu().numpy() for row, x in pictures.items()}
     classes = {row: x.cpu().numpy() for row, x in said.items()}
-    truth = labels.cpu().numpy()
+    truth = labels if isinstance(labels, dict) else dict.fromkeys(pictures, labels)
+    truths = {row: x.cpu().numpy() for row, x in truth.items()}
     arrays = {f"images_{row}": x for row, x in images.items()}
-    arrays |= {f"prediction_{row}": x for row, x in classes.items()} | {"labels": truth}
+    arrays |= {f"prediction_{row}": x for row, x in classes.items()}
+    if isinstance(labels, dict):
+        arrays |= {f"labels_{row}": x for row, x in truths.items()}
+    else:
+        arrays["labels"] = labels.cpu().numpy()
     np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
-    draw(folder, name, images, classes, truth, title)
+    draw(folder, name, images, classes, truths, title)
 
 
 def draw(
@@ -46,11 +51,11 @@ def draw(
     name: str,
     images: dict[str, np.ndarray],
     said: dict[str, np.ndarray],
-    labels: np.ndarray,
+    labels: dict[str, np.ndarray],
     title: str,
 ) -> None:
     """The figure from its arrays alone."""
-    n, cell, left = len(labels), 0.82, 1.9  # inches
+    n, cell, left = len(next(iter(labels.values()))), 0.82, 1.9  # inches
     width = cell * n + left
     heading = textwrap.wrap(f"{title}. Under each image its class; mistakes in red.",
                             int(14.5 * width))  # fmt: skip
@@ -67,7 +72,7 @@ def draw(
             shown = image[0] if len(image) == 1 else np.clip(image.transpose(1, 2, 0), 0, 1)
             axis.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
-            wrong = said[row][column] != labels[column]
+            wrong = said[row][column] != labels[row][column]
             axis.set_xlabel(
                 f"{said[row][column]}", fontsize=8, labelpad=1, color=WRONG if wrong else RIGHT,
                 fontweight="bold" if wrong else "normal",
