@@ -35,7 +35,7 @@ reproduce-all: $(READY) ## every experiment at the chapter's size: hours; run it
 report: $(READY) ## one table over the latest runs
 	$(BIN)/advx report
 
-readme: $(READY) ## README's tables, from outputs/reference
+readme: $(READY) ## the tables of README and docs, from outputs/reference
 	$(BIN)/python -m advx.report.readme
 
 lint: $(READY) ## ruff and mypy

@@ -1,4 +1,4 @@
-"""README's tables, written from the reference runs that are kept in `outputs/reference`.
+"""The tables of README and `docs/`, written from the reference runs kept in `outputs/reference`.
 
 python -m advx.report.readme    # what `make readme` runs
 
@@ -16,16 +16,16 @@ import pandas as pd
 from tabulate import tabulate
 
 
-def update(readme: Path, reference: Path) -> bool:
-    """Rewrite the marked blocks of `readme` from `reference`; whether anything changed."""
-    text = readme.read_text()
+def update(page: Path, reference: Path) -> bool:
+    """Rewrite the marked blocks of a Markdown page from `reference`; whether anything changed."""
+    text = page.read_text()
 
     def renewed(match: re.Match[str]) -> str:
         return f"{match.group(1)}\n{tables(reference / match.group(2))}\n{match.group(4)}"
 
     new = re.sub(r"(<!-- (\w+) -->)\n(.*?)(<!-- /\2 -->)", renewed, text, flags=re.DOTALL)
     if new != text:
-        readme.write_text(new)
+        page.write_text(new)
     return new != text
 
 
@@ -116,5 +116,6 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    changed = update(Path("README.md"), Path("outputs/reference"))
-    print("README.md renewed" if changed else "README.md is up to date")
+    for page in [Path("README.md"), *sorted(Path("docs").glob("*.md"))]:
+        changed = update(page, Path("outputs/reference"))
+        print(f"{page} renewed" if changed else f"{page} is up to date")
