@@ -21,6 +21,8 @@ def update(page: Path, reference: Path) -> bool:
     text = page.read_text()
 
     def renewed(match: re.Match[str]) -> str:
+        if not (reference / match.group(2)).is_dir():
+            return match.group(0)  # not measured yet
         return f"{match.group(1)}\n{tables(reference / match.group(2))}\n{match.group(4)}"
 
     new = re.sub(r"(<!-- (\w+) -->)\n(.*?)(<!-- /\2 -->)", renewed, text, flags=re.DOTALL)
