@@ -22,7 +22,7 @@ quickstart: $(READY) ## Table 1.1 on digits that need no download, about 5 minut
 	$(BIN)/advx run experiment=transfer_table
 
 test: $(READY) ## every test, about 10 minutes on two cores; more of them where ADVX_DATA is set
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 smoke: $(READY) ## every experiment at its smallest size
 	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
