@@ -46,7 +46,7 @@ def main(
         epsilons: sizes of the perturbation.
         decoder_epochs: passes of the decoder's training.
         examples: test examples that are perturbed, each towards a guide of another class.
-        figure_examples: digits in the figure, of the first layer and seed, with the largest size.
+        figure_examples: digits in the figure, of the last layer and the first seed, with the largest size.
     """
     (name,) = models
     n = min(examples, len(run.data.test))
@@ -64,7 +64,7 @@ def main(
                     run.record(row, metric, value, seed=seed, n=n, unit=unit)
     shown = one_of_each_class(run.data.test.labels, figure_examples)
     run.attempt(
-        lambda: draw(run, run.recipe(name, run.seeds[0]), judging, layers[0],
+        lambda: draw(run, run.recipe(name, run.seeds[0]), judging, layers[-1],
                      feature | {"epsilon": max(epsilons)}, decoder_epochs, shown)
     )  # fmt: skip
     run.finish()
