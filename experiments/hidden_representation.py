@@ -46,7 +46,7 @@ def main(
         epsilons: sizes of the perturbation.
         decoder_epochs: passes of the decoder's training.
         examples: test examples that are perturbed, each towards a guide of another class.
-        figure_examples: digits in the figure, of the last layer and the first seed, with the largest size.
+        figure_examples: digits in the figure: last layer, first seed, largest size.
     """
     (name,) = models
     n = min(examples, len(run.data.test))
