@@ -16,6 +16,7 @@ import torch
 
 from advx.attacks.substitute import SubstituteTraining
 from advx.config.build import build
+from advx.config.build import target as class_of
 from advx.errors import ConfigError
 from advx.evaluation.oracle import LabelOracle
 from advx.evaluation.transfer import craft, error_rate, predictions
@@ -79,11 +80,12 @@ def main(
                 run.record(name, "clean_error_rate", clean, **known)
                 rounds = asked(run, target, seed, settings, fgsm, epsilons, curve_epsilon, examples)
                 report(run, name, rounds, known)
+                white_box = is_differentiable(class_of(models[name]))
                 for epsilon in epsilons:
                     size = {"epsilon": epsilon}
                     rate = run.error_rate(target, noise | size, examples=examples)
                     run.record(name, f"noise_error_rate@{epsilon:g}", rate, **known)
-                    if is_differentiable(build(target.model)):
+                    if white_box:
                         rate = run.error_rate(target, fgsm | size, examples=examples)
                         run.record(name, f"white_box_error_rate@{epsilon:g}", rate, **known)
                 if seed == run.seeds[0]:

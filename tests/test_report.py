@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
+from advx.report.readme import _others, update
 from advx.report.results import Results, Row, csv_text
 from advx.report.verdict import verdict
 
@@ -88,3 +91,20 @@ def test_evidence_names_row_and_metric_without_backticks() -> None:
     results.add(Row("e", "a", "clean_error_rate", 0, 1.0, "percent", 10, None))
     claim = {"claim": "c", "predicate": "`a`.clean_error_rate < 5"}
     assert judge_claim(claim, results).evidence == "a.clean_error_rate 1.00"
+
+
+def test_a_columns_number_of_seeds_is_a_range_where_its_rows_differ() -> None:
+    lines = [("a", "error", 1.0, 3), ("b", "error", 2.0, 1), ("a", "size", 3.0, 3)]
+    summary = pd.DataFrame(lines, columns=["row", "metric", "mean", "seeds"])
+    summary = summary.assign(unit="percent", chapter=np.nan, note=np.nan)
+    shown = _others(summary, ["a", "b"])
+    assert "error (1–3)" in shown
+    assert "size (3)" in shown
+
+
+def test_a_page_keeps_the_block_of_a_run_that_is_not_there(tmp_path) -> None:
+    page = tmp_path / "page.md"
+    text = "before\n<!-- not_measured -->\nold\n<!-- /not_measured -->\nafter\n"
+    page.write_text(text)
+    assert not update(page, tmp_path)
+    assert page.read_text() == text
