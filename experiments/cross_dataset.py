@@ -59,23 +59,24 @@ def main(
                    for epsilon in epsilons}  # fmt: skip
             for epsilon, rate in own.items():
                 run.record(f"{crafting} -> itself", f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
-            for name in models:
-                for half in HALVES:
-                    row = f"{crafting} -> {name}, {half}"
-                    victim = replace(run.recipe(name, seed + 1), part=half)
-                    run.record(row, "clean_error_rate", run.error_rate(victim), seed=seed, n=n)
-                    for epsilon in epsilons:
-                        node = fgsm | {"epsilon": epsilon}
-                        rate = run.error_rate(victim, node, crafting=source)
-                        run.record(row, f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
-                        if seed == run.seeds[0]:
-                            curves.setdefault(f"{name}, {half}", []).append(rate)
-                    for metric, node in (
-                        ("stretched_error_rate", lbfgs),
-                        ("noise_error_rate", noise),
-                    ):
-                        rate = stretched(run, source, victim, node, stretched_to, examples)
-                        run.record(row, metric, rate, seed=seed, n=few)
+            victims = {f"{name}, {half}": replace(run.recipe(name, seed + 1), part=half)
+                       for name in models for half in HALVES}  # fmt: skip
+            for name, victim in victims.items():
+                row = f"{crafting} -> {name}"
+                run.record(row, "clean_error_rate", run.error_rate(victim), seed=seed, n=n)
+            for epsilon in epsilons:  # every attack once for all of them
+                node = fgsm | {"epsilon": epsilon}
+                for name, victim in victims.items():
+                    rate = run.error_rate(victim, node, crafting=source)
+                    run.record(
+                        f"{crafting} -> {name}", f"error_rate@{epsilon:g}", rate, seed=seed, n=n
+                    )
+                    if seed == run.seeds[0]:
+                        curves.setdefault(name, []).append(rate)
+            for metric, node in (("stretched_error_rate", lbfgs), ("noise_error_rate", noise)):
+                for name, victim in victims.items():
+                    rate = stretched(run, source, victim, node, stretched_to, examples)
+                    run.record(f"{crafting} -> {name}", metric, rate, seed=seed, n=few)
             if seed == run.seeds[0]:
                 curves[f"{crafting}, itself"] = list(own.values())
     drawn = [Curve(label, epsilons, rates, index // 2, index % 2)
