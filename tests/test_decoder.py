@@ -30,7 +30,10 @@ def test_the_same_seed_gives_the_same_decoder_and_leaves_the_generator_alone() -
     images = torch.rand(60, *SHAPE)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 5))
     state = torch.random.get_rng_state()
-    first, second = (train_decoder(model, images, "1", seed=3, epochs=2) for _ in range(2))
+    first = train_decoder(model, images, "1", seed=3, epochs=2)
     assert torch.equal(state, torch.random.get_rng_state())
+    torch.manual_seed(99)
+    second, third = (train_decoder(model, images, "1", seed=s, epochs=2) for s in (3, 4))
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
+    assert not torch.equal(next(first.layers[1].parameters()), next(third.layers[1].parameters()))

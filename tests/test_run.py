@@ -16,6 +16,7 @@ from advx.attacks.objectives import cross_entropy
 from advx.config.compose import composed
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.transfer import guides, target_classes
+from advx.experiments import cross_dataset
 from advx.experiments.virtual_adversarial_training import choose
 from advx.listing import choices
 from advx.run import PARTS, Run, check
@@ -283,3 +284,17 @@ def test_a_recipe_of_another_part_of_the_data_is_another_model(tmp_path) -> None
     halves = [run.trained(parts[part]).module for part in ("first half", "second half")]
     weights = [next(half.parameters()) for half in halves]
     assert not torch.equal(*weights)
+
+
+def test_what_is_stretched_is_the_perturbation(tmp_path, monkeypatch) -> None:
+    run, config, _ = started(tmp_path, "experiment=cross_dataset")
+    seen = []
+    monkeypatch.setattr(cross_dataset, "error_rate", lambda _, split: seen.append(split) or 50.0)
+    network = run.recipe("softmax_regression", 0)
+    step = config["fgsm"] | {"epsilon": 0.3}
+    assert cross_dataset.stretched(run, network, network, step, 2.8, 20) == 50.0
+    clean, crafted = run.tested(20), run.crafted(step, network, 20)
+    away = seen[0].images - clean.images
+    assert torch.equal(seen[0].labels, clean.labels)
+    torch.testing.assert_close(away.flatten(1).norm(dim=1), torch.full((20,), 2.8))
+    assert torch.equal(away.sign(), (crafted.images - clean.images).sign())
