@@ -1,8 +1,9 @@
 """What the rest of advx expects of a classifier beyond `nn.Module`.
 
-Any `nn.Module` that maps images (batch, *shape) to logits (batch, classes) will do. Two optional
-members are honoured when present: `constrain()`, called after every parameter update, and
-`differentiable`, False for a model whose prediction has no gradient.
+Any `nn.Module` that maps images (batch, *shape) to logits (batch, classes) will do. Three optional
+members are honoured when present: `adapt(images)`, called once before training, `constrain()`,
+called after every parameter update, and `differentiable`, False for a model whose prediction has no
+gradient.
 """
 
 import math
@@ -18,6 +19,9 @@ class Classifier(nn.Module):
 
     differentiable: bool = True
     """Whether the logits have a gradient with respect to the images."""
+
+    def adapt(self, images: Tensor) -> None:
+        """Take what preprocessing needs from the training images (n, *shape), before training."""
 
     def constrain(self) -> None:
         """Project the parameters back onto their constraint set, in place, after an update."""
@@ -82,6 +86,13 @@ def features(shape: Shape) -> int:
 def is_differentiable(model: object) -> bool:
     """Whether an attack may ask `model` (or models of this class) for a gradient."""
     return getattr(model, "differentiable", True) is not False
+
+
+def adapt(model: nn.Module, images: Tensor) -> None:
+    """Fit the model's own preprocessing to the training images (n, *shape), if it has one."""
+    fit = getattr(model, "adapt", None)
+    if callable(fit):
+        fit(images)
 
 
 def constrain(model: nn.Module) -> None:

@@ -7,7 +7,7 @@ layer, trained with dropout on inputs and hidden units and a bound on every filt
 from torch import Tensor
 
 from advx.models.base import Classifier, features
-from advx.models.layers import Dropout, Linear, Maxout, Sequential
+from advx.models.layers import Affine, Dropout, Linear, Maxout, Sequential, flattened
 from advx.types import KeepProbability, Positive, PositiveInt, Shape
 
 
@@ -57,3 +57,6 @@ class MaxoutNetwork(Classifier):
 
     def constrain(self) -> None:
         self.layers.constrain()
+
+    def split(self) -> tuple[Affine, Affine] | None:
+        return flattened(self.layers.split())

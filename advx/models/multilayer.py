@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from advx.models.base import Classifier, features
-from advx.models.layers import Dropout, Linear, Sequential
+from advx.models.layers import Affine, Dropout, Linear, Sequential, flattened
 from advx.types import KeepProbability, Positive, PositiveInt, Shape
 
 
@@ -54,3 +54,6 @@ class MultilayerPerceptron(Classifier):
 
     def constrain(self) -> None:
         self.layers.constrain()
+
+    def split(self) -> tuple[Affine, Affine] | None:
+        return flattened(self.layers.split())

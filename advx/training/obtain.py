@@ -18,7 +18,7 @@ from advx.config.check import check_node
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
-from advx.models.base import Fitted
+from advx.models.base import Fitted, adapt
 from advx.store.store import Store, key_of
 from advx.training.trainer import RECIPE_VERSION, Progress
 
@@ -174,7 +174,9 @@ def obtain(
         ingredients = [
             construct(each, data) if kept else obtain(each, data, store, on_epoch).module
             for each in needed(recipe)
-        ]  # a model that is kept brings its ingredients' weights along
+        ]  # a model that is kept brings its ingredients' weights and its preprocessing along
+        if kept is None:
+            adapt(module.to(device), data.train.images)
         module = _prepared(defense, recipe, module, ingredients, data)
         if not trains:
             return Trained(module.to(device).eval(), key)

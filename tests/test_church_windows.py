@@ -1,0 +1,138 @@
+"""Church windows: directions, maps and what is read off them."""
+
+import pytest
+import torch
+from torch import nn
+
+from advx.errors import ConfigError
+from advx.evaluation.church_windows import (
+    adaptive_maps,
+    basis,
+    coordinates,
+    dense_maps,
+    point_classes,
+)
+from advx.models.conv_maxout import ConvMaxoutNetwork
+from advx.models.maxout import MaxoutNetwork
+from advx.models.relu import ReLUNetwork
+
+KINDS = ("fgsm_random", "random_random", "fgsm_gradient")
+
+
+@pytest.mark.parametrize("length", ["sign", "unit"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_directions_are_orthogonal_and_as_long_as_named(kind, length) -> None:
+    images, slope = torch.rand(5, 3, 8, 8), torch.randn(5, 3, 8, 8)
+    both = basis(kind, images, slope, length=length).double().flatten(2)
+    wanted = 192**0.5 if length == "sign" else 1.0
+    torch.testing.assert_close(both.norm(dim=2), torch.full((5, 2), wanted).double())
+    inner = (both[:, 0] * both[:, 1]).sum(1)
+    assert (inner.abs() < 1e-6 * wanted**2).all()
+    if kind != "random_random":
+        torch.testing.assert_close(both[:, 0] * 192**0.5 / wanted, slope.sign().double().flatten(1))
+    if kind == "fgsm_gradient":  # in the plane of the gradient and its sign, on the gradient's side
+        g = slope.double().flatten(1)
+        parts = [(g * u).sum(1, keepdim=True) * u / wanted**2 for u in both.unbind(1)]
+        torch.testing.assert_close(sum(parts), g, atol=1e-5, rtol=1e-5)
+        assert ((g * both[:, 1]).sum(1) > 0).all()
+    else:
+        again = basis(kind, images.flip(0), slope.flip(0), length=length).flip(0)
+        torch.testing.assert_close(again.double().flatten(2), both)
+        other = basis(kind, images, slope, length=length, draw=1).double().flatten(2)
+        assert (other[:, 1] - both[:, 1]).norm() > 0.1 * both[:, 1].norm()
+
+
+def test_a_gradient_without_two_directions_is_named() -> None:
+    images, slope = torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
+    slope[2] = 0
+    with pytest.raises(ConfigError, match="example 2 .* vanished"):
+        basis("fgsm_random", images, slope)
+    slope[2], slope[1] = slope[0], 0.3 * slope[1].sign()
+    with pytest.raises(ConfigError, match="example 1 .* parallel"):
+        basis("fgsm_gradient", images, slope)
+    assert basis("fgsm_random", images, slope).shape == (3, 2, 1, 4, 4)
+    slope[:] = 0
+    assert basis("random_random", images, slope).isfinite().all()
+
+
+def plane(angle: float, offset: float) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """A linear classifier that is a known line in the window of the first two pixels."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).double()
+    with torch.no_grad():
+        model[1].weight.zero_(), model[1].bias.zero_()
+        normal = torch.tensor([angle, 0.0]).double()
+        model[1].weight[1, 0], model[1].weight[1, 1] = normal[0].cos(), normal[0].sin()
+        model[1].bias[1] = -offset
+    bases = torch.zeros(1, 2, 1, 4, 4).double()
+    bases[0, 0, 0, 0, 0] = bases[0, 1, 0, 0, 1] = 1
+    return model, torch.zeros(1, 1, 4, 4).double(), bases
+
+
+@pytest.mark.parametrize(("angle", "offset"), [(0.0, 0.03), (0.9, -0.1), (2.5, 0.071), (4.0, 0.2)])
+def test_a_linear_classifier_shows_its_line(angle, offset) -> None:
+    model, images, bases = plane(angle, offset)
+    classes = point_classes(model, images, bases, shortcut=False)
+    at = coordinates(0.25, 41)
+    angle_ = torch.tensor(angle).double()
+    right = at[None, :] * angle_.cos() + at[:, None] * angle_.sin() > offset  # rows are v
+    for maps in (
+        dense_maps(classes, 1, 0.25, 41),
+        adaptive_maps(classes, 1, 0.25, 41, stride=8),
+    ):
+        assert torch.equal(maps[0] == 1, right)
+
+
+def networks() -> list[nn.Module]:
+    torch.manual_seed(5)
+    shape = {"input_shape": (3, 16, 16), "classes": 10}
+    conv = ConvMaxoutNetwork(
+        **shape, channels=(6, 8), kernels=(5, 3), pads=(2, 1), pools=(3, 2),
+        max_kernel_norms=(0.9, 1.9), units=12, init_range=0.3,
+    )  # fmt: skip
+    return [
+        MaxoutNetwork(**shape, units=(30, 30), init_range=0.3),
+        ReLUNetwork(**shape, units=(30, 30), init_range=0.3),
+        conv.network,
+    ]
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_the_first_layer_combined_gives_the_same_classes(which) -> None:
+    model = networks()[which].double()
+    images = torch.randn(3, 3, 16, 16).double()
+    bases = basis("fgsm_random", images, torch.randn_like(images))
+    maps = [
+        dense_maps(point_classes(model, images, bases, shortcut=s), 3, 0.5, 33)
+        for s in (False, True)
+    ]
+    assert len(maps[0].unique()) > 1
+    assert torch.equal(*maps)
+    middle = maps[0][:, 16, 16]
+    model.eval()
+    assert torch.equal(middle, model(images).argmax(1).to(middle))
+
+
+@pytest.mark.parametrize("stride", [1, 2, 8])
+def test_the_adaptive_map_is_the_dense_one_but_for_small_regions(stride) -> None:
+    model = networks()[0]
+    images = torch.randn(6, 3, 16, 16)
+    bases = basis("random_random", images, images)
+    asked = 0
+    inner = point_classes(model, images, bases, shortcut=True)
+
+    def counted(windows, h, v):
+        nonlocal asked
+        asked += len(windows)
+        return inner(windows, h, v)
+
+    dense = dense_maps(inner, 6, 2.0, 65)
+    adaptive = adaptive_maps(counted, 6, 2.0, 65, stride=stride)
+    assert (adaptive >= 0).all()
+    assert (adaptive == dense).double().mean() > 0.995
+    assert asked == dense.numel() if stride == 1 else asked < dense.numel()
+
+
+@pytest.mark.parametrize("stride", [0, 3, 16])
+def test_a_stride_that_does_not_fit_is_named(stride) -> None:
+    with pytest.raises(ConfigError, match=f"stride={stride}.*= 40"):
+        adaptive_maps(lambda w, h, v: w, 1, 0.25, 41, stride=stride)
