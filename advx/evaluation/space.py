@@ -1,0 +1,30 @@
+"""Where ε lives: in pixels, or in what the network's own preprocessing makes of them."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.errors import ConfigError
+from advx.evaluation.transfer import BATCH
+
+SpaceName = Literal["pixels", "preprocessed"]
+
+
+def in_space(model: nn.Module, images: Tensor, space: SpaceName) -> tuple[nn.Module, Tensor]:
+    """The model as a function of that space, and the images there, (n, *shape).
+
+    Raises:
+        ConfigError: the model has no preprocessing of its own.
+    """
+    if space == "pixels":
+        return model, images
+    preprocessing, network = (getattr(model, part, None) for part in ("preprocessing", "network"))
+    if not isinstance(preprocessing, nn.Module) or not isinstance(network, nn.Module):
+        raise ConfigError(
+            f"space=preprocessed: {type(model).__name__} has no preprocessing of its own; "
+            "valid: space=pixels, or a model like conv_maxout"
+        )
+    with torch.no_grad(), evaluating(model):
+        return network, torch.cat([preprocessing(x) for x in images.split(BATCH)])

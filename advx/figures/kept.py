@@ -1,0 +1,48 @@
+"""A figure's numbers, kept so that it can be drawn again without computing anything."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from advx.errors import ConfigError
+
+ARRAYS = "arrays.npz"
+DRAWN_BY = "drawn_by"
+OPTIONS = "options"
+
+
+def keep(
+    folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: dict[str, Any]
+) -> None:
+    """Write `arrays.npz` into `folder`.
+
+    Args:
+        folder: the run's.
+        drawn_by: a module of `advx.figures` with a function `draw(folder, arrays, **options)`.
+        arrays: the numbers.
+        options: whatever else the function takes, as JSON holds it.
+    """
+    extra = {DRAWN_BY: np.array(drawn_by), OPTIONS: np.array(json.dumps(options))}
+    np.savez_compressed(folder / ARRAYS, **(arrays | extra))  # type: ignore[arg-type]
+
+
+def redraw(folder: Path) -> None:
+    """Draw the figures of a run again from its `arrays.npz`.
+
+    Raises:
+        ConfigError: there is none, or it does not say what drew it.
+    """
+    try:
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        drawn_by, options = str(arrays.pop(DRAWN_BY)), json.loads(str(arrays.pop(OPTIONS)))
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigError(
+            f"redraw={folder}: no {ARRAYS} there that a figure can be drawn from ({error}); "
+            "valid: the folder of a run with a figure"
+        ) from error
+    module = importlib.import_module(f"advx.figures.{drawn_by}")
+    module.draw(folder, arrays, **options)

@@ -1,0 +1,243 @@
+"""Church windows, Figures 1.2 to 1.4: two-dimensional cross sections near test examples.
+
+    advx run experiment=church_windows                            # digits that ship with a package
+    advx run experiment=church_windows scale=chapter              # CIFAR-10, a small network
+    advx run experiment=church_windows grid=1 first_example=7     # one example, poster size
+
+The procedure: train the convolutional maxout network; for each of a hundred test examples take the
+sign of the gradient, the gradient and a random direction; draw the class of the plane that two of
+them span. Then measure what the captions say of the pictures: whether one straight line parts right
+from wrong, how near it is, and which directions lead across it.
+"""
+
+import base64
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import input_gradient
+from advx.attacks.objectives import log_odds
+from advx.data.dataset import Split
+from advx.errors import ConfigError
+from advx.evaluation.church_windows import (
+    BasisName,
+    LengthName,
+    adaptive_maps,
+    basis,
+    point_classes,
+)
+from advx.evaluation.half_spaces import (
+    after_steps,
+    best_line,
+    boundary_distance,
+    directions_at,
+    random_directions,
+)
+from advx.evaluation.space import SpaceName, in_space
+from advx.evaluation.transfer import BATCH
+from advx.figures import windows
+from advx.figures.kept import keep
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import NonNegativeInt, Positive, PositiveInt
+
+SEPARABLE = 0.99
+"""Share of a window's points that a straight line must place rightly to count as its boundary."""
+
+DIRECTIONS = {
+    "fgsm_random": ("sign of the gradient", "random"),
+    "random_random": ("random", "random"),
+    "fgsm_gradient": ("sign of the gradient", "rest of the gradient"),
+}
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    space: SpaceName,
+    epsilon: Positive,
+    length: LengthName,
+    bases: list[BasisName],
+    grid: PositiveInt,
+    first_example: NonNegativeInt,
+    side: PositiveInt,
+    stride: PositiveInt,
+    draws: PositiveInt,
+    cosines: list[float],
+    examples: PositiveInt,
+) -> None:
+    """The windows of every basis, and what their captions claim.
+
+    Args:
+        run: the run to measure on.
+        models: the bag with the one network.
+        space: whether ε is one of pixels or of what the network's own preprocessing makes of them.
+        epsilon: half-width of a window, in units of the directions.
+        length: of the directions: that of the gradient's sign, or one.
+        bases: what the two directions are, a figure each.
+        grid: windows along each axis of a figure.
+        first_example: the test example in the first window; the others follow.
+        side: points along a window, odd.
+        stride: of the coarse grid that is refined where classes differ; 1 for every point.
+        draws: random directions tried for every example.
+        cosines: between direction and gradient.
+        examples: test examples that are moved along those directions.
+    """
+    (name,) = models
+    if side < 3 or side % 2 == 0:
+        raise ConfigError(f"side={side}: an odd number from 3 is needed, so that a point lies "
+                          "on the example")  # fmt: skip
+    if (side - 1) % stride or stride & (stride - 1):
+        raise ConfigError(f"stride={stride}: a power of two that divides side − 1 = {side - 1} "
+                          "is needed")  # fmt: skip
+    if first_example + grid**2 > len(run.data.test):
+        raise ConfigError(
+            f"grid={grid}, first_example={first_example}: dataset={run.data.name} has "
+            f"{len(run.data.test):,} test examples; valid: first_example + grid² at most so many"
+        )
+    cosine = next((c for c in cosines if abs(c) > 1), None)
+    if cosine is not None:
+        raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
+    rows = torch.arange(first_example, first_example + grid**2)
+    drawn: dict[str, Tensor] = {}
+    with run.progress(models=len(run.seeds)):
+        for seed in run.seeds:
+            network = run.recipe(name, seed)
+            rate = run.error_rate(network)
+            run.record("clean", "error_rate", rate, seed=seed, n=len(run.data.test))
+            for kind in bases:
+                settings = {"space": space, "epsilon": epsilon, "length": length, "basis": kind,
+                            "side": side, "stride": stride}  # fmt: skip
+                maps = window_maps(run, network, rows, settings)
+                if maps is not None:
+                    report(run, kind, maps, run.data.test.labels[rows].cpu(), seed)
+                    if seed == run.seeds[0]:
+                        drawn[kind] = maps
+            settings = {"space": space, "epsilon": epsilon}
+            n = min(examples, len(run.data.test))
+            found = along(run, network, n, cosines, draws, settings)
+            for row, metrics in found.items():
+                for metric, value in metrics.items():
+                    unit = "cosine" if metric == "cosine" else "percent"
+                    run.record(row, metric, value, seed=seed, n=n, unit=unit)
+    draw(run, drawn, rows, epsilon, grid)
+    run.finish()
+
+
+def window_maps(run: Run, network: Recipe, rows: Tensor, settings: dict[str, Any]) -> Tensor | None:
+    """The classes in every window, (windows, side, side), v downwards; kept, packed."""
+    side, count = settings["side"], len(rows)
+
+    def measure() -> str:
+        model, points, labels = placed(run, network, run.data.test.take(rows), settings["space"])
+        slope = slopes(model, points, labels)
+        both = basis(settings["basis"], points, slope, length=settings["length"])
+        classes = point_classes(model, points, both, shortcut=True)
+        with run.timed("windows", f"{settings['basis']}, seed {network.seed}"):
+            maps = adaptive_maps(classes, count, settings["epsilon"], side,
+                                 stride=settings["stride"])  # fmt: skip
+        packed = zlib.compress(maps.numpy().tobytes(), 9)
+        return base64.b64encode(packed).decode()
+
+    content = {"models": [run.key(network)], "of": "church windows", **settings,
+               "first": int(rows[0]), "count": count}  # fmt: skip
+    packed = run.measured(content, measure, missing=None)
+    if packed is None:
+        return None
+    content_ = zlib.decompress(base64.b64decode(packed))
+    return torch.from_numpy(np.frombuffer(content_, np.int16).reshape(count, side, side).copy())
+
+
+def placed(
+    run: Run, network: Recipe, clean: Split, space: SpaceName
+) -> tuple[nn.Module, Tensor, Tensor]:
+    """The network as a function of `space`, the examples there, and their labels."""
+    model, points = in_space(run.trained(network).module, clean.images, space)
+    return model, points, clean.labels
+
+
+def slopes(model: nn.Module, points: Tensor, labels: Tensor) -> Tensor:
+    """∇J at every point (n, *shape); that of the log-odds, which has the direction of J's."""
+    parts = zip(points.split(BATCH), labels.split(BATCH), strict=True)
+    return torch.cat([input_gradient(model, x, y, log_odds) for x, y in parts])
+
+
+def report(run: Run, kind: str, maps: Tensor, labels: Tensor, seed: int) -> None:
+    """What a basis's windows show."""
+    correct = maps == labels[:, None, None]
+    half = maps.shape[1] // 2
+    known = {"seed": seed, "n": len(maps)}
+    best, alike = best_line(correct[:, ::2, ::2])
+    both = alike < 1
+    run.record(kind, "both_in_window", 100 * both.double().mean().item(), **known)
+    if both.any():
+        known_ = {"seed": seed, "n": int(both.sum())}
+        run.record(kind, "line_accuracy", 100 * best[both].mean().item(), **known_)
+        run.record(kind, "larger_share", 100 * alike[both].mean().item(), **known_)
+        share = 100 * (best[both] >= SEPARABLE).double().mean().item()
+        run.record(kind, "separable", share, **known_)
+    said = maps[:, half, half]
+    changed = 100 * (maps != said[:, None, None]).double().mean().item()
+    run.record(kind, "changed", changed, **known)
+    moved = maps[:, half, -1]
+    run.record(kind, "error_at_epsilon", 100 * (moved != labels).double().mean().item(), **known)
+    run.record(kind, "changed_at_epsilon", 100 * (moved != said).double().mean().item(), **known)
+    distance = boundary_distance(correct)
+    right = distance > 0
+    if right.any():
+        median = distance[right].median().item()
+        run.record(kind, "median_boundary_distance", median, seed=seed, n=int(right.sum()),
+                   unit="of ε")  # fmt: skip
+
+
+def along(
+    run: Run, network: Recipe, examples: int, cosines: list[float], draws: int,
+    settings: dict[str, Any],
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Errors after steps of the L2 length ε√n, by direction; kept."""
+
+    def measure() -> dict[str, dict[str, float]]:
+        model, points, labels = placed(run, network, run.tested(examples), settings["space"])
+        slope = slopes(model, points, labels)
+        size = settings["epsilon"] * points[0].numel() ** 0.5
+        sign = slope.sign()
+        moves: dict[str, tuple[Callable[[int], Tensor], int]] = {
+            "sign of the gradient": (lambda _: settings["epsilon"] * sign, 1),
+            "random directions": (lambda k: size * random_directions(points, k), draws),
+        }
+        for c in cosines:
+            moves[f"cosine {c:g}"] = (
+                lambda k, c=c: size * directions_at(points, slope, c, k), 1 if abs(c) == 1 else 3,
+            )  # fmt: skip
+        found = {
+            row: after_steps(model, points, labels, step, count)
+            for row, (step, count) in moves.items()
+        }
+        cosine = nn.functional.cosine_similarity(slope.flatten(1), sign.flatten(1))
+        found["sign of the gradient"]["cosine"] = cosine.mean().item()
+        return found
+
+    content = {"models": [run.key(network)], "of": "errors along directions", "cosines": cosines,
+               "draws": draws, **settings}  # fmt: skip
+    missing = {"sign of the gradient": {"error_rate": math.nan}}
+    return run.measured(content, measure, examples, missing=missing)
+
+
+def draw(run: Run, drawn: dict[str, Tensor], rows: Tensor, epsilon: float, grid: int) -> None:
+    """A figure a basis."""
+    arrays = {f"maps_{kind}": maps.numpy().astype(np.int8) for kind, maps in drawn.items()}
+    arrays["labels"] = run.data.test.labels[rows].cpu().numpy()
+    options = {
+        "epsilon": epsilon,
+        "class_names": list(run.data.class_names),
+        "axes": {kind: DIRECTIONS[kind] for kind in drawn},
+        "title": run.heading(),
+        "columns": grid,
+    }
+    keep(run.folder, "windows", arrays, options)
+    windows.draw(run.folder, arrays, **options)
