@@ -45,10 +45,10 @@ def test_directions_are_orthogonal_and_as_long_as_named(kind, length) -> None:
 def test_a_gradient_without_two_directions_is_named() -> None:
     images, slope = torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
     slope[2] = 0
-    with pytest.raises(ConfigError, match="example 2 .* vanished"):
+    with pytest.raises(ConfigError, match=r"example 2 .* vanished"):
         basis("fgsm_random", images, slope)
     slope[2], slope[1] = slope[0], 0.3 * slope[1].sign()
-    with pytest.raises(ConfigError, match="example 1 .* parallel"):
+    with pytest.raises(ConfigError, match=r"example 1 .* parallel"):
         basis("fgsm_gradient", images, slope)
     assert basis("fgsm_random", images, slope).shape == (3, 2, 1, 4, 4)
     slope[:] = 0

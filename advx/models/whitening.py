@@ -1,10 +1,9 @@
 """The preprocessing of the CIFAR-10 maxout network (Goodfellow et al. 2013a): GCN, then ZCA.
 
-    g = c (x − mean(x)) / ‖x − mean(x)‖₂            global contrast normalisation, image by image
-    z = W (g − μ),   W = U (S + b)^(−1/2) Uᵀ         whitening; U S Uᵀ the covariance of all g, μ their
-                                                    mean
+    g = c (x − mean(x)) / ‖x − mean(x)‖₂        global contrast normalisation, image by image
+    z = W (g − μ),   W = U (S + b)^(−1/2) Uᵀ    whitening; μ and U S Uᵀ are mean and covariance
 
-over the training images. What it takes away from an image is its mean and its contrast: with those
+of all g over the training images. What it takes away from an image is its mean and its contrast: with those
 two numbers `invert` gives the image back.
 """
 

@@ -1,4 +1,4 @@
-"""SGD with momentum and a learning rate that falls linearly over epochs (Goodfellow et al. 2013a)."""
+"""SGD with momentum and a rate that falls linearly over epochs (Goodfellow et al. 2013a)."""
 
 import torch
 from torch import nn
