@@ -23,7 +23,7 @@ from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.figures.gallery import gallery
 from advx.run import Run
 from advx.training.obtain import Recipe
-from advx.types import Positive, PositiveInt
+from advx.types import Positive, PositiveInt, Probability
 
 UNITS = {
     "success_rate": "percent",
@@ -43,6 +43,7 @@ def main(
     attacks: dict[str, Any],
     examples: PositiveInt,
     counted: PositiveInt,
+    jsma_shares: list[Probability],
     largest_epsilon: Positive,
     figure_examples: PositiveInt,
 ) -> None:
@@ -55,6 +56,7 @@ def main(
             among them.
         examples: test examples attacked.
         counted: of these, the ones that the operations are counted on.
+        jsma_shares: shares of the pixels that JSMA may change on its way to every wrong class.
         largest_epsilon: where the search for FGSM's smallest successful ε ends.
         figure_examples: digits in the figure.
     """
@@ -70,8 +72,7 @@ def main(
                         run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
                 cost = forward_equivalents(run, network, node, counted)
                 run.record(row, "forward_equivalents", cost, seed=seed, unit="forward passes")
-            rate = every_class(run, network, attacks["jsma"], examples)
-            run.record("jsma, every class", "success_rate", rate, **known)
+            report_every_class(run, network, attacks["jsma"], jsma_shares, known)
             size = smallest_step(run, network, attacks["fgsm"], largest_epsilon, examples)
             run.record("fgsm", "median_smallest_epsilon", size, unit="max norm", **known)
             for row in ("linearized_model_linf", "deepfool_linf"):
@@ -151,20 +152,42 @@ def forward_equivalents(run: Run, network: Recipe, node: dict[str, Any], example
     return run.measured(content, measure, examples)
 
 
-def every_class(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
-    """Success in percent over all wrong classes of every example; kept."""
+def report_every_class(
+    run: Run, network: Recipe, jsma: dict[str, Any], shares: list[float], known: dict[str, int]
+) -> None:
+    """Success over all wrong classes of every example, for several budgets, and by class."""
+    for share in shares:
+        row = f"jsma, every class, {100 * share:g}% of the pixels"
+        rates = every_class(run, network, jsma | {"share": share}, known["n"])
+        for aim, (rate, n) in enumerate(rates):
+            named = f"jsma, class {run.data.class_names[aim]}, {100 * share:g}% of the pixels"
+            run.record(named, "success_rate", rate, seed=known["seed"], n=n)
+        total = sum(n for _, n in rates)
+        mean = sum(rate * n for rate, n in rates) / total if total else math.nan
+        run.record(row, "success_rate", mean, **known)
 
-    def measure() -> float:
+
+def every_class(
+    run: Run, network: Recipe, node: dict[str, Any], examples: int
+) -> list[tuple[float, int]]:
+    """For every class the success in percent of the examples that are not of it; kept.
+
+    Returns:
+        The rate and the number of examples, by class.
+    """
+
+    def measure() -> list[tuple[float, int]]:
         module, clean = run.trained(network).module, run.tested(examples)
-        search, classes = run.attack(node, network), run.data.classes
-        won = []
-        for shift in range(1, classes):
-            aims = (clean.labels + shift) % classes
-            won.append(predictions(module, craft(search, module, clean, aims).images) == aims)
-        return 100 * torch.cat(won).double().mean().item()
+        search, found = run.attack(node, network), []
+        for aim in range(run.data.classes):
+            others = clean.take((clean.labels != aim).nonzero().squeeze(1))
+            aims = torch.full_like(others.labels, aim)
+            won = predictions(module, craft(search, module, others, aims).images) == aims
+            found.append((100 * won.double().mean().item(), len(others)))
+        return found
 
-    content = {"models": [run.key(network)], "attack": node, "of": "every class"}
-    return run.measured(content, measure, examples)
+    content = {"models": [run.key(network)], "attack": node, "of": "each class"}
+    return run.measured(content, measure, examples, missing=[])
 
 
 def smallest_step(

@@ -74,6 +74,7 @@ def load(
         validation=validation,
         limit=limit,
         remarks=files.accepted_remark(len(others), digests),
+        class_names=tuple(training.classes),
     )
 
 

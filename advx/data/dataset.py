@@ -58,6 +58,7 @@ class Dataset:
         fingerprint: identifies the training and validation examples, order included.
         part_of: name of the data set whose training examples contain this one's, if any.
         remarks: what a reader of a result on this data must be told.
+        class_names: what the classes are called; their numbers where they have no other name.
     """
 
     name: str
@@ -68,8 +69,11 @@ class Dataset:
     part_of: str | None = None
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.class_names:
+            object.__setattr__(self, "class_names", tuple(map(str, range(self.classes))))
         if not self.fingerprint:
             digests = self.train.digest() + self.validation.digest()
             object.__setattr__(
@@ -125,6 +129,7 @@ def from_arrays(
     validation: int,
     limit: dict[str, PositiveInt] | None = None,
     remarks: tuple[str, ...] = (),
+    class_names: tuple[str, ...] = (),
 ) -> Dataset:
     """Split 8-bit images (n, *shape) in their given order: the first `train`, then `validation`.
 
@@ -144,7 +149,10 @@ def from_arrays(
             (test_images, test_labels),
         )
     ]
-    return limited(Dataset(name, classes, splits[0], splits[1], splits[2], remarks=remarks), limit)
+    dataset = Dataset(
+        name, classes, splits[0], splits[1], splits[2], remarks=remarks, class_names=class_names
+    )
+    return limited(dataset, limit)
 
 
 def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:

@@ -88,4 +88,5 @@ def load_idx(
         validation=validation,
         limit=limit,
         remarks=files.accepted_remark(others, digests),
+        class_names=tuple(name.split(" - ")[0] for name in source.classes),  # "0 - zero"
     )
