@@ -9,6 +9,7 @@ and what they cost in forward passes.
 """
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -16,13 +17,13 @@ from torch import Tensor
 
 from advx.attacks import norms
 from advx.data.dataset import Split, one_of_each_class
-from advx.evaluation.benchmark import operations_of
+from advx.evaluation.benchmark import operations_of, synchronise
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.figures.gallery import gallery
 from advx.run import Run
 from advx.training.obtain import Recipe
-from advx.types import Positive, PositiveInt
+from advx.types import Positive, PositiveInt, Probability
 
 UNITS = {
     "success_rate": "percent",
@@ -42,6 +43,7 @@ def main(
     attacks: dict[str, Any],
     examples: PositiveInt,
     counted: PositiveInt,
+    jsma_shares: list[Probability],
     largest_epsilon: Positive,
     figure_examples: PositiveInt,
 ) -> None:
@@ -54,6 +56,7 @@ def main(
             among them.
         examples: test examples attacked.
         counted: of these, the ones that the operations are counted on.
+        jsma_shares: shares of the pixels that JSMA may change on its way to every wrong class.
         largest_epsilon: where the search for FGSM's smallest successful ε ends.
         figure_examples: digits in the figure.
     """
@@ -69,8 +72,7 @@ def main(
                         run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
                 cost = forward_equivalents(run, network, node, counted)
                 run.record(row, "forward_equivalents", cost, seed=seed, unit="forward passes")
-            rate = every_class(run, network, attacks["jsma"], examples)
-            run.record("jsma, every class", "success_rate", rate, **known)
+            report_every_class(run, network, attacks["jsma"], jsma_shares, known)
             size = smallest_step(run, network, attacks["fgsm"], largest_epsilon, examples)
             run.record("fgsm", "median_smallest_epsilon", size, unit="max norm", **known)
             for row in ("linearized_model_linf", "deepfool_linf"):
@@ -92,12 +94,18 @@ def crafted(run: Run, network: Recipe, node: dict[str, Any], rows: Tensor) -> Sp
 def successes_and_sizes(
     run: Run, network: Recipe, row: str, node: dict[str, Any], examples: int
 ) -> dict[str, float]:
-    """The share of successes, and the mean and median size of their perturbations; kept."""
+    """The share of successes, and the mean and median size of their perturbations; kept.
+
+    So are the seconds that it took, which go to `timing.csv` only.
+    """
 
     def measure() -> dict[str, float]:
         rows = run.data.test.spaced(examples)
-        with run.timed("attack", f"{row}, seed {network.seed}"):
-            found = crafted(run, network, node, rows)
+        run.trained(network)  # outside of what is timed
+        start = time.perf_counter()
+        found = crafted(run, network, node, rows)
+        synchronise(run.device)
+        spent = time.perf_counter() - start
         said = predictions(run.trained(network).module, found.images)
         if run.aims(run.attack(node, network)) is None:
             won = said != found.labels
@@ -110,6 +118,7 @@ def successes_and_sizes(
         figures = {
             "success_rate": 100 * won.double().mean().item(),
             "median_smallest": linf.where(won, torch.inf).median().item(),
+            "seconds": spent * 1000 / len(rows),
         }
         if moved.any():
             l2, linf, changed = l2[moved].double(), linf[moved].double(), changed[moved]
@@ -123,8 +132,11 @@ def successes_and_sizes(
             }
         return figures
 
-    content = {"models": [run.key(network)], "attack": node, "of": "successes and sizes"}
-    return run.measured(content, measure, examples, missing={})
+    content = {"models": [run.key(network)], "attack": node, "of": "successes, sizes and seconds"}
+    found = run.measured(content, measure, examples, missing={})
+    if found:
+        run.seconds["attack on 1,000", f"{row}, seed {network.seed}"] = found["seconds"]
+    return found
 
 
 def forward_equivalents(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
@@ -140,20 +152,42 @@ def forward_equivalents(run: Run, network: Recipe, node: dict[str, Any], example
     return run.measured(content, measure, examples)
 
 
-def every_class(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
-    """Success in percent over all wrong classes of every example; kept."""
+def report_every_class(
+    run: Run, network: Recipe, jsma: dict[str, Any], shares: list[float], known: dict[str, int]
+) -> None:
+    """Success over all wrong classes of every example, for several budgets, and by class."""
+    for share in shares:
+        row = f"jsma, every class, {100 * share:g}% of the pixels"
+        rates = every_class(run, network, jsma | {"share": share}, known["n"])
+        for aim, (rate, n) in enumerate(rates):
+            named = f"jsma, class {run.data.class_names[aim]}, {100 * share:g}% of the pixels"
+            run.record(named, "success_rate", rate, seed=known["seed"], n=n)
+        total = sum(n for _, n in rates)
+        mean = sum(rate * n for rate, n in rates) / total if total else math.nan
+        run.record(row, "success_rate", mean, **known)
 
-    def measure() -> float:
+
+def every_class(
+    run: Run, network: Recipe, node: dict[str, Any], examples: int
+) -> list[tuple[float, int]]:
+    """For every class the success in percent of the examples that are not of it; kept.
+
+    Returns:
+        The rate and the number of examples, by class.
+    """
+
+    def measure() -> list[tuple[float, int]]:
         module, clean = run.trained(network).module, run.tested(examples)
-        search, classes = run.attack(node, network), run.data.classes
-        won = []
-        for shift in range(1, classes):
-            aims = (clean.labels + shift) % classes
-            won.append(predictions(module, craft(search, module, clean, aims).images) == aims)
-        return 100 * torch.cat(won).double().mean().item()
+        search, found = run.attack(node, network), []
+        for aim in range(run.data.classes):
+            others = clean.take((clean.labels != aim).nonzero().squeeze(1))
+            aims = torch.full_like(others.labels, aim)
+            won = predictions(module, craft(search, module, others, aims).images) == aims
+            found.append((100 * won.double().mean().item(), len(others)))
+        return found
 
-    content = {"models": [run.key(network)], "attack": node, "of": "every class"}
-    return run.measured(content, measure, examples)
+    content = {"models": [run.key(network)], "attack": node, "of": "each class"}
+    return run.measured(content, measure, examples, missing=[])
 
 
 def smallest_step(

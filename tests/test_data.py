@@ -10,7 +10,7 @@ import torch
 import torchvision
 
 from advx.data import cifar10, files, mnist, mnist5k
-from advx.data.dataset import Split, one_of_each_class, stratified
+from advx.data.dataset import Split, from_arrays, one_of_each_class, stratified
 from advx.errors import ConfigError, DataError
 
 needs_data = pytest.mark.skipif("ADVX_DATA" not in os.environ, reason="ADVX_DATA is not set")
@@ -142,3 +142,13 @@ def test_halves_are_disjoint_and_alike(tiny) -> None:
         assert (counts[0] - counts[1]).abs().max() <= 1
     assert torch.equal(first.test.images, tiny.test.images)
     assert len({tiny.fingerprint, first.fingerprint, second.fingerprint}) == 3
+
+
+def test_classes_are_called_by_name_where_they_have_one() -> None:
+    images, labels = torch.zeros(6, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1, 2, 0, 1, 2])
+    arguments = (images, labels, images, labels)
+    sizes = {"classes": 3, "train": 4, "validation": 2}
+    assert from_arrays("d", *arguments, **sizes).class_names == ("0", "1", "2")
+    named = from_arrays("d", *arguments, **sizes, class_names=("cat", "dog", "ox"))
+    assert named.half(0).class_names == named.merged().class_names == ("cat", "dog", "ox")
+    assert named.fingerprint == from_arrays("d", *arguments, **sizes).fingerprint

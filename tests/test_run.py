@@ -13,10 +13,11 @@ import torch
 
 from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import cross_entropy
+from advx.config.build import build
 from advx.config.compose import composed
 from advx.errors import ConfigError, Diverged
-from advx.evaluation.transfer import guides, target_classes
-from advx.experiments import cross_dataset
+from advx.evaluation.transfer import craft, guides, predictions, target_classes
+from advx.experiments import attack_comparison, cross_dataset
 from advx.experiments.virtual_adversarial_training import choose
 from advx.listing import choices
 from advx.run import PARTS, Run, check
@@ -298,3 +299,20 @@ def test_what_is_stretched_is_the_perturbation(tmp_path, monkeypatch) -> None:
     assert torch.equal(seen[0].labels, clean.labels)
     torch.testing.assert_close(away.flatten(1).norm(dim=1), torch.full((20,), 2.8))
     assert torch.equal(away.sign(), (crafted.images - clean.images).sign())
+
+
+def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=attack_comparison")
+    network = run.recipe("maxout", 0)
+    jsma = config["attacks"]["jsma"] | {"share": 0.03}
+    rates = attack_comparison.every_class(run, network, jsma, 20)
+    module, clean = run.trained(network).module, run.tested(20)
+    won = torch.zeros(10)
+    for shift in range(1, 10):
+        aims = (clean.labels + shift) % 10
+        said = predictions(module, craft(build(jsma), module, clean, aims).images)
+        won += torch.bincount(aims[said == aims], minlength=10)
+    asked = 20 - torch.bincount(clean.labels, minlength=10)
+    assert [n for _, n in rates] == asked.tolist()
+    torch.testing.assert_close(torch.tensor([r for r, _ in rates]), 100 * won / asked)
+    assert 0 < won.sum() < asked.sum()
