@@ -3,8 +3,8 @@
     g = c (x − mean(x)) / ‖x − mean(x)‖₂        global contrast normalisation, image by image
     z = W (g − μ),   W = U (S + b)^(−1/2) Uᵀ    whitening; μ and U S Uᵀ are mean and covariance
 
-of all g over the training images. What it takes away from an image is its mean and its contrast: with those
-two numbers `invert` gives the image back.
+of all g over the training images. What it takes away from an image is its mean and its contrast:
+with those two numbers `invert` gives the image back.
 """
 
 import torch

@@ -1,0 +1,141 @@
+"""Figure 1.5: perturbations of one L2 length that do quite different things, and their signs.
+
+    advx run experiment=norm_balls                  # digits that ship with a package
+    advx run experiment=norm_balls scale=chapter    # MNIST
+
+The procedure: among the training digits take the 3 and the 7 whose distance is nearest 4. Three
+perturbations of that length: the difference, which makes the 3 a 7; the digit dimmed, which changes
+nothing; a piece of the digit wiped out, which leaves no digit at all. Their counterparts in the max
+norm: the sign, where zero ±1 at random, scaled to the same length. What do the networks and nearest
+neighbor say of each? And how near are digits of different classes, in either norm?
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.attacks import norms
+from advx.attacks.noise import uniform
+from advx.data.dataset import Split
+from advx.errors import ConfigError
+from advx.evaluation.transfer import predictions
+from advx.figures import norm_balls as figure
+from advx.figures.kept import keep
+from advx.run import Run
+from advx.types import NonNegativeInt, Positive
+
+
+def main(
+    run: Run,
+    models: dict[str, Any],
+    from_class: NonNegativeInt,
+    to_class: NonNegativeInt,
+    length: Positive,
+    epsilon: Positive,
+) -> None:
+    """The six perturbations, their norms, and what every model says.
+
+    Args:
+        run: the run to measure on.
+        models: those that are asked; the networks of the first seed are shown.
+        from_class: the digit's class.
+        to_class: the class it is turned into.
+        length: L2 distance wanted between the two.
+        epsilon: a max norm whose L2 length is reported beside.
+    """
+    for key, label in (("from_class", from_class), ("to_class", to_class)):
+        if label >= run.data.classes or label == (from_class if key == "to_class" else -1):
+            raise ConfigError(
+                f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
+            )
+    here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
+    first, second = nearest_to(here, there, length)
+    image = here[first]
+    perturbations = left_grid(image, there[second])
+    size = norms.length(perturbations, "l2").max().item()
+    signs = torch.stack([sign_of_length(p, size) for p in perturbations])
+    changed = image + torch.cat([perturbations, signs])
+    pixels = image.numel()
+    for name, perturbation in zip(NAMES, torch.cat([perturbations, signs]), strict=True):
+        for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
+            value = norms.length(perturbation[None], norm).item()
+            run.record(name, f"{norm}_norm", value, seed=None, unit=unit)
+    run.record(f"max norm {epsilon:g}", "l2_norm", epsilon * math.sqrt(pixels), seed=None,
+               unit="L2 norm")  # fmt: skip
+    for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
+        nearest = smallest_distance(here, there, norm)
+        run.record(f"nearest {from_class} and {to_class}", f"{norm}_norm", nearest, seed=None,
+                   unit=unit)  # fmt: skip
+    said: dict[str, list[int]] = {}
+    with run.progress(models=len(models) * len(run.seeds)):
+        for seed in run.seeds:
+            for model in models:
+                module = run.trained(run.recipe(model, seed)).module
+                classes = predictions(module, torch.cat([image[None], changed]))
+                for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
+                    run.record(name, f"keeps_class_{model}", 100.0 * (label == from_class),
+                               seed=seed, n=1)  # fmt: skip
+                if seed == run.seeds[0]:
+                    said[model] = classes.tolist()
+    arrays = {
+        "image": image.cpu().numpy(),
+        "perturbations": torch.cat([perturbations, signs]).cpu().numpy(),
+    } | {f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()}
+    options = {"names": list(NAMES), "title": run.heading()}
+    keep(run.folder, "norm_balls", arrays, options)
+    figure.draw(run.folder, arrays, **options)
+    run.finish()
+
+
+LEFT = ("difference of two digits", "dimmed", "wiped out")
+NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
+"""The perturbations, as rows: those of the left grid, then those of the right one."""
+
+
+def of_class(split: Split, label: int) -> Tensor:
+    """The images of a class, (m, *shape)."""
+    return split.images[split.labels == label]
+
+
+def nearest_to(here: Tensor, there: Tensor, length: float) -> tuple[int, int]:
+    """The pair of images, one of each stack (m, *shape), whose L2 distance is nearest `length`."""
+    distances = torch.cdist(here.flatten(1).double(), there.flatten(1).double())
+    place = int((distances - length).abs().argmin())
+    return place // len(there), place % len(there)
+
+
+def smallest_distance(here: Tensor, there: Tensor, norm: str) -> float:
+    """The smallest distance between an image of one stack and one of the other."""
+    power = 2.0 if norm == "l2" else math.inf
+    parts = here.flatten(1).split(100)
+    return min(torch.cdist(x, there.flatten(1), p=power).min().item() for x in parts)
+
+
+def left_grid(image: Tensor, other: Tensor) -> Tensor:
+    """Three perturbations of the same L2 length, (3, *shape): what each does, see the head.
+
+    The digit is wiped out from its middle rows outwards until the length is reached.
+    """
+    difference = other - image
+    size = difference.norm()
+    dimmed = -image * (size / image.norm())
+    row = torch.arange(image.shape[1], dtype=image.dtype, device=image.device)
+    energy = image.square().sum((0, 2))
+    middle = (row * energy).sum() / energy.sum()
+    order = (row - middle).abs().argsort(stable=True)
+    wiped = torch.zeros_like(image)
+    for place in order:
+        left = size.square() - wiped.square().sum()
+        line = image[:, place]
+        share = min(1.0, (left.clamp(min=0).sqrt() / line.norm().clamp(min=1e-12)).item())
+        wiped[:, place] = -share * line
+    return torch.stack([difference, dimmed, wiped])
+
+
+def sign_of_length(perturbation: Tensor, size: float) -> Tensor:
+    """The sign of a perturbation (*shape), ±1 at random where it is zero, of L2 length `size`."""
+    draw = uniform(perturbation[None], 0)[0].sign()
+    sign = torch.where(perturbation == 0, draw, perturbation.sign())
+    return sign * (size / math.sqrt(perturbation.numel()))
