@@ -59,7 +59,15 @@ def draw(
     main.set(xlim=(sizes[0], sizes[-1]), ylabel="logit",
              ylim=(logits.min() - 0.05 * spread, logits.max() + 0.05 * spread))  # fmt: skip
     main.set_title(f"{model}: logits along the gradient's sign, dotted their tangents", fontsize=10)
-    main.legend(fontsize=7, frameon=False, ncols=2, loc="upper center")
+    figure.legend(
+        *main.get_legend_handles_labels(),
+        fontsize=7.5,
+        frameon=False,
+        ncols=6,
+        handlelength=1.6,
+        loc="lower center",
+        bbox_to_anchor=(0.25, 0.0),
+    )
     main.grid(alpha=0.25)
     _digits(figure, main, arrays)
     errors = figure.add_axes((0.52, 0.30, 0.20, top - 0.30))
@@ -81,7 +89,8 @@ def draw(
     added.set(xlabel="pixels", ylabel="change of a logit difference, ε = .1")
     added.set_title("a linear model", fontsize=10)
     for axis in (errors, added):
-        axis.legend(fontsize=7.5, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        axis.legend(fontsize=7.5, frameon=False, loc="upper center", handlelength=3,
+                    bbox_to_anchor=(0.5, -0.16))  # fmt: skip
         axis.grid(alpha=0.25)
     for axis in (main, errors, added):
         axis.spines[["top", "right"]].set_visible(False)
