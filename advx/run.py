@@ -119,7 +119,7 @@ class Run:
             ConfigError: the first model that cannot be used, and why.
         """
         for path, node in nodes(self.config):
-            if path.split(".")[0] in MODEL_KEYS:
+            if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
                 recipe = self.recipe(node, self.seeds[0], path=path)
                 construct(recipe, self.data)
                 if recipe.random:
@@ -537,6 +537,11 @@ def check(config: dict[str, Any], main: Any) -> None:
                 f"model@crafting={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
+
+
+def stands_alone(node: dict[str, Any]) -> bool:
+    """Whether the model of a node has images of its own, whatever the run's data set."""
+    return getattr(target(node), "stands_alone", False)
 
 
 def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -58,7 +58,7 @@ DIRECTIONS = {
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    model: dict[str, Any],
     space: SpaceName,
     epsilon: Positive,
     length: LengthName,
@@ -75,7 +75,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
+        model: the network.
         space: whether ε is one of pixels or of what the network's own preprocessing makes of them.
         epsilon: half-width of a window, in units of the directions.
         length: of the directions: that of the gradient's sign, or one.
@@ -88,7 +88,6 @@ def main(
         cosines: between direction and gradient.
         examples: test examples that are moved along those directions.
     """
-    (name,) = models
     if side < 3 or side % 2 == 0:
         raise ConfigError(f"side={side}: an odd number from 3 is needed, so that a point lies "
                           "on the example")  # fmt: skip
@@ -107,7 +106,7 @@ def main(
     drawn: dict[str, Tensor] = {}
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
-            network = run.recipe(name, seed)
+            network = run.recipe(model, seed, path="model")
             rate = run.error_rate(network)
             run.record("clean", "error_rate", rate, seed=seed, n=len(run.data.test))
             for kind in bases:

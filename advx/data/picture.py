@@ -1,0 +1,42 @@
+"""One picture of your own, brought to the shape that a network takes."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from advx.errors import ConfigError, DataError
+from advx.types import Shape
+
+
+def load_picture(path: str, shape: Shape, resized: int | None = None) -> Tensor:
+    """The middle of a picture, (1, *shape) float32 in [0, 1] in steps of 1/255.
+
+    Args:
+        path: of any file that Pillow reads.
+        shape: wanted, (channels, height, width), channels 1 or 3.
+        resized: the shorter side is brought to this first; None for just enough.
+
+    Raises:
+        ConfigError: there is no such file.
+        DataError: it is no picture.
+    """
+    if not Path(path).is_file():
+        raise ConfigError(f"image={path}: no such file; a picture is needed, e.g. panda.jpg")
+    channels, height, width = shape
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("L" if channels == 1 else "RGB")
+    except (UnidentifiedImageError, OSError) as error:
+        raise DataError(f"image={path}: cannot be read as a picture ({error})") from error
+    factor = max(height / image.height, width / image.width)
+    if resized is not None:
+        factor = max(factor, resized / min(image.height, image.width))
+    size = (max(width, round(image.width * factor)), max(height, round(image.height * factor)))
+    image = image.resize(size, Image.Resampling.BILINEAR)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    pixels = np.asarray(image.crop((left, top, left + width, top + height)))
+    found = torch.from_numpy(pixels.copy()).float().div(255)
+    return (found[None] if channels == 1 else found.permute(2, 0, 1))[None]

@@ -1,0 +1,162 @@
+"""Figure 1.1: a perturbation too small to be seen, and the class it makes of a picture.
+
+    advx run experiment=imperceptible                  # a network and digits that need no download
+    advx run experiment=imperceptible scale=chapter    # CIFAR-10
+    advx run experiment=imperceptible model=torchvision model.name=googlenet image=panda.jpg
+
+The procedure: move every pixel by half a grey level, one or two, along the sign of the gradient,
+and ask the network again; then round to the 8 bits that a picture is stored in, which takes half a
+level away again. With a picture of your own: the same on it, at .007 of the range.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.config.build import build
+from advx.data.dataset import Split, one_of_each_class
+from advx.data.picture import load_picture
+from advx.errors import ConfigError
+from advx.evaluation.transfer import BATCH, craft, predictions
+from advx.figures import imperceptible as figure
+from advx.figures.kept import keep
+from advx.run import Run, stands_alone
+from advx.types import NonNegative, Positive, PositiveInt
+
+GREY = 255
+"""Levels from black to white."""
+
+
+def main(
+    run: Run,
+    model: dict[str, Any],
+    fgsm: dict[str, Any],
+    levels: list[Positive],
+    examples: PositiveInt,
+    figure_examples: PositiveInt,
+    image: str | None,
+    image_epsilon: NonNegative,
+) -> None:
+    """Errors and confidences for each size, before and after rounding.
+
+    Args:
+        run: the run to measure on.
+        model: the network.
+        fgsm: the attack's node.
+        levels: sizes of the perturbation, in grey levels.
+        examples: test examples attacked.
+        figure_examples: of these, shown.
+        image: a picture of one's own instead of the test examples.
+        image_epsilon: the size of its perturbation, of the range [0, 1].
+    """
+    name = model["name"]
+    if image is not None:
+        one_picture(run, name, model, fgsm, image, image_epsilon, levels)
+        return
+    if stands_alone(model):
+        raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=PICTURE")
+    n = min(examples, len(run.data.test))
+    with run.progress(models=len(run.seeds)):
+        for seed in run.seeds:
+            network = run.recipe(model, seed, path="model")
+            clean = run.error_rate(network, examples=n)
+            run.record(name, "clean_error_rate", clean, seed=seed, n=n)
+            content = {"models": [run.key(network)], "of": "imperceptible", "attack": fgsm,
+                       "levels": levels}  # fmt: skip
+            found = run.measured(
+                content,
+                lambda network=network: measured(
+                    run.trained(network).module, run.tested(n), fgsm, levels
+                ),
+                n, missing={},
+            )  # fmt: skip
+            for metric, value in found.items():
+                run.record(name, metric, value, seed=seed, n=n)
+    module = run.attempt(lambda: run.trained(run.recipe(model, run.seeds[0], path="model")).module)
+    if module is not None:
+        shown = one_of_each_class(run.data.test.labels, figure_examples)
+        draw(run, module, run.data.test.take(shown), fgsm, levels[1:2] or levels[:1],
+             run.data.class_names)  # fmt: skip
+    run.finish()
+
+
+def stored(moved: Tensor, clean: Tensor) -> Tensor:
+    """The images (n, *shape) as 8 bits hold them; exactly half a level falls back to the clean one.
+
+    The clean images are whole grey levels.
+    """
+    steps = (moved - clean) * GREY
+    whole = steps.sign() * (steps.abs() - 1e-3).round()
+    return (clean + whole / GREY).clamp(0, 1)
+
+
+def measured(
+    module: nn.Module, clean: Split, fgsm: dict[str, Any], levels: list[float]
+) -> dict[str, float]:
+    """Errors, and the confidence in the right class before and in the wrong one after."""
+    before, found = confidences(module, clean.images), {}
+    for level in levels:
+        moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean)
+        for suffix, images in (
+            ("", moved.images),
+            ("_rounded", stored(moved.images, clean.images)),
+        ):
+            after = confidences(module, images)
+            wrong = after.argmax(1) != clean.labels
+            fooled = wrong & (before.argmax(1) == clean.labels)
+            at = f"{suffix}@{level:g}"
+            found[f"error_rate{at}"] = 100 * wrong.double().mean().item()
+            if fooled.any():
+                for when, p in (("before", before), ("after", after)):
+                    value = p[fooled].amax(1).double().mean().item()
+                    found[f"confidence_{when}{at}"] = 100 * value
+    return found
+
+
+@torch.no_grad()
+def confidences(module: nn.Module, images: Tensor) -> Tensor:
+    """Probabilities (n, classes) that the model gives images (n, *shape)."""
+    with evaluating(module):
+        return torch.cat([module(x).softmax(1) for x in images.split(BATCH)])
+
+
+def one_picture(
+    run: Run, name: str, model: dict[str, Any], fgsm: dict[str, Any], image: str, epsilon: float,
+    levels: list[float],
+) -> None:  # fmt: skip
+    """The same on a picture of one's own, whose class is what the network says of it."""
+    if stands_alone(model):
+        module = build(model).to(run.device).eval()
+        shape, resized, names = module.input_shape, module.resized, module.class_names
+    else:
+        module = run.trained(run.recipe(model, run.seeds[0], path="model")).module
+        shape, resized, names = run.data.input_shape, None, run.data.class_names
+    x = load_picture(image, shape, resized).to(run.device)
+    clean = Split(x, predictions(module, x))
+    for level in sorted({*levels, epsilon * GREY}):
+        for metric, value in measured(module, clean, fgsm, [level]).items():
+            run.record(f"{name}, the picture", metric, value, seed=None, n=1)
+    draw(run, module, clean, fgsm, [epsilon * GREY], names)
+    run.finish()
+
+
+def draw(
+    run: Run, module: nn.Module, clean: Split, fgsm: dict[str, Any], levels: list[float],
+    class_names: tuple[str, ...],
+) -> None:  # fmt: skip
+    """The picture, the sign, the perturbed picture, with classes and confidences."""
+    level = levels[0]
+    moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean).images
+    before, after = confidences(module, clean.images), confidences(module, moved)
+    arrays = {
+        "images": clean.images, "signs": (moved - clean.images).sign(), "perturbed": moved,
+        "said_before": before.argmax(1), "said_after": after.argmax(1),
+        "confidence_before": before.amax(1), "confidence_after": after.amax(1),
+        "labels": clean.labels,
+    }  # fmt: skip
+    kept = {key: value.cpu().numpy() for key, value in arrays.items()}
+    options = {"epsilon": level / GREY, "class_names": list(class_names), "title": run.heading()}
+    keep(run.folder, "imperceptible", kept, options)
+    figure.draw(run.folder, kept, **options)
