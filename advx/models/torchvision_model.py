@@ -16,7 +16,7 @@ class TorchvisionClassifier(Classifier):
     """One of `torchvision.models.list_models()`, trained on ImageNet, on images in [0, 1].
 
     Args:
-        name: e.g. `googlenet`, the network of Figure 1.1.
+        architecture: e.g. `googlenet`, the network of Figure 1.1.
 
     Attributes:
         input_shape: of the images it was trained on, (3, height, width).
@@ -31,22 +31,22 @@ class TorchvisionClassifier(Classifier):
     stands_alone = True
     """Knows its own images, whatever the data set of the run."""
 
-    def __init__(self, *, name: str = "googlenet") -> None:
+    def __init__(self, *, architecture: str = "googlenet") -> None:
         super().__init__()
         known = torchvision.models.list_models(module=torchvision.models)
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 3) or ["googlenet", "resnet50"]
+        if architecture not in known:
+            near = difflib.get_close_matches(architecture, known, 3) or ["googlenet", "resnet50"]
             raise ConfigError(
-                f"model.name={name}: torchvision has no such classifier; valid: e.g. "
+                f"model.name={architecture}: torchvision has no such classifier; valid: e.g. "
                 f"{', '.join(near)}"
             )
-        weights = torchvision.models.get_model_weights(name).DEFAULT
+        weights = torchvision.models.get_model_weights(architecture).DEFAULT
         preset = weights.transforms()
         try:
-            self.network = torchvision.models.get_model(name, weights=weights)
+            self.network = torchvision.models.get_model(architecture, weights=weights)
         except (URLError, OSError, RuntimeError) as error:
             raise DataError(
-                f"model.name={name}: its weights are not in {torch.hub.get_dir()}/checkpoints and "
+                f"model.name={architecture}: its weights are not in {torch.hub.get_dir()}/checkpoints and "
                 f"cannot be fetched from {weights.url} ({error}); download that file there by hand"
             ) from error
         self.input_shape: Shape = (3, preset.crop_size[0], preset.crop_size[0])
