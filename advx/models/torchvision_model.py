@@ -46,8 +46,9 @@ class TorchvisionClassifier(Classifier):
             self.network = torchvision.models.get_model(architecture, weights=weights)
         except (URLError, OSError, RuntimeError) as error:
             raise DataError(
-                f"model.name={architecture}: its weights are not in {torch.hub.get_dir()}/checkpoints and "
-                f"cannot be fetched from {weights.url} ({error}); download that file there by hand"
+                f"model.name={architecture}: its weights are not in {torch.hub.get_dir()}/"
+                f"checkpoints and cannot be fetched from {weights.url} ({error}); download that "
+                "file there by hand"
             ) from error
         self.input_shape: Shape = (3, preset.crop_size[0], preset.crop_size[0])
         self.resized = preset.resize_size[0]
