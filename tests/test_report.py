@@ -73,6 +73,9 @@ def test_claims_are_paired_over_seeds() -> None:
 def test_a_diverged_seed_stays_a_row() -> None:
     (line,) = results(a=[10.0, math.nan, 12.0]).summary(judge=False)
     assert (line.seeds, line.mean, line.note) == (3, 11.0, "1 seed(s) diverged")
+    (line,) = results(a=[10.0, math.inf, math.nan, 12.0]).summary(judge=False)
+    assert line.mean == 11.0
+    assert line.note == "1 seed(s) diverged; 1 seed(s) infinite, left out of the mean"
 
 
 def test_no_verdict_away_from_the_chapters_scale() -> None:

@@ -78,8 +78,11 @@ class Results:
             else:
                 low, high = prediction(known, share)
             note = self.notes.get((name, metric), "")
-            if len(known) < len(rows):
-                note = "; ".join(filter(None, [note, f"{len(rows) - len(known)} seed(s) diverged"]))
+            for count, what in (
+                (sum(math.isnan(r.value) for r in rows), "diverged"),
+                (sum(math.isinf(r.value) for r in rows), "infinite, left out of the mean"),
+            ):
+                note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
             said = ""
             if judge and chapter is not None:
                 said = verdict(
