@@ -60,7 +60,9 @@ def main(
                         )
     drawn = [Curve(label, epsilons, values, index // 2, index % 2)
              for index, (label, values) in enumerate(curves.items())]  # fmt: skip
-    panel = Panel("same wrong class, where both are wrong", drawn)
+    panel = Panel(
+        "same wrong class, where both are wrong", drawn, height="examples that both get wrong (%)"
+    )
     error_figure(run.folder, "same_mistake", [panel], title=run.heading())
     run.finish()
 
