@@ -104,6 +104,7 @@ def main(
         raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
     rows = torch.arange(first_example, first_example + grid**2)
     drawn: dict[str, Tensor] = {}
+    run.record("half-width", "epsilon", epsilon, seed=None, unit=f"{space} units")
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
             network = run.recipe(model, seed, path="model")

@@ -62,8 +62,13 @@ def main(
         for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
             value = norms.length(perturbation[None], norm).item()
             run.record(name, f"{norm}_norm", value, seed=None, unit=unit)
-    run.record(f"max norm {epsilon:g}", "l2_norm", epsilon * math.sqrt(pixels), seed=None,
+    lengths = norms.length(torch.cat([perturbations, signs]), "l2")
+    run.record("all six perturbations", "l2_norm", lengths.mean().item(), seed=None,
                unit="L2 norm")  # fmt: skip
+    run.record("right-hand grid", "max_norm", norms.length(signs, "linf").max().item(), seed=None,
+               unit="max norm")  # fmt: skip
+    run.record(f"max norm {epsilon:g}".replace("0.", "."), "l2_norm",
+               epsilon * math.sqrt(pixels), seed=None, unit="L2 norm")  # fmt: skip
     for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
         nearest = smallest_distance(here, there, norm)
         run.record(f"nearest {from_class} and {to_class}", f"{norm}_norm", nearest, seed=None,

@@ -99,6 +99,12 @@ CHAPTER = {
         ("adversarially trained", "iterative_error_rate@0.1"): 22,
         ("plain", "iterative_error_rate@0.1"): 79,
     },
+    "church_windows": {("half-width", "epsilon"): 0.25},
+    "norm_balls": {
+        ("all six perturbations", "l2_norm"): 4,
+        ("right-hand grid", "max_norm"): 0.14,
+        ("max norm .25", "l2_norm"): 7,
+    },
 }
 """The chapter's own figures, transcribed a second time."""
 

@@ -70,6 +70,18 @@ def test_claims_are_paired_over_seeds() -> None:
     assert judge_claim({"claim": "x", "predicate": "`missing` > 0.5"}, made).holds is None
 
 
+@pytest.mark.parametrize(
+    ("chapter", "mean", "said"),
+    [(4, 4.003, "reproduced"), (4, 4.6, "not reproduced"), (0.14, 0.1429, "reproduced"),
+     (0.14, 0.15, "not reproduced"), (7, 7.0, "reproduced"), (7, math.nan, "not reproduced")],
+)  # fmt: skip
+def test_what_is_no_error_rate_is_compared_to_the_digits_given(chapter, mean, said) -> None:
+    made = Results("demo")
+    made.add(Row("demo", "a", "l2_norm", None, mean, unit="L2 norm", chapter=chapter))
+    (line,) = made.summary(judge=True)
+    assert line.verdict == said
+
+
 def test_a_diverged_seed_stays_a_row() -> None:
     (line,) = results(a=[10.0, math.nan, 12.0]).summary(judge=False)
     assert (line.seeds, line.mean, line.note) == (3, 11.0, "1 seed(s) diverged")

@@ -46,6 +46,10 @@ FIGURES = {
     "same_mistake": "same_mistake",
     "rubbish": "rubbish",
     "attack": "attack",
+    "church_windows": "fgsm_random",
+    "linearity": "linearity",
+    "norm_balls": "norm_balls",
+    "imperceptible": "imperceptible",
 }
 
 

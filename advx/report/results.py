@@ -11,7 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from advx.report.intervals import prediction, wilson
-from advx.report.verdict import verdict
+from advx.report.verdict import plain_verdict, verdict
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,9 @@ class Results:
             ):
                 note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
             said = ""
-            if judge and chapter is not None:
+            if judge and chapter is not None and unit != "percent":
+                said = plain_verdict(chapter, mean)
+            elif judge and chapter is not None:
                 said = verdict(
                     chapter,
                     mean,

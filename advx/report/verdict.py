@@ -30,3 +30,10 @@ def verdict(
     if abs(mean - chapter) <= (NEAR_CLEAN if clean else NEAR_ADVERSARIAL):
         return "near"
     return "direction only" if direction else "not reproduced"
+
+
+def plain_verdict(chapter: float, mean: float) -> str:
+    """Compare what is no error rate (a length, say): equal to the digits that the chapter gives."""
+    decimals = len(f"{chapter:g}".partition(".")[2])
+    same = math.isfinite(mean) and round(mean, decimals) == round(chapter, decimals)
+    return "reproduced" if same else "not reproduced"
