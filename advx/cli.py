@@ -50,6 +50,8 @@ def main() -> None:
     verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
     report = verbs.add_parser("report", help="one table over the latest runs")
     report.add_argument("--outputs", type=Path, default=Path("outputs"))
+    report.add_argument("--redraw", type=Path, metavar="RUN",
+                        help="draw a run's figures again, from its arrays")  # fmt: skip
     store = verbs.add_parser("store", help="trained models: ls, verify, prune")
     store.add_argument("action", choices=["ls", "verify", "prune"])
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
@@ -79,9 +81,19 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
+        from advx.errors import AdvxError
+        from advx.reporting import redraw_figures
         from advx.reporting import report as print_report
 
-        return print_report(arguments.outputs)
+        try:
+            return (
+                redraw_figures(arguments.redraw)
+                if arguments.redraw
+                else print_report(arguments.outputs)
+            )
+        except AdvxError as error:
+            print(f"advx: {error}", file=sys.stderr)
+            return 2
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 

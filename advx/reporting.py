@@ -32,6 +32,16 @@ def report(outputs: Path) -> int:
     return 0
 
 
+def redraw_figures(folder: Path) -> int:
+    """Draw the figures of a run again from its arrays; nothing is computed."""
+    from advx.figures.kept import redraw  # matplotlib only where it is needed
+
+    redraw(folder)
+    for figure in sorted(folder.glob("*.png")):
+        print(f"figure: {figure}")
+    return 0
+
+
 def _short(cell: str) -> str:
     """Numbers with at most two decimals."""
     try:

@@ -3,12 +3,15 @@
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from advx.figures.kept import keep
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Distinguishable with any colour vision (Okabe and Ito 2008); one a model."""
@@ -63,12 +66,50 @@ class Panel:
 def error_figure(folder: Path, name: str, panels: list[Panel], *, title: str) -> None:
     """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`."""
     arrays: dict[str, np.ndarray] = {}
+    described: list[dict[str, Any]] = []
     for panel in panels:
         for curve in panel.curves:
             arrays[f"{panel.title}: {curve.label}"] = np.array([curve.epsilons, curve.errors])
         arrays |= {f"{panel.title}: {key}": v for key, v in panel.distributions.items()}
-    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+        looks = [{"label": c.label, "colour": c.colour, "style": c.style} for c in panel.curves]
+        described.append(
+            vars(panel)
+            | {"curves": looks, "marks": [vars(mark) for mark in panel.marks],
+               "distributions": list(panel.distributions)}
+        )  # fmt: skip
+    options = {"name": name, "panels": described, "title": title}
+    keep(folder, "curves", arrays, options)
+    draw(folder, arrays, **options)
 
+
+def draw(
+    folder: Path,
+    arrays: dict[str, np.ndarray],
+    *,
+    name: str,
+    panels: list[dict[str, Any]],
+    title: str,
+) -> None:
+    """The figure from its arrays and from how each panel looks."""
+    _draw(folder, name, [_panel(arrays, described) for described in panels], title)
+
+
+def _panel(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Panel:
+    """A panel as it was before it was kept."""
+    head = described["title"]
+    curves = []
+    for look in described["curves"]:
+        epsilons, errors = arrays[f"{head}: {look['label']}"].tolist()
+        curves.append(Curve(epsilons=epsilons, errors=errors, **look))
+    distributions = {key: arrays[f"{head}: {key}"] for key in described["distributions"]}
+    return Panel(
+        **described
+        | {"curves": curves, "marks": [Mark(**mark) for mark in described["marks"]],
+           "distributions": distributions}
+    )  # fmt: skip
+
+
+def _draw(folder: Path, name: str, panels: list[Panel], title: str) -> None:
     width = 6.2 * len(panels)
     heading = textwrap.wrap(title, int(13 * width))
     above = 0.17 * len(heading) + 0.35

@@ -9,6 +9,7 @@ from torch import nn
 
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
+from advx.figures.kept import keep
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -33,19 +34,15 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
-    draw(folder, x, x_adv, labels, said, title)
+    options = {"models": list(said), "title": title}
+    keep(folder, "digits", arrays, options)
+    draw(folder, arrays, **options)
 
 
-def draw(
-    folder: Path,
-    x: np.ndarray,
-    x_adv: np.ndarray,
-    labels: np.ndarray,
-    said: dict[str, np.ndarray],
-    title: str,
-) -> None:
-    """The figure from its arrays alone: images (n, channels, h, w), predictions (n,) by model."""
+def draw(folder: Path, arrays: dict[str, np.ndarray], *, models: list[str], title: str) -> None:
+    """The figure from its arrays: `images`, `adversarial`, `labels`, `prediction_MODEL`."""
+    x, x_adv, labels = (arrays[key] for key in ("images", "adversarial", "labels"))
+    said = {name: arrays[f"prediction_{name}"] for name in models}
     n = len(x)
     width = 0.95 * n + 1.6
     note = "predictions under each adversarial image, mistakes in red; images shown cut to [0, 1]"

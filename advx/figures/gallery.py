@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from advx.figures.digits import RIGHT, WRONG
+from advx.figures.kept import keep
 
 
 def gallery(
@@ -42,11 +43,24 @@ def gallery(
         arrays |= {f"labels_{row}": x for row, x in truths.items()}
     else:
         arrays["labels"] = labels.cpu().numpy()
-    np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
-    draw(folder, name, images, classes, truths, title)
+    options = {"name": name, "rows": list(pictures), "title": title}
+    keep(folder, "gallery", arrays, options)
+    draw(folder, arrays, **options)
 
 
 def draw(
+    folder: Path, arrays: dict[str, np.ndarray], *, name: str, rows: list[str], title: str
+) -> None:
+    """The figure from its arrays: `images_ROW`, `prediction_ROW`, `labels` or `labels_ROW`."""
+    images, said = (
+        {row: arrays[f"{what}_{row}"] for row in rows} for what in ("images", "prediction")
+    )
+    shared = arrays.get("labels")
+    labels = {row: arrays[f"labels_{row}"] if shared is None else shared for row in rows}
+    _draw(folder, name, images, said, labels, title)
+
+
+def _draw(
     folder: Path,
     name: str,
     images: dict[str, np.ndarray],
@@ -54,7 +68,6 @@ def draw(
     labels: dict[str, np.ndarray],
     title: str,
 ) -> None:
-    """The figure from its arrays alone."""
     n, cell, left = len(next(iter(labels.values()))), 0.82, 1.9  # inches
     width = cell * n + left
     heading = textwrap.wrap(f"{title}. Under each image its class; mistakes in red.",
