@@ -47,6 +47,19 @@ def test_smoothed_nearest_neighbor_has_no_gradient_where_all_points_are_dark() -
     assert (gradient[:, 0, 0, 0] == 0).all()
 
 
+def test_smoothed_nearest_neighbor_keeps_what_only_far_points_light() -> None:
+    images, labels = torch.zeros(3, 1, 2, 2), torch.tensor([0, 0, 1])
+    images[1, 0, 0, 0] = 92**0.5  # weight e⁻⁹², subnormal in float32
+    images[2, 0, 1, 1] = 1.0
+    model = SmoothedNearestNeighbor(input_shape=(1, 2, 2), classes=2)
+    model.fit(images, labels)
+    x = torch.zeros(1, 1, 2, 2)
+    gradient = input_gradient(model, x, torch.tensor([1]), log_odds)
+    wanted = 2 * 92**0.5 * math.exp(-92)
+    assert gradient[0, 0, 0, 0].item() == pytest.approx(wanted, rel=1e-3)
+    assert 0 < wanted < 1.2e-38
+
+
 def test_nearest_neighbor_equals_brute_force(points) -> None:
     images, labels = points
     model = NearestNeighbor(input_shape=(1, 3, 3), classes=3, chunk_bytes=2000)
