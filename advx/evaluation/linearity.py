@@ -97,11 +97,11 @@ def _patterns(model: nn.Module) -> Iterator[list[Tensor]]:
     seen: list[Tensor] = []
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(layer, nn.ReLU):
-            seen.append((output > 0).to(torch.int8))
+        if isinstance(layer, (Maxout, MaxoutConvolution)):
+            z = layer.affine(given[0]).unflatten(1, (layer.pieces, layer.units))
+            seen.append(z.argmax(1).to(torch.int8))
         else:
-            z = layer.affine(given[0])  # type: ignore[operator]
-            seen.append(z.unflatten(1, (layer.pieces, layer.units)).argmax(1).to(torch.int8))  # type: ignore[arg-type]
+            seen.append((output > 0).to(torch.int8))
 
     handles = [
         layer.register_forward_hook(note)

@@ -77,7 +77,7 @@ def error_figure(folder: Path, name: str, panels: list[Panel], *, title: str) ->
             | {"curves": looks, "marks": [vars(mark) for mark in panel.marks],
                "distributions": list(panel.distributions)}
         )  # fmt: skip
-    options = {"name": name, "panels": described, "title": title}
+    options: dict[str, Any] = {"name": name, "panels": described, "title": title}
     keep(folder, "curves", arrays, options)
     draw(folder, arrays, **options)
 

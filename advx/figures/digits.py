@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -34,7 +35,7 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    options = {"models": list(said), "title": title}
+    options: dict[str, Any] = {"models": list(said), "title": title}
     keep(folder, "digits", arrays, options)
     draw(folder, arrays, **options)
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -43,7 +44,7 @@ def gallery(
         arrays |= {f"labels_{row}": x for row, x in truths.items()}
     else:
         arrays["labels"] = labels.cpu().numpy()
-    options = {"name": name, "rows": list(pictures), "title": title}
+    options: dict[str, Any] = {"name": name, "rows": list(pictures), "title": title}
     keep(folder, "gallery", arrays, options)
     draw(folder, arrays, **options)
 

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import contourpy
 import matplotlib
@@ -127,7 +128,7 @@ def _scales(
 ) -> None:
     """Both coordinates' ends at the last row's first window, and what the directions are."""
     bottom = (rows - 1) * (1 + gap) + 1
-    text = {"fontsize": 6.5, "color": "#404040"}
+    text: dict[str, Any] = {"fontsize": 6.5, "color": "#404040"}
     for share, label in ((0, f"−{epsilon:g}"), (1, f"{epsilon:g}")):
         axis.annotate(label, (share, bottom), (0, -2), textcoords="offset points",
                       ha="center", va="top", **text)  # fmt: skip
@@ -144,9 +145,9 @@ def contours(classes: np.ndarray) -> list[np.ndarray]:
 
     Where regions of several classes meet, each draws its own border, halfway between the pixels.
     """
-    found = []
+    found: list[np.ndarray] = []
     for label in np.unique(classes):
         inside = (classes == label).astype(float)
         if inside.min() < 0.5:
-            found += contourpy.contour_generator(z=inside).lines(0.5)
+            found += cast(list[np.ndarray], contourpy.contour_generator(z=inside).lines(0.5))
     return found

@@ -28,6 +28,9 @@ class TorchvisionClassifier(Classifier):
         DataError: its weights are neither cached nor to be had.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     stands_alone = True
     """Knows its own images, whatever the data set of the run."""
 
