@@ -1,9 +1,12 @@
 """Church windows: directions, maps and what is read off them."""
 
+import inspect
+
 import pytest
 import torch
 from torch import nn
 
+from advx.config.compose import composed
 from advx.errors import ConfigError
 from advx.evaluation.church_windows import (
     adaptive_maps,
@@ -15,6 +18,7 @@ from advx.evaluation.church_windows import (
 from advx.models.conv_maxout import ConvMaxoutNetwork
 from advx.models.maxout import MaxoutNetwork
 from advx.models.relu import ReLUNetwork
+from advx.run import Run, check
 
 KINDS = ("fgsm_random", "random_random", "fgsm_gradient")
 
@@ -136,3 +140,33 @@ def test_the_adaptive_map_is_the_dense_one_but_for_small_regions(stride) -> None
 def test_a_stride_that_does_not_fit_is_named(stride) -> None:
     with pytest.raises(ConfigError, match=f"stride={stride}.*= 40"):
         adaptive_maps(lambda w, h, v: w, 1, 0.25, 41, stride=stride)
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("grid=11", r"grid=11, first_example=0: .* 100 test examples"),
+        ("first_example=98", r"grid=2, first_example=98: "),
+        ("side=1", r"side=1: an odd number from 3"),
+        ("side=18", r"side=18: an odd number"),
+        ("stride=5", r"stride=5: a power of two that divides side − 1 = 16"),
+        ("epsilon=0", r"epsilon=0"),
+        ("epsilon=-0.1", r"epsilon=-0\.1"),
+        ("cosines=[0.1,1.2]", r"cosines=1\.2"),
+        ("space=colours", r"space=colours"),
+        ("bases=[diagonal]", r"bases"),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_trained(override, complaint, tmp_path) -> None:
+    words = ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", override]
+    config, main = composed(words)
+
+    def attempt() -> None:
+        check(config, main)
+        run = Run(config, tmp_path, "advx run")
+        run.trained = lambda *_: pytest.fail("trained")  # type: ignore[method-assign]
+        names = [key for key in inspect.signature(main).parameters if key != "run"]
+        main(run, **{key: config[key] for key in names})
+
+    with pytest.raises(ConfigError, match=complaint):
+        attempt()
