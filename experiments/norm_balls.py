@@ -3,8 +3,8 @@
     advx run experiment=norm_balls                  # digits that ship with a package
     advx run experiment=norm_balls scale=chapter    # MNIST
 
-The procedure: among the training digits take the 3 and the 7 whose distance is nearest 4. Three
-perturbations of that length: the difference, which makes the 3 a 7; the digit dimmed, which changes
+The procedure: among the training digits that are beyond doubt, their three nearest neighbors being of
+their own class, take the 3 and the 7 whose distance is nearest 4. Three perturbations of that length: the difference, which makes the 3 a 7; the digit dimmed, which changes
 nothing; a piece of the digit wiped out, which leaves no digit at all. Their counterparts in the max
 norm: the sign, where zero ±1 at random, scaled to the same length. What do the networks and nearest
 neighbor say of each? And how near are digits of different classes, in either norm?
@@ -33,6 +33,7 @@ def main(
     from_class: NonNegativeInt,
     to_class: NonNegativeInt,
     length: Positive,
+    neighbors: NonNegativeInt,
     epsilon: Positive,
 ) -> None:
     """The six perturbations, their norms, and what every model says.
@@ -43,6 +44,7 @@ def main(
         from_class: the digit's class.
         to_class: the class it is turned into.
         length: L2 distance wanted between the two.
+        neighbors: of a digit that must be of its class, so that it is beyond doubt.
         epsilon: a max norm whose L2 length is reported beside.
     """
     for key, label in (("from_class", from_class), ("to_class", to_class)):
@@ -51,9 +53,15 @@ def main(
                 f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
             )
     here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
-    first, second = nearest_to(here, there, length)
-    image = here[first]
-    perturbations = left_grid(image, there[second])
+    sure = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
+    if not len(sure[0]) or not len(sure[1]):
+        raise ConfigError(
+            f"neighbors={neighbors}: no digit whose {neighbors} nearest are all of its class; "
+            "valid: fewer"
+        )
+    first, second = nearest_to(*sure, length)
+    image = sure[0][first]
+    perturbations = left_grid(image, sure[1][second])
     size = norms.length(perturbations, "l2").max().item()
     signs = torch.stack([sign_of_length(p, size) for p in perturbations])
     changed = image + torch.cat([perturbations, signs])
@@ -102,6 +110,17 @@ NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
 def of_class(split: Split, label: int) -> Tensor:
     """The images of a class, (m, *shape)."""
     return split.images[split.labels == label]
+
+
+def beyond_doubt(split: Split, label: int, neighbors: int) -> Tensor:
+    """The images of a class whose nearest others in the split are all of it, (m, *shape)."""
+    images, everything = of_class(split, label), split.images.flatten(1)
+    kept = []
+    for part in images.split(500):
+        distances = torch.cdist(part.flatten(1), everything)
+        nearest = distances.topk(min(neighbors + 1, len(everything)), largest=False).indices
+        kept.append((split.labels[nearest] == label).all(1))  # itself among them
+    return images[torch.cat(kept)]
 
 
 def nearest_to(here: Tensor, there: Tensor, length: float) -> tuple[int, int]:
