@@ -114,6 +114,11 @@ def test_convolutions_fit_any_shape(shape) -> None:
     assert network(torch.rand(2, *shape)).shape == (2, 5)
 
 
+def test_images_too_small_for_the_poolings_are_named() -> None:
+    with pytest.raises(ValueError, match=r"3 poolings leave nothing of images \(1, 9, 7\)"):
+        ConvolutionalNetwork(input_shape=(1, 9, 7), classes=5, channels=(2, 3, 4))
+
+
 def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
     settings = {"own_digits": 150, "substitute": {}, "training": {"epochs": 10, "rounds": 6}}
     assert altered(settings, {"own_digits": 9, "rounds": 1}) == {

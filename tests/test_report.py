@@ -67,6 +67,8 @@ def test_claims_are_paired_over_seeds() -> None:
     outcome = judge_claim({"claim": "x", "predicate": "`a` < `b`, `c`"}, made)
     assert (outcome.holds, outcome.seeds) == (False, "1/2")
     assert judge_claim({"claim": "x", "predicate": "`a` > 0.5"}, made).holds is True
+    assert judge_claim({"claim": "x", "predicate": "0.5 < `a`, `b`"}, made).holds is True
+    assert judge_claim({"claim": "x", "predicate": "1.2 < `b`, `a`"}, made).holds is False
     assert judge_claim({"claim": "x", "predicate": "`missing` > 0.5"}, made).holds is None
 
 

@@ -32,6 +32,8 @@ class ConvolutionalNetwork(Classifier):
         for count in channels:
             layers += [nn.Conv2d(width, count, kernel, padding="same"), nn.ReLU(), nn.MaxPool2d(2)]
             width, size = count, [side // 2 for side in size]
+        if min(size) < 1:
+            raise ValueError(f"{len(channels)} poolings leave nothing of images {input_shape}")
         layers += [nn.Flatten(), nn.Linear(width * size[0] * size[1], units), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.Linear(units, classes))
 
