@@ -3,11 +3,12 @@
     advx run experiment=norm_balls                  # digits that ship with a package
     advx run experiment=norm_balls scale=chapter    # MNIST
 
-The procedure: among the training digits that are beyond doubt, their three nearest neighbors being of
-their own class, take the 3 and the 7 whose distance is nearest 4. Three perturbations of that length: the difference, which makes the 3 a 7; the digit dimmed, which changes
-nothing; a piece of the digit wiped out, which leaves no digit at all. Their counterparts in the max
-norm: the sign, where zero ±1 at random, scaled to the same length. What do the networks and nearest
-neighbor say of each? And how near are digits of different classes, in either norm?
+The procedure: among the training digits that are beyond doubt, their three nearest neighbors being
+of their own class, take the 3 and the 7 whose distance is nearest 4. Three perturbations of that
+length: the difference, which makes the 3 a 7; the digit dimmed, which changes nothing; a piece of
+the digit wiped out, which leaves no digit at all. Their counterparts in the max norm: the sign,
+where zero ±1 at random, scaled to the same length. What do the networks and nearest neighbor say of
+each? And how near are digits of different classes, in either norm?
 """
 
 import math

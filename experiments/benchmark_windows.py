@@ -1,0 +1,151 @@
+"""How fast church windows are: against the network's own forward rate, and adaptive against dense.
+
+    advx run experiment=benchmark_windows                  # a small network on digits
+    advx run experiment=benchmark_windows scale=chapter    # CIFAR-10
+
+Times are ratios of neighbouring measurements; the seconds are in `timing.csv`. Unlike other
+experiments', these results are not the same twice. The maximum over the pieces of a maxout layer is
+timed in both memory layouts: pieces in the outer axis, as here, and in the inner one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.config.build import build
+from advx.evaluation.benchmark import peak_memory, seconds_of
+from advx.evaluation.church_windows import (
+    BATCH,
+    BasisName,
+    adaptive_maps,
+    basis,
+    dense_maps,
+    point_classes,
+)
+from advx.evaluation.space import SpaceName, in_space
+from advx.experiments.church_windows import slopes
+from advx.run import Run
+from advx.types import Positive, PositiveInt
+
+
+def main(
+    run: Run,
+    model: dict[str, Any],
+    space: SpaceName,
+    epsilon: Positive,
+    bases: list[BasisName],
+    windows: PositiveInt,
+    side: PositiveInt,
+    stride: PositiveInt,
+    repeats: PositiveInt,
+) -> None:
+    """Rates, ratios, agreement and memory.
+
+    Args:
+        run: the run to measure on.
+        model: the network.
+        space: where ε lives.
+        epsilon: half-width of a window.
+        bases: what the two directions are.
+        windows: test examples.
+        side: points along a window.
+        stride: of the coarse grid.
+        repeats: timings of each; one row each.
+    """
+    with run.progress(models=1):
+        trained = run.trained(run.recipe(model, run.seeds[0], path="model")).module
+    clean = run.tested(windows)
+    network, points = in_space(trained, clean.images, space)
+    slope = slopes(network, points, clean.labels)
+    for kind in bases:
+        both = basis(kind, points, slope)
+        contest(run, network, kind, points, both, epsilon, side, stride, repeats)
+    for repeat in range(repeats):
+        ratio = layouts(run)
+        run.record("maximum over pieces", "inner_over_outer", ratio, seed=repeat, unit="ratio")
+    peak, before = peak_memory(windows_of_noise, dict(model), run.data.input_shape, side)
+    run.record("one window", "peak_memory", peak, seed=None, unit="MiB")
+    run.record("one window", "memory_before", before, seed=None, unit="MiB")
+    run.finish()
+
+
+def contest(
+    run: Run,
+    network: nn.Module,
+    kind: str,
+    points: Tensor,
+    both: Tensor,
+    epsilon: float,
+    side: int,
+    stride: int,
+    repeats: int,
+) -> None:
+    """Time the network alone, every point, every point by the shortcut, and the adaptive map."""
+    windows, count = len(points), len(points) * side**2
+    batch = points.repeat(-(-BATCH // windows), *[1] * (points.dim() - 1))[:BATCH]
+    slow, fast = (point_classes(network, points, both, shortcut=s) for s in (False, True))
+
+    def forward() -> None:
+        with torch.no_grad(), evaluating(network):
+            for _ in range(-(-count // BATCH)):
+                network(batch)
+
+    contenders: dict[str, Callable[[], Any]] = {
+        "forward": forward,
+        "plain": lambda: dense_maps(slow, windows, epsilon, side),
+        "shortcut": lambda: dense_maps(fast, windows, epsilon, side),
+        "adaptive": lambda: adaptive_maps(fast, windows, epsilon, side, stride=stride),
+    }
+    maps: dict[str, Tensor] = {}
+    for repeat in range(repeats):
+        spent = {}
+        for name, work in contenders.items():
+            with run.timed(kind, name):
+                spent[name] = seconds_of(
+                    lambda name=name, work=work: maps.update({name: work()}), run.device
+                )
+        spent["forward"] *= count / (BATCH * -(-count // BATCH))  # its last batch is full too
+        for metric, above, below in (
+            ("forward_over_dense", "forward", "plain"),
+            ("plain_over_shortcut", "plain", "shortcut"),
+            ("dense_over_adaptive", "plain", "adaptive"),
+        ):
+            run.record(kind, metric, spent[above] / spent[below], seed=repeat, unit="ratio")
+        rate = count / spent["adaptive"]
+        run.record(kind, "points_per_second", rate, seed=repeat, unit="points")
+    for name in ("shortcut", "adaptive"):
+        agree = 100 * (maps[name] == maps["plain"]).double().mean().item()
+        run.record(kind, f"{name}_agreement", agree, seed=None, n=count)
+
+
+def layouts(run: Run) -> float:
+    """The maximum over two pieces: its time with the pieces inside over that with them outside."""
+    z = torch.randn(500, 2, 48, 15, 15, device=run.device)
+    outer = z.flatten(1, 2)  # (batch, pieces * units, ...)
+    inner = z.transpose(1, 2).contiguous().flatten(1, 2)  # (batch, units * pieces, ...)
+
+    def with_pieces_outside() -> None:
+        outer.unflatten(1, (2, 48)).amax(1)
+
+    def with_pieces_inside() -> None:
+        inner.unflatten(1, (48, 2)).amax(2)
+
+    for work in (with_pieces_outside, with_pieces_inside):
+        work()
+    with run.timed("maximum", "pieces outside"):
+        first = seconds_of(lambda: [with_pieces_outside() for _ in range(10)], run.device)
+    with run.timed("maximum", "pieces inside"):
+        second = seconds_of(lambda: [with_pieces_inside() for _ in range(10)], run.device)
+    return second / first
+
+
+def windows_of_noise(node: dict[str, Any], shape: tuple[int, ...], side: int) -> None:
+    """One dense window of a fresh network: memory does not depend on what it shows."""
+    trained: nn.Module = build(node).eval()
+    network = getattr(trained, "network", trained)
+    points = torch.randn(1, *shape)
+    both = basis("random_random", points, points)
+    dense_maps(point_classes(network, points, both, shortcut=True), 1, 0.25, side)
