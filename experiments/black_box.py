@@ -56,7 +56,8 @@ def main(
         epsilons: sizes of the perturbation after the last round.
         curve_epsilon: the one among them that is measured after every round.
         examples: test examples that the targets are shown.
-        variants: other ways of asking, by name: changes of `training`, or of `own_digits`.
+        variants: other ways of asking, by name: changes of `training`, or another `substitute` or
+            number of `own_digits`.
         varied_target: the target that they are tried on.
     """
     if curve_epsilon not in epsilons:
@@ -96,16 +97,16 @@ def main(
                         rounds = asked(
                             run, target, seed, changed, fgsm, epsilons, curve_epsilon, examples
                         )
-                        report(run, f"{name}, {variant}", rounds, known)
+                        report(run, f"{name}, {variant.replace('_', ' ')}", rounds, known)
     draw(run, curves, curve_epsilon)
     run.finish()
 
 
 def altered(settings: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """The settings with a variant's own number of digits and changes of the training."""
-    own = change.get("own_digits", settings["own_digits"])
-    training = {key: value for key, value in change.items() if key != "own_digits"}
-    return settings | {"own_digits": own, "training": settings["training"] | training}
+    """The settings with a variant's own digits and substitute, and its changes of the training."""
+    own = {key: change[key] for key in ("own_digits", "substitute") if key in change}
+    training = {key: value for key, value in change.items() if key not in own}
+    return settings | own | {"training": settings["training"] | training}
 
 
 def asked(

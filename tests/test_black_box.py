@@ -124,4 +124,7 @@ def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
     assert altered(settings, {"own_digits": 9, "rounds": 1}) == {
         "own_digits": 9, "substitute": {}, "training": {"epochs": 10, "rounds": 1},
     }  # fmt: skip
+    assert altered(settings, {"substitute": {"units": 3}}) == settings | {
+        "substitute": {"units": 3}
+    }
     assert settings["training"]["rounds"] == 6
