@@ -356,3 +356,18 @@ def test_rubbish_is_noise_that_ascends_to_the_class(network, images) -> None:
     rates = [(network(x).argmax(1) == aims).double().mean() for x in (plain, ascended)]
     assert rates[0] < 0.4
     assert rates[1] > 0.7
+
+
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_deepfool_crosses_although_the_range_takes_a_part_of_every_step(norm) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).double()
+    with torch.no_grad():
+        model[1].weight[0], model[1].bias[0] = 0.0, 1.0
+        model[1].weight[1] = torch.tensor([1.0, -1.0] * 8)
+        model[1].bias[1] = 0.0
+    x, y = torch.zeros(3, 1, 4, 4).double(), torch.zeros(3, dtype=torch.int64)
+    found = LinearizedModel(norm=norm, steps=50, clip=(0.0, 1.0))(model, x, y)
+    assert (model(found).argmax(1) == 1).all()
+    assert found.min() >= 0
+    smallest = 1 / 8**0.5 if norm == "l2" else 1 / 8  # eight pixels can be raised, none lowered
+    assert norms.length(found, norm).max().item() < 1.03 * smallest

@@ -17,6 +17,13 @@ from advx.attacks.aims import reached
 from advx.attacks.gradient import linearized
 from advx.types import DistanceName, Interval, NonNegative, PositiveInt
 
+BEYOND = 1e-4
+"""Added to every step's length where images are clipped.
+
+What a step loses to the range it makes up for in the next, and would so approach the boundary
+without end. The authors of DeepFool add as much everywhere.
+"""
+
 
 class LinearizedModel:
     """The closed-form smallest perturbation that changes the class of the linearised model.
@@ -85,8 +92,11 @@ class LinearizedModel:
             ahead = _one(logits, leaving) - _one(logits, entering)
             weights = torch.zeros_like(logits).scatter(1, entering[:, None], 1.0)
             slope = gradient(weights.scatter(1, leaving[:, None], -1.0))
-            distance = ahead / norms.dual_length(slope, self.norm)
+            steepness = norms.dual_length(slope, self.norm)
+            distance = ahead / steepness
             nearer = distance < nearest
+            if self.clip is not None:
+                ahead = ahead + BEYOND * steepness
             change = norms.shortest(slope[nearer], ahead[nearer], self.norm)
             best[nearer], nearest[nearer] = change, distance[nearer]
         return best
