@@ -25,8 +25,8 @@ from advx.evaluation.church_windows import (
     dense_maps,
     point_classes,
 )
+from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, in_space
-from advx.experiments.church_windows import slopes
 from advx.run import Run
 from advx.types import Positive, PositiveInt
 

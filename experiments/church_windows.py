@@ -20,8 +20,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.gradient import input_gradient
-from advx.attacks.objectives import log_odds
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.church_windows import (
@@ -29,6 +27,7 @@ from advx.evaluation.church_windows import (
     LengthName,
     adaptive_maps,
     basis,
+    check_stride,
     point_classes,
 )
 from advx.evaluation.half_spaces import (
@@ -38,8 +37,8 @@ from advx.evaluation.half_spaces import (
     directions_at,
     random_directions,
 )
+from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, in_space
-from advx.evaluation.transfer import BATCH
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.run import Run
@@ -91,9 +90,7 @@ def main(
     if side < 3 or side % 2 == 0:
         raise ConfigError(f"side={side}: an odd number from 3 is needed, so that a point lies "
                           "on the example")  # fmt: skip
-    if (side - 1) % stride or stride & (stride - 1):
-        raise ConfigError(f"stride={stride}: a power of two that divides side − 1 = {side - 1} "
-                          "is needed")  # fmt: skip
+    check_stride(side, stride)
     if first_example + grid**2 > len(run.data.test):
         raise ConfigError(
             f"grid={grid}, first_example={first_example}: dataset={run.data.name} has "
@@ -159,12 +156,6 @@ def placed(
     """The network as a function of `space`, the examples there, and their labels."""
     model, points = in_space(run.trained(network).module, clean.images, space)
     return model, points, clean.labels
-
-
-def slopes(model: nn.Module, points: Tensor, labels: Tensor) -> Tensor:
-    """∇J at every point (n, *shape); that of the log-odds, which has the direction of J's."""
-    parts = zip(points.split(BATCH), labels.split(BATCH), strict=True)
-    return torch.cat([input_gradient(model, x, y, log_odds) for x, y in parts])
 
 
 def report(run: Run, kind: str, maps: Tensor, labels: Tensor, seed: int) -> None:

@@ -15,13 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advx.attacks.gradient import input_gradient
 from advx.attacks.noise import uniform
-from advx.attacks.objectives import log_odds
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.linearity import along_line, crossings, deviation, dual_lengths, tangent
-from advx.evaluation.transfer import BATCH
+from advx.evaluation.slopes import slopes
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
 from advx.run import Run
@@ -108,10 +106,7 @@ def straightness(
     def measure() -> dict[str, float]:
         module, clean = run.trained(network).module, run.tested(examples)
         x, y = clean.images, clean.labels
-        sign = torch.cat([
-            input_gradient(module, part, labels, log_odds).sign()
-            for part, labels in zip(x.split(BATCH), y.split(BATCH), strict=True)
-        ])  # fmt: skip
+        sign = slopes(module, x, y).sign()
         found: dict[str, float] = {}
         sizes = torch.tensor(epsilons, dtype=torch.float64)
         for prefix, direction in (("", sign), ("random_", uniform(x, 0).sign())):
@@ -180,7 +175,7 @@ def draw(
     module = run.trained(network).module
     row = one_of_each_class(run.data.test.labels, example + 1)[-1:]
     x, y = run.data.test.images[row], run.data.test.labels[row]
-    sign = input_gradient(module, x, y, log_odds).sign()
+    sign = slopes(module, x, y).sign()
     sizes = torch.linspace(-epsilon, epsilon, 201, dtype=torch.float64)
     logits = along_line(module, x, sign, sizes)[0]
     start, slope = tangent(module, x, sign)

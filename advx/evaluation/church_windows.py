@@ -157,10 +157,7 @@ def adaptive_maps(
     Raises:
         ConfigError: the stride does not fit.
     """
-    if stride < 1 or stride & (stride - 1) or (side - 1) % stride:
-        raise ConfigError(
-            f"stride={stride}: a power of two that divides side − 1 = {side - 1} is needed"
-        )
+    check_stride(side, stride)
     found = torch.full((count, side, side), -1, dtype=torch.int16)
     asked = torch.zeros_like(found, dtype=torch.bool)
     asked[:, ::stride, ::stride] = True
@@ -183,6 +180,18 @@ def adaptive_maps(
         asked[:, ::stride, ::stride] = unknown & wanted
         _ask(classes, found, asked, epsilon)
     return found
+
+
+def check_stride(side: int, stride: int) -> None:
+    """Refuse a coarse grid that does not end on a window's edges.
+
+    Raises:
+        ConfigError: the stride is no power of two, or does not divide `side` − 1.
+    """
+    if stride < 1 or stride & (stride - 1) or (side - 1) % stride:
+        raise ConfigError(
+            f"stride={stride}: a power of two that divides side − 1 = {side - 1} is needed"
+        )
 
 
 def _ask(classes: Classes, found: Tensor, asked: Tensor, epsilon: float) -> None:

@@ -11,22 +11,33 @@ from advx.data.dataset import Split
 BATCH = 1_000
 
 
+def slopes(
+    model: nn.Module, points: Tensor, labels: Tensor, objective: Objective = log_odds
+) -> Tensor:
+    """The objective's input gradient at every point: like points (n, *shape).
+
+    That of the log-odds has the direction of the training cost's.
+
+    Args:
+        model: maps points to logits.
+        points: (n, *shape).
+        labels: (n,) int64.
+        objective: what rises along it.
+    """
+    parts = zip(points.split(BATCH), labels.split(BATCH), strict=True)
+    return torch.cat([input_gradient(model, x, y, objective) for x, y in parts])
+
+
 def vanished_share(model: nn.Module, split: Split, objective: Objective) -> float:
     """Percent of the examples where the objective's input gradient is exactly zero."""
-    gone = [
-        norms.vanished(input_gradient(model, x, y, objective))
-        for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
-    ]
-    return 100 * torch.cat(gone).double().mean().item()
+    gone = norms.vanished(slopes(model, split.images, split.labels, objective))
+    return 100 * gone.double().mean().item()
 
 
 def input_slope(model: nn.Module, split: Split) -> float:
     """Mean L1 norm of the log-odds' input gradient: their rise for a small step in the max norm."""
-    sums = [
-        input_gradient(model, x, y, log_odds).flatten(1).abs().sum(1)
-        for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
-    ]
-    return torch.cat(sums).double().mean().item()
+    slope = slopes(model, split.images, split.labels)
+    return slope.flatten(1).abs().sum(1).double().mean().item()
 
 
 def weight_norm(model: nn.Module) -> float:
