@@ -112,6 +112,7 @@ def contest(
             ("forward_over_dense", "forward", "plain"),
             ("plain_over_shortcut", "plain", "shortcut"),
             ("dense_over_adaptive", "plain", "adaptive"),
+            ("shortcut_over_adaptive", "shortcut", "adaptive"),
         ):
             run.record(kind, metric, spent[above] / spent[below], seed=repeat, unit="ratio")
         rate = count / spent["adaptive"]

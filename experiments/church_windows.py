@@ -7,7 +7,8 @@
 The procedure: train the convolutional maxout network; for each of a hundred test examples take the
 sign of the gradient, the gradient and a random direction; draw the class of the plane that two of
 them span. Then measure what the captions say of the pictures: whether one straight line parts right
-from wrong, how near it is, and which directions lead across it.
+from wrong, how near it is, and which directions lead across it. A last figure shows points of the
+windows as pictures.
 """
 
 import base64
@@ -39,6 +40,7 @@ from advx.evaluation.half_spaces import (
 )
 from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, in_space
+from advx.evaluation.transfer import predictions
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.run import Run
@@ -47,6 +49,12 @@ from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SEPARABLE = 0.99
 """Share of a window's points that a straight line must place rightly to count as its boundary."""
+
+STEPS = {
+    "sign of the gradient": (-1.0, -0.5, 0.0, 0.5, 1.0),
+    "random": (-1.0, 1.0),
+}
+"""Where points of the windows are shown as pictures, in units of ε."""
 
 DIRECTIONS = {
     "fgsm_random": ("sign of the gradient", "random"),
@@ -69,6 +77,7 @@ def main(
     draws: PositiveInt,
     cosines: list[float],
     examples: PositiveInt,
+    pictures: NonNegativeInt,
 ) -> None:
     """The windows of every basis, and what their captions claim.
 
@@ -86,6 +95,7 @@ def main(
         draws: random directions tried for every example.
         cosines: between direction and gradient.
         examples: test examples that are moved along those directions.
+        pictures: examples of the grid of which some points are shown as pictures.
     """
     if side < 3 or side % 2 == 0:
         raise ConfigError(f"side={side}: an odd number from 3 is needed, so that a point lies "
@@ -122,7 +132,11 @@ def main(
                 for metric, value in metrics.items():
                     unit = "cosine" if metric == "cosine" else "percent"
                     run.record(row, metric, value, seed=seed, n=n, unit=unit)
-    draw(run, drawn, rows, epsilon, grid)
+    shown = run.attempt(
+        lambda: moved_pictures(run, run.recipe(model, run.seeds[0], path="model"),
+                               rows[:pictures], space, epsilon, length)
+    )  # fmt: skip
+    draw(run, drawn, rows, epsilon, grid, shown or {})
     run.finish()
 
 
@@ -219,16 +233,64 @@ def along(
     return run.measured(content, measure, examples, missing=missing)
 
 
-def draw(run: Run, drawn: dict[str, Tensor], rows: Tensor, epsilon: float, grid: int) -> None:
-    """A figure a basis."""
+def moved_pictures(
+    run: Run, network: Recipe, rows: Tensor, space: SpaceName, epsilon: float, length: LengthName
+) -> dict[str, np.ndarray]:
+    """Some points of the windows as pictures in 8 bits, and the classes there; how far they are.
+
+    The preprocessing is undone with the mean and contrast of each original.
+    """
+    if not len(rows):
+        return {}
+    clean = run.data.test.take(rows)
+    model, points, labels = placed(run, network, clean, space)
+    both = basis("fgsm_random", points, slopes(model, points, labels), length=length)
+    moved = torch.stack(
+        [points + share * epsilon * both[:, k]
+         for k, steps in enumerate(STEPS.values()) for share in steps], 1,
+    )  # fmt: skip  # (rows, steps, *shape)
+    said = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
+    if space == "preprocessed":
+        whitening = run.trained(network).module.preprocessing
+        lost = whitening.lost(clean.images)
+        moved = torch.stack([whitening.invert(x, *lost) for x in moved.unbind(1)], 1)
+    far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
+    names = [name for name, steps in STEPS.items() for _ in steps]
+    for name in STEPS:
+        value = 255 * far[len(names) - 1 - names[::-1].index(name)].item()
+        run.record(f"{name}, ε", "rms_change", value, seed=network.seed, n=len(rows),
+                   unit="grey levels")  # fmt: skip
+    return {
+        "pictures": (moved.clamp(0, 1) * 255).round().byte().cpu().numpy(),
+        "said": said.cpu().numpy(),
+        "pictured_labels": labels.cpu().numpy(),
+    }
+
+
+def moved_columns(epsilon: float) -> list[str]:
+    """What the columns of the pictures are called."""
+    return [
+        f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
+        for axis, steps in zip("hv", STEPS.values(), strict=True)
+        for share in steps
+    ]
+
+
+def draw(
+    run: Run, drawn: dict[str, Tensor], rows: Tensor, epsilon: float, grid: int,
+    pictures: dict[str, np.ndarray],
+) -> None:  # fmt: skip
+    """A figure a basis, and the pictures."""
     arrays = {f"maps_{kind}": maps.numpy().astype(np.int8) for kind, maps in drawn.items()}
     arrays["labels"] = run.data.test.labels[rows].cpu().numpy()
+    arrays |= pictures
     options = {
         "epsilon": epsilon,
         "class_names": list(run.data.class_names),
         "axes": {kind: DIRECTIONS[kind] for kind in drawn},
         "title": run.heading(),
         "columns": grid,
+        "moved": moved_columns(epsilon) if pictures else [],
     }
     keep(run.folder, "windows", arrays, options)
     windows.draw(run.folder, arrays, **options)

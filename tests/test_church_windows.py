@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -170,3 +171,24 @@ def test_bad_input_is_named_before_anything_is_trained(override, complaint, tmp_
 
     with pytest.raises(ConfigError, match=complaint):
         attempt()
+
+
+def test_pictures_are_points_of_the_windows(tmp_path) -> None:
+    config, main = composed(
+        ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", "draws=1"]
+    )
+    run = Run(config, tmp_path, "advx run")
+    names = [key for key in inspect.signature(main).parameters if key != "run"]
+    main(run, **{key: config[key] for key in names})
+    arrays = np.load(tmp_path / "arrays.npz")
+    pictures, said, maps = (arrays[k] for k in ("pictures", "said", "maps_fgsm_random"))
+    whole = (run.data.test.images[:4] * 255).round().byte().numpy()
+    np.testing.assert_array_equal(pictures[:, 2], whole)  # undone by its own mean and contrast
+    half = maps.shape[1] // 2
+    at = [(half, 0), (half, half // 2), (half, half), (half, half + half // 2), (half, -1),
+          (0, half), (-1, half)]  # fmt: skip
+    for column, (v, h) in enumerate(at):
+        np.testing.assert_array_equal(said[:, column], maps[:, v, h])
+    assert len(pictures[0]) == len(at)
+    change = (pictures.astype(float) - pictures[:, 2:3]).reshape(4, len(at), -1).std(2)
+    assert (change[:, [0, 1, 3, 4, 5, 6]] > 1).all()

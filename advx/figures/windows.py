@@ -15,6 +15,8 @@ from matplotlib.patches import Patch
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from advx.figures import moved_pictures
+
 COLOURS = (
     "#88ccee", "#cc6677", "#ddcc77", "#117733", "#aa4499", "#44aa99", "#332288", "#999933",
     "#882255", "#bbbbbb",
@@ -44,6 +46,7 @@ def draw(
     axes: dict[str, Sequence[str]],
     title: str,
     columns: int = 10,
+    moved: Sequence[str] = (),
 ) -> None:
     """Write `NAME.png` and `.pdf` for every array `maps_NAME`, and again in shades of grey.
 
@@ -55,7 +58,11 @@ def draw(
         axes: by name, what the horizontal and the vertical direction are.
         title: over the figures.
         columns: windows in a row.
+        moved: columns of the figure of `moved_pictures`, which is drawn where there are any.
     """
+    if moved:
+        heading = f"{title} (h: sign of the gradient, v: random)"
+        moved_pictures.draw(folder, arrays, class_names=class_names, columns=moved, title=heading)
     for name, directions in axes.items():
         for style in STYLES:
             figure = grid(arrays[f"maps_{name}"], arrays["labels"], epsilon, class_names,
