@@ -32,6 +32,8 @@ from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
 from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
+from advx.training.pair import GameProgress
+from advx.training.play import Played, game_key, new_game, play
 from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ EVALUATION_VERSION = 1
 
 MODEL_KEYS = ("models", "model", "crafting", "target")
 """Top-level keys under which models stand."""
+
+GAME_KEYS = ("game", "games")
+"""Top-level keys under which games between two networks stand."""
 
 MODELS_IN_MEMORY = 16
 """Trained models that a run holds at once; older ones are read from the store again."""
@@ -84,6 +89,7 @@ class Run:
         self.seconds: dict[tuple[str, str], float] = {}
         self._bar: tqdm | None = None
         self._trained: dict[str, Trained | Diverged] = {}
+        self._played: dict[str, Played | Diverged] = {}
         self._crafted: tuple[str, Split] | None = None
         self._parts: dict[DataPart, Dataset] = {}
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
@@ -119,6 +125,8 @@ class Run:
             ConfigError: the first model that cannot be used, and why.
         """
         for path, node in nodes(self.config):
+            if path.split(".")[0] in GAME_KEYS:
+                new_game(self.recipe(node, self.seeds[0], path=path), self.data)
             if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
                 recipe = self.recipe(node, self.seeds[0], path=path)
                 construct(recipe, self.data)
@@ -159,6 +167,49 @@ class Run:
         key = model_key(recipe, self.data_of(recipe))
         self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
         return key
+
+    def game_key(self, recipe: Recipe) -> str:
+        """Names the game of a recipe without playing it; noted for the manifest."""
+        key = game_key(recipe, self.data_of(recipe))
+        self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
+        return key
+
+    def played(self, recipe: Recipe) -> Played:
+        """The game of a recipe: remembered, from the store, or played now.
+
+        Raises:
+            Diverged: one of its losses became NaN.
+        """
+        key = self.game_key(recipe)
+        if key not in self._played:
+            try:
+                self._played[key] = self._play(recipe)
+            except Diverged as error:
+                self._played[key] = error
+        made = self._played[key]
+        if isinstance(made, Diverged):
+            raise made
+        return made
+
+    def _play(self, recipe: Recipe) -> Played:
+        """From the store, or played now with the bar advancing."""
+        name, limit = recipe.model.get("name", recipe.path), recipe.trainer["max_epochs"]
+
+        def on_epoch(progress: GameProgress) -> None:
+            if self._bar is not None:
+                last = progress.history[-1]
+                self._bar.set_description(
+                    f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}, "
+                    f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
+                )
+                self._bar.update(progress.epoch / limit - (self._bar.n - before))
+
+        before = self._bar.n if self._bar is not None else 0
+        try:
+            return play(recipe, self.data_of(recipe), self.store, on_epoch)
+        finally:
+            if self._bar is not None:
+                self._bar.update(1 - (self._bar.n - before))
 
     def best_epoch(self, recipe: Recipe) -> int:
         """The epoch with the smallest validation error; kept in the store.

@@ -16,7 +16,7 @@ LAYERS = [
     {"errors", "types"},
     {"config", "listing"},
     {"models", "data"},
-    {"attacks", "defenses"},
+    {"attacks", "defenses", "games"},
     {"store", "evaluation"},
     {"training", "figures", "report"},
     {"run"},

@@ -1,0 +1,87 @@
+"""Mixtures of Gaussians in the plane: a ring of modes, or a grid of them.
+
+Their density is known, so that a generator's can be compared with it mode by mode. The labels name
+the modes. Sizes are the usual ones: 8 modes on a circle of radius 2, 25 on a grid of spacing 2.
+"""
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+from advx.data.dataset import Dataset, Split
+from advx.types import Positive, PositiveInt
+
+
+def ring_means(modes: int, radius: float) -> Tensor:
+    """Means (modes, 2), evenly spaced on a circle, the first on the positive first axis."""
+    angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
+    return radius * torch.stack([angles.cos(), angles.sin()], 1).float()
+
+
+def grid_means(side: int, spacing: float) -> Tensor:
+    """Means (side², 2), a square grid around the origin."""
+    axis = (torch.arange(side) - (side - 1) / 2) * spacing
+    return torch.cartesian_prod(axis, axis)
+
+
+def ring(
+    *,
+    modes: PositiveInt = 8,
+    radius: Positive = 2.0,
+    deviation: Positive = 0.02,
+    train: PositiveInt = 50_000,
+    test: PositiveInt = 10_000,
+) -> Dataset:
+    """Points (2,) around `modes` means on a circle.
+
+    Args:
+        modes: number of them.
+        radius: of the circle.
+        deviation: standard deviation of each mode, in either direction.
+        train: points to train on.
+        test: points to compare with.
+    """
+    return mixture("ring", ring_means(modes, radius), deviation, train, test)
+
+
+def grid(
+    *,
+    side: PositiveInt = 5,
+    spacing: Positive = 2.0,
+    deviation: Positive = 0.05,
+    train: PositiveInt = 50_000,
+    test: PositiveInt = 10_000,
+) -> Dataset:
+    """Points (2,) around side² means on a square grid.
+
+    Args:
+        side: modes along either axis.
+        spacing: between neighbours.
+        deviation: standard deviation of each mode, in either direction.
+        train: points to train on.
+        test: points to compare with.
+    """
+    return mixture("grid", grid_means(side, spacing), deviation, train, test)
+
+
+def mixture(name: str, means: Tensor, deviation: float, train: int, test: int) -> Dataset:
+    """Equally likely Gaussians around `means` (modes, n), always the same points."""
+    draw = torch.Generator().manual_seed(0)
+
+    def points(count: int) -> Split:
+        labels = torch.randint(len(means), (count,), generator=draw)
+        noise = torch.randn(count, means.shape[1], generator=draw)
+        return Split(means[labels] + deviation * noise, labels)
+
+    seen, unseen = points(train), points(test)
+    content = seen.images.numpy().tobytes() + seen.labels.numpy().tobytes()
+    return Dataset(
+        name,
+        len(means),
+        seen,
+        Split(seen.images[:0], seen.labels[:0]),
+        unseen,
+        fingerprint=hashlib.sha256(content).hexdigest()[:16],
+    )

@@ -1,0 +1,61 @@
+"""What the training loop and the experiments expect of a generative adversarial game."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from advx.types import PositiveInt
+
+NoiseName = Literal["uniform", "gaussian"]
+"""p(z): uniform on [−1, 1]ᵈ or an isotropic Gaussian."""
+
+
+class Game(nn.Module):
+    """A generator and a discriminator.
+
+    Examples are in the data's own units, conditions are class labels (n,) int64 or None. A game
+    that is not conditional is given labels too, and looks away.
+
+    Args:
+        latent: d, components of z.
+        noise: p(z).
+
+    Attributes:
+        generator, discriminator: the two networks, whose parameters are the two players' moves.
+        conditional: whether both are told the class.
+    """
+
+    conditional: bool = False
+    generator: nn.Module
+    discriminator: nn.Module
+
+    def __init__(self, *, latent: PositiveInt = 100, noise: NoiseName = "uniform") -> None:
+        super().__init__()
+        self.latent = latent
+        self.noise = noise
+
+    def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
+        """z, (count, latent), from torch's own generator of random numbers."""
+        if self.noise == "uniform":
+            return torch.rand(count, self.latent, device=device) * 2 - 1
+        return torch.randn(count, self.latent, device=device)
+
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """G(z): (n, latent) to examples (n, *shape)."""
+        return self.generator(z)
+
+    def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (n,) of the probability that examples (n, *shape) come from the data."""
+        return self.discriminator(x).squeeze(1)
+
+    def adapt(self, images: Tensor) -> None:
+        """Take what the networks need from the training images (n, *shape), before training."""
+
+    def constrain(self, player: nn.Module) -> None:
+        """Project one player's parameters back onto their constraint set after its update."""
+        for module in player.modules():
+            project = getattr(module, "constrain", None)
+            if callable(project) and module is not player:
+                with torch.no_grad():
+                    project()

@@ -1,0 +1,69 @@
+"""A game of two small ReLU networks for points of the plane, or any vector, and stacked digits.
+
+Batch normalization can be put into either network: the subject of `gan_collapse`. Real and
+generated examples are normalized apart from each other, as in Radford et al. (2015).
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from advx.games.base import Game, NoiseName
+from advx.models.base import features
+from advx.types import NonNegative, PositiveInt, Probability, Shape
+
+
+class MultilayerGame(Game):
+    """ReLU layers in both networks, a linear layer on top of each.
+
+    Args:
+        input_shape: shape of one example.
+        latent: components of z.
+        noise: p(z).
+        generator_units: of each hidden layer of G.
+        discriminator_units: of each hidden layer of D.
+        batch_norm_generator: normalize the hidden layers of G over the minibatch.
+        batch_norm_discriminator: the same in D.
+        slope: of D's units where they are negative; 0 makes them ReLUs.
+        spread: factor of G's first weights; at 0 it begins as a single point.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        latent: PositiveInt = 16,
+        noise: NoiseName = "gaussian",
+        generator_units: tuple[PositiveInt, ...] = (128, 128),
+        discriminator_units: tuple[PositiveInt, ...] = (128, 128),
+        batch_norm_generator: bool = False,
+        batch_norm_discriminator: bool = False,
+        slope: NonNegative = 0.0,
+        spread: Probability = 1.0,
+    ) -> None:
+        super().__init__(latent=latent, noise=noise)
+        n = features(input_shape)
+        self.generator = nn.Sequential(
+            *_hidden((latent, *generator_units), batch_norm_generator, 0.0),
+            nn.Linear((latent, *generator_units)[-1], n),
+            nn.Unflatten(1, tuple(input_shape)),
+        )
+        self.discriminator = nn.Sequential(
+            nn.Flatten(),
+            *_hidden((n, *discriminator_units), batch_norm_discriminator, slope),
+            nn.Linear((n, *discriminator_units)[-1], 1),
+        )
+        if spread < 1:
+            first = self.generator[0]
+            assert isinstance(first, nn.Linear)
+            first.weight.data.mul_(spread)
+
+
+def _hidden(widths: tuple[int, ...], batch_norm: bool, slope: float) -> list[nn.Module]:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers.append(nn.Linear(before, after))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(after))
+        layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
+    return layers
