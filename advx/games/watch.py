@@ -5,7 +5,8 @@ Four numbers an epoch, each beside its own threshold:
     diversity    mean distance between two generated examples, over that between two real ones
     coverage     share of real examples with a generated one among their neighbours (Naeem et al.
                  2020): inside the ball that reaches to the fifth nearest real example
-    contrast     spread of the components within a generated example, over that within a real one
+    contrast     spread of the components within a generated example, over that within a real one;
+                 for pictures, not for points of the plane
     sureness     share of examples, half of them real, that D places rightly at odds over 99 : 1
 
 Black or constant pictures have no contrast, a generator that has collapsed to one picture no
@@ -50,7 +51,7 @@ def watched(
     """The four numbers.
 
     Args:
-        real: examples of the data (n, *shape); `contrast` needs more than one component.
+        real: examples of the data (n, *shape).
         fake: generated ones, as many.
         real_logits: D's logits (n,) of the first, in evaluation mode.
         fake_logits: of the second.
@@ -60,12 +61,14 @@ def watched(
     pairs = len(a) * (len(a) - 1)
     radius = within.kthvalue(min(NEIGHBOURS + 1, len(a)), dim=1).values  # itself is the first
     sure = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
-    return {
+    found = {
         "diversity": ratio(between.sum() / pairs, within.sum() / pairs),
         "coverage": (torch.cdist(a, b).amin(1) <= radius).double().mean().item(),
-        "contrast": ratio(b.std(1).mean(), a.std(1).mean()),
         "sureness": sure.double().mean().item(),
     }
+    if real.dim() == 4:
+        found["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
+    return found
 
 
 def ratio(a: Tensor, b: Tensor) -> float:
@@ -76,7 +79,9 @@ def ratio(a: Tensor, b: Tensor) -> float:
 def beyond(row: dict[str, float]) -> list[str]:
     """Names of the numbers that lie beyond their limits; NaN lies beyond none."""
     return [
-        name for name, limit in LIMITS.items() if row[name] < limit.low or row[name] > limit.high
+        name
+        for name, limit in LIMITS.items()
+        if name in row and (row[name] < limit.low or row[name] > limit.high)
     ]
 
 
