@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advx.data.plane import grid_means, ring_means
+from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
 from advx.evaluation.modes import mode_measures, nearest_modes
 from advx.evaluation.samples import generated

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from advx.data import plane
+from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.games.base import Game
@@ -21,7 +21,7 @@ from advx.training.pair import PairTrainer
 from advx.training.pair_sgd import SGDPairTrainer
 from advx.training.play import game_key, play
 
-RING = plane.ring(train=1_000, test=200)
+RING = mixtures.ring(train=1_000, test=200)
 
 
 def small(**options) -> MultilayerGame:
@@ -272,7 +272,7 @@ def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
         play(Recipe(node, {}, {}, 0, "game"), RING, Store(tmp_path))
 
 
-@pytest.mark.parametrize("data", [plane.ring(train=4000), plane.grid(train=4000)])
+@pytest.mark.parametrize("data", [mixtures.ring(train=4000), mixtures.grid(train=4000)])
 def test_mixtures_have_their_means_and_deviations(data) -> None:
     assert data.classes in (8, 25)
     for mode in range(data.classes):
@@ -286,5 +286,5 @@ def test_mixtures_have_their_means_and_deviations(data) -> None:
         )
         torch.testing.assert_close(points.mean(0), mean, atol=0.02, rtol=0)
         torch.testing.assert_close(points.std(0), torch.tensor([spread] * 2), rtol=0.25, atol=0)
-    assert data.fingerprint != plane.ring(train=4000, deviation=0.03).fingerprint
+    assert data.fingerprint != mixtures.ring(train=4000, deviation=0.03).fingerprint
     assert data.test.digest() != data.train.digest()

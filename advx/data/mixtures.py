@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane: a ring of modes, or a grid of them.
+"""Mixtures of Gaussians: modes on a line, a ring of them in the plane, or a grid.
 
 Their density is known, so that a generator's can be compared with it mode by mode. The labels name
 the modes. Sizes are the usual ones: 8 modes on a circle of radius 2, 25 on a grid of spacing 2.
@@ -64,6 +64,24 @@ def grid(
         test: points to compare with.
     """
     return mixture("grid", grid_means(side, spacing), deviation, train, test)
+
+
+def line(
+    *,
+    means: tuple[float, ...] = (-2.0, 0.0, 3.0),
+    deviation: Positive = 0.5,
+    train: PositiveInt = 50_000,
+    test: PositiveInt = 10_000,
+) -> Dataset:
+    """Points (1,) around means on a line.
+
+    Args:
+        means: of the modes.
+        deviation: standard deviation of each.
+        train: points to train on.
+        test: points to compare with.
+    """
+    return mixture("line", torch.tensor(means)[:, None], deviation, train, test)
 
 
 def mixture(name: str, means: Tensor, deviation: float, train: int, test: int) -> Dataset:

@@ -1,0 +1,245 @@
+"""What is proved of the game, and what is left of it in practice. Section 1.4.1.
+
+    advx run experiment=gan_theory                  # mixtures of Gaussians on a line
+    advx run experiment=gan_theory scale=chapter    # five seeds, longer
+
+The procedure, on densities that are known:
+1. Train a discriminator against a generator that stands still: does it become D*, and is the value
+   −log 4 where the two densities agree?
+2. Ask both generator losses for their gradients where D is sure: which factor makes them vanish?
+3. Let networks play with 1, 5, 20 … updates of D for one of G: how near does G come, and does the
+   bound that it lowers stay a bound worth lowering?
+4. The same with discriminators from too weak to strong.
+5. Compare the gradient of self-contrastive estimation with that of the likelihood.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.config.build import build
+from advx.errors import ConfigError
+from advx.evaluation.divergence import (
+    LOG4,
+    cells,
+    jensen_shannon,
+    mixture_density,
+    mixture_shares,
+    optimal_discriminator,
+    sample_shares,
+)
+from advx.evaluation.estimation import contrastive_gradients
+from advx.evaluation.samples import generated
+from advx.figures import theory as figure
+from advx.figures.kept import keep
+from advx.games.losses import game_value, generator_loss
+from advx.run import Run
+from advx.training.critic import train_critic
+from advx.training.obtain import Recipe
+from advx.types import Positive, PositiveInt
+
+REACH = 4.0
+"""Standard deviations beyond the outermost mean that the integrals go to."""
+
+CELLS = 2_000
+"""Cells of the integrals over densities."""
+
+BINS = 100
+"""Cells of the histograms of generated samples."""
+
+
+def main(
+    run: Run,
+    game: dict[str, Any],
+    generators: dict[str, list[float]],
+    critic_steps: PositiveInt,
+    critic_batch: PositiveInt,
+    far: Positive,
+    discriminator_steps: list[PositiveInt],
+    discriminator_units: list[PositiveInt],
+    samples: PositiveInt,
+    sample_counts: list[PositiveInt],
+) -> None:
+    """The five parts.
+
+    Args:
+        run: the run to measure on, on dataset=line.
+        game: the node of the game whose networks play.
+        generators: fixed generators by name: mean and standard deviation of a Gaussian; [] is one
+            that draws from the data's own density.
+        critic_steps: updates of a discriminator that learns alone.
+        critic_batch: examples of either kind in one of them.
+        far: mean of a Gaussian generator that makes nothing like the data.
+        discriminator_steps: updates of D for one of G.
+        discriminator_units: widths of D's hidden layers.
+        samples: generated for a histogram.
+        sample_counts: examples in one estimate of a gradient.
+    """
+    if run.data.name != "line":
+        raise ConfigError(f"dataset={run.data.name}: a known density on a line is needed; "
+                          "valid: dataset=line")  # fmt: skip
+    node = run.config["dataset"]
+    means, deviation = torch.tensor(node["means"]), node["deviation"]
+    steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
+    widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
+              for w in discriminator_units}  # fmt: skip
+    shots: dict[str, Tensor] = {}
+    with run.progress(models=(len(steps) + len(widths)) * len(run.seeds)):
+        for seed in run.seeds:
+            for name, parameters in (generators | {"far": [far, deviation]}).items():
+                alone(run, game, name, parameters, means, deviation, seed,
+                      critic_steps, critic_batch)  # fmt: skip
+            for name, (nodes, changes) in (steps | widths).items():
+                trainer = run.config["trainer"] | changes
+                recipe = run.recipe(nodes, seed, trainer=trainer, path="game")
+                found = played(run, recipe, means, deviation, samples)
+                for metric, value in found.items():
+                    if metric != "over_time":
+                        unit = "percent" if metric in ("loosened", "sureness") else "nats"
+                        run.record(name, metric, value, seed=seed, n=samples, unit=unit)
+                if found and seed == run.seeds[0]:
+                    shots[name] = torch.tensor(found["over_time"])
+            estimated(run, sample_counts, seed)
+    draw(run, game, means, deviation, generators, shots, critic_steps, critic_batch)
+    run.finish()
+
+
+def alone(
+    run: Run,
+    game: dict[str, Any],
+    name: str,
+    parameters: list[float],
+    means: Tensor,
+    deviation: float,
+    seed: int,
+    steps: int,
+    batch: int,
+) -> None:
+    """A discriminator against a fixed generator, beside D*; and the gradients it hands to G."""
+    content = {"models": [], "of": "discriminator alone", "game": game, "generator": parameters,
+               "means": means.tolist(), "deviation": deviation, "steps": steps, "batch": batch,
+               "seed": seed}  # fmt: skip
+    found = run.measured(
+        content,
+        lambda: compared(run, game, parameters, means, deviation, seed, steps, batch)[1],
+    )
+    for metric, value in found.items():
+        unit = {"answer_error": "percent", "mean_answer": "percent"}.get(metric, "nats")
+        if "factor" in metric or "gradient" in metric:
+            unit = "factor" if "factor" in metric else "per unit of x"
+        run.record(f"generator {name}", metric, value, seed=seed, unit=unit, n=BINS**2)
+
+
+def compared(
+    run: Run, game: dict[str, Any], parameters: list[float], means: Tensor, deviation: float,
+    seed: int, steps: int, batch: int,
+) -> tuple[dict[str, Tensor], dict[str, float]]:  # fmt: skip
+    """Train the discriminator; returns curves over x for the figure, and the numbers."""
+    centres, spread = (torch.tensor(parameters[:1]), parameters[1]) if parameters else (
+        means, deviation)  # fmt: skip
+    everything = torch.cat([means, centres])
+    reach = REACH * max(deviation, spread)
+    low, high = everything.min().item() - reach, everything.max().item() + reach
+    edges, x = cells(low, high, CELLS)
+    width = (high - low) / CELLS
+    p, q = mixture_density(x, means, deviation), mixture_density(x, centres, spread)
+
+    def drawn(about: Tensor, size: float) -> Any:
+        return lambda n: about[torch.randint(len(about), (n, 1))] + size * torch.randn(n, 1)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        critic = build(game).discriminator
+        real, fake = drawn(means, deviation), drawn(centres, spread)
+        train_critic(critic, real, fake, steps=steps, rate=5e-3, final_rate=5e-5, batch_size=batch)
+        made = fake(BINS**2).requires_grad_()
+    with torch.no_grad():
+        logits = critic(x.float()[:, None]).squeeze(1).double()
+    answer, best = logits.sigmoid(), optimal_discriminator(p, q)
+    found = {
+        "answer_error": 100 * ((answer - best).abs() * (p + q) / 2).sum().item() * width,
+        "value": (p * -torch.nn.functional.softplus(-logits)
+                  - q * torch.nn.functional.softplus(logits)).sum().item() * width,
+        "optimal_value": -LOG4 + 2 * jensen_shannon(
+            mixture_shares(edges, means, deviation), mixture_shares(edges, centres, spread)),
+    }  # fmt: skip
+    s = critic(made).squeeze(1)
+    d = s.detach().double().sigmoid()
+    found["mean_answer"] = 100 * d.mean().item()
+    found["printed_factor_minimax"] = (1 / (1 - d)).mean().item()
+    found["logit_factor_minimax"] = d.mean().item()
+    found["logit_factor_non_saturating"] = (1 - d).mean().item()
+    for loss in ("minimax", "non_saturating"):
+        (slope,) = torch.autograd.grad(
+            generator_loss(s, loss) * len(s),
+            made,
+            retain_graph=True,  # type: ignore[arg-type]
+        )
+        found[f"gradient_{loss}"] = slope.abs().mean().item()
+    return {"x": x, "p": p, "q": q, "answer": answer, "best": best}, found
+
+
+def played(
+    run: Run, recipe: Recipe, means: Tensor, deviation: float, samples: int
+) -> dict[str, Any]:
+    """How near the generator comes, and what the value says of it; kept; {} if it diverged."""
+
+    def measure() -> dict[str, Any]:
+        outcome = run.played(recipe)
+        reach = REACH * deviation
+        edges, _ = cells(means.min().item() - reach, means.max().item() + reach, BINS)
+        truth = mixture_shares(edges, means, deviation)
+        over_time = [jensen_shannon(truth, sample_shares(shot.flatten(), edges))
+                     for shot in outcome.snapshots]  # fmt: skip
+        made = generated(outcome.game, samples, device=run.device)
+        with torch.no_grad():
+            value = game_value(outcome.game.judge(run.data.test.images), outcome.game.judge(made))
+        distance = jensen_shannon(truth, sample_shares(made.flatten().cpu(), edges))
+        bound = [-row["discriminator_loss"] for row in outcome.history]
+        epochs = outcome.snapshot_epochs[1:]
+        values = torch.tensor([bound[e - 1] for e in epochs])
+        fell, rose = values.diff() < 0, torch.tensor(over_time[1:]).diff() > 0
+        return {
+            "divergence": distance,
+            "gap": -LOG4 + 2 * distance - value.item(),
+            "loosened": 100 * (fell & rose).sum().item() / max(1, int(fell.sum())),
+            "sureness": 100 * outcome.history[-1]["sureness"],
+            "over_time": over_time,
+        }
+
+    content = {"models": [run.game_key(recipe)], "of": "divergence", "samples": samples}
+    return run.measured(content, measure, missing={})
+
+
+def estimated(run: Run, counts: list[int], seed: int) -> None:
+    """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
+    content = {"models": [], "of": "contrastive gradients", "counts": counts, "seed": seed}
+    found = run.measured(content, lambda: contrastive_gradients(counts, seed))
+    for row, metrics in found.items():
+        for metric, value in metrics.items():
+            unit = "cosine" if metric == "cosine" else "ratio"
+            run.record(row, metric, value, seed=seed, n=int(row.rpartition(" ")[2]), unit=unit)
+
+
+def draw(
+    run: Run,
+    game: dict[str, Any],
+    means: Tensor,
+    deviation: float,
+    generators: dict[str, list[float]],
+    shots: dict[str, Tensor],
+    steps: int,
+    batch: int,
+) -> None:
+    """D beside D*, the factors of both losses, and divergence over time."""
+    arrays: dict[str, Any] = {}
+    for name, parameters in generators.items():
+        curves, _ = compared(run, game, parameters, means, deviation, run.seeds[0], steps, batch)
+        arrays |= {f"{kind}_{name}": values.numpy() for kind, values in curves.items()}
+    arrays |= {f"divergence_{name}": values.numpy() for name, values in shots.items()}
+    options = {"generators": list(generators), "games": list(shots), "title": run.heading(),
+               "most": math.log(2)}  # fmt: skip
+    keep(run.folder, "theory", arrays, options)
+    figure.draw(run.folder, arrays, **options)

@@ -1,0 +1,141 @@
+"""What is measured of generators, against closed forms and brute force."""
+
+import math
+
+import pytest
+import torch
+
+from advx.data import mixtures
+from advx.evaluation.divergence import (
+    cells,
+    jensen_shannon,
+    mixture_density,
+    mixture_shares,
+    optimal_discriminator,
+    sample_shares,
+)
+from advx.evaluation.estimation import DATA, START, contrastive_gradients, gradients, log_density
+from advx.evaluation.modes import NONE, mode_measures, nearest_modes, stacked_modes
+from advx.evaluation.samples import generated
+from advx.games.multilayer import MultilayerGame
+from advx.training.critic import train_critic
+
+
+def test_a_density_and_its_shares_agree() -> None:
+    means = torch.tensor([-1.0, 2.0])
+    edges, x = cells(-8, 9, 5_000)
+    shares = mixture_shares(edges, means, 0.6)
+    torch.testing.assert_close(
+        shares[:-1], mixture_density(x, means, 0.6) * 17 / 5_000, atol=1e-8, rtol=1e-4
+    )
+    assert shares.sum().item() == pytest.approx(1, abs=1e-12)
+    normal = torch.distributions.Normal(0.3, 0.6)
+    torch.testing.assert_close(
+        mixture_density(x, torch.tensor([0.3]), 0.6), normal.log_prob(x).exp()
+    )
+
+
+def test_the_divergence_in_closed_form() -> None:
+    p = torch.tensor([0.5, 0.5, 0.0, 0.0]).double()
+    q = torch.tensor([0.0, 0.0, 0.5, 0.5]).double()
+    half = torch.tensor([0.5, 0.0, 0.5, 0.0]).double()
+    assert jensen_shannon(p, p) == 0
+    assert jensen_shannon(p, q) == pytest.approx(math.log(2))
+    assert jensen_shannon(p, half) == pytest.approx(0.5 * math.log(2))
+    best = optimal_discriminator(p, half)
+    torch.testing.assert_close(best, torch.tensor([0.5, 1.0, 0.0, 0.5]).double())
+    # the value of the best discriminator is −log 4 + 2 JSD
+    value = torch.zeros((), dtype=torch.float64)
+    for density, answer in ((p, best), (half, 1 - best)):
+        used = density > 0
+        value = value + (density[used] * answer[used].log()).sum()
+    assert value.item() == pytest.approx(-math.log(4) + 2 * jensen_shannon(p, half))
+
+
+def test_samples_fall_into_their_cells() -> None:
+    edges, _ = cells(0, 1, 4)
+    samples = torch.tensor([0.1, 0.1, 0.3, 0.74, 0.76, -1.0, 2.0, 0.25])
+    expected = torch.tensor([2, 2, 1, 1, 2]).double() / 8
+    torch.testing.assert_close(sample_shares(samples, edges), expected)
+    means = torch.tensor([0.2, 0.6])
+    many = means[torch.randint(2, (400_000,))] + 0.1 * torch.randn(400_000)
+    found, exact = sample_shares(many, edges), mixture_shares(edges, means, 0.1)
+    torch.testing.assert_close(found, exact, atol=4e-3, rtol=0)
+
+
+def test_modes_against_brute_force() -> None:
+    means = mixtures.grid_means(3, 2.0)
+    points = torch.randn(400, 2) * 2
+    found = nearest_modes(points, means, 0.2)
+    for point, mode in zip(points, found.tolist(), strict=True):
+        near = [k for k, m in enumerate(means) if math.dist(point.tolist(), m.tolist()) <= 0.6]
+        assert near == ([] if mode == NONE else [mode])
+
+
+def test_mode_measures_by_hand() -> None:
+    shares = torch.tensor([0.25, 0.25, 0.5])
+    found = mode_measures(torch.tensor([0, 0, 2, NONE]), shares)
+    assert found["modes"] == 2
+    assert found["high_quality"] == 75
+    none = 1 / 40  # a tenth of an example
+    kl = 0.5 * math.log(0.5 / 0.25) + 0.25 * math.log(0.25 / 0.5) + 0.25 * math.log(0.25 / none)
+    assert found["reverse_kl"] == pytest.approx(kl)
+    exact = mode_measures(torch.tensor([0, 1, 2, 2]), shares)
+    assert exact["reverse_kl"] == pytest.approx(0, abs=1e-12)
+    ring = mixtures.ring(train=20_000)
+    modes = nearest_modes(ring.train.images, mixtures.ring_means(8, 2.0), 0.02)
+    inside = (modes != NONE).double().mean().item()
+    assert inside == pytest.approx(1 - math.exp(-4.5), abs=0.004)  # 3σ in the plane
+    assert (modes == ring.train.labels)[modes != NONE].all()
+
+
+class Brightest(torch.nn.Module):
+    def forward(self, x):
+        return x.flatten(1)[:, :10]
+
+
+def test_stacked_digits_have_three_classes() -> None:
+    images = torch.zeros(2, 3, 28, 28)
+    for row, digits in enumerate([(1, 2, 3), (9, 0, 7)]):
+        for channel, digit in enumerate(digits):
+            images[row, channel, 0, digit] = 1
+    assert stacked_modes(Brightest(), images).tolist() == [123, 907]
+
+
+def test_samples_are_the_same_however_many_at_once(monkeypatch) -> None:
+    game = MultilayerGame(input_shape=(2,), batch_norm_generator=True).eval()
+    whole = generated(game, 50, seed=3)
+    monkeypatch.setattr("advx.evaluation.samples.BATCH", 7)
+    torch.testing.assert_close(generated(game, 50, seed=3), whole)
+    assert (generated(game, 50, seed=4) != whole).any()
+
+
+def test_a_critic_becomes_the_best_one() -> None:
+    """Between N(−1, 1) and N(1, 1) the log-odds are −2x."""
+    torch.manual_seed(0)
+    critic = torch.nn.Linear(1, 1)
+    losses = train_critic(
+        critic, lambda n: torch.randn(n, 1) - 1, lambda n: torch.randn(n, 1) + 1,
+        steps=1500, rate=0.05, final_rate=1e-3, batch_size=1000,
+    )  # fmt: skip
+    assert critic.weight.item() == pytest.approx(-2, abs=0.06)
+    assert critic.bias.item() == pytest.approx(0, abs=0.06)
+    assert len(losses) == 1500
+
+
+def test_self_contrastive_estimation_is_half_of_the_likelihood() -> None:
+    theta = torch.tensor(list(START.values())).double().requires_grad_()
+    torch.manual_seed(0)
+    data, model = torch.randn(200).double(), torch.randn(300).double()
+    by_hand = []
+    for x in (data, model):
+        (slope,) = torch.autograd.grad(log_density(x, theta).mean(), theta)
+        by_hand.append(slope.flatten())
+    found = gradients(theta, data, model)
+    torch.testing.assert_close(found, 0.5 * (by_hand[0] - by_hand[1]))
+    many = contrastive_gradients([300_000], seed=0)
+    assert many["self-contrastive, n = 300000"]["cosine"] > 0.999
+    assert many["self-contrastive, n = 300000"]["length"] == pytest.approx(0.5, abs=0.02)
+    x = torch.linspace(-9, 9, 20_001).double()
+    assert log_density(x, theta).exp().sum().item() * 18 / 20_000 == pytest.approx(1, abs=1e-3)
+    assert DATA[0].numel() == 2
