@@ -2,10 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 from advx.data import mixtures
+from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     cells,
     jensen_shannon,
@@ -16,6 +19,14 @@ from advx.evaluation.divergence import (
 )
 from advx.evaluation.estimation import DATA, START, contrastive_gradients, gradients, log_density
 from advx.evaluation.modes import NONE, mode_measures, nearest_modes, stacked_modes
+from advx.evaluation.sample_quality import (
+    frechet_distance,
+    k_means_centres,
+    manifolds,
+    parzen,
+    parzen_log_likelihoods,
+    two_sample_accuracy,
+)
 from advx.evaluation.samples import generated
 from advx.games.multilayer import MultilayerGame
 from advx.training.critic import train_critic
@@ -139,3 +150,84 @@ def test_self_contrastive_estimation_is_half_of_the_likelihood() -> None:
     x = torch.linspace(-9, 9, 20_001).double()
     assert log_density(x, theta).exp().sum().item() * 18 / 20_000 == pytest.approx(1, abs=1e-3)
     assert DATA[0].numel() == 2
+
+
+def test_the_frechet_distance_of_gaussians() -> None:
+    torch.manual_seed(0)
+    a = torch.randn(200_000, 3).double() * torch.tensor([1.0, 2.0, 0.5])
+    b = torch.randn(200_000, 3).double() * torch.tensor([2.0, 1.0, 0.5]) + torch.tensor([1.0, 0, 2])
+    # commuting covariances: Σ (σ_a − σ_b)² + ‖μ‖²
+    assert frechet_distance(a, b) == pytest.approx(1 + 1 + 5, rel=0.02)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    mixing = torch.randn(3, 3).double()
+    x, y = a[:500] @ mixing, b[:500]
+    covariances = [np.cov(each.numpy().T) for each in (x, y)]
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    mean = ((x.mean(0) - y.mean(0)) ** 2).sum().item()
+    expected = mean + np.trace(covariances[0] + covariances[1] - 2 * root)
+    assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ConfigError, match=r"samples=3: .* over 3 features .* from 4"):
+        frechet_distance(a[:3], b)
+
+
+def test_manifolds_against_brute_force(monkeypatch) -> None:
+    monkeypatch.setattr("advx.evaluation.sample_quality.CHUNK", 7)
+    torch.manual_seed(0)
+    real, fake, k = torch.randn(30, 2), torch.randn(40, 2) * 0.7 + 0.5, 3
+
+    def radius(x, i):
+        return sorted(math.dist(x[i].tolist(), p.tolist()) for p in x)[k]
+
+    def inside(point, x):
+        return [math.dist(point.tolist(), x[i].tolist()) <= radius(x, i) + 1e-6
+                for i in range(len(x))]  # fmt: skip
+
+    found = manifolds(real, fake, neighbors=k)
+    hits = [inside(p, real) for p in fake]
+    assert found["precision"] == pytest.approx(100 * np.mean([any(h) for h in hits]))
+    assert found["recall"] == pytest.approx(100 * np.mean([any(inside(p, fake)) for p in real]))
+    assert found["density"] == pytest.approx(np.sum(hits) / (k * len(fake)))
+    assert found["coverage"] == pytest.approx(100 * np.mean(np.any(hits, 0)))
+    floor = manifolds(torch.randn(2000, 2), torch.randn(2000, 2))
+    assert floor["density"] == pytest.approx(1, abs=0.1)
+    assert floor["coverage"] > 90
+
+
+def test_the_two_sample_test_tells_what_can_be_told() -> None:
+    torch.manual_seed(0)
+    same, n = two_sample_accuracy(torch.randn(2000, 4), torch.randn(2000, 4))
+    assert n == 2000
+    assert abs(same - 50) < 100 * 3 * 0.5 / n**0.5
+    apart, _ = two_sample_accuracy(torch.randn(2000, 4), torch.randn(2000, 4) + 1)
+    # two Gaussians 2 apart in length: the best accuracy is Φ(1)
+    assert apart == pytest.approx(84.1, abs=3)
+
+
+def test_parzen_windows_in_closed_form() -> None:
+    torch.manual_seed(0)
+    x, centres = torch.randn(5, 3).double(), torch.randn(4, 3).double()
+    by_hand = torch.stack(
+        [torch.distributions.Normal(c, 0.3).log_prob(x).sum(1) for c in centres], 1
+    )
+    torch.testing.assert_close(
+        parzen_log_likelihoods(x, centres, 0.3), by_hand.logsumexp(1) - math.log(4)
+    )
+    sigmas = torch.logspace(-1, 0, 10).double()
+    many = torch.randn(4000, 2).double()
+    mean, error, sigma = parzen(many[:2000], many[2000:3000], many[3000:], sigmas)
+    entropy = -math.log(2 * math.pi * math.e)  # of a standard Gaussian in the plane
+    assert mean == pytest.approx(entropy, abs=0.1)
+    assert error < 0.05
+    assert 0.1 < sigma < 1
+    with pytest.raises(ConfigError, match="at the edge"):
+        parzen(many[:100], many[2000:3000], many[3000:], torch.logspace(1, 2, 5))
+
+
+def test_k_means_centres_are_means() -> None:
+    x = torch.cat(
+        [torch.randn(300, 2) * 0.01 + m for m in torch.tensor([[0.0, 0], [5, 5], [9, 0]])]
+    )
+    centres = k_means_centres(x, 3)
+    assert (
+        torch.cdist(torch.tensor([[0.0, 0], [5, 5], [9, 0]]), centres.float()).amin(1).max() < 0.1
+    )

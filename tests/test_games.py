@@ -11,7 +11,10 @@ from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.games.base import Game
+from advx.games.conditional_gan import ConditionalGAN
+from advx.games.dcgan import DCGAN
 from advx.games.gan import GAN
+from advx.games.laplacian_gan import LaplacianLevel, collapsed, down, pyramid, up
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
 from advx.games.watch import warnings, watched
@@ -70,7 +73,7 @@ class Fixed(Game):
         self.generator = nn.ParameterList([self.shift])
         self.discriminator = nn.Linear(2, 1)
 
-    def generate(self, z, labels=None):
+    def generate(self, z, condition=None):
         return z + self.shift
 
 
@@ -166,7 +169,7 @@ def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatc
 
 
 def test_a_nan_stops_the_game_and_its_last_good_epoch_is_kept(tmp_path, monkeypatch) -> None:
-    def poisoned(self, z, labels=None):
+    def poisoned(self, z, condition=None):
         made = MultilayerGame.__mro__[1].generate(self, z)
         return made * math.nan if self.training and play.poison else made
 
@@ -288,3 +291,110 @@ def test_mixtures_have_their_means_and_deviations(data) -> None:
         torch.testing.assert_close(points.std(0), torch.tensor([spread] * 2), rtol=0.25, atol=0)
     assert data.fingerprint != mixtures.ring(train=4000, deviation=0.03).fingerprint
     assert data.test.digest() != data.train.digest()
+
+
+@pytest.mark.parametrize("side", [28, 32, 64])
+def test_the_convolutional_game_is_the_published_one(side) -> None:
+    torch.manual_seed(0)
+    game = DCGAN(input_shape=(3, side, side), filters=8)
+    z = game.draw(4)
+    made = game.generate(z)
+    assert made.shape == (4, 3, side, side)
+    assert 0 <= made.min() < made.max() <= 1
+    assert game.judge(made).shape == (4,)
+    norms = [m for m in game.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {(m.eps, m.momentum) for m in norms} == {(1e-5, 0.1)}
+    kernels = [m.kernel_size for m in game.modules()
+               if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]  # fmt: skip
+    assert set(kernels) == {(5, 5)}
+    assert not isinstance(game.generator[-2], nn.BatchNorm2d)
+    assert not isinstance(game.discriminator[1], nn.BatchNorm2d)
+    assert len(norms) == {28: 3, 32: 5, 64: 7}[side]
+    weight = game.generator[0].weight
+    assert weight.std().item() == pytest.approx(0.02, rel=0.1)
+    widths = [m.out_channels for m in game.discriminator if isinstance(m, nn.Conv2d)]
+    assert widths == [8 * 2**k for k in range(len(widths))]
+    assert game.features(made).shape == (4, sum(widths) * 16)
+
+
+def test_a_convolutional_game_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="28, 32 or 64 pixels"):
+        DCGAN(input_shape=(3, 30, 30))
+
+
+def test_a_conditional_game_uses_the_class() -> None:
+    torch.manual_seed(0)
+    game = ConditionalGAN(input_shape=(1, 4, 4), classes=3, latent=5, generator_init=0.5,
+                          discriminator_init=0.5).eval()  # fmt: skip
+    z, labels = game.draw(6), torch.tensor([0, 1, 2, 0, 1, 2])
+    made = game.generate(z, labels)
+    assert made.shape == (6, 1, 4, 4)
+    assert (game.generate(z, labels.flip(0)) - made).abs().amax((1, 2, 3))[:1] > 1e-4
+    one = game.generate(z[:1].expand(3, 5), torch.arange(3))
+    assert (one[0] - one[1]).abs().max() > 1e-4
+    said = game.judge(made, labels)
+    assert said.shape == (6,)
+    assert (game.judge(made, (labels + 1) % 3) - said).abs().min() > 1e-6
+    with pytest.raises(ValueError, match="needs the classes"):
+        game.generate(z)
+    images = torch.rand(50, 1, 4, 4)
+    game.adapt(images)
+    bias = game.generator["both"][2].bias
+    torch.testing.assert_close(bias.sigmoid(), images.flatten(1).mean(0).clamp(1e-3, 1 - 1e-3))
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_a_pyramid_reconstructs(shape) -> None:
+    x = torch.rand(3, *shape, dtype=torch.float64)
+    coarse, residuals = pyramid(x, 2)
+    assert coarse.shape == (3, shape[0], shape[1] // 4, shape[2] // 4)
+    assert [r.shape[-1] for r in residuals] == [shape[1], shape[1] // 2]
+    torch.testing.assert_close(collapsed(coarse, residuals), x, rtol=0, atol=1e-14)
+    flat = torch.full((1, *shape), 0.3, dtype=torch.float64)
+    coarse, residuals = pyramid(flat, 2)
+    torch.testing.assert_close(coarse, torch.full_like(coarse, 0.3))
+    assert max(r.abs().max() for r in residuals) < 1e-15
+    with pytest.raises(ValueError, match="cannot halve pictures of 7 × 7"):
+        pyramid(torch.rand(1, 1, 28, 28), 3)
+
+
+def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
+    torch.manual_seed(0)
+    level = LaplacianLevel(input_shape=(1, 14, 14)).eval()
+    x = torch.rand(4, 1, 14, 14)
+    coarse = level.condition(x, torch.zeros(4))
+    torch.testing.assert_close(coarse, up(down(x)))
+    z = level.draw(4)
+    made = level.generate(z, coarse)
+    torch.testing.assert_close(made - coarse, level.residual(z, coarse), atol=1e-6, rtol=0)
+    assert (made - coarse).abs().max() < 0.2
+    assert (level.generate(level.draw(4), coarse) - made).abs().max() > 1e-5
+    assert level.judge(made, coarse).shape == (4,)
+    with pytest.raises(ValueError, match="cannot be halved"):
+        LaplacianLevel(input_shape=(1, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (ConditionalGAN, {"classes": 2, "joint_units": 20, "class_units": 5}),
+        (LaplacianLevel, {"generator_filters": 4, "discriminator_filters": 4}),
+        (DCGAN, {"filters": 4}),
+        (GAN, {"generator_units": (10,), "discriminator_units": (10,)}),
+    ],
+)
+def test_every_game_can_be_played(kind, options) -> None:
+    split = Split(torch.rand(40, 1, 28, 28), torch.arange(40) % 2)
+    data = Dataset("noise", 2, split, split, split)
+    game = kind(input_shape=(1, 28, 28), **options)
+    before = {k: v.clone() for k, v in game.state_dict().items()}
+    progress = PairTrainer(max_epochs=1, batch_size=10, shown=7).fit(game, data, seed=0)
+    assert progress.snapshots[-1].shape == (7, 1, 28, 28)
+    moved = {name for name, value in game.state_dict().items() if (value != before[name]).any()}
+    for player in ("generator", "discriminator"):
+        assert any(name.startswith(player) for name in moved)
+    assert (
+        game.generate(game.draw(3), game.condition(split.images[:3], split.labels[:3]))
+        .isfinite()
+        .all()
+    )

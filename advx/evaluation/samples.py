@@ -8,7 +8,7 @@ from advx.games.base import Game
 
 
 @torch.no_grad()
-def generated(game: Game, count: int, labels: Tensor | None = None, *, seed: int = 0,
+def generated(game: Game, count: int, conditions: Tensor | None = None, *, seed: int = 0,
               device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
     """`count` examples (count, *shape) of a game's generator, always the same for a seed."""
     made = []
@@ -16,6 +16,6 @@ def generated(game: Game, count: int, labels: Tensor | None = None, *, seed: int
         torch.manual_seed(seed)
         z = game.draw(count)  # on the CPU, so that a GPU sees the same
     for first in range(0, count, BATCH):
-        part = None if labels is None else labels[first : first + BATCH].to(device)
+        part = None if conditions is None else conditions[first : first + BATCH].to(device)
         made.append(game.generate(z[first : first + BATCH].to(device), part))
     return torch.cat(made)

@@ -35,7 +35,8 @@ def draw(
     """
     across = len(generators)
     figure = plt.figure(figsize=(7.4, 5.2), layout="constrained")
-    above, below = figure.subfigures(2, 1)
+    grid = figure.add_gridspec(2, 1)
+    above, below = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
     for axis, name, letter in zip(above.subplots(1, across, sharey=True, squeeze=False)[0],
                                   generators, "abcdef", strict=False):  # fmt: skip
         x = arrays[f"x_{name}"]

@@ -14,8 +14,9 @@ NoiseName = Literal["uniform", "gaussian"]
 class Game(nn.Module):
     """A generator and a discriminator.
 
-    Examples are in the data's own units, conditions are class labels (n,) int64 or None. A game
-    that is not conditional is given labels too, and looks away.
+    Examples are in the data's own units. A condition is what both players are told of an example
+    besides: by default its class label, (n,) int64, from which a game that is not conditional looks
+    away.
 
     Args:
         latent: d, components of z.
@@ -41,11 +42,15 @@ class Game(nn.Module):
             return torch.rand(count, self.latent, device=device) * 2 - 1
         return torch.randn(count, self.latent, device=device)
 
-    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What is told of images (n, *shape) with labels (n,): (n, ...)."""
+        return labels
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """G(z): (n, latent) to examples (n, *shape)."""
         return self.generator(z)
 
-    def judge(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Logits (n,) of the probability that examples (n, *shape) come from the data."""
         return self.discriminator(x).squeeze(1)
 

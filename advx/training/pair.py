@@ -157,16 +157,18 @@ class PairTrainer:
         device = data.train.images.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(epoch_seed(seed, 0))
-            size = max(self.shown, WATCHED)
-            z = game.draw(size, device)
-            labels = torch.arange(size, device=device) % data.classes
+            z = game.draw(max(self.shown, WATCHED), device)
             some = data.train.take(torch.randperm(len(data.train))[:WATCHED])
+            wanted = game.condition(
+                data.train.images[torch.arange(self.shown, device=device) % len(data.train)],
+                torch.arange(self.shown, device=device) % data.classes,
+            )
             if not progress.snapshots:
-                self._keep(game, progress, z, labels)
+                self._keep(game, progress, z, wanted)
             while progress.epoch < self.max_epochs:
                 epoch = progress.epoch + 1
                 row = self.one_epoch(game, data.train, optimisers, progress, seed, epoch)
-                self._observe(game, progress, row, some, z, labels)
+                self._observe(game, progress, row, some, z, wanted)
                 on_epoch(progress, checkpoint)
         if progress.average:
             game.generator.load_state_dict(progress.average)
@@ -192,23 +194,24 @@ class PairTrainer:
             self.schedule(optimisers, update, epoch)
             for step in range(self.discriminator_steps):
                 x, labels = next(minibatches)
+                told = game.condition(x, labels)
                 last = step == self.discriminator_steps - 1
                 together = self.updates == "simultaneous" and last
                 z = game.draw(len(x), x.device)
                 with torch.set_grad_enabled(together):
-                    fake = game.generate(z, labels)
-                real_logits = game.judge(x, labels)
-                fake_logits = game.judge(fake.detach(), labels)
+                    fake = game.generate(z, told)
+                real_logits = game.judge(x, told)
+                fake_logits = game.judge(fake.detach(), told)
                 cost = discriminator_loss(real_logits, fake_logits)
                 optimisers["discriminator"].zero_grad(set_to_none=True)
                 if together:  # G's gradient, from the D that is about to move
-                    g_cost = self._answer(game, optimisers, fake, labels)
+                    g_cost = self._answer(game, optimisers, fake, told)
                 cost.backward()
                 optimisers["discriminator"].step()
                 game.constrain(game.discriminator)
             if self.updates == "alternating":
                 z = game.draw(self.batch_size, x.device)
-                g_cost = self._answer(game, optimisers, game.generate(z, labels), labels)
+                g_cost = self._answer(game, optimisers, game.generate(z, told), told)
             optimisers["generator"].step()
             game.constrain(game.generator)
             self._average(game, progress)
@@ -232,11 +235,11 @@ class PairTrainer:
         game: Game,
         optimisers: dict[str, torch.optim.Optimizer],
         fake: Tensor,
-        labels: Tensor | None,
+        told: Tensor,
     ) -> Tensor:
         """G's gradient from examples (batch, *shape) that it has made; returns its loss."""
         _require_gradient(game.discriminator, False)
-        cost = generator_loss(game.judge(fake, labels), self.loss, blend=self.blend)
+        cost = generator_loss(game.judge(fake, told), self.loss, blend=self.blend)
         optimisers["generator"].zero_grad(set_to_none=True)
         cost.backward()
         _require_gradient(game.discriminator, True)
@@ -272,24 +275,25 @@ class PairTrainer:
         row: dict[str, float],
         some: Split,
         z: Tensor,
-        labels: Tensor,
+        wanted: Tensor,
     ) -> None:
         """Look at what is generated, and keep a snapshot where one is due."""
         game.eval()
         with torch.no_grad():
             n = len(some)
-            fake = game.generate(z[:n], some.labels)
-            logits = [game.judge(x, some.labels) for x in (some.images, fake)]
+            told = game.condition(some.images, some.labels)
+            fake = game.generate(z[:n], told)
+            logits = [game.judge(x, told) for x in (some.images, fake)]
         progress.epoch += 1
         progress.history.append(row | watched(some.images, fake, *logits))
         due = {round(k * self.max_epochs / self.snapshots) for k in range(1, self.snapshots + 1)}
         if progress.epoch in due:
-            self._keep(game, progress, z, labels)
+            self._keep(game, progress, z, wanted)
 
-    def _keep(self, game: Game, progress: GameProgress, z: Tensor, labels: Tensor) -> None:
+    def _keep(self, game: Game, progress: GameProgress, z: Tensor, wanted: Tensor) -> None:
         game.eval()
         with torch.no_grad():
-            made = game.generate(z[: self.shown], labels[: self.shown])
+            made = game.generate(z[: self.shown], wanted)
         progress.snapshots.append(made.half().cpu())
         progress.snapshot_epochs.append(progress.epoch)
 

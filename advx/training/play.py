@@ -64,8 +64,9 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
         game.eval()
         try:
             with torch.no_grad():
-                made = game.generate(game.draw(2), labels)
-                judged = tuple(game.judge(torch.zeros(2, *data.input_shape), labels).shape)
+                told = game.condition(torch.zeros(2, *data.input_shape), labels)
+                made = game.generate(game.draw(2), told)
+                judged = tuple(game.judge(torch.zeros(2, *data.input_shape), told).shape)
             shape = tuple(made.shape[1:])
             reason = f"it generates examples {shape}" if shape != data.input_shape else ""
             if judged != (2,):

@@ -1,0 +1,120 @@
+"""The conditional game: both networks are told the class (section 1.4.4).
+
+    G: z → ReLU 200, y → ReLU 1000, both → ReLU 1200 → sigmoid 784
+    D: x → maxout 240×5, y → maxout 50×5, both → maxout 240×4 → sigmoid
+
+y is the class as a one-hot vector: the label of a real picture, the wanted one of a generated one.
+Source: Mirza and Osindero (2014), section 4.1.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import one_hot
+
+from advx.games.base import Game, NoiseName
+from advx.games.gan import DARKEST
+from advx.models.base import features
+from advx.models.layers import Dropout, Linear, Maxout
+from advx.types import KeepProbability, Positive, PositiveInt, Shape
+
+
+class ConditionalGAN(Game):
+    """The fully connected game with classes.
+
+    Args:
+        input_shape: shape of one image, (channels, height, width).
+        classes: number of classes.
+        latent: components of z.
+        noise: p(z).
+        noise_units: of G's layer above z.
+        class_units: of G's layer above y.
+        joint_units: of G's layer above both.
+        image_units: of D's layer above x.
+        label_units: of D's layer above y.
+        top_units: of D's layer above both.
+        pieces: affine functions under each maximum of D's lower layers.
+        top_pieces: of its upper one.
+        generator_init: G's weights start in U(-generator_init, generator_init).
+        discriminator_init: the same for D.
+        keep_input: probability of keeping a component of D's picture.
+        keep_hidden: probability of keeping one of D's hidden units.
+        max_column_norm: bound on the norm of each of D's filters; None for no bound.
+    """
+
+    conditional = True
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        classes: PositiveInt,
+        latent: PositiveInt = 100,
+        noise: NoiseName = "uniform",
+        noise_units: PositiveInt = 200,
+        class_units: PositiveInt = 1000,
+        joint_units: PositiveInt = 1200,
+        image_units: PositiveInt = 240,
+        label_units: PositiveInt = 50,
+        top_units: PositiveInt = 240,
+        pieces: PositiveInt = 5,
+        top_pieces: PositiveInt = 4,
+        generator_init: Positive = 0.05,
+        discriminator_init: Positive = 0.005,
+        keep_input: KeepProbability = 0.8,
+        keep_hidden: KeepProbability = 0.5,
+        max_column_norm: Positive | None = 1.9365,
+    ) -> None:
+        super().__init__(latent=latent, noise=noise)
+        self.classes = classes
+        n = features(input_shape)
+
+        def affine(before: int, after: int) -> Linear:
+            return Linear(before, after, init_range=generator_init, max_column_norm=None)
+
+        def maxout(before: int, units: int, count: int) -> Maxout:
+            return Maxout(before, units, count, init_range=discriminator_init,
+                          max_column_norm=max_column_norm)  # fmt: skip
+
+        self.generator = nn.ModuleDict(
+            {
+                "z": nn.Sequential(affine(latent, noise_units), nn.ReLU()),
+                "y": nn.Sequential(affine(classes, class_units), nn.ReLU()),
+                "both": nn.Sequential(
+                    affine(noise_units + class_units, joint_units), nn.ReLU(),
+                    affine(joint_units, n), nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape)),
+                ),
+            }
+        )  # fmt: skip
+        self.discriminator = nn.ModuleDict(
+            {
+                "x": nn.Sequential(nn.Flatten(), Dropout(keep_input, scale=1 / keep_input),
+                                   maxout(n, image_units, pieces)),
+                "y": maxout(classes, label_units, pieces),
+                "both": nn.Sequential(
+                    Dropout(keep_hidden, scale=1 / keep_hidden),
+                    maxout(image_units + label_units, top_units, top_pieces),
+                    Dropout(keep_hidden, scale=1 / keep_hidden),
+                    Linear(top_units, 1, init_range=discriminator_init,
+                           max_column_norm=max_column_norm),
+                ),
+            }
+        )  # fmt: skip
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        g = self.generator
+        return g["both"](torch.cat([g["z"](z), g["y"](self._one_hot(condition, z))], 1))  # type: ignore[index]
+
+    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        d = self.discriminator
+        both = torch.cat([d["x"](x), d["y"](self._one_hot(condition, x))], 1)  # type: ignore[index]
+        return d["both"](both).squeeze(1)  # type: ignore[index]
+
+    def adapt(self, images: Tensor) -> None:
+        mean = images.flatten(1).mean(0).clamp(DARKEST, 1 - DARKEST)
+        with torch.no_grad():
+            self.generator["both"][2].bias.copy_(mean.logit())  # type: ignore[index]
+
+    def _one_hot(self, labels: Tensor | None, like: Tensor) -> Tensor:
+        if labels is None:
+            raise ValueError("a conditional game needs the classes of its examples")
+        return one_hot(labels, self.classes).to(like)

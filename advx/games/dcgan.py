@@ -1,0 +1,101 @@
+"""The deep convolutional game (section 1.4.4).
+
+    G: z → project to 4 × 4 (7 × 7 for 28 pixels) → fractionally strided 5 × 5 convolutions, each of
+       which doubles the side and halves the channels → tanh
+    D: strided 5 × 5 convolutions the other way, leaky ReLUs of slope .2 → one logit
+
+Batch normalization everywhere but in G's last layer and D's first; weights start in N(0, .02²).
+Inside, pixels are in [−1, 1]; outside, as everywhere, in [0, 1]. Source: Radford et al. (2015),
+section 3.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from advx.games.base import Game, NoiseName
+from advx.types import NonNegative, Positive, PositiveInt, Shape
+
+SMALLEST = {28: 7, 32: 4, 64: 4}
+"""Side of the picture that z is projected to, by side of the images."""
+
+
+class DCGAN(Game):
+    """The convolutional game.
+
+    Args:
+        input_shape: shape of one image, (channels, side, side), the side 28, 32 or 64.
+        latent: components of z.
+        noise: p(z).
+        filters: of the layer next to the pixels; twice as many in every layer further away.
+        slope: of D's leaky ReLUs.
+        deviation: of the initial weights.
+
+    Raises:
+        ValueError: another side.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        latent: PositiveInt = 100,
+        noise: NoiseName = "uniform",
+        filters: PositiveInt = 64,
+        slope: NonNegative = 0.2,
+        deviation: Positive = 0.02,
+    ) -> None:
+        super().__init__(latent=latent, noise=noise)
+        channels, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
+        if height != width or height not in SMALLEST:
+            raise ValueError(f"dcgan: images of 28, 32 or 64 pixels are needed, not {input_shape}")
+        side = SMALLEST[height]
+        doublings = (height // side).bit_length() - 1
+        widths = [filters * 2**k for k in range(doublings)]  # from the pixels away
+        up: list[nn.Module] = [
+            nn.Linear(latent, widths[-1] * side**2, bias=False),
+            nn.Unflatten(1, (widths[-1], side, side)),
+            nn.BatchNorm2d(widths[-1]),
+            nn.ReLU(),
+        ]
+        for before, after in zip(widths[::-1], [*widths[-2::-1], channels], strict=True):
+            last = after == channels and before == widths[0]
+            up.append(
+                nn.ConvTranspose2d(before, after, 5, 2, padding=2, output_padding=1, bias=last)
+            )
+            up += [nn.Tanh()] if last else [nn.BatchNorm2d(after), nn.ReLU()]
+        down: list[nn.Module] = []
+        for before, after in zip([channels, *widths[:-1]], widths, strict=True):
+            first = not down
+            down.append(nn.Conv2d(before, after, 5, 2, padding=2, bias=first))
+            if not first:
+                down.append(nn.BatchNorm2d(after))
+            down.append(nn.LeakyReLU(slope))
+        down += [nn.Flatten(), nn.Linear(widths[-1] * side**2, 1)]
+        self.generator = nn.Sequential(*up)
+        self.discriminator = nn.Sequential(*down)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                nn.init.normal_(module.weight, 0.0, deviation)
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.weight, 1.0, deviation)
+            if getattr(module, "bias", None) is not None:
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        return (self.generator(z) + 1) / 2
+
+    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        return self.discriminator(2 * x - 1).squeeze(1)
+
+    @torch.no_grad()
+    def features(self, x: Tensor) -> Tensor:
+        """All of D's convolutions of images (n, *shape), pooled to at most 4 × 4: (n, m)."""
+        found, here = [], 2 * x - 1
+        for layer in self.discriminator:  # type: ignore[attr-defined]
+            if isinstance(layer, nn.Flatten):
+                break
+            here = layer(here)
+            if isinstance(layer, nn.LeakyReLU):
+                side = min(4, here.shape[-1])
+                found.append(nn.functional.adaptive_max_pool2d(here, side).flatten(1))
+        return torch.cat(found, 1)

@@ -1,0 +1,133 @@
+"""One level of a Laplacian pyramid of games (section 1.4.4).
+
+A picture x is the blurred picture of half its size, enlarged again, and a residual:
+
+    l = up(down(x))       h = x − l
+
+G makes a residual from l and a plane of noise; D is shown the picture, residual and l together:
+
+    G: (l, z) → 7 × 7 conv 64 → 7 × 7 conv 64 → 5 × 5 conv → h      D: l + h → 5 × 5 conv 64 →
+       5 × 5 conv 64, stride 2 → dropout → one logit
+
+The coarsest level is a game of its own. `pyramid` and `collapsed` take pictures apart and put them
+together, exactly. Source: Denton et al. (2015), sections 2 and 3.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from advx.games.base import Game, NoiseName
+from advx.types import KeepProbability, Positive, PositiveInt, Shape
+
+KERNEL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+"""Burt and Adelson's (1983) filter, applied along either axis."""
+
+
+def blurred(x: Tensor) -> Tensor:
+    """Pictures (n, channels, h, w), blurred; beyond the edge they continue as at it."""
+    kernel = (KERNEL[:, None] * KERNEL).to(x)
+    channels = x.shape[1]
+    padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
+    return F.conv2d(padded, kernel.expand(channels, 1, 5, 5), groups=channels)
+
+
+def down(x: Tensor) -> Tensor:
+    """Pictures (n, channels, h, w) blurred and halved, (n, channels, h/2, w/2).
+
+    Raises:
+        ValueError: a side is odd.
+    """
+    if x.shape[-1] % 2 or x.shape[-2] % 2:
+        raise ValueError(f"a pyramid cannot halve pictures of {x.shape[-2]} × {x.shape[-1]}")
+    return blurred(x)[..., ::2, ::2]
+
+
+def up(x: Tensor) -> Tensor:
+    """Pictures (n, channels, h, w) enlarged to twice the size and blurred."""
+    return blurred(x.repeat_interleave(2, -1).repeat_interleave(2, -2))
+
+
+def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
+    """The coarsest picture, and the residuals of `levels` levels from fine to coarse.
+
+    Raises:
+        ValueError: a side cannot be halved that often.
+    """
+    residuals = []
+    for _ in range(levels):
+        coarse = down(x)
+        residuals.append(x - up(coarse))
+        x = coarse
+    return x, residuals
+
+
+def collapsed(coarse: Tensor, residuals: list[Tensor]) -> Tensor:
+    """The picture that a pyramid is of."""
+    for residual in reversed(residuals):
+        coarse = up(coarse) + residual
+    return coarse
+
+
+class LaplacianLevel(Game):
+    """The game of one level; its examples are the level's pictures, its condition their l.
+
+    Args:
+        input_shape: shape of one picture of this level, (channels, height, width), even sides.
+        noise: p(z), a plane as large as the picture.
+        generator_filters: of G's two hidden layers.
+        discriminator_filters: of D's two.
+        keep_hidden: probability of keeping one of D's units below the logit.
+        deviation: of G's last layer's initial weights: it begins by adding next to nothing.
+
+    Raises:
+        ValueError: a side is odd.
+    """
+
+    conditional = True
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        noise: NoiseName = "uniform",
+        generator_filters: PositiveInt = 64,
+        discriminator_filters: PositiveInt = 64,
+        keep_hidden: KeepProbability = 0.5,
+        deviation: Positive = 0.005,
+    ) -> None:
+        channels, height, width = input_shape if len(input_shape) == 3 else (0, 1, 1)
+        if height % 2 or width % 2:
+            raise ValueError(f"laplacian_gan: pictures {input_shape} cannot be halved")
+        super().__init__(latent=height * width, noise=noise)
+        self.size = (height, width)
+        g, d = generator_filters, discriminator_filters
+        self.generator = nn.Sequential(
+            nn.Conv2d(channels + 1, g, 7, padding=3), nn.ReLU(),
+            nn.Conv2d(g, g, 7, padding=3), nn.ReLU(),
+            nn.Conv2d(g, channels, 5, padding=2),
+        )  # fmt: skip
+        self.discriminator = nn.Sequential(
+            nn.Conv2d(channels, d, 5, padding=2), nn.ReLU(),
+            nn.Conv2d(d, d, 5, stride=2, padding=2), nn.ReLU(),
+            nn.Flatten(), nn.Dropout(1 - keep_hidden),
+            nn.Linear(d * (height // 2) * (width // 2), 1),
+        )  # fmt: skip
+        last = self.generator[-1]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.normal_(last.weight, 0.0, deviation)
+        nn.init.zeros_(last.bias)  # type: ignore[arg-type]
+
+    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
+        """l of images (n, *shape), as large as they are."""
+        return up(down(images))
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        if condition is None:
+            raise ValueError("a level of a pyramid needs the coarse pictures that it adds to")
+        return condition + self.residual(z, condition)
+
+    def residual(self, z: Tensor, condition: Tensor) -> Tensor:
+        """h for the pictures l (n, *shape)."""
+        plane = z.view(-1, 1, *self.size)
+        return self.generator(torch.cat([condition, plane], 1))
