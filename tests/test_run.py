@@ -50,6 +50,9 @@ FIGURES = {
     "linearity": "linearity",
     "norm_balls": "norm_balls",
     "imperceptible": "imperceptible",
+    "gan_theory": "gan_theory",
+    "gan_collapse": "gan_collapse",
+    "gan_samples": "samples",
 }
 
 

@@ -1,0 +1,91 @@
+"""Generated pictures as a classifier that was trained here sees them."""
+
+import torch
+from torch import Tensor, nn
+
+from advx.evaluation.modes import mode_measures
+from advx.evaluation.sample_quality import frechet_distance, manifolds, two_sample_accuracy
+from advx.evaluation.transfer import BATCH
+
+MANIFOLD = 5_000
+"""Examples of either kind for precision, recall, density and coverage, at most."""
+
+
+@torch.no_grad()
+def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
+    """The output of a named layer for images (n, *shape), (n, m).
+
+    Args:
+        classifier: in evaluation mode.
+        layer: as in `classifier.named_modules()`.
+        images: the images.
+    """
+    seen: list[Tensor] = []
+    hook = classifier.get_submodule(layer).register_forward_hook(
+        lambda _module, _inputs, output: seen.append(output.flatten(1))
+    )
+    try:
+        for x in images.split(BATCH):
+            classifier(x)
+    finally:
+        hook.remove()
+    return torch.cat(seen)
+
+
+@torch.no_grad()
+def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
+    """(n, classes) for images (n, *shape)."""
+    return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
+
+
+def quality(
+    classifier: nn.Module, layer: str, real: Tensor, fake: Tensor, shares: Tensor
+) -> dict[str, float]:
+    """The measures of `sample_quality` on features, and which classes the pictures are of.
+
+    Args:
+        classifier: whose features and classes.
+        layer: whose output is the features.
+        real: pictures of the data (n, *shape).
+        fake: generated pictures (m, *shape), or other real ones for the floor.
+        shares: of the classes in the data, (classes,).
+
+    Returns:
+        frechet_classifier_distance; precision, recall, coverage in percent and density;
+        two_sample_accuracy in percent; classes: how many there are; class_kl: KL(generated ‖ data)
+        over the classes in nats; sure: percent classified with p > .9.
+    """
+    a, b = (features(classifier, layer, x) for x in (real, fake))
+    p = probabilities(classifier, fake)
+    modes = mode_measures(p.argmax(1).cpu(), shares.cpu())
+    accuracy, _ = two_sample_accuracy(a, b)
+    return {
+        "frechet_classifier_distance": frechet_distance(a, b),
+        **manifolds(a[:MANIFOLD], b[:MANIFOLD]),
+        "two_sample_accuracy": accuracy,
+        "classes": modes["modes"],
+        "class_kl": modes["reverse_kl"],
+        "sure": 100 * (p.amax(1) > 0.9).double().mean().item(),
+    }
+
+
+UNITS = {
+    "frechet_classifier_distance": "squared features",
+    "density": "ratio",
+    "classes": "classes",
+    "class_kl": "nats",
+}
+"""Of what `quality` returns; the others are percent."""
+
+
+def nearest(images: Tensor, pool: Tensor) -> Tensor:
+    """Indices (n,) of the nearest pictures of a pool (m, *shape) to images (n, *shape), in L2."""
+    best = torch.full((len(images),), float("inf"), device=images.device)
+    place = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    flat = images.flatten(1)
+    for first in range(0, len(pool), 10 * BATCH):
+        distance, row = torch.cdist(flat, pool[first : first + 10 * BATCH].flatten(1)).min(1)
+        nearer = distance < best
+        best = torch.where(nearer, distance, best)
+        place = torch.where(nearer, row + first, place)
+    return place

@@ -1,0 +1,163 @@
+"""The original generative adversarial network on digits: samples, and numbers beside them.
+
+    advx run experiment=gan_samples                  # digits that ship with a package, a short game
+    advx run experiment=gan_samples scale=chapter    # MNIST, the original recipe
+
+The procedure: let the fully connected generator and the maxout discriminator play; draw pictures;
+put the nearest training picture beside each; walk in a straight line from one z to another. Then
+measure: log likelihood under a Parzen window as was published, beside k-means centres that beat it
+without a generator; distances and manifolds on the features of a classifier that was trained here;
+a fresh classifier's attempt to tell generated from real. Everything is measured of real digits too.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.evaluation.judged import UNITS, nearest, quality
+from advx.evaluation.sample_quality import k_means_centres, parzen
+from advx.evaluation.samples import generated
+from advx.figures import samples as figure
+from advx.figures.kept import keep
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import PositiveInt
+
+PAIRS = 30
+"""Samples shown beside their nearest training picture."""
+
+STEPS = 12
+"""Pictures of one walk."""
+
+
+def main(
+    run: Run,
+    game: dict[str, Any],
+    classifier: dict[str, Any],
+    classifier_trainer: dict[str, Any],
+    layer: str,
+    samples: PositiveInt,
+    sigmas: list[float],
+) -> None:
+    """Samples, measures and their floors.
+
+    Args:
+        run: the run to measure on.
+        game: the game's node.
+        classifier: the node of the network whose features and classes judge the pictures.
+        classifier_trainer: its trainer's node.
+        layer: the layer of the classifier whose output is the features.
+        samples: generated for every measure.
+        sigmas: candidates for the Parzen window's width, chosen on validation digits.
+    """
+    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    with run.progress(models=1 + len(run.seeds)):
+        rate = run.error_rate(judge)
+        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
+                   note=f"store key {run.key(judge)}")  # fmt: skip
+        floor(run, judge, layer, samples, sigmas)
+        for seed in run.seeds:
+            recipe = run.recipe(game, seed, path="game")
+            found = judged(run, recipe, judge, layer, samples, sigmas)
+            record(run, "generator", found, seed, samples)
+    draw(run, game, samples)
+    run.finish()
+
+
+def judged(
+    run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
+) -> dict[str, float]:
+    """A generator's numbers; kept; {} if the game diverged."""
+
+    def measure() -> dict[str, float]:
+        played = run.played(recipe)
+        fake = generated(played.game, samples, device=run.device)
+        found = against(run, judge, layer, fake) | likelihood(run, fake, sigmas)
+        for warning in played.warnings:
+            found[f"warned_{warning['warning']}"] = 100 * warning["epochs"] / len(played.history)
+        return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in played.warnings)}
+
+    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
+               "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
+    """What the classifier says of pictures beside the test pictures."""
+    data = run.data
+    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
+    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
+
+
+def likelihood(run: Run, centres: Tensor, sigmas: list[float]) -> dict[str, float]:
+    """The Parzen estimate with these centres (n, *shape)."""
+    data, candidates = run.data, torch.tensor(sigmas, dtype=torch.float64)
+    mean, error, sigma = parzen(
+        centres.flatten(1), data.validation.images[:1000].flatten(1),
+        data.test.images.flatten(1), candidates,
+    )  # fmt: skip
+    return {"parzen": mean, "parzen_standard_error": error, "parzen_sigma": sigma}
+
+
+def floor(run: Run, judge: Recipe, layer: str, samples: int, sigmas: list[float]) -> None:
+    """The same of training digits instead of generated ones, and Parzen with k-means centres."""
+    train = run.data.train.images
+    some = train[torch.arange(min(samples, len(train)), device=train.device)]
+    content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
+               "samples": samples, "sigmas": sigmas}  # fmt: skip
+    found = run.measured(
+        content, lambda: against(run, judge, layer, some) | likelihood(run, some, sigmas),
+        missing={},
+    )  # fmt: skip
+    record(run, "training pictures", found, None, len(some))
+    count = min(samples, len(train)) // 10
+
+    def centres() -> dict[str, float]:
+        found = k_means_centres(train.flatten(1), count)
+        return likelihood(run, found.to(train), sigmas)
+
+    content = {"models": [], "of": "k-means centres", "count": count, "sigmas": sigmas}
+    record(run, "k-means centres", run.measured(content, centres, missing={}), None, count)
+
+
+def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
+    """The numbers as rows."""
+    for metric, value in found.items():
+        unit = "nats" if metric.startswith("parzen") else UNITS.get(metric, "percent")
+        unit = {"parzen_sigma": "of the range", "warnings_at_the_end": "warnings"}.get(metric, unit)
+        run.record(row, metric, value, seed=seed, n=n, unit=unit)
+
+
+def draw(run: Run, game: dict[str, Any], samples: int) -> None:
+    """Samples, pairs with the nearest training pictures, walks, and the film of the game."""
+    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
+    if played is None:
+        return
+    fake = generated(played.game, max(100, PAIRS), device=run.device)
+    train = run.data.train.images
+    beside = train[nearest(fake[:PAIRS], train)]
+    pairs = torch.stack([fake[:PAIRS], beside], 1).flatten(0, 1)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        ends = played.game.draw(8).view(4, 2, -1)
+        share = torch.linspace(0, 1, STEPS)[:, None]
+        walks = [played.game.generate((a + share * (b - a)).to(run.device)) for a, b in ends]
+    arrays = {
+        "samples": fake[:100].cpu().numpy(),
+        "pairs": pairs.cpu().numpy(),
+        "walks": torch.cat(walks).cpu().numpy(),
+        "snapshots": played.snapshots.numpy(),
+        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
+    }
+    options = {
+        "name": "samples",
+        "panels": [
+            ["samples", 20, "samples, not chosen"],
+            ["pairs", 20, "each sample (left) and the training picture nearest to it (right)"],
+            ["walks", STEPS, "straight lines between two z"],
+        ],
+        "title": run.heading(),
+    }
+    keep(run.folder, "samples", arrays, options)
+    figure.draw(run.folder, arrays, **options)
