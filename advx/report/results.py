@@ -174,7 +174,7 @@ def _shown(line: SummaryRow) -> dict[str, str]:
         "row": line.row,
         "metric": line.metric + ("" if line.unit == "percent" else f" ({line.unit})"),
         "chapter": "" if line.chapter is None else f"{line.chapter:g}",
-        "mean": number("mean") or "diverged",
+        "mean": number("mean") or ("infinite" if "infinite" in line.note else "diverged"),
         "interval": interval,
         "seeds": str(line.seeds),
         "n": "" if line.n is None else f"{line.n:,}",
