@@ -32,7 +32,7 @@ def draw(
         title: over the figure.
     """
     n = len(arrays["images"])
-    across = min(n, 5)
+    across = min(n, 2)  # as wide as a page
     rows = -(-n // across)
     cell = 1.05 if n > 1 else 2.4
     under, width = 0.42, across * (3 * cell + 0.55) + 0.2
