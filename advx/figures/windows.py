@@ -86,7 +86,8 @@ def grid(
     count, side, _ = maps.shape
     columns = min(columns, count)
     rows = -(-count // columns)
-    cell = CELL * 10 / max(columns, 4)
+    cell = CELL * 10 / columns
+    thick = 0.5 if columns > 3 else 1.0
     gap = 0.08
     left, right = 0.6, 0.12
     width = columns * cell * (1 + gap) + left + right
@@ -109,11 +110,11 @@ def grid(
             palette[maps[k]], extent=(x, x + 1, y + 1, y), interpolation="nearest", zorder=1
         )
         borders = [(line + 0.5) / side + (x, y) for line in contours(maps[k])]
-        axis.add_collection(LineCollection(borders, colors="black", linewidths=0.5, zorder=2))
+        axis.add_collection(LineCollection(borders, colors="black", linewidths=thick, zorder=2))
         axis.add_patch(
             plt.Rectangle((x, y), 1, 1, fill=False, edgecolor="#808080", linewidth=0.4, zorder=3)
         )
-        axis.plot(x + 0.5, y + 0.5, "o", markersize=1.8, color="black", zorder=4)
+        axis.plot(x + 0.5, y + 0.5, "o", markersize=3.6 * thick, color="black", zorder=4)
     axis.set(xlim=(-0.02, columns * (1 + gap) - gap + 0.02),
              ylim=(rows * (1 + gap) - gap + 0.02, -0.02), aspect="equal")  # fmt: skip
     axis.axis("off")
