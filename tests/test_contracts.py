@@ -100,6 +100,7 @@ CHAPTER = {
         ("plain", "iterative_error_rate@0.1"): 79,
     },
     "church_windows": {("half-width", "epsilon"): 0.25},
+    "conditional_gan": {("generator", "parzen"): 132},  # of Mirza and Osindero (2014)
     "gan_samples": {("generator", "parzen"): 225},  # of Goodfellow et al. (2014a)
     "norm_balls": {
         ("all six perturbations", "l2_norm"): 4,

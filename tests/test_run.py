@@ -53,6 +53,7 @@ FIGURES = {
     "gan_theory": "gan_theory",
     "gan_collapse": "gan_collapse",
     "gan_samples": "samples",
+    "conditional_gan": "conditional_gan",
 }
 
 

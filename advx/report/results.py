@@ -70,7 +70,8 @@ class Results:
         lines = []
         for (name, metric), rows in groups.items():
             known = [r.value for r in rows if math.isfinite(r.value)]
-            mean = sum(known) / len(known) if known else math.nan
+            infinite = sum(math.isinf(r.value) for r in rows)
+            mean = sum(known) / len(known) if known else math.inf if infinite else math.nan
             n, unit, chapter = rows[0].n, rows[0].unit, rows[0].chapter
             share = n if unit == "percent" else None
             if rows[0].seed is None:
@@ -80,7 +81,7 @@ class Results:
             note = self.notes.get((name, metric), "")
             for count, what in (
                 (sum(math.isnan(r.value) for r in rows), "diverged"),
-                (sum(math.isinf(r.value) for r in rows), "infinite, left out of the mean"),
+                (infinite, "infinite" + (", left out of the mean" if known else "")),
             ):
                 note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
             said = ""
@@ -174,7 +175,7 @@ def _shown(line: SummaryRow) -> dict[str, str]:
         "row": line.row,
         "metric": line.metric + ("" if line.unit == "percent" else f" ({line.unit})"),
         "chapter": "" if line.chapter is None else f"{line.chapter:g}",
-        "mean": number("mean") or ("infinite" if "infinite" in line.note else "diverged"),
+        "mean": number("mean") or "diverged",
         "interval": interval,
         "seeds": str(line.seeds),
         "n": "" if line.n is None else f"{line.n:,}",

@@ -1,0 +1,128 @@
+"""The class-conditional game: does the generator make the class that it is told? Section 1.4.4.
+
+    advx run experiment=conditional_gan                  # digits that ship with a package
+    advx run experiment=conditional_gan scale=chapter    # MNIST
+
+The procedure: tell both networks the class; ask for every class as often as for any other; let a
+classifier that was trained apart say what it sees. One row of the figure a class, the same z down a
+column: what stays the same is what z decides.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.errors import ConfigError
+from advx.evaluation.judged import UNITS, probabilities, quality
+from advx.evaluation.sample_quality import parzen
+from advx.evaluation.samples import generated
+from advx.figures import samples as figure
+from advx.figures.kept import keep
+from advx.games.base import Game
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.types import PositiveInt
+
+COLUMNS = 20
+"""z of the figure."""
+
+
+def main(
+    run: Run,
+    game: dict[str, Any],
+    classifier: dict[str, Any],
+    classifier_trainer: dict[str, Any],
+    layer: str,
+    samples: PositiveInt,
+    sigmas: list[float],
+) -> None:
+    """The classifier's answers to pictures of every class, and the measures of all together.
+
+    Args:
+        run: the run to measure on.
+        game: the node of a game that is told the class.
+        classifier: the node of the network that judges the pictures.
+        classifier_trainer: its trainer's node.
+        layer: the layer of the classifier whose output is the features.
+        samples: generated, equally many of each class.
+        sigmas: candidates for the Parzen window's width, chosen on validation pictures.
+    """
+    if not game["_target_"].endswith("ConditionalGAN"):
+        raise ConfigError(
+            f"game={game.get('name')}: is not told the class; valid: game=conditional_gan"
+        )
+    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    with run.progress(models=1 + len(run.seeds)):
+        rate = run.error_rate(judge)
+        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
+                   note=f"store key {run.key(judge)}")  # fmt: skip
+        for seed in run.seeds:
+            recipe = run.recipe(game, seed, path="game")
+            found = judged(run, recipe, judge, layer, samples, sigmas)
+            for metric, value in found.items():
+                unit = "nats" if metric.startswith("parzen") else UNITS.get(metric, "percent")
+                unit = "warnings" if metric == "warnings_at_the_end" else unit
+                run.record("generator", metric, value, seed=seed, n=samples, unit=unit)
+    draw(run, game)
+    run.finish()
+
+
+def judged(
+    run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
+) -> dict[str, float]:
+    """A generator's numbers; kept; {} if the game diverged."""
+
+    def measure() -> dict[str, float]:
+        played, data = run.played(recipe), run.data
+        wanted = torch.arange(samples) % data.classes
+        fake = generated(played.game, samples, wanted, device=run.device)
+        module = run.trained(judge).module
+        said = probabilities(module, fake).argmax(1).cpu()
+        right = (said == wanted).double()
+        shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
+        found = {"asked_for": 100 * right.mean().item()}
+        found |= {f"asked_for@{data.class_names[k]}": 100 * right[wanted == k].mean().item()
+                  for k in range(data.classes)}  # fmt: skip
+        found |= quality(module, layer, data.test.images, fake, shares)
+        mean, error, _ = parzen(
+            fake.flatten(1), data.validation.images[:1000].flatten(1),
+            data.test.images.flatten(1), torch.tensor(sigmas, dtype=torch.float64),
+        )  # fmt: skip
+        at_the_end = sum(w["at_the_end"] for w in played.warnings)
+        return found | {"parzen": mean, "parzen_standard_error": error,
+                        "warnings_at_the_end": at_the_end}  # fmt: skip
+
+    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "pictures asked for",
+               "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> Tensor:
+    """Pictures (classes · columns, *shape), row by row: a class, with the same z in every row."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(1)
+        z = game.draw(columns).to(device)
+    labels = torch.arange(classes, device=device).repeat_interleave(columns)
+    with torch.no_grad():
+        return game.generate(z.repeat(classes, 1), labels)
+
+
+def draw(run: Run, game: dict[str, Any]) -> None:
+    """One row a class, one column a z."""
+    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
+    if played is None:
+        return
+    pictures = same_noise(played.game, run.data.classes, COLUMNS, run.device)
+    arrays = {
+        "pictures": pictures.cpu().numpy(),
+        "snapshots": played.snapshots.numpy(),
+        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
+    }
+    options = {
+        "name": "conditional_gan",
+        "panels": [["pictures", COLUMNS, "a row a class, the same z down a column"]],
+        "title": run.heading(),
+    }
+    keep(run.folder, "samples", arrays, options)
+    figure.draw(run.folder, arrays, **options)
