@@ -61,6 +61,8 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "training and validation examples": Dataset.merged,
     "first half": lambda data: data.half(0),
     "second half": lambda data: data.half(1),
+    "half as large": lambda data: data.shrunk(2),
+    "a quarter as large": lambda data: data.shrunk(4),
 }
 """What a recipe's model may be trained on; the test examples are the same for all."""
 

@@ -9,12 +9,13 @@ from torch import nn
 
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
+from advx.data.resize import doubled, halved
 from advx.errors import ConfigError, Diverged
 from advx.games.base import Game
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
 from advx.games.gan import GAN
-from advx.games.laplacian_gan import LaplacianLevel, collapsed, down, pyramid, up
+from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
 from advx.games.watch import warnings, watched
@@ -363,7 +364,7 @@ def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
     level = LaplacianLevel(input_shape=(1, 14, 14)).eval()
     x = torch.rand(4, 1, 14, 14)
     coarse = level.condition(x, torch.zeros(4))
-    torch.testing.assert_close(coarse, up(down(x)))
+    torch.testing.assert_close(coarse, doubled(halved(x)))
     z = level.draw(4)
     made = level.generate(z, coarse)
     torch.testing.assert_close(made - coarse, level.residual(z, coarse), atol=1e-6, rtol=0)

@@ -54,6 +54,8 @@ FIGURES = {
     "gan_collapse": "gan_collapse",
     "gan_samples": "samples",
     "conditional_gan": "conditional_gan",
+    "dcgan_samples": "dcgan_samples",
+    "laplacian_gan": "laplacian_gan",
 }
 
 

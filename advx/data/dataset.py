@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from advx.data.resize import halved
 from advx.errors import ConfigError
 from advx.types import PositiveInt, Shape
 
@@ -107,6 +108,27 @@ class Dataset:
         )
         empty = Split(train.images[:0], train.labels[:0])
         return replace(self, train=train, validation=empty, fingerprint="")
+
+    def shrunk(self, factor: PositiveInt) -> "Dataset":
+        """The pictures blurred and halved until their sides are `factor` (2, 4 …) times smaller.
+
+        Raises:
+            ConfigError: a side cannot be halved so often.
+        """
+        height, width = self.input_shape[-2:]
+        if height % factor or width % factor:
+            raise ConfigError(
+                f"dataset={self.name}: pictures of {height} × {width} cannot be shrunk by {factor}"
+            )
+
+        def kept(split: Split) -> Split:
+            images = split.images
+            for _ in range(factor.bit_length() - 1):
+                images = halved(images)
+            return Split(images, split.labels)
+
+        return replace(self, train=kept(self.train), validation=kept(self.validation),
+                       test=kept(self.test), fingerprint="")  # fmt: skip
 
     def half(self, which: Literal[0, 1]) -> "Dataset":
         """One of two disjoint halves: every other training and validation example of each class.

@@ -15,37 +15,10 @@ together, exactly. Source: Denton et al. (2015), sections 2 and 3.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from advx.data.resize import doubled, halved
 from advx.games.base import Game, NoiseName
 from advx.types import KeepProbability, Positive, PositiveInt, Shape
-
-KERNEL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-"""Burt and Adelson's (1983) filter, applied along either axis."""
-
-
-def blurred(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w), blurred; beyond the edge they continue as at it."""
-    kernel = (KERNEL[:, None] * KERNEL).to(x)
-    channels = x.shape[1]
-    padded = F.pad(x, (2, 2, 2, 2), mode="replicate")
-    return F.conv2d(padded, kernel.expand(channels, 1, 5, 5), groups=channels)
-
-
-def down(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w) blurred and halved, (n, channels, h/2, w/2).
-
-    Raises:
-        ValueError: a side is odd.
-    """
-    if x.shape[-1] % 2 or x.shape[-2] % 2:
-        raise ValueError(f"a pyramid cannot halve pictures of {x.shape[-2]} × {x.shape[-1]}")
-    return blurred(x)[..., ::2, ::2]
-
-
-def up(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w) enlarged to twice the size and blurred."""
-    return blurred(x.repeat_interleave(2, -1).repeat_interleave(2, -2))
 
 
 def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
@@ -56,8 +29,8 @@ def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
     """
     residuals = []
     for _ in range(levels):
-        coarse = down(x)
-        residuals.append(x - up(coarse))
+        coarse = halved(x)
+        residuals.append(x - doubled(coarse))
         x = coarse
     return x, residuals
 
@@ -65,7 +38,7 @@ def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
 def collapsed(coarse: Tensor, residuals: list[Tensor]) -> Tensor:
     """The picture that a pyramid is of."""
     for residual in reversed(residuals):
-        coarse = up(coarse) + residual
+        coarse = doubled(coarse) + residual
     return coarse
 
 
@@ -120,7 +93,7 @@ class LaplacianLevel(Game):
 
     def condition(self, images: Tensor, labels: Tensor) -> Tensor:
         """l of images (n, *shape), as large as they are."""
-        return up(down(images))
+        return doubled(halved(images))
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         if condition is None:

@@ -27,7 +27,12 @@ CHECKPOINT_SECONDS = 5.0
 
 
 DataPart = Literal[
-    "training examples", "training and validation examples", "first half", "second half"
+    "training examples",
+    "training and validation examples",
+    "first half",
+    "second half",
+    "half as large",
+    "a quarter as large",
 ]
 
 

@@ -1,0 +1,166 @@
+"""The deep convolutional game: samples, their measures, and what its discriminator has learned.
+
+    advx run experiment=dcgan_samples                  # digits that ship with a package
+    advx run experiment=dcgan_samples scale=chapter    # MNIST, few filters, on two cores
+    advx run experiment=dcgan_samples scale=chapter dataset=cifar10 game.filters=64 \
+        trainer.max_epochs=50 'classifier.channels=[64,128]'        # a GPU
+
+The procedure of section 1.4.4: strided and fractionally strided convolutions, batch normalization,
+tanh, ReLUs and leaky ReLUs. Beside the samples' measures: a linear support vector machine on what
+all of D's convolutions say of a picture, pooled to 4 × 4, against the same on those of a D that has
+never played, and on the pixels.
+"""
+
+from typing import Any
+
+import torch
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from torch import Tensor
+
+from advx.errors import ConfigError
+from advx.evaluation.judged import UNITS, nearest, quality
+from advx.evaluation.samples import generated
+from advx.evaluation.transfer import BATCH
+from advx.figures import samples as figure
+from advx.figures.kept import keep
+from advx.games.dcgan import DCGAN
+from advx.run import Run
+from advx.training.obtain import Recipe
+from advx.training.play import new_game
+from advx.types import Positive, PositiveInt
+
+PAIRS = 30
+"""Samples shown beside their nearest training picture."""
+
+
+def main(
+    run: Run,
+    game: dict[str, Any],
+    classifier: dict[str, Any],
+    classifier_trainer: dict[str, Any],
+    layer: str,
+    samples: PositiveInt,
+    svm_examples: PositiveInt,
+    svm_cost: Positive,
+) -> None:
+    """Samples, measures and their floor, and the discriminator's features.
+
+    Args:
+        run: the run to measure on.
+        game: the node of a convolutional game.
+        classifier: the node of the network whose features and classes judge the pictures.
+        classifier_trainer: its trainer's node.
+        layer: the layer of the classifier whose output is the features.
+        samples: generated for every measure.
+        svm_examples: training examples of the support vector machine.
+        svm_cost: its C.
+    """
+    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    with run.progress(models=1 + len(run.seeds)):
+        rate = run.error_rate(judge)
+        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
+                   note=f"store key {run.key(judge)}")  # fmt: skip
+        record(run, "training pictures", floor(run, judge, layer, samples), None,
+               min(samples, len(run.data.train)))  # fmt: skip
+        for seed in run.seeds:
+            recipe = run.recipe(game, seed, path="game")
+            record(run, "generator", judged(run, recipe, judge, layer, samples), seed, samples)
+            errors = features_errors(run, recipe, svm_examples, svm_cost)
+            for row, value in errors.items():
+                run.record(row, "svm_error_rate", value, seed=seed, n=len(run.data.test))
+    draw(run, game)
+    run.finish()
+
+
+def judged(run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
+    """A generator's numbers; kept; {} if the game diverged."""
+
+    def measure() -> dict[str, float]:
+        played = run.played(recipe)
+        found = against(run, judge, layer, generated(played.game, samples, device=run.device))
+        for warning in played.warnings:
+            found[f"warned_{warning['warning']}"] = 100 * warning["epochs"] / len(played.history)
+        return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in played.warnings)}
+
+    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
+               "layer": layer, "samples": samples}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
+    """What the classifier says of pictures beside the test pictures."""
+    data = run.data
+    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
+    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
+
+
+def floor(run: Run, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
+    """The same of training pictures."""
+    content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
+               "samples": samples}  # fmt: skip
+    some = run.data.train.images[:samples]
+    return run.measured(content, lambda: against(run, judge, layer, some), missing={})
+
+
+def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
+    """The numbers as rows."""
+    for metric, value in found.items():
+        unit = "warnings" if metric == "warnings_at_the_end" else UNITS.get(metric, "percent")
+        run.record(row, metric, value, seed=seed, n=n, unit=unit)
+
+
+def features_errors(run: Run, recipe: Recipe, examples: int, cost: float) -> dict[str, float]:
+    """Test error of a linear support vector machine on three kinds of features; kept."""
+
+    def measure() -> dict[str, float]:
+        game, fresh = run.played(recipe).game, new_game(recipe, run.data).to(run.device).eval()
+        if not isinstance(game, DCGAN) or not isinstance(fresh, DCGAN):
+            raise ConfigError(f"game={recipe.model.get('name')}: valid: game=dcgan")
+        return {
+            "features of D": svm_error(run, game.features, examples, cost),
+            "features of a D that has not played": svm_error(run, fresh.features, examples, cost),
+            "pixels": svm_error(run, lambda x: x.flatten(1), examples, cost),
+        }
+
+    content = {"models": [run.game_key(recipe)], "of": "features under a linear machine",
+               "examples": examples, "cost": cost}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def svm_error(run: Run, features: Any, examples: int, cost: float) -> float:
+    """Its test error in percent, trained on so many training examples."""
+    train, test = run.data.train, run.data.test
+    some = train.take(train.spaced(examples))
+    x, unseen = (torch.cat([features(b) for b in s.images.split(BATCH)]).cpu().numpy()
+                 for s in (some, test))  # fmt: skip
+    machine = make_pipeline(StandardScaler(), LinearSVC(C=cost, random_state=0))
+    machine.fit(x, some.labels.cpu().numpy())
+    return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
+
+
+def draw(run: Run, game: dict[str, Any]) -> None:
+    """Samples, pairs with the nearest training pictures, and the film of the game."""
+    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
+    if played is None:
+        return
+    fake = generated(played.game, 100, device=run.device)
+    train = run.data.train.images
+    pairs = torch.stack([fake[:PAIRS], train[nearest(fake[:PAIRS], train)]], 1).flatten(0, 1)
+    arrays = {
+        "samples": fake.cpu().numpy(),
+        "pairs": pairs.cpu().numpy(),
+        "snapshots": played.snapshots.numpy(),
+        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
+    }
+    options = {
+        "name": "dcgan_samples",
+        "panels": [
+            ["samples", 20, "samples, not chosen"],
+            ["pairs", 20, "each sample (left) and the training picture nearest to it (right)"],
+        ],
+        "title": run.heading(),
+    }
+    keep(run.folder, "samples", arrays, options)
+    figure.draw(run.folder, arrays, **options)

@@ -1,0 +1,191 @@
+"""A Laplacian pyramid of games: a thumbnail first, then the detail. Section 1.4.4.
+
+    advx run experiment=laplacian_gan                                     # 7 → 14 → 28, digits
+    advx run experiment=laplacian_gan scale=chapter                       # Fashion-MNIST
+    advx run experiment=laplacian_gan scale=chapter dataset=cifar10       # 8 → 16 → 32: a GPU
+
+The procedure: let a game of its own play for every level, the coarsest on pictures a quarter as
+large, each finer one on what its level adds to real coarse pictures. Then chain the generators:
+thumbnail, enlarge, add a residual, enlarge, add a residual. Beside it the finest level alone, on
+real coarse pictures, and the pyramid of real pictures.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.data.dataset import Dataset
+from advx.data.resize import doubled
+from advx.errors import ConfigError
+from advx.evaluation.judged import UNITS, quality
+from advx.evaluation.samples import generated
+from advx.figures import samples as figure
+from advx.figures.kept import keep
+from advx.games.base import Game
+from advx.games.laplacian_gan import LaplacianLevel, pyramid
+from advx.run import Run
+from advx.training.obtain import DataPart, Recipe
+from advx.types import PositiveInt
+
+PARTS: tuple[DataPart, ...] = ("a quarter as large", "half as large", "training examples")
+"""The levels, from coarse to fine."""
+
+COLUMNS = 20
+"""Pictures in a row of the figure."""
+
+
+def main(
+    run: Run,
+    coarse: dict[str, Any],
+    level: dict[str, Any],
+    classifier: dict[str, Any],
+    classifier_trainer: dict[str, Any],
+    layer: str,
+    samples: PositiveInt,
+) -> None:
+    """The chain's pictures, every level's, and the measures of both.
+
+    Args:
+        run: the run to measure on.
+        coarse: the node of the coarsest level's game.
+        level: the node of the finer levels' games.
+        classifier: the node of the network whose features and classes judge the pictures.
+        classifier_trainer: its trainer's node.
+        layer: the layer of the classifier whose output is the features.
+        samples: generated for every measure.
+    """
+    sides = run.data.input_shape[1:]
+    if any(side % 4 for side in sides):
+        raise ConfigError(
+            f"dataset={run.data.name}: pictures of {sides[0]} × {sides[1]} cannot be halved twice; "
+            "valid: sides that 4 divides"
+        )
+    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    with run.progress(models=1 + len(PARTS) * len(run.seeds)):
+        rate = run.error_rate(judge)
+        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
+                   note=f"store key {run.key(judge)}")  # fmt: skip
+        count = min(samples, len(run.data.train))
+        real = run.measured(
+            {"models": [run.key(judge)], "of": "real pictures", "layer": layer, "samples": count},
+            lambda: against(run, judge, layer, run.data.train.images[:count]), missing={},
+        )  # fmt: skip
+        record(run, "training pictures", real, None, count)
+        for seed in run.seeds:
+            recipes = levels(run, coarse, level, seed)
+            for row, found in judged(run, recipes, judge, layer, samples).items():
+                record(run, row, found, seed, samples)
+    draw(run, levels(run, coarse, level, run.seeds[0]))
+    run.finish()
+
+
+def levels(run: Run, coarse: dict[str, Any], level: dict[str, Any], seed: int) -> list[Recipe]:
+    """The recipes of the levels' games, from coarse to fine."""
+    found = []
+    for part, shrink in zip(PARTS, (4, 2, 1), strict=True):
+        channels, height, width = run.data.input_shape
+        shape = [channels, height // shrink, width // shrink]
+        node = (coarse if shrink == 4 else level) | {"input_shape": shape}
+        found.append(run.recipe(node, seed, path=f"{shape[1]} pixels", part=part))
+    return found
+
+
+@torch.no_grad()
+def chained(games: list[Game], count: int, seed: int, device: torch.device) -> list[Tensor]:
+    """`count` pictures of every level, each made from the one before."""
+    pictures = [generated(games[0], count, seed=seed, device=device)]
+    for depth, game in enumerate(games[1:], start=1):
+        below = doubled(pictures[-1])
+        pictures.append(
+            generated(game, count, below.cpu(), seed=seed + depth, device=device).clamp(0, 1)
+        )
+    return pictures
+
+
+def judged(
+    run: Run, recipes: list[Recipe], judge: Recipe, layer: str, samples: int
+) -> dict[str, dict[str, float]]:
+    """The chain's numbers, and the finest level's on real coarse pictures; kept."""
+
+    def measure() -> dict[str, dict[str, float]]:
+        played = [run.played(recipe) for recipe in recipes]
+        fake = chained([p.game for p in played], samples, 0, run.device)[-1]
+        flagged = sum(w["at_the_end"] for p in played for w in p.warnings)
+        train = run.data.train.images[torch.arange(samples) % len(run.data.train)]
+        below, _ = pyramid(train, 1)
+        alone = generated(played[-1].game, samples, doubled(below).cpu(), device=run.device)
+        return {
+            "pyramid": against(run, judge, layer, fake) | {"warnings_at_the_end": flagged},
+            "finest level on real pictures": against(run, judge, layer, alone.clamp(0, 1)),
+            "enlarged real pictures": against(run, judge, layer, doubled(below)),
+        }
+
+    content = {"models": [*(run.game_key(r) for r in recipes), run.key(judge)],
+               "of": "pyramid", "layer": layer, "samples": samples}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
+    """What the classifier says of pictures beside the test pictures."""
+    data: Dataset = run.data
+    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
+    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
+
+
+def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
+    """The numbers as rows."""
+    for metric, value in found.items():
+        unit = "warnings" if metric == "warnings_at_the_end" else UNITS.get(metric, "percent")
+        run.record(row, metric, value, seed=seed, n=n, unit=unit)
+
+
+def draw(run: Run, recipes: list[Recipe]) -> None:
+    """Thumbnail, residual and sum of every level, generated and real."""
+    played = run.attempt(lambda: [run.played(recipe) for recipe in recipes])
+    if played is None:
+        return
+    games = [p.game for p in played]
+    assert all(isinstance(game, LaplacianLevel) for game in games[1:])
+    made = chained(games, COLUMNS, 0, run.device)
+    real = run.data.test.images[run.data.test.spaced(COLUMNS)]
+    thumbnail, residuals = pyramid(real, 2)
+    middle = doubled(thumbnail) + residuals[1]
+    rows = {
+        "coarse": made[0],
+        "residual_1": 0.5 + made[1] - doubled(made[0]),
+        "sum_1": made[1],
+        "residual_2": 0.5 + made[2] - doubled(made[1]),
+        "sum_2": made[2],
+    }
+    truth = {
+        "real_coarse": thumbnail,
+        "real_residual_1": 0.5 + residuals[1],
+        "real_sum_1": middle,
+        "real_residual_2": 0.5 + residuals[0],
+        "real_sum_2": real,
+    }
+    sheets = {}
+    for name, parts in (("generated", rows), ("real", truth)):
+        side = real.shape[-1]
+        enlarged = [
+            x.repeat_interleave(side // x.shape[-1], -1).repeat_interleave(side // x.shape[-1], -2)
+            for x in parts.values()
+        ]
+        sheets[name] = torch.cat(enlarged).clamp(0, 1).cpu().numpy()
+    arrays = sheets | {
+        "snapshots": played[-1].snapshots.clamp(0, 1).numpy(),
+        "epochs": torch.tensor(played[-1].snapshot_epochs).numpy(),
+    }
+    sizes = " → ".join(str(p.shape[-1]) for p in made)
+    options = {
+        "name": "laplacian_gan",
+        "panels": [
+            ["generated", COLUMNS, f"generated, {sizes} pixels: thumbnail, residual, sum, "
+                                   "residual, sum (grey: nothing added)"],
+            ["real", COLUMNS, "the same of test pictures"],
+        ],
+        "title": run.heading(),
+    }  # fmt: skip
+    keep(run.folder, "samples", arrays, options)
+    figure.draw(run.folder, arrays, **options)
