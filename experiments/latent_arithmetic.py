@@ -1,0 +1,204 @@
+"""Arithmetic on z: glasses − no glasses + long hair. Section 1.4.4, Figure 1.7.
+
+    advx run experiment=latent_arithmetic                  # rendered faces, a short game
+    advx run experiment=latent_arithmetic scale=chapter    # more faces, a longer one
+
+The procedure: let a convolutional game play on faces whose attributes are known; find z whose faces
+a classifier (the probe, right on nearly every render) gives the classes a, b and c; average a few
+of each; generate from a − b + c and ask the probe whether it is the fourth class. Beside it what
+needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
+pixels. Then once more with a game that has never seen the fourth class.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.config.build import build
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError, Diverged
+from advx.evaluation.judged import probabilities
+from advx.evaluation.transfer import error_rate
+from advx.figures import samples as figure
+from advx.figures.kept import keep
+from advx.games.base import Game
+from advx.run import Run
+from advx.training.obtain import obtain
+from advx.training.play import play
+from advx.types import NonNegativeInt, PositiveInt
+
+SURE = 0.9
+"""Probability from which a generated face counts as one of its class."""
+
+POOL = 20_000
+"""z that are tried for faces of the three classes, at most."""
+
+
+def main(
+    run: Run,
+    game: dict[str, Any],
+    probe: dict[str, Any],
+    probe_trainer: dict[str, Any],
+    plus: NonNegativeInt,
+    minus: NonNegativeInt,
+    other: NonNegativeInt,
+    target: NonNegativeInt,
+    averaged: list[PositiveInt],
+    trials: PositiveInt,
+) -> None:
+    """How often a − b + c is a face of the target class, against numbers of z averaged.
+
+    Args:
+        run: the run to measure on.
+        game: the game's node.
+        probe: the node of the classifier that says which class a face is of.
+        probe_trainer: its trainer's node.
+        plus: class a.
+        minus: class b.
+        other: class c.
+        target: the class that a − b + c should be of.
+        averaged: numbers of z averaged for each of a, b and c.
+        trials: sums tried for each of them.
+    """
+    classes = (plus, minus, other, target)
+    if sorted(classes) != sorted(set(classes)) or max(classes) >= run.data.classes:
+        raise ConfigError(f"plus, minus, other, target={list(classes)}: four different classes of "
+                          f"0 … {run.data.classes - 1} are needed")  # fmt: skip
+    node = {k: v for k, v in run.config["dataset"].items() if k not in ("input_shape", "classes")}
+    if "withheld" not in node:
+        raise ConfigError(f"dataset={run.data.name}: has no class to withhold; valid: faces")
+    datas = {"": run.data, ", never seen": build(node | {"withheld": target}).to(run.device)}
+    with run.progress(models=1 + 2 * len(run.seeds)):
+        recipe = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
+        judge = obtain(recipe, run.data, run.store)
+        n = len(run.data.test)
+        run.record("probe", "error_rate", error_rate(judge.module, run.data.test), seed=None, n=n)
+        drawn: dict[str, Tensor] = {}
+        for seed in run.seeds:
+            for suffix, data in datas.items():
+                found = arithmetic(run, game, data, judge.module, judge.key, classes, averaged,
+                                   trials, seed)  # fmt: skip
+                for row, value in found.items():
+                    run.record(row + suffix, "target_class", value, seed=seed, n=trials)
+                if seed == run.seeds[0]:
+                    drawn |= pictures(run, game, data, judge.module, classes, seed, suffix)
+    draw(run, drawn, classes)
+    run.finish()
+
+
+def player(run: Run, game: dict[str, Any], data: Dataset, seed: int) -> Game | None:
+    """The game that has been played on these data; None if it diverged."""
+    recipe = run.recipe(game, seed, path="game")
+    try:
+        if data is run.data:
+            return run.played(recipe).game
+        return play(recipe, data, run.store).game
+    except Diverged:
+        return None
+
+
+@torch.no_grad()
+def codes(game: Game, probe: nn.Module, classes: tuple[int, ...], seed: int) -> dict[int, Tensor]:
+    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
+    device = next(game.parameters()).device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        z = game.draw(POOL).to(device)
+    p = torch.cat([probabilities(probe, game.generate(part)) for part in z.split(1000)])
+    return {k: z[p[:, k] > SURE] for k in classes}
+
+
+def arithmetic(
+    run: Run, game: dict[str, Any], data: Dataset, probe: nn.Module, probe_key: str,
+    classes: tuple[int, ...], averaged: list[int], trials: int, seed: int,
+) -> dict[str, float]:  # fmt: skip
+    """Percent of the sums, and of the controls, that are of the target class; kept."""
+
+    def measure() -> dict[str, float]:
+        network = player(run, game, data, seed)
+        if network is None:
+            raise Diverged("the game of these faces diverged")
+        with torch.no_grad():
+            return sums(network)
+
+    def sums(network: Game) -> dict[str, float]:
+        pools = codes(network, probe, classes, seed)
+        plus, minus, other, target = classes
+        found = {
+            f"class {data.class_names[k]} generated": 100 * len(z) / POOL for k, z in pools.items()
+        }
+        if min(len(pools[k]) for k in (plus, minus, other)) == 0:
+            return found
+        for count in averaged:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                a, b, c = (means(pools[k], count, trials) for k in (plus, minus, other))
+                noise = torch.randn(c[0].shape).to(c[0])
+            step = a[0] - b[0]
+            away = noise * (step.norm(dim=1) / noise.norm(dim=1))[:, None]
+            pixels = faces(network, a[1]) - faces(network, b[1]) + faces(network, c[1])
+            for name, images in (
+                ("a − b + c", network.generate(c[0] + step)),
+                ("c alone", network.generate(c[0])),
+                ("c + random direction", network.generate(c[0] + away)),
+                ("on pixels", pixels.clamp(0, 1)),
+            ):
+                said = probabilities(probe, images).argmax(1)
+                found[f"{name}, {count} averaged"] = 100 * (said == target).double().mean().item()
+        return found
+
+    recipe = run.recipe(game, seed, path="game")
+    content = {"models": [run.game_key(recipe), probe_key], "of": "latent arithmetic",
+               "data": data.fingerprint, "classes": classes, "averaged": averaged,
+               "trials": trials}  # fmt: skip
+    return run.measured(content, measure, missing={})
+
+
+def means(pool: Tensor, count: int, trials: int) -> tuple[Tensor, Tensor]:
+    """Means (trials, latent) of `count` random z of a pool, and those z (trials, count, latent)."""
+    rows = torch.randint(len(pool), (trials, count))
+    chosen = pool[rows.to(pool.device)]
+    return chosen.mean(1), chosen
+
+
+def faces(game: Game, z: Tensor) -> Tensor:
+    """The mean face (trials, *shape) of z (trials, count, latent)."""
+    made = [game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
+            for part in z.split(max(1, 1000 // z.shape[1]))]  # fmt: skip
+    return torch.cat(made)
+
+
+def pictures(
+    run: Run, game: dict[str, Any], data: Dataset, probe: nn.Module, classes: tuple[int, ...],
+    seed: int, suffix: str,
+) -> dict[str, Tensor]:  # fmt: skip
+    """For the figure: faces of a, b, c and of a − b + c, three z averaged, eight times."""
+    network = player(run, game, data, seed)
+    if network is None:
+        return {}
+    pools = codes(network, probe, classes, seed)
+    if min(len(pools[k]) for k in classes[:3]) == 0:
+        return {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1)
+        a, b, c = (means(pools[k], 3, 8)[0] for k in classes[:3])
+    with torch.no_grad():
+        return {suffix: torch.cat([network.generate(z) for z in (a, b, c, a - b + c)])}
+
+
+def draw(run: Run, drawn: dict[str, Tensor], classes: tuple[int, ...]) -> None:
+    """A row a concept, a column a trial."""
+    if not drawn:
+        return
+    names = [run.data.class_names[k] for k in classes]
+    arrays = {f"faces{suffix}": x.cpu().numpy() for suffix, x in drawn.items()}
+    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged)"
+    options = {
+        "name": "latent_arithmetic",
+        "panels": [[f"faces{suffix}", 8, caption + suffix.replace(", never seen", "; "
+                    f"{names[3]} never seen in training")] for suffix in drawn],
+        "title": run.heading(),
+    }  # fmt: skip
+    keep(run.folder, "samples", arrays, options)
+    figure.draw(run.folder, arrays, **options)
