@@ -8,6 +8,8 @@ import scipy.linalg
 import torch
 
 from advx.data import mixtures
+from advx.data.dataset import Dataset, Split
+from advx.data.resize import doubled, halved
 from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     cells,
@@ -18,6 +20,7 @@ from advx.evaluation.divergence import (
     sample_shares,
 )
 from advx.evaluation.estimation import DATA, START, contrastive_gradients, gradients, log_density
+from advx.evaluation.judged import features, nearest, probabilities
 from advx.evaluation.modes import NONE, mode_measures, nearest_modes, stacked_modes
 from advx.evaluation.sample_quality import (
     frechet_distance,
@@ -231,3 +234,30 @@ def test_k_means_centres_are_means() -> None:
     assert (
         torch.cdist(torch.tensor([[0.0, 0], [5, 5], [9, 0]]), centres.float()).amin(1).max() < 0.1
     )
+
+
+def test_the_nearest_picture_and_a_layers_features(monkeypatch) -> None:
+    torch.manual_seed(0)
+    pool, images = torch.rand(50, 1, 4, 4), torch.rand(6, 1, 4, 4)
+    monkeypatch.setattr("advx.evaluation.judged.BATCH", 2)
+    distances = (images[:, None] - pool[None]).flatten(2).square().sum(2)
+    assert torch.equal(nearest(images, pool), distances.argmin(1))
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5), torch.nn.ReLU())
+    found = features(network, "1", images)
+    torch.testing.assert_close(found, network[1](images.flatten(1)))
+    torch.testing.assert_close(probabilities(network, images), network(images).softmax(1))
+    assert not network[1]._forward_hooks
+
+
+def test_shrunk_data_are_halved_pictures() -> None:
+    split = Split(torch.rand(5, 1, 8, 8), torch.arange(5) % 2)
+    data = Dataset("squares", 2, split, split, split)
+    small = data.shrunk(4)
+    torch.testing.assert_close(small.test.images, halved(halved(split.images)))
+    assert small.input_shape == (1, 2, 2)
+    assert small.fingerprint != data.fingerprint
+    assert torch.equal(small.train.labels, split.labels)
+    with pytest.raises(ConfigError, match="8 × 8 cannot be shrunk by 16"):
+        data.shrunk(16)
+    flat = torch.full((1, 1, 6, 6), 0.4)
+    torch.testing.assert_close(doubled(halved(flat)), flat)
