@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from advx.config.compose import composed
+from advx.data import mnist5k
 from advx.errors import ConfigError
 from advx.evaluation.church_windows import (
     adaptive_maps,
@@ -16,10 +18,12 @@ from advx.evaluation.church_windows import (
     dense_maps,
     point_classes,
 )
+from advx.evaluation.slopes import slopes
 from advx.models.conv_maxout import ConvMaxoutNetwork
 from advx.models.maxout import MaxoutNetwork
 from advx.models.relu import ReLUNetwork
 from advx.run import Run, check
+from advx.training.trainer import Trainer
 
 KINDS = ("fgsm_random", "random_random", "fgsm_gradient")
 
@@ -192,3 +196,21 @@ def test_pictures_are_points_of_the_windows(tmp_path) -> None:
     assert len(pictures[0]) == len(at)
     change = (pictures.astype(float) - pictures[:, 2:3]).reshape(4, len(at), -1).std(2)
     assert (change[:, [0, 1, 3, 4, 5, 6]] > 1).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_adaptive_and_dense_agree_on_ten_real_windows(kind) -> None:
+    """Of a network trained on digits, around test digits, as wide as on the printed page."""
+    data = mnist5k.load()
+    torch.manual_seed(0)
+    model = ReLUNetwork(input_shape=(1, 28, 28), classes=10, units=(60, 60))
+    trainer = Trainer(max_epochs=3, patience=None)
+    trainer.fit(model, lambda m, x, y: F.cross_entropy(m(x), y), data, seed=0)
+    clean = data.test.take(data.test.spaced(10))
+    bases = basis(kind, clean.images, slopes(model, clean.images, clean.labels))
+    classes = point_classes(model, clean.images, bases, shortcut=True)
+    dense = dense_maps(classes, 10, 0.25, 201)
+    adaptive = adaptive_maps(classes, 10, 0.25, 201, stride=8)
+    agree = (adaptive == dense).double().mean((1, 2))
+    assert agree.min() >= 0.995
+    assert len(dense.unique()) > 3
