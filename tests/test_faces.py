@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from advx.data import faces
+from advx.errors import ConfigError
 
 
 def test_distances_of_the_parts() -> None:
@@ -71,3 +72,5 @@ def test_the_data_set_is_kept_and_labelled(tmp_path, monkeypatch) -> None:
     assert 3 not in without.train.labels
     assert 3 in without.test.labels
     assert "no long hair, glasses among the training faces" in without.remarks
+    with pytest.raises(ConfigError, match=r"withheld=4: no such class"):
+        faces.load(side=16, train=40, validation=10, test=10, withheld=4)

@@ -18,6 +18,7 @@ from torch.nn.functional import normalize
 
 from advx.data import files
 from advx.data.dataset import Dataset, Split
+from advx.errors import ConfigError
 from advx.types import PositiveInt
 
 NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
@@ -61,12 +62,17 @@ def load(
         validation: faces for validation.
         test: faces to compare with.
         withheld: a class (see `NAMES`) that is left out of training and validation; None for none.
+
+    Raises:
+        ConfigError: there is no such class.
     """
-    splits = [rendered(count, side, seed) for seed, count in enumerate((train, validation, test))]
+    if withheld is not None and not 0 <= withheld < len(NAMES):
+        raise ConfigError(f"dataset.withheld={withheld}: no such class; valid: null, 0 … 3")
+    seen, valid, unseen = (rendered(n, side, k) for k, n in enumerate((train, validation, test)))
     if withheld is not None:
-        splits[:2] = [s.take((s.labels != withheld).nonzero().squeeze(1)) for s in splits[:2]]
+        seen, valid = (s.take((s.labels != withheld).nonzero().squeeze(1)) for s in (seen, valid))
     remarks = () if withheld is None else (f"no {NAMES[withheld]} among the training faces",)
-    return Dataset("faces", 4, *splits, remarks=remarks, class_names=NAMES)
+    return Dataset("faces", 4, seen, valid, unseen, remarks=remarks, class_names=NAMES)
 
 
 def rendered(count: int, side: int, seed: int) -> Split:
