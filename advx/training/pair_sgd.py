@@ -1,12 +1,11 @@
 """The original game's schedule: SGD with momentum for both players (Goodfellow et al. 2014a)."""
 
-import math
-
 import torch
 
 from advx.games.base import Game
 from advx.games.losses import GeneratorLossName
 from advx.training.pair import PairTrainer, UpdatesName
+from advx.training.schedules import decayed, ramped
 from advx.types import NonNegative, Positive, PositiveInt, Probability
 
 
@@ -84,14 +83,14 @@ class SGDPairTrainer(PairTrainer):
 
     def rate_at(self, update: int) -> float:
         """Learning rate of update number `update` of G, counted from 0."""
-        decayed = self.learning_rate * math.exp(-update * math.log(self.learning_rate_divisor))
-        return max(decayed, self.learning_rate_floor)
+        return decayed(
+            self.learning_rate, self.learning_rate_divisor, self.learning_rate_floor, update
+        )
 
     def schedule(
         self, optimisers: dict[str, torch.optim.Optimizer], update: int, epoch: int
     ) -> None:
-        share = min(1.0, (epoch - 1) / max(1, self.momentum_epochs - 1))
-        momentum = self.momentum + share * (self.final_momentum - self.momentum)
+        momentum = ramped(self.momentum, self.final_momentum, self.momentum_epochs, epoch)
         rate, before = self.rate_at(update), self.rate_at(max(0, update - 1))
         for optimiser in optimisers.values():
             for group in optimiser.param_groups:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.models.base import constrain
+from advx.training.schedules import decayed, ramped
 from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -97,13 +98,13 @@ class Trainer:
 
     def learning_rate_at(self, update: int) -> float:
         """Learning rate of update number `update`, counted from 0."""
-        decayed = self.learning_rate * math.exp(-update * math.log(self.learning_rate_divisor))
-        return max(decayed, self.learning_rate_floor)
+        return decayed(
+            self.learning_rate, self.learning_rate_divisor, self.learning_rate_floor, update
+        )
 
     def momentum_at(self, epoch: int) -> float:
         """Momentum during epoch `epoch`, counted from 1."""
-        share = min(1.0, (epoch - 1) / max(1, self.momentum_epochs - 1))
-        return self.momentum + share * (self.final_momentum - self.momentum)
+        return ramped(self.momentum, self.final_momentum, self.momentum_epochs, epoch)
 
     def finished(self, progress: Progress) -> bool:
         """Whether the stopping rule has been met."""
