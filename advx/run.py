@@ -443,6 +443,13 @@ class Run:
         )
         write_results(self.folder, self.results)
 
+    def record_all(
+        self, row: str, found: dict[str, float], units: dict[str, str], *, seed: int | None, n: int
+    ) -> None:
+        """Keep the numbers of one row, by metric; a metric without a unit is percent."""
+        for metric, value in found.items():
+            self.record(row, metric, value, seed=seed, n=n, unit=units.get(metric, "percent"))
+
     @contextmanager
     def progress(self, models: int) -> Iterator[None]:
         """One bar over the training of `models` models; none where the output is no terminal."""

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, probabilities, quality
-from advx.evaluation.sample_quality import parzen
+from advx.evaluation.judged import UNITS, parzen_likelihood, probabilities, quality
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
@@ -60,10 +59,7 @@ def main(
         for seed in run.seeds:
             recipe = run.recipe(game, seed, path="game")
             found = judged(run, recipe, judge, layer, samples, sigmas)
-            for metric, value in found.items():
-                unit = "nats" if metric.startswith("parzen") else UNITS.get(metric, "percent")
-                unit = "warnings" if metric == "warnings_at_the_end" else unit
-                run.record("generator", metric, value, seed=seed, n=samples, unit=unit)
+            run.record_all("generator", found, UNITS, seed=seed, n=samples)
     draw(run, game)
     run.finish()
 
@@ -80,18 +76,11 @@ def judged(
         module = run.trained(judge).module
         said = probabilities(module, fake).argmax(1).cpu()
         right = (said == wanted).double()
-        shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
         found = {"asked_for": 100 * right.mean().item()}
         found |= {f"asked_for@{data.class_names[k]}": 100 * right[wanted == k].mean().item()
                   for k in range(data.classes)}  # fmt: skip
-        found |= quality(module, layer, data.test.images, fake, shares)
-        mean, error, _ = parzen(
-            fake.flatten(1), data.validation.images[:1000].flatten(1),
-            data.test.images.flatten(1), torch.tensor(sigmas, dtype=torch.float64),
-        )  # fmt: skip
-        at_the_end = sum(w["at_the_end"] for w in played.warnings)
-        return found | {"parzen": mean, "parzen_standard_error": error,
-                        "warnings_at_the_end": at_the_end}  # fmt: skip
+        found |= quality(module, layer, data, fake)
+        return found | parzen_likelihood(data, fake, sigmas) | played.flags()
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "pictures asked for",
                "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip

@@ -17,7 +17,6 @@ import torch
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from torch import Tensor
 
 from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, nearest, quality
@@ -62,11 +61,13 @@ def main(
         rate = run.error_rate(judge)
         run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
                    note=f"store key {run.key(judge)}")  # fmt: skip
-        record(run, "training pictures", floor(run, judge, layer, samples), None,
-               min(samples, len(run.data.train)))  # fmt: skip
+        real = floor(run, judge, layer, samples)
+        count = min(samples, len(run.data.train))
+        run.record_all("training pictures", real, UNITS, seed=None, n=count)
         for seed in run.seeds:
             recipe = run.recipe(game, seed, path="game")
-            record(run, "generator", judged(run, recipe, judge, layer, samples), seed, samples)
+            found = judged(run, recipe, judge, layer, samples)
+            run.record_all("generator", found, UNITS, seed=seed, n=samples)
             errors = features_errors(run, recipe, svm_examples, svm_cost)
             for row, value in errors.items():
                 run.record(row, "svm_error_rate", value, seed=seed, n=len(run.data.test))
@@ -79,21 +80,17 @@ def judged(run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int) ->
 
     def measure() -> dict[str, float]:
         played = run.played(recipe)
-        found = against(run, judge, layer, generated(played.game, samples, device=run.device))
-        for warning in played.warnings:
-            found[f"warned_{warning['warning']}"] = 100 * warning["epochs"] / len(played.history)
-        return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in played.warnings)}
+        found = quality(
+            run.trained(judge).module,
+            layer,
+            run.data,
+            generated(played.game, samples, device=run.device),
+        )
+        return found | played.flags()
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
                "layer": layer, "samples": samples}  # fmt: skip
     return run.measured(content, measure, missing={})
-
-
-def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
-    """What the classifier says of pictures beside the test pictures."""
-    data = run.data
-    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
-    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
 
 
 def floor(run: Run, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
@@ -101,14 +98,9 @@ def floor(run: Run, judge: Recipe, layer: str, samples: int) -> dict[str, float]
     content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
                "samples": samples}  # fmt: skip
     some = run.data.train.images[:samples]
-    return run.measured(content, lambda: against(run, judge, layer, some), missing={})
-
-
-def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
-    """The numbers as rows."""
-    for metric, value in found.items():
-        unit = "warnings" if metric == "warnings_at_the_end" else UNITS.get(metric, "percent")
-        run.record(row, metric, value, seed=seed, n=n, unit=unit)
+    return run.measured(
+        content, lambda: quality(run.trained(judge).module, layer, run.data, some), missing={}
+    )
 
 
 def features_errors(run: Run, recipe: Recipe, examples: int, cost: float) -> dict[str, float]:

@@ -151,7 +151,7 @@ def measured(
             "over_time": over_time,
             "epochs": played.snapshot_epochs,
             "spread": 100 * sum(spread) / len(spread),
-            "warned": {w["warning"]: w["epochs"] for w in played.warnings},
+            "flags": played.flags(),
             "epochs_played": len(played.history),
         }
 
@@ -168,8 +168,8 @@ def report(run: Run, name: str, found: dict[str, Any], seed: int, samples: int) 
     if found:
         epochs = found["epochs_played"]
         run.record(name, "spread", found["spread"], seed=seed, n=epochs)
-        for warning, count in found["warned"].items():
-            run.record(name, f"warned_{warning}", 100 * count / epochs, seed=seed, n=epochs)
+        units = {"warnings_at_the_end": "warnings"}
+        run.record_all(name, found["flags"], units, seed=seed, n=epochs)
 
 
 def gradients_around(

@@ -13,10 +13,9 @@ a fresh classifier's attempt to tell generated from real. Everything is measured
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from advx.evaluation.judged import UNITS, nearest, quality
-from advx.evaluation.sample_quality import k_means_centres, parzen
+from advx.evaluation.judged import UNITS, nearest, parzen_likelihood, quality
+from advx.evaluation.sample_quality import k_means_centres
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
@@ -60,7 +59,7 @@ def main(
         for seed in run.seeds:
             recipe = run.recipe(game, seed, path="game")
             found = judged(run, recipe, judge, layer, samples, sigmas)
-            record(run, "generator", found, seed, samples)
+            run.record_all("generator", found, UNITS, seed=seed, n=samples)
     draw(run, game, samples)
     run.finish()
 
@@ -73,31 +72,14 @@ def judged(
     def measure() -> dict[str, float]:
         played = run.played(recipe)
         fake = generated(played.game, samples, device=run.device)
-        found = against(run, judge, layer, fake) | likelihood(run, fake, sigmas)
-        for warning in played.warnings:
-            found[f"warned_{warning['warning']}"] = 100 * warning["epochs"] / len(played.history)
-        return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in played.warnings)}
+        found = quality(run.trained(judge).module, layer, run.data, fake) | parzen_likelihood(
+            run.data, fake, sigmas
+        )
+        return found | played.flags()
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
                "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
     return run.measured(content, measure, missing={})
-
-
-def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
-    """What the classifier says of pictures beside the test pictures."""
-    data = run.data
-    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
-    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
-
-
-def likelihood(run: Run, centres: Tensor, sigmas: list[float]) -> dict[str, float]:
-    """The Parzen estimate with these centres (n, *shape)."""
-    data, candidates = run.data, torch.tensor(sigmas, dtype=torch.float64)
-    mean, error, sigma = parzen(
-        centres.flatten(1), data.validation.images[:1000].flatten(1),
-        data.test.images.flatten(1), candidates,
-    )  # fmt: skip
-    return {"parzen": mean, "parzen_standard_error": error, "parzen_sigma": sigma}
 
 
 def floor(run: Run, judge: Recipe, layer: str, samples: int, sigmas: list[float]) -> None:
@@ -106,27 +88,22 @@ def floor(run: Run, judge: Recipe, layer: str, samples: int, sigmas: list[float]
     some = train[torch.arange(min(samples, len(train)), device=train.device)]
     content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
                "samples": samples, "sigmas": sigmas}  # fmt: skip
-    found = run.measured(
-        content, lambda: against(run, judge, layer, some) | likelihood(run, some, sigmas),
-        missing={},
-    )  # fmt: skip
-    record(run, "training pictures", found, None, len(some))
+
+    def real() -> dict[str, float]:
+        found = quality(run.trained(judge).module, layer, run.data, some)
+        return found | parzen_likelihood(run.data, some, sigmas)
+
+    found = run.measured(content, real, missing={})
+    run.record_all("training pictures", found, UNITS, seed=None, n=len(some))
     count = min(samples, len(train)) // 10
 
     def centres() -> dict[str, float]:
         found = k_means_centres(train.flatten(1), count)
-        return likelihood(run, found.to(train), sigmas)
+        return parzen_likelihood(run.data, found.to(train), sigmas)
 
     content = {"models": [], "of": "k-means centres", "count": count, "sigmas": sigmas}
-    record(run, "k-means centres", run.measured(content, centres, missing={}), None, count)
-
-
-def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
-    """The numbers as rows."""
-    for metric, value in found.items():
-        unit = "nats" if metric.startswith("parzen") else UNITS.get(metric, "percent")
-        unit = {"parzen_sigma": "of the range", "warnings_at_the_end": "warnings"}.get(metric, unit)
-        run.record(row, metric, value, seed=seed, n=n, unit=unit)
+    found = run.measured(content, centres, missing={})
+    run.record_all("k-means centres", found, UNITS, seed=None, n=count)
 
 
 def draw(run: Run, game: dict[str, Any], samples: int) -> None:

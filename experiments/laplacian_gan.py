@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advx.data.dataset import Dataset
 from advx.data.resize import doubled
 from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, quality
@@ -69,13 +68,15 @@ def main(
         count = min(samples, len(run.data.train))
         real = run.measured(
             {"models": [run.key(judge)], "of": "real pictures", "layer": layer, "samples": count},
-            lambda: against(run, judge, layer, run.data.train.images[:count]), missing={},
+            lambda: quality(run.trained(judge).module, layer, run.data,
+                            run.data.train.images[:count]),
+            missing={},
         )  # fmt: skip
-        record(run, "training pictures", real, None, count)
+        run.record_all("training pictures", real, UNITS, seed=None, n=count)
         for seed in run.seeds:
             recipes = levels(run, coarse, level, seed)
             for row, found in judged(run, recipes, judge, layer, samples).items():
-                record(run, row, found, seed, samples)
+                run.record_all(row, found, UNITS, seed=seed, n=samples)
     draw(run, levels(run, coarse, level, run.seeds[0]))
     run.finish()
 
@@ -116,28 +117,19 @@ def judged(
         below, _ = pyramid(train, 1)
         alone = generated(played[-1].game, samples, doubled(below).cpu(), device=run.device)
         return {
-            "pyramid": against(run, judge, layer, fake) | {"warnings_at_the_end": flagged},
-            "finest level on real pictures": against(run, judge, layer, alone.clamp(0, 1)),
-            "enlarged real pictures": against(run, judge, layer, doubled(below)),
+            "pyramid": quality(run.trained(judge).module, layer, run.data, fake)
+            | {"warnings_at_the_end": flagged},
+            "finest level on real pictures": quality(
+                run.trained(judge).module, layer, run.data, alone.clamp(0, 1)
+            ),
+            "enlarged real pictures": quality(
+                run.trained(judge).module, layer, run.data, doubled(below)
+            ),
         }
 
     content = {"models": [*(run.game_key(r) for r in recipes), run.key(judge)],
                "of": "pyramid", "layer": layer, "samples": samples}  # fmt: skip
     return run.measured(content, measure, missing={})
-
-
-def against(run: Run, judge: Recipe, layer: str, fake: Tensor) -> dict[str, float]:
-    """What the classifier says of pictures beside the test pictures."""
-    data: Dataset = run.data
-    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
-    return quality(run.trained(judge).module, layer, data.test.images, fake, shares)
-
-
-def record(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
-    """The numbers as rows."""
-    for metric, value in found.items():
-        unit = "warnings" if metric == "warnings_at_the_end" else UNITS.get(metric, "percent")
-        run.record(row, metric, value, seed=seed, n=n, unit=unit)
 
 
 def draw(run: Run, recipes: list[Recipe]) -> None:

@@ -3,8 +3,14 @@
 import torch
 from torch import Tensor, nn
 
+from advx.data.dataset import Dataset
 from advx.evaluation.modes import mode_measures
-from advx.evaluation.sample_quality import frechet_distance, manifolds, two_sample_accuracy
+from advx.evaluation.sample_quality import (
+    frechet_distance,
+    manifolds,
+    parzen,
+    two_sample_accuracy,
+)
 from advx.evaluation.transfer import BATCH
 
 MANIFOLD = 5_000
@@ -38,24 +44,22 @@ def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
 
 
-def quality(
-    classifier: nn.Module, layer: str, real: Tensor, fake: Tensor, shares: Tensor
-) -> dict[str, float]:
-    """The measures of `sample_quality` on features, and which classes the pictures are of.
+def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> dict[str, float]:
+    """Pictures beside the test pictures: `sample_quality` on features, and the classes they are of.
 
     Args:
         classifier: whose features and classes.
         layer: whose output is the features.
-        real: pictures of the data (n, *shape).
-        fake: generated pictures (m, *shape), or other real ones for the floor.
-        shares: of the classes in the data, (classes,).
+        data: whose test pictures, and whose training labels for the share of every class.
+        fake: generated pictures (m, *shape), or training pictures for the floor.
 
     Returns:
         frechet_classifier_distance; precision, recall, coverage in percent and density;
         two_sample_accuracy in percent; classes: how many there are; class_kl: KL(generated ‖ data)
         over the classes in nats; sure: percent classified with p > .9.
     """
-    a, b = (features(classifier, layer, x) for x in (real, fake))
+    a, b = (features(classifier, layer, x) for x in (data.test.images, fake))
+    shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
     p = probabilities(classifier, fake)
     modes = mode_measures(p.argmax(1).cpu(), shares.cpu())
     accuracy, _ = two_sample_accuracy(a, b)
@@ -69,13 +73,32 @@ def quality(
     }
 
 
+def parzen_likelihood(data: Dataset, centres: Tensor, sigmas: list[float]) -> dict[str, float]:
+    """Log likelihood of the test pictures under a Parzen window at centres (n, *shape).
+
+    Its width is chosen among `sigmas` on the first 1,000 validation pictures.
+
+    Returns:
+        parzen and parzen_standard_error in nats, parzen_sigma.
+    """
+    mean, error, sigma = parzen(
+        centres.flatten(1), data.validation.images[:1000].flatten(1),
+        data.test.images.flatten(1), torch.tensor(sigmas, dtype=torch.float64),
+    )  # fmt: skip
+    return {"parzen": mean, "parzen_standard_error": error, "parzen_sigma": sigma}
+
+
 UNITS = {
+    "parzen": "nats",
+    "parzen_standard_error": "nats",
+    "parzen_sigma": "of the range",
+    "warnings_at_the_end": "warnings",
     "frechet_classifier_distance": "squared features",
     "density": "ratio",
     "classes": "classes",
     "class_kl": "nats",
 }
-"""Of what `quality` returns; the others are percent."""
+"""Of what is measured of generated pictures; the others are percent."""
 
 
 def nearest(images: Tensor, pool: Tensor) -> Tensor:

@@ -45,6 +45,12 @@ class Played:
     snapshots: Tensor
     snapshot_epochs: list[int] = field(default_factory=list)
 
+    def flags(self) -> dict[str, float]:
+        """Percent of the epochs with each warning, and how many stood at the end."""
+        share = 100 / len(self.history)
+        found = {f"warned_{w['warning']}": share * w["epochs"] for w in self.warnings}
+        return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in self.warnings)}
+
 
 def new_game(recipe: Recipe, data: Dataset) -> Game:
     """The game before its first epoch, checked to fit the data.
