@@ -49,6 +49,22 @@ CELLS = 2_000
 BINS = 100
 """Cells of the histograms of generated samples."""
 
+POINTS = 10_000
+"""Generated points at which G's gradients are measured."""
+
+UNITS = {
+    "value": "nats",
+    "optimal_value": "nats",
+    "divergence": "nats",
+    "gap": "nats",
+    "printed_factor_minimax": "factor",
+    "logit_factor_minimax": "factor",
+    "logit_factor_non_saturating": "factor",
+    "gradient_minimax": "per unit of x",
+    "gradient_non_saturating": "per unit of x",
+}
+"""The others are percent."""
+
 
 def main(
     run: Run,
@@ -85,58 +101,53 @@ def main(
     steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
     widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
               for w in discriminator_units}  # fmt: skip
-    shots: dict[str, Tensor] = {}
+    curves: dict[str, dict[str, list[float]]] = {}
+    shots: dict[str, list[float]] = {}
     with run.progress(models=(len(steps) + len(widths)) * len(run.seeds)):
         for seed in run.seeds:
             for name, parameters in (generators | {"far": [far, deviation]}).items():
-                alone(run, game, name, parameters, means, deviation, seed,
-                      critic_steps, critic_batch)  # fmt: skip
+                found = alone(run, game, parameters, means, deviation, seed,
+                              critic_steps, critic_batch)  # fmt: skip
+                run.record_all(f"generator {name}", found["numbers"], UNITS, seed=seed, n=POINTS)
+                if seed == run.seeds[0] and name in generators:
+                    curves[name] = found["curves"]
             for name, (nodes, changes) in (steps | widths).items():
                 trainer = run.config["trainer"] | changes
                 recipe = run.recipe(nodes, seed, trainer=trainer, path="game")
                 found = played(run, recipe, means, deviation, samples)
-                for metric, value in found.items():
-                    if metric != "over_time":
-                        unit = "percent" if metric in ("loosened", "sureness") else "nats"
-                        run.record(name, metric, value, seed=seed, n=samples, unit=unit)
-                if found and seed == run.seeds[0]:
-                    shots[name] = torch.tensor(found["over_time"])
+                over_time = found.pop("over_time", None)
+                run.record_all(name, found, UNITS, seed=seed, n=samples)
+                if over_time and seed == run.seeds[0]:
+                    shots[name] = over_time
             estimated(run, sample_counts, seed)
-    draw(run, game, means, deviation, generators, shots, critic_steps, critic_batch)
+    draw(run, curves, shots)
     run.finish()
 
 
 def alone(
     run: Run,
     game: dict[str, Any],
-    name: str,
     parameters: list[float],
     means: Tensor,
     deviation: float,
     seed: int,
     steps: int,
     batch: int,
-) -> None:
-    """A discriminator against a fixed generator, beside D*; and the gradients it hands to G."""
+) -> dict[str, dict[str, Any]]:
+    """A discriminator against a fixed generator: curves over x, and numbers; kept."""
     content = {"models": [], "of": "discriminator alone", "game": game, "generator": parameters,
                "means": means.tolist(), "deviation": deviation, "steps": steps, "batch": batch,
                "seed": seed}  # fmt: skip
-    found = run.measured(
-        content,
-        lambda: compared(run, game, parameters, means, deviation, seed, steps, batch)[1],
+    return run.measured(
+        content, lambda: compared(game, parameters, means, deviation, seed, steps, batch)
     )
-    for metric, value in found.items():
-        unit = {"answer_error": "percent", "mean_answer": "percent"}.get(metric, "nats")
-        if "factor" in metric or "gradient" in metric:
-            unit = "factor" if "factor" in metric else "per unit of x"
-        run.record(f"generator {name}", metric, value, seed=seed, unit=unit, n=BINS**2)
 
 
 def compared(
-    run: Run, game: dict[str, Any], parameters: list[float], means: Tensor, deviation: float,
+    game: dict[str, Any], parameters: list[float], means: Tensor, deviation: float,
     seed: int, steps: int, batch: int,
-) -> tuple[dict[str, Tensor], dict[str, float]]:  # fmt: skip
-    """Train the discriminator; returns curves over x for the figure, and the numbers."""
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Train the discriminator, and set it beside D*; and the gradients that it hands to G."""
     centres, spread = (torch.tensor(parameters[:1]), parameters[1]) if parameters else (
         means, deviation)  # fmt: skip
     everything = torch.cat([means, centres])
@@ -154,7 +165,7 @@ def compared(
         critic = build(game).discriminator
         real, fake = drawn(means, deviation), drawn(centres, spread)
         train_critic(critic, real, fake, steps=steps, rate=5e-3, final_rate=5e-5, batch_size=batch)
-        made = fake(BINS**2).requires_grad_()
+        made = fake(POINTS).requires_grad_()
     with torch.no_grad():
         logits = critic(x.float()[:, None]).squeeze(1).double()
     answer, best = logits.sigmoid(), optimal_discriminator(p, q)
@@ -178,7 +189,8 @@ def compared(
             retain_graph=True,  # type: ignore[arg-type]
         )
         found[f"gradient_{loss}"] = slope.abs().mean().item()
-    return {"x": x, "p": p, "q": q, "answer": answer, "best": best}, found
+    curves = {"x": x, "p": p, "q": q, "answer": answer, "best": best}
+    return {"numbers": found, "curves": {name: c.tolist() for name, c in curves.items()}}
 
 
 def played(
@@ -224,22 +236,13 @@ def estimated(run: Run, counts: list[int], seed: int) -> None:
 
 
 def draw(
-    run: Run,
-    game: dict[str, Any],
-    means: Tensor,
-    deviation: float,
-    generators: dict[str, list[float]],
-    shots: dict[str, Tensor],
-    steps: int,
-    batch: int,
+    run: Run, curves: dict[str, dict[str, list[float]]], shots: dict[str, list[float]]
 ) -> None:
     """D beside D*, the factors of both losses, and divergence over time."""
-    arrays: dict[str, Any] = {}
-    for name, parameters in generators.items():
-        curves, _ = compared(run, game, parameters, means, deviation, run.seeds[0], steps, batch)
-        arrays |= {f"{kind}_{name}": values.numpy() for kind, values in curves.items()}
-    arrays |= {f"divergence_{name}": values.numpy() for name, values in shots.items()}
-    options = {"generators": list(generators), "games": list(shots), "title": run.heading(),
+    arrays = {f"{kind}_{name}": torch.tensor(values).numpy()
+              for name, found in curves.items() for kind, values in found.items()}  # fmt: skip
+    arrays |= {f"divergence_{name}": torch.tensor(values).numpy() for name, values in shots.items()}
+    options = {"generators": list(curves), "games": list(shots), "title": run.heading(),
                "most": math.log(2)}  # fmt: skip
     keep(run.folder, "theory", arrays, options)
     figure.draw(run.folder, arrays, **options)

@@ -89,39 +89,65 @@ def test_real_is_one_and_generated_is_zero() -> None:
 
 @pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
 @pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
-def test_one_round_by_hand(updates, loss) -> None:
-    """One round with k = 2 against the same written out with plain SGD."""
-    data = Dataset("four", 2, RING.train.take(torch.arange(4)), *[RING.test] * 2)
+def test_three_rounds_by_hand(updates, loss) -> None:
+    """k = 2, falling rate, momentum: against v ← μv − λ∇, θ ← θ + v written out."""
+    data = Dataset("twelve", 2, RING.train.take(torch.arange(12)), *[RING.test] * 2)
     game = small()
     mine = copy.deepcopy(game)
     trainer = SGDPairTrainer(
-        batch_size=2, learning_rate=0.3, learning_rate_divisor=1.0, momentum=0.0,
-        final_momentum=0.0, discriminator_steps=2, updates=updates, loss=loss, max_epochs=1,
+        batch_size=2, learning_rate=0.3, learning_rate_divisor=1.5, momentum=0.4,
+        final_momentum=0.4, discriminator_steps=2, updates=updates, loss=loss, max_epochs=1,
     )  # fmt: skip
     seen, drawn = [], []
     game.draw = lambda n, device="cpu": drawn.append(Game.draw(mine, n)) or drawn[-1]  # type: ignore[method-assign]
     original = trainer.minibatches
     trainer.minibatches = lambda train: (seen.append(b) or b for b in original(train))  # type: ignore[method-assign]
     trainer.fit(game, data, seed=0)
-    z = drawn[1:]  # the first are those of the snapshots
-    for k in (0, 1):
-        if k == 1 and updates == "simultaneous":
-            cost = generator_loss(mine.judge(mine.generate(z[1])), loss)
-            g = torch.autograd.grad(cost, list(mine.generator.parameters()))
-        cost = discriminator_loss(mine.judge(seen[k][0]), mine.judge(mine.generate(z[k]).detach()))
-        d = torch.autograd.grad(cost, list(mine.discriminator.parameters()))
+    velocity: dict[str, list[torch.Tensor]] = {}
+
+    def gradient(cost, player):
+        return torch.autograd.grad(cost, list(player.parameters()))
+
+    def move(name, slopes, rate) -> None:
+        player = getattr(mine, name)
+        v = velocity.setdefault(name, [torch.zeros_like(p) for p in player.parameters()])
         with torch.no_grad():
-            for p, slope in zip(mine.discriminator.parameters(), d, strict=True):
-                p -= 0.3 * slope
-    if updates == "alternating":
-        cost = generator_loss(mine.judge(mine.generate(z[2])), loss)
-        g = torch.autograd.grad(cost, list(mine.generator.parameters()))
-    assert len(z) == (3 if updates == "alternating" else 2)
-    with torch.no_grad():
-        for p, slope in zip(mine.generator.parameters(), g, strict=True):
-            p -= 0.3 * slope
+            for p, each, slope in zip(player.parameters(), v, slopes, strict=True):
+                each.mul_(0.4).sub_(rate * slope)
+                p += each
+
+    z = iter(drawn[1:])  # the first are those of the snapshots
+    batches = iter(seen)
+    for turn in range(3):
+        rate = 0.3 / 1.5**turn
+        for step in (0, 1):
+            x, noise = next(batches)[0], next(z)
+            if step == 1 and updates == "simultaneous":
+                answer = generator_loss(mine.judge(mine.generate(noise)), loss)
+                g = gradient(answer, mine.generator)
+            cost = discriminator_loss(mine.judge(x), mine.judge(mine.generate(noise).detach()))
+            move("discriminator", gradient(cost, mine.discriminator), rate)
+        if updates == "alternating":
+            answer = generator_loss(mine.judge(mine.generate(next(z))), loss)
+            g = gradient(answer, mine.generator)
+        move("generator", g, rate)
+    assert next(z, None) is None
     for a, b in zip(game.parameters(), mine.parameters(), strict=True):
-        torch.testing.assert_close(a, b)
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_the_original_schedule() -> None:
+    trainer = SGDPairTrainer()
+    optimisers = trainer.optimisers(small())
+    for optimiser in optimisers.values():
+        trainer.schedule(optimiser, 499, 126)
+        trainer.schedule(optimiser, 500, 126)
+        (group,) = optimiser.param_groups
+        assert group["lr"] == pytest.approx(0.1 / 1.000004**500)
+        share = 125 / 249
+        assert group["momentum"] == pytest.approx((0.5 + 0.2 * share) * 1.000004)
+    trainer.schedule(optimisers["generator"], 10**8, 1000)
+    assert optimisers["generator"].param_groups[0]["lr"] == 1e-6
 
 
 def recipe(**trainer) -> Recipe:

@@ -110,10 +110,8 @@ class PairTrainer:
             )
         }
 
-    def schedule(
-        self, optimisers: dict[str, torch.optim.Optimizer], update: int, epoch: int
-    ) -> None:
-        """Set the rates of G's update number `update` (from 0) in epoch `epoch` (from 1)."""
+    def schedule(self, optimiser: torch.optim.Optimizer, update: int, epoch: int) -> None:
+        """Set a player's rates for its next step: G's update (from 0), its epoch (from 1)."""
 
     def rounds(self, train: Split) -> int:
         """Updates of G in one epoch."""
@@ -191,7 +189,6 @@ class PairTrainer:
         rounds = self.rounds(train)
         sums = torch.zeros(4, device=train.images.device)
         for update in range((epoch - 1) * rounds, epoch * rounds):
-            self.schedule(optimisers, update, epoch)
             for step in range(self.discriminator_steps):
                 x, labels = next(minibatches)
                 told = game.condition(x, labels)
@@ -207,11 +204,13 @@ class PairTrainer:
                 if together:  # G's gradient, from the D that is about to move
                     g_cost = self._answer(game, optimisers, fake, told)
                 cost.backward()
+                self.schedule(optimisers["discriminator"], update, epoch)
                 optimisers["discriminator"].step()
                 game.constrain(game.discriminator)
             if self.updates == "alternating":
                 z = game.draw(self.batch_size, x.device)
                 g_cost = self._answer(game, optimisers, game.generate(z, told), told)
+            self.schedule(optimisers["generator"], update, epoch)
             optimisers["generator"].step()
             game.constrain(game.generator)
             self._average(game, progress)

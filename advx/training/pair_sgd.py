@@ -87,12 +87,9 @@ class SGDPairTrainer(PairTrainer):
             self.learning_rate, self.learning_rate_divisor, self.learning_rate_floor, update
         )
 
-    def schedule(
-        self, optimisers: dict[str, torch.optim.Optimizer], update: int, epoch: int
-    ) -> None:
+    def schedule(self, optimiser: torch.optim.Optimizer, update: int, epoch: int) -> None:
         momentum = ramped(self.momentum, self.final_momentum, self.momentum_epochs, epoch)
-        rate, before = self.rate_at(update), self.rate_at(max(0, update - 1))
-        for optimiser in optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-                group["momentum"] = momentum * before / rate  # the velocity's; see Trainer
+        rate = self.rate_at(update)
+        for group in optimiser.param_groups:
+            group["momentum"] = momentum * group["lr"] / rate  # of the velocity; see Trainer
+            group["lr"] = rate
