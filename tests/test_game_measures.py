@@ -56,6 +56,11 @@ def test_the_divergence_in_closed_form() -> None:
     assert jensen_shannon(p, p) == 0
     assert jensen_shannon(p, q) == pytest.approx(math.log(2))
     assert jensen_shannon(p, half) == pytest.approx(0.5 * math.log(2))
+    one, even = torch.tensor([1.0, 0.0]).double(), torch.tensor([0.5, 0.5]).double()
+    other = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    expected = 0.5 * (math.log(1 / 0.75) + other)
+    assert jensen_shannon(one, even) == pytest.approx(expected)
+    assert jensen_shannon(even, one) == pytest.approx(expected)
     best = optimal_discriminator(p, half)
     torch.testing.assert_close(best, torch.tensor([0.5, 1.0, 0.0, 0.5]).double())
     # the value of the best discriminator is −log 4 + 2 JSD

@@ -10,7 +10,7 @@ from scipy import stats
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
 from advx.report.readme import _others, update
-from advx.report.results import Results, Row, csv_text
+from advx.report.results import Results, Row, csv_text, table
 from advx.report.verdict import verdict
 
 
@@ -90,6 +90,11 @@ def test_a_diverged_seed_stays_a_row() -> None:
     (line,) = results(a=[10.0, math.inf, math.nan, 12.0]).summary(judge=False)
     assert line.mean == 11.0
     assert line.note == "1 seed(s) diverged; 1 seed(s) infinite, left out of the mean"
+    (line,) = results(a=[math.inf, math.inf]).summary(judge=False)
+    assert (line.mean, line.note) == (math.inf, "2 seed(s) infinite")
+    assert "inf" in table([line])
+    (line,) = results(a=[math.nan]).summary(judge=False)
+    assert "diverged" in table([line])
 
 
 def test_no_verdict_away_from_the_chapters_scale() -> None:
