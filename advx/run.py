@@ -170,22 +170,31 @@ class Run:
         self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
         return key
 
-    def game_key(self, recipe: Recipe) -> str:
-        """Names the game of a recipe without playing it; noted for the manifest."""
-        key = game_key(recipe, self.data_of(recipe))
+    def game_key(self, recipe: Recipe, data: Dataset | None = None) -> str:
+        """Names the game of a recipe without playing it; noted for the manifest.
+
+        Args:
+            recipe: the game's.
+            data: that it is played on, where they are not the run's.
+        """
+        key = game_key(recipe, data or self.data_of(recipe))
         self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
         return key
 
-    def played(self, recipe: Recipe) -> Played:
+    def played(self, recipe: Recipe, data: Dataset | None = None) -> Played:
         """The game of a recipe: remembered, from the store, or played now.
+
+        Args:
+            recipe: the game's.
+            data: that it is played on, where they are not the run's.
 
         Raises:
             Diverged: one of its losses became NaN.
         """
-        key = self.game_key(recipe)
+        key = self.game_key(recipe, data)
         if key not in self._played:
             try:
-                self._played[key] = self._play(recipe)
+                self._played[key] = self._play(recipe, data or self.data_of(recipe))
             except Diverged as error:
                 self._played[key] = error
         made = self._played[key]
@@ -193,7 +202,7 @@ class Run:
             raise made
         return made
 
-    def _play(self, recipe: Recipe) -> Played:
+    def _play(self, recipe: Recipe, data: Dataset) -> Played:
         """From the store, or played now with the bar advancing."""
         name, limit = recipe.model.get("name", recipe.path), recipe.trainer["max_epochs"]
 
@@ -208,7 +217,7 @@ class Run:
 
         before = self._bar.n if self._bar is not None else 0
         try:
-            return play(recipe, self.data_of(recipe), self.store, on_epoch)
+            return play(recipe, data, self.store, on_epoch)
         finally:
             if self._bar is not None:
                 self._bar.update(1 - (self._bar.n - before))

@@ -8,13 +8,15 @@ classifier that was trained apart say what it sees. One row of the figure a clas
 column: what stays the same is what z decides.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from advx.config.build import target
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, parzen_likelihood, probabilities, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood, probabilities, quality
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
@@ -47,7 +49,7 @@ def main(
         samples: generated, equally many of each class.
         sigmas: candidates for the Parzen window's width, chosen on validation pictures.
     """
-    if not game["_target_"].endswith("ConditionalGAN"):
+    if not getattr(target(game), "conditional", False):
         raise ConfigError(
             f"game={game.get('name')}: is not told the class; valid: game=conditional_gan"
         )
@@ -67,7 +69,7 @@ def main(
 def judged(
     run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
 ) -> dict[str, float]:
-    """A generator's numbers; kept; {} if the game diverged."""
+    """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played, data = run.played(recipe), run.data
@@ -84,7 +86,7 @@ def judged(
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "pictures asked for",
                "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
-    return run.measured(content, measure, missing={})
+    return run.measured(content, measure, missing=UNKNOWN | {"asked_for": math.nan})
 
 
 def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> Tensor:

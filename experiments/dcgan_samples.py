@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, nearest, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, nearest, quality
 from advx.evaluation.samples import generated
 from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
@@ -76,7 +76,7 @@ def main(
 
 
 def judged(run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
-    """A generator's numbers; kept; {} if the game diverged."""
+    """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played = run.played(recipe)
@@ -90,7 +90,7 @@ def judged(run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int) ->
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
                "layer": layer, "samples": samples}  # fmt: skip
-    return run.measured(content, measure, missing={})
+    return run.measured(content, measure, missing=UNKNOWN)
 
 
 def floor(run: Run, judge: Recipe, layer: str, samples: int) -> dict[str, float]:

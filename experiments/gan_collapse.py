@@ -136,7 +136,7 @@ def cell_recipe(run: Run, game: dict[str, Any], cell: Cell, seed: int) -> Recipe
 def measured(
     run: Run, recipe: Recipe, means: Tensor, deviation: float, shares: Tensor, samples: int
 ) -> dict[str, Any]:
-    """Modes at the end and at every snapshot, and warnings; kept; {} if the game diverged."""
+    """Modes at the end and at every snapshot, and warnings; kept."""
 
     def measure() -> dict[str, Any]:
         played = run.played(recipe)

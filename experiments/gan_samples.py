@@ -10,11 +10,12 @@ without a generator; distances and manifolds on the features of a classifier tha
 a fresh classifier's attempt to tell generated from real. Everything is measured of real digits too.
 """
 
+import math
 from typing import Any
 
 import torch
 
-from advx.evaluation.judged import UNITS, nearest, parzen_likelihood, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, nearest, parzen_likelihood, quality
 from advx.evaluation.sample_quality import k_means_centres
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
@@ -67,7 +68,7 @@ def main(
 def judged(
     run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
 ) -> dict[str, float]:
-    """A generator's numbers; kept; {} if the game diverged."""
+    """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played = run.played(recipe)
@@ -79,7 +80,7 @@ def judged(
 
     content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
                "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
-    return run.measured(content, measure, missing={})
+    return run.measured(content, measure, missing=UNKNOWN | {"parzen": math.nan})
 
 
 def floor(run: Run, judge: Recipe, layer: str, samples: int, sigmas: list[float]) -> None:

@@ -196,7 +196,7 @@ def compared(
 def played(
     run: Run, recipe: Recipe, means: Tensor, deviation: float, samples: int
 ) -> dict[str, Any]:
-    """How near the generator comes, and what the value says of it; kept; {} if it diverged."""
+    """How near the generator comes, and what the value says of it; kept."""
 
     def measure() -> dict[str, Any]:
         outcome = run.played(recipe)
@@ -222,7 +222,7 @@ def played(
         }
 
     content = {"models": [run.game_key(recipe)], "of": "divergence", "samples": samples}
-    return run.measured(content, measure, missing={})
+    return run.measured(content, measure, missing={"divergence": math.nan})
 
 
 def estimated(run: Run, counts: list[int], seed: int) -> None:

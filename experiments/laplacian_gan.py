@@ -17,7 +17,7 @@ from torch import Tensor
 
 from advx.data.resize import doubled
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, quality
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
@@ -129,7 +129,7 @@ def judged(
 
     content = {"models": [*(run.game_key(r) for r in recipes), run.key(judge)],
                "of": "pyramid", "layer": layer, "samples": samples}  # fmt: skip
-    return run.measured(content, measure, missing={})
+    return run.measured(content, measure, missing={"pyramid": UNKNOWN})
 
 
 def draw(run: Run, recipes: list[Recipe]) -> None:

@@ -10,6 +10,7 @@ needs no arithmetic: c alone, c with a random direction of the same length, and 
 pixels. Then once more with a game that has never seen the fourth class.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -17,15 +18,13 @@ from torch import Tensor, nn
 
 from advx.config.build import build
 from advx.data.dataset import Dataset
-from advx.errors import ConfigError, Diverged
+from advx.errors import ConfigError
 from advx.evaluation.judged import probabilities
-from advx.evaluation.transfer import error_rate
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.run import Run
-from advx.training.obtain import obtain
-from advx.training.play import play
+from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, PositiveInt
 
 SURE = 0.9
@@ -66,36 +65,29 @@ def main(
         raise ConfigError(f"plus, minus, other, target={list(classes)}: four different classes of "
                           f"0 … {run.data.classes - 1} are needed")  # fmt: skip
     node = {k: v for k, v in run.config["dataset"].items() if k not in ("input_shape", "classes")}
-    if "withheld" not in node:
-        raise ConfigError(f"dataset={run.data.name}: has no class to withhold; valid: faces")
+    if node.get("withheld", 0) is not None:
+        raise ConfigError(
+            f"dataset={run.data.name}: faces with all four classes are needed, of which one is "
+            "then withheld; valid: dataset=faces, dataset.withheld=null"
+        )
     datas = {"": run.data, ", never seen": build(node | {"withheld": target}).to(run.device)}
     with run.progress(models=1 + 2 * len(run.seeds)):
-        recipe = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
-        judge = obtain(recipe, run.data, run.store)
-        n = len(run.data.test)
-        run.record("probe", "error_rate", error_rate(judge.module, run.data.test), seed=None, n=n)
+        judge = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
+        run.record("probe", "error_rate", run.error_rate(judge), seed=None, n=len(run.data.test))
         drawn: dict[str, Tensor] = {}
         for seed in run.seeds:
             for suffix, data in datas.items():
-                found = arithmetic(run, game, data, judge.module, judge.key, classes, averaged,
-                                   trials, seed)  # fmt: skip
+                recipe = run.recipe(game, seed, path="game")
+                found = arithmetic(run, recipe, data, judge, classes, averaged, trials)
                 for row, value in found.items():
                     run.record(row + suffix, "target_class", value, seed=seed, n=trials)
                 if seed == run.seeds[0]:
-                    drawn |= pictures(run, game, data, judge.module, classes, seed, suffix)
+                    rows = run.attempt(
+                        lambda recipe=recipe, data=data: pictures(run, recipe, data, judge, classes)
+                    )
+                    drawn |= {} if rows is None else {suffix: rows}
     draw(run, drawn, classes)
     run.finish()
-
-
-def player(run: Run, game: dict[str, Any], data: Dataset, seed: int) -> Game | None:
-    """The game that has been played on these data; None if it diverged."""
-    recipe = run.recipe(game, seed, path="game")
-    try:
-        if data is run.data:
-            return run.played(recipe).game
-        return play(recipe, data, run.store).game
-    except Diverged:
-        return None
 
 
 @torch.no_grad()
@@ -110,20 +102,18 @@ def codes(game: Game, probe: nn.Module, classes: tuple[int, ...], seed: int) -> 
 
 
 def arithmetic(
-    run: Run, game: dict[str, Any], data: Dataset, probe: nn.Module, probe_key: str,
-    classes: tuple[int, ...], averaged: list[int], trials: int, seed: int,
+    run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...],
+    averaged: list[int], trials: int,
 ) -> dict[str, float]:  # fmt: skip
     """Percent of the sums, and of the controls, that are of the target class; kept."""
 
     def measure() -> dict[str, float]:
-        network = player(run, game, data, seed)
-        if network is None:
-            raise Diverged("the game of these faces diverged")
+        probe, network = run.trained(judge).module, run.played(recipe, data).game
         with torch.no_grad():
-            return sums(network)
+            return sums(network, probe)
 
-    def sums(network: Game) -> dict[str, float]:
-        pools = codes(network, probe, classes, seed)
+    def sums(network: Game, probe: nn.Module) -> dict[str, float]:
+        pools = codes(network, probe, classes, recipe.seed)
         plus, minus, other, target = classes
         found = {
             f"class {data.class_names[k]} generated": 100 * len(z) / POOL for k, z in pools.items()
@@ -132,7 +122,7 @@ def arithmetic(
             return found
         for count in averaged:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+                torch.manual_seed(recipe.seed)
                 a, b, c = (means(pools[k], count, trials) for k in (plus, minus, other))
                 noise = torch.randn(c[0].shape).to(c[0])
             step = a[0] - b[0]
@@ -148,11 +138,10 @@ def arithmetic(
                 found[f"{name}, {count} averaged"] = 100 * (said == target).double().mean().item()
         return found
 
-    recipe = run.recipe(game, seed, path="game")
-    content = {"models": [run.game_key(recipe), probe_key], "of": "latent arithmetic",
-               "data": data.fingerprint, "classes": classes, "averaged": averaged,
-               "trials": trials}  # fmt: skip
-    return run.measured(content, measure, missing={})
+    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "latent arithmetic",
+               "classes": classes, "averaged": averaged, "trials": trials}  # fmt: skip
+    unknown = {f"a − b + c, {count} averaged": math.nan for count in averaged}
+    return run.measured(content, measure, missing=unknown)
 
 
 def means(pool: Tensor, count: int, trials: int) -> tuple[Tensor, Tensor]:
@@ -170,21 +159,17 @@ def faces(game: Game, z: Tensor) -> Tensor:
 
 
 def pictures(
-    run: Run, game: dict[str, Any], data: Dataset, probe: nn.Module, classes: tuple[int, ...],
-    seed: int, suffix: str,
-) -> dict[str, Tensor]:  # fmt: skip
+    run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...]
+) -> Tensor | None:
     """For the figure: faces of a, b, c and of a − b + c, three z averaged, eight times."""
-    network = player(run, game, data, seed)
-    if network is None:
-        return {}
-    pools = codes(network, probe, classes, seed)
+    probe, network = run.trained(judge).module, run.played(recipe, data).game
+    pools = codes(network, probe, classes, recipe.seed)
     if min(len(pools[k]) for k in classes[:3]) == 0:
-        return {}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed + 1)
+        return None
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(recipe.seed + 1)
         a, b, c = (means(pools[k], 3, 8)[0] for k in classes[:3])
-    with torch.no_grad():
-        return {suffix: torch.cat([network.generate(z) for z in (a, b, c, a - b + c)])}
+        return torch.cat([network.generate(z) for z in (a, b, c, a - b + c)])
 
 
 def draw(run: Run, drawn: dict[str, Tensor], classes: tuple[int, ...]) -> None:

@@ -326,3 +326,25 @@ def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
     assert [n for _, n in rates] == asked.tolist()
     torch.testing.assert_close(torch.tensor([r for r, _ in rates]), 100 * won / asked)
     assert 0 < won.sum() < asked.sum()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "row"),
+    [("gan_theory", "k = 1"), ("gan_collapse", "neither, minimax, k = 1"),
+     ("gan_samples", "generator"), ("conditional_gan", "generator"), ("laplacian_gan", "pyramid"),
+     ("latent_arithmetic", "a − b + c, 1 averaged, never seen")],
+)  # fmt: skip
+def test_a_game_that_diverged_stays_a_row(experiment, row, tmp_path) -> None:
+    run, config, main = started(tmp_path, f"experiment={experiment}")
+
+    def diverge(*_):
+        raise Diverged("loss of the generator became nan in epoch 1")
+
+    run._play = diverge  # type: ignore[method-assign]
+    own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
+    main(run, **{key: config[key] for key in own})
+    rows = lines(run.folder / "results.csv", RESULTS)
+    kept = [r for r in rows if r["row"] == row]
+    assert kept
+    assert all(r["value"] in ("", "nan") for r in kept)
+    assert (run.folder / "claims.csv").exists()

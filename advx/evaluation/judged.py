@@ -1,5 +1,7 @@
 """Generated pictures as a classifier that was trained here sees them."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -87,6 +89,9 @@ def parzen_likelihood(data: Dataset, centres: Tensor, sigmas: list[float]) -> di
     )  # fmt: skip
     return {"parzen": mean, "parzen_standard_error": error, "parzen_sigma": sigma}
 
+
+UNKNOWN = {"frechet_classifier_distance": math.nan, "two_sample_accuracy": math.nan}
+"""Of a game that diverged: it stays a row."""
 
 UNITS = {
     "parzen": "nats",

@@ -72,7 +72,8 @@ def draw(
     time.axhline(most, color="#808080", linewidth=0.6)
     time.set(yscale="log", xlabel="share of the updates of G", ylabel="JSD to the data (nats)")
     time.set_title(f"{'abcdefg'[across + 1]}  games, first seed", fontsize=8, loc="left")
-    time.legend(fontsize=6.5, frameon=False, ncols=2)
+    if games:
+        time.legend(fontsize=6.5, frameon=False, ncols=2)
     for axis in (*above.axes, *below.axes):
         axis.tick_params(labelsize=7)
         axis.xaxis.label.set_fontsize(8)

@@ -24,7 +24,7 @@ class Game(nn.Module):
 
     Attributes:
         generator, discriminator: the two networks, whose parameters are the two players' moves.
-        conditional: whether both are told the class.
+        conditional: whether the condition is the class, and heeded.
     """
 
     conditional: bool = False

@@ -57,8 +57,6 @@ class LaplacianLevel(Game):
         ValueError: a side is odd.
     """
 
-    conditional = True
-
     def __init__(
         self,
         *,
