@@ -1,7 +1,7 @@
 """A Laplacian pyramid of games: a thumbnail first, then the detail. Section 1.4.4.
 
     advx run experiment=laplacian_gan                                     # 7 → 14 → 28, digits
-    advx run experiment=laplacian_gan scale=chapter                       # Fashion-MNIST
+    advx run experiment=laplacian_gan scale=chapter                       # MNIST
     advx run experiment=laplacian_gan scale=chapter dataset=cifar10       # 8 → 16 → 32: a GPU
 
 The procedure: let a game of its own play for every level, the coarsest on pictures a quarter as
