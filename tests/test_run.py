@@ -61,7 +61,8 @@ FIGURES = {
 
 def started(folder: Path, *overrides: str) -> tuple[Run, dict, object]:
     """A run of these overrides whose files and store lie under `folder`."""
-    config, main = composed([*overrides, "scale=smoke", f"store={folder / 'store'}"])
+    words = [*overrides, "scale=smoke", "device.threads=1", f"store={folder / 'store'}"]
+    config, main = composed(words)
     check(config, main)
     out = folder / "out"
     out.mkdir(exist_ok=True)
