@@ -22,6 +22,7 @@ from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_seeds
 from advx.data.dataset import Dataset, Split
+from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.slopes import vanished_share
@@ -63,6 +64,7 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "second half": lambda data: data.half(1),
     "half as large": lambda data: data.shrunk(2),
     "a quarter as large": lambda data: data.shrunk(4),
+    "the first digits": first_digits,
 }
 """What a recipe's model may be trained on; the test examples are the same for all."""
 

@@ -1,17 +1,20 @@
 """Does batch normalization keep a generator from collapsing? Section 1.4.2.
 
-    advx run experiment=gan_collapse                  # a ring of eight modes, two seeds
-    advx run experiment=gan_collapse scale=chapter    # five seeds, longer
-    advx run experiment=gan_collapse dataset=grid     # twenty-five modes
+    advx run experiment=gan_collapse                          # a ring of eight modes, two seeds
+    advx run experiment=gan_collapse scale=chapter            # five seeds, longer
+    advx run experiment=gan_collapse dataset=grid             # twenty-five modes
+    advx run experiment=gan_collapse_stacked scale=chapter    # a thousand modes
 
-The procedure: let two small networks play with batch normalization in neither, in G, in D and in
-both, with either loss and one or several updates of D for one of G; count the modes of the data
-that the generator has, while they play and at the end. Then start from a generator that makes a
-single point, and ask where the gradients around such a point lead.
+The procedure: let two networks play with batch normalization in neither, in G, in D and in both,
+with either loss and one or several updates of D for one of G; count the modes of the data that the
+generator has, while they play and at the end. Then start from a generator that makes a single
+point, and ask where the gradients around such a point lead.
 """
 
 import itertools
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,9 +22,10 @@ from torch import Tensor, nn
 
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
-from advx.evaluation.modes import mode_measures, nearest_modes
+from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes
 from advx.evaluation.samples import generated
-from advx.figures import collapse as figure
+from advx.figures import collapse
+from advx.figures import samples as pictures
 from advx.figures.kept import keep
 from advx.games.losses import GeneratorLossName, non_saturating
 from advx.run import Run
@@ -31,12 +35,12 @@ from advx.training.play import new_game
 from advx.types import Positive, PositiveInt
 
 PLACES = {
-    "neither": (False, False),
-    "in G": (True, False),
-    "in D": (False, True),
-    "in both": (True, True),
+    "neither": {"batch_norm_generator": False, "batch_norm_discriminator": False},
+    "in G": {"batch_norm_generator": True, "batch_norm_discriminator": False},
+    "in D": {"batch_norm_generator": False, "batch_norm_discriminator": True},
+    "in both": {"batch_norm_generator": True, "batch_norm_discriminator": True},
 }
-"""Where batch normalization stands: in G, in D."""
+"""Where batch normalization stands."""
 
 UNITS = {"modes": "modes", "reverse_kl": "nats"}
 
@@ -44,78 +48,114 @@ Cell = tuple[str, GeneratorLossName, int]
 """Where batch normalization stands, what G minimises, updates of D for one of G."""
 
 
+@dataclass(frozen=True)
+class Modes:
+    """The modes of the data.
+
+    Attributes:
+        count: of them.
+        found: says of examples (n, *shape) which mode they belong to, (n,), -1 being none.
+        keys: of the models that it asks.
+        means: (modes, 2), where they are points of the plane.
+    """
+
+    count: int
+    found: Callable[[Tensor], Tensor]
+    keys: list[str]
+    means: Tensor | None = None
+
+    def shares(self, examples: Tensor) -> Tensor:
+        """Share of the examples in every mode, (modes,); those in none are missing in the sum."""
+        mode = self.found(examples)
+        return torch.bincount(mode[mode >= 0], minlength=self.count) / len(mode)
+
+
 def main(
     run: Run,
     game: dict[str, Any],
     losses: list[GeneratorLossName],
     discriminator_steps: list[PositiveInt],
+    variants: dict[str, Any],
     samples: PositiveInt,
-    spread: Positive,
     distances: list[Positive],
     critic_steps: PositiveInt,
+    classifier: dict[str, Any] | None,
+    classifier_trainer: dict[str, Any] | None,
 ) -> None:
-    """Modes of every cell; what a game does that begins at one point; gradients around a point.
+    """Modes of every cell and variant; gradients around a single generated point.
 
     Args:
         run: the run to measure on.
-        game: the game's node, with `batch_norm_generator`, `batch_norm_discriminator`, `spread`.
+        game: the node of a game with `batch_norm_generator` and `batch_norm_discriminator`.
         losses: what G minimises.
         discriminator_steps: updates of D for one of G.
+        variants: further games by name, with the first loss and number of updates: `game`, changes
+            of its node, and `places` of batch normalization.
         samples: generated examples whose modes are counted.
-        spread: factor of G's first weights in the games that begin at (nearly) one point.
         distances: of the points around a single generated one, in units of the data's spread.
         critic_steps: updates of the discriminator that has only that point to recognise.
+        classifier: the node of the network that reads stacked digits.
+        classifier_trainer: its trainer's node.
     """
-    for key in ("batch_norm_generator", "batch_norm_discriminator", "spread"):
+    for key in PLACES["neither"]:
         if key not in game:
-            raise ConfigError(f"game={game['name']}: has no {key}; valid: game=multilayer")
-    means, deviation = known_modes(run)
+            raise ConfigError(f"game={game['name']}: has no {key}; valid: multilayer, dcgan")
+    modes = known_modes(run, classifier, classifier_trainer)
     cells: list[Cell] = list(itertools.product(PLACES, losses, discriminator_steps))
+    first = (losses[0], discriminator_steps[0])
+    games = {cell_name(cell): cell_recipe(run, game, cell, 0) for cell in cells}
+    games |= {f"{name}, {place}": cell_recipe(run, game | variant["game"], (place, *first), 0)
+              for name, variant in variants.items() for place in variant["places"]}  # fmt: skip
     grown: dict[str, list[list[float]]] = {}
     ends: dict[str, list[float]] = {}
-    shares = mode_shares(run.data.test.images, means, deviation)
-    floor = mode_measures(nearest_modes(run.data.train.images[:samples], means, deviation), shares)
-    for metric, value in floor.items():
-        run.record("data against data", metric, value, seed=None, n=samples,
-                   unit=UNITS.get(metric, "percent"))  # fmt: skip
-    with run.progress(models=(len(cells) + len(PLACES)) * len(run.seeds)):
+    with run.progress(models=len(games) * len(run.seeds)):
+        shares = modes.shares(run.data.test.images)
+        floor = mode_measures(modes.found(run.data.train.images[:samples]), shares)
+        run.record_all("data against data", floor, UNITS, seed=None, n=samples)
         for seed in run.seeds:
-            for cell in cells:
-                name = cell_name(cell)
-                recipe = cell_recipe(run, game, cell, seed)
-                found = measured(run, recipe, means, deviation, shares, samples)
+            for name, recipe in games.items():
+                found = measured(run, replace(recipe, seed=seed), modes, shares, samples)
                 report(run, name, found, seed, samples)
                 if found:
                     grown.setdefault(name, []).append(found["over_time"])
                     ends.setdefault(name, []).append(found["end"]["modes"])
-            for place in PLACES:
-                cell = (place, losses[0], discriminator_steps[0])
-                recipe = cell_recipe(run, game | {"spread": spread}, cell, seed)
-                found = measured(run, recipe, means, deviation, shares, samples)
-                report(run, f"from one point, {place}", found, seed, samples)
             around = gradients_around(run, game, seed, distances, critic_steps)
             for distance, values in around.items():
                 for metric, value in values.items():
                     run.record(f"{distance} from the point", metric, value, seed=seed, n=500,
                                unit="cosine" if metric == "cosine" else "percent")  # fmt: skip
-    draw(run, game, cells, grown, ends, means)
+    draw(run, game, cells, grown, ends, modes)
     run.finish()
 
 
-def known_modes(run: Run) -> tuple[Tensor, float]:
-    """The means (modes, 2) and the standard deviation of the mixture that the data come from."""
+def known_modes(
+    run: Run, classifier: dict[str, Any] | None, trainer: dict[str, Any] | None
+) -> Modes:
+    """How the modes of this data set are told."""
     node = run.config["dataset"]
-    if run.data.name == "ring":
-        return ring_means(node["modes"], node["radius"]).to(run.device), node["deviation"]
-    if run.data.name == "grid":
-        return grid_means(node["side"], node["spacing"]).to(run.device), node["deviation"]
-    raise ConfigError(f"dataset={run.data.name}: its modes are not known; valid: ring, grid")
+    if run.data.name in ("ring", "grid"):
+        means = (ring_means(node["modes"], node["radius"]) if run.data.name == "ring"
+                 else grid_means(node["side"], node["spacing"])).to(run.device)  # fmt: skip
+        return Modes(len(means), lambda x: nearest_modes(x, means, node["deviation"]), [], means)
+    if run.data.name == "stacked_mnist" and classifier is not None:
+        digits = classifier | {"input_shape": [1, *run.data.input_shape[1:]], "classes": 10}
+        judge = run.recipe(digits, 0, trainer=trainer, path="classifier", part="the first digits")
 
+        def read(x: Tensor) -> Tensor:
+            return stacked_modes(run.trained(judge).module, x)
 
-def mode_shares(points: Tensor, means: Tensor, deviation: float) -> Tensor:
-    """Share of the points (n, 2) in every mode, (modes,); those in none are missing in the sum."""
-    found = nearest_modes(points, means, deviation)
-    return torch.bincount(found[found >= 0], minlength=len(means)) / len(found)
+        def misread() -> float:
+            wrong = read(run.data.test.images) != run.data.test.labels
+            return 100 * wrong.double().mean().item()
+
+        rate = run.measured({"models": [run.key(judge)], "of": "stacked digits"}, misread)
+        run.record("classifier", "misread", rate, seed=None, n=len(run.data.test),
+                   note=f"store key {run.key(judge)}")  # fmt: skip
+        return Modes(1000, read, [run.key(judge)])
+    raise ConfigError(
+        f"dataset={run.data.name}: its modes are not known; valid: ring, grid, and stacked_mnist "
+        "with experiment=gan_collapse_stacked"
+    )
 
 
 def cell_name(cell: Cell) -> str:
@@ -127,14 +167,12 @@ def cell_name(cell: Cell) -> str:
 def cell_recipe(run: Run, game: dict[str, Any], cell: Cell, seed: int) -> Recipe:
     """The recipe of a cell's game."""
     place, loss, steps = cell
-    in_g, in_d = PLACES[place]
-    node = game | {"batch_norm_generator": in_g, "batch_norm_discriminator": in_d}
     trainer = run.config["trainer"] | {"loss": loss, "discriminator_steps": steps}
-    return run.recipe(node, seed, trainer=trainer, path="game")
+    return run.recipe(game | PLACES[place], seed, trainer=trainer, path="game")
 
 
 def measured(
-    run: Run, recipe: Recipe, means: Tensor, deviation: float, shares: Tensor, samples: int
+    run: Run, recipe: Recipe, modes: Modes, shares: Tensor, samples: int
 ) -> dict[str, Any]:
     """Modes at the end and at every snapshot, and warnings; kept."""
 
@@ -142,12 +180,12 @@ def measured(
         played = run.played(recipe)
         made = generated(played.game, samples, device=run.device)
         over_time = [
-            mode_measures(nearest_modes(shot.to(means), means, deviation), shares)["modes"]
+            mode_measures(modes.found(shot.to(run.device)), shares)["modes"]
             for shot in played.snapshots
         ]
         spread = [row["diversity"] >= 0.5 for row in played.history]
         return {
-            "end": mode_measures(nearest_modes(made, means, deviation), shares),
+            "end": mode_measures(modes.found(made), shares),
             "over_time": over_time,
             "epochs": played.snapshot_epochs,
             "spread": 100 * sum(spread) / len(spread),
@@ -155,7 +193,11 @@ def measured(
             "epochs_played": len(played.history),
         }
 
-    content = {"models": [run.game_key(recipe)], "of": "modes", "samples": samples}
+    content = {
+        "models": [run.game_key(recipe), *modes.keys],
+        "of": "modes over time",
+        "samples": samples,
+    }
     return run.measured(content, measure, missing={})
 
 
@@ -180,6 +222,8 @@ def gradients_around(
     A new discriminator learns to tell that point, a training example, from the data. Then the
     descent direction of the non-saturating loss is taken at 500 points around it.
     """
+    if not distances:
+        return {}
 
     def measure() -> dict[str, dict[str, float]]:
         train = run.data.train.images
@@ -223,27 +267,37 @@ def draw(
     cells: list[Cell],
     grown: dict[str, list[list[float]]],
     ends: dict[str, list[float]],
-    means: Tensor,
+    modes: Modes,
 ) -> None:
-    """Modes over time, modes at the end, and the points of the first seed's games."""
-    arrays = {"means": means.cpu().numpy(), "data": run.data.test.images[:500].cpu().numpy()}
-    loss, steps = cells[0][1], cells[0][2]
+    """Modes over time, modes at the end, and the examples of the first seed's games."""
+    loss, steps = cells[0][1:]
+    shots, epochs = {}, []
     for place in PLACES:
-        played = run.attempt(
-            lambda place=place: run.played(
-                cell_recipe(run, game, (place, loss, steps), run.seeds[0])
-            )
-        )
+        recipe = cell_recipe(run, game, (place, loss, steps), run.seeds[0])
+        played = run.attempt(lambda recipe=recipe: run.played(recipe))
         if played is not None:
-            arrays[f"points_{place}"] = played.snapshots.numpy()
-            arrays["epochs"] = torch.tensor(played.snapshot_epochs).numpy()
+            shots[place], epochs = played.snapshots.numpy(), played.snapshot_epochs
+    shown = cell_name(cells[0]).partition(", ")[2]
+    arrays = {"epochs": torch.tensor(epochs).numpy()}
     arrays |= {f"grown_{name}": torch.tensor(v).numpy() for name, v in grown.items()}
     arrays |= {f"ends_{name}": torch.tensor(v).numpy() for name, v in ends.items()}
-    options = {
+    options: dict[str, Any] = {
         "places": list(PLACES),
         "columns": list(dict.fromkeys(cell_name(c).partition(", ")[2] for c in cells)),
-        "shown": cell_name(cells[0]).partition(", ")[2],
+        "count": modes.count,
         "title": run.heading(),
     }
+    if modes.means is not None:
+        arrays |= {f"points_{place}": shot for place, shot in shots.items()}
+        arrays["data"] = run.data.test.images[:500].cpu().numpy()
+        options["shown"] = shown
     keep(run.folder, "collapse", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    collapse.draw(run.folder, arrays, **options)
+    if modes.means is None and shots:
+        arrays = {place: shot[-1][:60] for place, shot in shots.items()}
+        arrays["data"] = run.data.test.images[:60].cpu().numpy()
+        names = {place: f"batch normalization {place}, {shown}" for place in shots}
+        panels = [[place, 20, caption] for place, caption in (names | {"data": "data"}).items()]
+        options = {"name": "pictures", "panels": panels, "title": run.heading()}
+        keep(run.folder, "samples", arrays, options)
+        pictures.draw(run.folder, arrays, **options)

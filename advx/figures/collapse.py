@@ -22,35 +22,40 @@ def draw(
     *,
     places: Sequence[str],
     columns: Sequence[str],
-    shown: str,
+    count: int,
     title: str,
+    shown: str | None = None,
 ) -> None:
-    """Write `gan_collapse.png` and `points.png`, both as `.pdf` too.
+    """Write `gan_collapse.png` and, for points of the plane, `points.png`; both as `.pdf` too.
 
     Args:
         folder: where.
         arrays: for every "PLACE, COLUMN": `grown_…` (seeds, times) and `ends_…` (seeds,) numbers of
-            modes; `epochs` (times,); `points_PLACE` (times, n, 2); `means` (modes, 2);
-            `data` (m, 2).
+            modes; `epochs` (times,); for `points.png` `points_PLACE` (times, n, 2), `data` (m, 2).
         places: where batch normalization stands.
         columns: the other choices.
-        shown: the column whose points are shown.
+        count: the modes that the data have.
         title: over the figures.
+        shown: the column whose points are shown, if any are.
     """
-    for name, figure in (
-        ("gan_collapse", modes(arrays, places, columns, title)),
-        ("points", strip(arrays, places, shown, title)),
-    ):
+    figures = {"gan_collapse": modes(arrays, places, columns, count, title)}
+    if shown is not None:
+        figures["points"] = strip(arrays, places, shown, title)
+    for name, figure in figures.items():
         for kind in ("png", "pdf"):
             figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=None)
         plt.close(figure)
 
 
 def modes(
-    arrays: dict[str, np.ndarray], places: Sequence[str], columns: Sequence[str], title: str
+    arrays: dict[str, np.ndarray],
+    places: Sequence[str],
+    columns: Sequence[str],
+    most: int,
+    title: str,
 ) -> plt.Figure:
     """A panel a column with one curve a place, and a table of the ends with the seeds' range."""
-    most, across = len(arrays["means"]), len(columns)
+    across = len(columns)
     heading = textwrap.wrap(title, 120)
     figure, axes = plt.subplots(
         2, across, figsize=(max(7.0, 2.4 * across + 0.8), 4.9), layout="constrained",

@@ -1,5 +1,6 @@
 """What the training loop and the experiments expect of a generative adversarial game."""
 
+import math
 from typing import Literal
 
 import torch
@@ -7,8 +8,8 @@ from torch import Tensor, nn
 
 from advx.types import PositiveInt
 
-NoiseName = Literal["uniform", "gaussian"]
-"""p(z): uniform on [−1, 1]ᵈ or an isotropic Gaussian."""
+NoiseName = Literal["uniform", "wide_uniform", "gaussian"]
+"""p(z): uniform on [−1, 1]ᵈ, uniform on [−√3, √3]ᵈ (unit variance), or a standard Gaussian."""
 
 
 class Game(nn.Module):
@@ -38,8 +39,9 @@ class Game(nn.Module):
 
     def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
         """z, (count, latent), from torch's own generator of random numbers."""
-        if self.noise == "uniform":
-            return torch.rand(count, self.latent, device=device) * 2 - 1
+        if self.noise != "gaussian":
+            reach = 1.0 if self.noise == "uniform" else math.sqrt(3)
+            return (torch.rand(count, self.latent, device=device) * 2 - 1) * reach
         return torch.randn(count, self.latent, device=device)
 
     def condition(self, images: Tensor, labels: Tensor) -> Tensor:

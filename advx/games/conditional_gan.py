@@ -49,7 +49,7 @@ class ConditionalGAN(Game):
         input_shape: Shape,
         classes: PositiveInt,
         latent: PositiveInt = 100,
-        noise: NoiseName = "uniform",
+        noise: NoiseName = "wide_uniform",
         noise_units: PositiveInt = 200,
         class_units: PositiveInt = 1000,
         joint_units: PositiveInt = 1200,
@@ -62,7 +62,7 @@ class ConditionalGAN(Game):
         discriminator_init: Positive = 0.005,
         keep_input: KeepProbability = 0.8,
         keep_hidden: KeepProbability = 0.5,
-        max_column_norm: Positive | None = 1.9365,
+        max_column_norm: Positive | None = None,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         self.classes = classes

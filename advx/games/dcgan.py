@@ -29,6 +29,8 @@ class DCGAN(Game):
         filters: of the layer next to the pixels; twice as many in every layer further away.
         slope: of D's leaky ReLUs.
         deviation: of the initial weights.
+        batch_norm_generator: false leaves batch normalization out of G.
+        batch_norm_discriminator: false leaves it out of D.
 
     Raises:
         ValueError: another side.
@@ -43,6 +45,8 @@ class DCGAN(Game):
         filters: PositiveInt = 64,
         slope: NonNegative = 0.2,
         deviation: Positive = 0.02,
+        batch_norm_generator: bool = True,
+        batch_norm_discriminator: bool = True,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
@@ -51,25 +55,30 @@ class DCGAN(Game):
         side = SMALLEST[height]
         doublings = (height // side).bit_length() - 1
         widths = [filters * 2**k for k in range(doublings)]  # from the pixels away
+
+        def normalized(channels: int, wanted: bool) -> list[nn.Module]:
+            return [nn.BatchNorm2d(channels)] if wanted else []
+
+        in_g, in_d = batch_norm_generator, batch_norm_discriminator
         up: list[nn.Module] = [
-            nn.Linear(latent, widths[-1] * side**2, bias=False),
+            nn.Linear(latent, widths[-1] * side**2, bias=not in_g),
             nn.Unflatten(1, (widths[-1], side, side)),
-            nn.BatchNorm2d(widths[-1]),
+            *normalized(widths[-1], in_g),
             nn.ReLU(),
         ]
         for before, after in zip(widths[::-1], [*widths[-2::-1], channels], strict=True):
             last = after == channels and before == widths[0]
             up.append(
-                nn.ConvTranspose2d(before, after, 5, 2, padding=2, output_padding=1, bias=last)
+                nn.ConvTranspose2d(
+                    before, after, 5, 2, padding=2, output_padding=1, bias=last or not in_g
+                )
             )
-            up += [nn.Tanh()] if last else [nn.BatchNorm2d(after), nn.ReLU()]
+            up += [nn.Tanh()] if last else [*normalized(after, in_g), nn.ReLU()]
         down: list[nn.Module] = []
         for before, after in zip([channels, *widths[:-1]], widths, strict=True):
             first = not down
-            down.append(nn.Conv2d(before, after, 5, 2, padding=2, bias=first))
-            if not first:
-                down.append(nn.BatchNorm2d(after))
-            down.append(nn.LeakyReLU(slope))
+            down.append(nn.Conv2d(before, after, 5, 2, padding=2, bias=first or not in_d))
+            down += [*normalized(after, in_d and not first), nn.LeakyReLU(slope)]
         down += [nn.Flatten(), nn.Linear(widths[-1] * side**2, 1)]
         self.generator = nn.Sequential(*up)
         self.discriminator = nn.Sequential(*down)

@@ -41,7 +41,7 @@ class GAN(Game):
         *,
         input_shape: Shape,
         latent: PositiveInt = 100,
-        noise: NoiseName = "uniform",
+        noise: NoiseName = "wide_uniform",
         generator_units: tuple[PositiveInt, ...] = (1200, 1200),
         discriminator_units: tuple[PositiveInt, ...] = (240, 240),
         pieces: PositiveInt = 5,
@@ -49,7 +49,7 @@ class GAN(Game):
         discriminator_init: Positive = 0.005,
         keep_input: KeepProbability = 0.8,
         keep_hidden: KeepProbability = 0.5,
-        max_column_norm: Positive | None = 1.9365,
+        max_column_norm: Positive | None = None,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         n = features(input_shape)

@@ -1,7 +1,8 @@
 """A game of two small ReLU networks for points of the plane, or any vector, and stacked digits.
 
-Batch normalization can be put into either network: the subject of `gan_collapse`. Real and
-generated examples are normalized apart from each other, as in Radford et al. (2015).
+Batch normalization can be put into either network: the subject of `gan_collapse`. As in Radford et
+al. (2015), real and generated examples are normalized apart from each other, and D's first layer is
+not: if it were, D could see neither where a batch lies nor how large it is.
 """
 
 from itertools import pairwise
@@ -23,7 +24,8 @@ class MultilayerGame(Game):
         generator_units: of each hidden layer of G.
         discriminator_units: of each hidden layer of D.
         batch_norm_generator: normalize the hidden layers of G over the minibatch.
-        batch_norm_discriminator: the same in D.
+        batch_norm_discriminator: those of D but the first.
+        batch_norm_first: that one too, where those of D are normalized.
         slope: of D's units where they are negative; 0 makes them ReLUs.
         spread: factor of G's first weights; at 0 it begins as a single point.
     """
@@ -38,32 +40,36 @@ class MultilayerGame(Game):
         discriminator_units: tuple[PositiveInt, ...] = (128, 128),
         batch_norm_generator: bool = False,
         batch_norm_discriminator: bool = False,
+        batch_norm_first: bool = False,
         slope: NonNegative = 0.0,
         spread: Probability = 1.0,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         n = features(input_shape)
         self.generator = nn.Sequential(
-            *_hidden((latent, *generator_units), batch_norm_generator, 0.0),
+            *_hidden((latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator),
             nn.Linear((latent, *generator_units)[-1], n),
             nn.Unflatten(1, tuple(input_shape)),
         )
         self.discriminator = nn.Sequential(
             nn.Flatten(),
-            *_hidden((n, *discriminator_units), batch_norm_discriminator, slope),
+            *_hidden((n, *discriminator_units), slope, batch_norm_discriminator,
+                     batch_norm_discriminator and batch_norm_first),
             nn.Linear((n, *discriminator_units)[-1], 1),
-        )
+        )  # fmt: skip
         if spread < 1:
             first = self.generator[0]
             assert isinstance(first, nn.Linear)
             first.weight.data.mul_(spread)
 
 
-def _hidden(widths: tuple[int, ...], batch_norm: bool, slope: float) -> list[nn.Module]:
+def _hidden(
+    widths: tuple[int, ...], slope: float, batch_norm: bool, batch_norm_first: bool
+) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for before, after in pairwise(widths):
+    for depth, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))
-        if batch_norm:
+        if batch_norm if depth else batch_norm_first:
             layers.append(nn.BatchNorm1d(after))
         layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
     return layers

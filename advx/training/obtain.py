@@ -33,6 +33,7 @@ DataPart = Literal[
     "second half",
     "half as large",
     "a quarter as large",
+    "the first digits",
 ]
 
 

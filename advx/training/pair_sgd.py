@@ -14,8 +14,10 @@ class SGDPairTrainer(PairTrainer):
 
     Args:
         batch_size: real examples, and generated ones, in one update.
-        learning_rate: of both players, before the first update.
-        learning_rate_divisor: the rate is divided by it after every update of G.
+        generator_rate: learning rate of G, before the first update.
+        discriminator_rate: the same of D. The authors' D minimises half of the two losses' sum at
+            .1, which is the sum at .05.
+        learning_rate_divisor: the rates are divided by it after every update of G.
         learning_rate_floor: smallest learning rate.
         momentum: first momentum.
         final_momentum: momentum from epoch `momentum_epochs` on, reached linearly from epoch 1.
@@ -35,14 +37,15 @@ class SGDPairTrainer(PairTrainer):
         self,
         *,
         batch_size: PositiveInt = 100,
-        learning_rate: Positive = 0.1,
+        generator_rate: Positive = 0.1,
+        discriminator_rate: Positive = 0.05,
         learning_rate_divisor: Positive = 1.000004,
         learning_rate_floor: NonNegative = 1e-6,
         momentum: Probability = 0.5,
         final_momentum: Probability = 0.7,
         momentum_epochs: PositiveInt = 250,
         discriminator_steps: PositiveInt = 1,
-        updates: UpdatesName = "alternating",
+        updates: UpdatesName = "simultaneous",
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
         max_epochs: PositiveInt = 100,
@@ -53,6 +56,8 @@ class SGDPairTrainer(PairTrainer):
     ) -> None:
         super().__init__(
             batch_size=batch_size,
+            generator_rate=generator_rate,
+            discriminator_rate=discriminator_rate,
             discriminator_steps=discriminator_steps,
             updates=updates,
             loss=loss,
@@ -63,7 +68,6 @@ class SGDPairTrainer(PairTrainer):
             shown=shown,
             average=average,
         )
-        self.learning_rate = learning_rate
         self.learning_rate_divisor = learning_rate_divisor
         self.learning_rate_floor = learning_rate_floor
         self.momentum = momentum
@@ -73,23 +77,20 @@ class SGDPairTrainer(PairTrainer):
     def optimisers(self, game: Game) -> dict[str, torch.optim.Optimizer]:
         return {
             name: torch.optim.SGD(
-                player.parameters(), self.learning_rate, momentum=self.momentum, fused=True
+                [{"params": list(player.parameters()), "first_lr": rate}],
+                rate, momentum=self.momentum, fused=True,
             )
-            for name, player in (
-                ("generator", game.generator),
-                ("discriminator", game.discriminator),
+            for name, player, rate in (
+                ("generator", game.generator, self.generator_rate),
+                ("discriminator", game.discriminator, self.discriminator_rate),
             )
-        }
-
-    def rate_at(self, update: int) -> float:
-        """Learning rate of update number `update` of G, counted from 0."""
-        return decayed(
-            self.learning_rate, self.learning_rate_divisor, self.learning_rate_floor, update
-        )
+        }  # fmt: skip
 
     def schedule(self, optimiser: torch.optim.Optimizer, update: int, epoch: int) -> None:
         momentum = ramped(self.momentum, self.final_momentum, self.momentum_epochs, epoch)
-        rate = self.rate_at(update)
         for group in optimiser.param_groups:
+            rate = decayed(
+                group["first_lr"], self.learning_rate_divisor, self.learning_rate_floor, update
+            )
             group["momentum"] = momentum * group["lr"] / rate  # of the velocity; see Trainer
             group["lr"] = rate
