@@ -16,11 +16,12 @@ from torch import Tensor
 
 from advx.config.build import target
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood, probabilities, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood, probabilities
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game
+from advx.judge import Judge
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -53,40 +54,34 @@ def main(
         raise ConfigError(
             f"game={game.get('name')}: is not told the class; valid: game=conditional_gan"
         )
-    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    judge = Judge(run, classifier, classifier_trainer, layer, samples)
     with run.progress(models=1 + len(run.seeds)):
-        rate = run.error_rate(judge)
-        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
-                   note=f"store key {run.key(judge)}")  # fmt: skip
+        judge.record()
         for seed in run.seeds:
-            recipe = run.recipe(game, seed, path="game")
-            found = judged(run, recipe, judge, layer, samples, sigmas)
+            found = judged(run, run.recipe(game, seed, path="game"), judge, sigmas)
             run.record_all("generator", found, UNITS, seed=seed, n=samples)
     draw(run, game)
     run.finish()
 
 
-def judged(
-    run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
-) -> dict[str, float]:
+def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[str, float]:
     """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played, data = run.played(recipe), run.data
-        wanted = torch.arange(samples) % data.classes
-        fake = generated(played.game, samples, wanted, device=run.device)
-        module = run.trained(judge).module
-        said = probabilities(module, fake).argmax(1).cpu()
+        wanted = torch.arange(judge.samples) % data.classes
+        fake = generated(played.game, judge.samples, wanted, device=run.device)
+        said = probabilities(run.trained(judge.recipe).module, fake).argmax(1).cpu()
         right = (said == wanted).double()
         found = {"asked_for": 100 * right.mean().item()}
         found |= {f"asked_for@{data.class_names[k]}": 100 * right[wanted == k].mean().item()
                   for k in range(data.classes)}  # fmt: skip
-        found |= quality(module, layer, data, fake)
-        return found | parzen_likelihood(data, fake, sigmas) | played.flags()
+        return found | judge.quality(fake) | parzen_likelihood(data, fake, sigmas) | played.flags()
 
-    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "pictures asked for",
-               "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
-    return run.measured(content, measure, missing=UNKNOWN | {"asked_for": math.nan})
+    return run.measured(
+        judge.depends_on(run.game_key(recipe), of="pictures asked for", sigmas=sigmas),
+        measure, missing=UNKNOWN | {"asked_for": math.nan},
+    )  # fmt: skip
 
 
 def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> Tensor:

@@ -19,12 +19,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, nearest, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, nearest
 from advx.evaluation.samples import generated
 from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.dcgan import DCGAN
+from advx.judge import Judge
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.training.play import new_game
@@ -56,18 +57,12 @@ def main(
         svm_examples: training examples of the support vector machine.
         svm_cost: its C.
     """
-    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    judge = Judge(run, classifier, classifier_trainer, layer, samples)
     with run.progress(models=1 + len(run.seeds)):
-        rate = run.error_rate(judge)
-        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
-                   note=f"store key {run.key(judge)}")  # fmt: skip
-        real = floor(run, judge, layer, samples)
-        count = min(samples, len(run.data.train))
-        run.record_all("training pictures", real, UNITS, seed=None, n=count)
+        judge.record()
         for seed in run.seeds:
             recipe = run.recipe(game, seed, path="game")
-            found = judged(run, recipe, judge, layer, samples)
-            run.record_all("generator", found, UNITS, seed=seed, n=samples)
+            run.record_all("generator", judged(run, recipe, judge), UNITS, seed=seed, n=samples)
             errors = features_errors(run, recipe, svm_examples, svm_cost)
             for row, value in errors.items():
                 run.record(row, "svm_error_rate", value, seed=seed, n=len(run.data.test))
@@ -75,31 +70,16 @@ def main(
     run.finish()
 
 
-def judged(run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
+def judged(run: Run, recipe: Recipe, judge: Judge) -> dict[str, float]:
     """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played = run.played(recipe)
-        found = quality(
-            run.trained(judge).module,
-            layer,
-            run.data,
-            generated(played.game, samples, device=run.device),
-        )
-        return found | played.flags()
+        fake = generated(played.game, judge.samples, device=run.device)
+        return judge.quality(fake) | played.flags()
 
-    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
-               "layer": layer, "samples": samples}  # fmt: skip
-    return run.measured(content, measure, missing=UNKNOWN)
-
-
-def floor(run: Run, judge: Recipe, layer: str, samples: int) -> dict[str, float]:
-    """The same of training pictures."""
-    content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
-               "samples": samples}  # fmt: skip
-    some = run.data.train.images[:samples]
     return run.measured(
-        content, lambda: quality(run.trained(judge).module, layer, run.data, some), missing={}
+        judge.depends_on(run.game_key(recipe), of="generated pictures"), measure, missing=UNKNOWN
     )
 
 

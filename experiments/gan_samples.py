@@ -15,11 +15,12 @@ from typing import Any
 
 import torch
 
-from advx.evaluation.judged import UNITS, UNKNOWN, nearest, parzen_likelihood, quality
+from advx.evaluation.judged import UNITS, UNKNOWN, nearest, parzen_likelihood
 from advx.evaluation.sample_quality import k_means_centres
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
+from advx.judge import Judge
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -51,63 +52,49 @@ def main(
         samples: generated for every measure.
         sigmas: candidates for the Parzen window's width, chosen on validation digits.
     """
-    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    judge = Judge(run, classifier, classifier_trainer, layer, samples)
     with run.progress(models=1 + len(run.seeds)):
-        rate = run.error_rate(judge)
-        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
-                   note=f"store key {run.key(judge)}")  # fmt: skip
-        floor(run, judge, layer, samples, sigmas)
+        judge.record()
+        parzen_floor(run, samples, sigmas)
         for seed in run.seeds:
-            recipe = run.recipe(game, seed, path="game")
-            found = judged(run, recipe, judge, layer, samples, sigmas)
+            found = judged(run, run.recipe(game, seed, path="game"), judge, sigmas)
             run.record_all("generator", found, UNITS, seed=seed, n=samples)
-    draw(run, game, samples)
+    draw(run, game)
     run.finish()
 
 
-def judged(
-    run: Run, recipe: Recipe, judge: Recipe, layer: str, samples: int, sigmas: list[float]
-) -> dict[str, float]:
+def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[str, float]:
     """A generator's numbers; kept."""
 
     def measure() -> dict[str, float]:
         played = run.played(recipe)
-        fake = generated(played.game, samples, device=run.device)
-        found = quality(run.trained(judge).module, layer, run.data, fake) | parzen_likelihood(
-            run.data, fake, sigmas
-        )
-        return found | played.flags()
+        fake = generated(played.game, judge.samples, device=run.device)
+        return judge.quality(fake) | parzen_likelihood(run.data, fake, sigmas) | played.flags()
 
-    content = {"models": [run.game_key(recipe), run.key(judge)], "of": "generated pictures",
-               "layer": layer, "samples": samples, "sigmas": sigmas}  # fmt: skip
-    return run.measured(content, measure, missing=UNKNOWN | {"parzen": math.nan})
+    return run.measured(
+        judge.depends_on(run.game_key(recipe), of="generated pictures", sigmas=sigmas),
+        measure, missing=UNKNOWN | {"parzen": math.nan},
+    )  # fmt: skip
 
 
-def floor(run: Run, judge: Recipe, layer: str, samples: int, sigmas: list[float]) -> None:
-    """The same of training digits instead of generated ones, and Parzen with k-means centres."""
+def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
+    """The Parzen window at training digits instead of generated ones, and at k-means centres."""
     train = run.data.train.images
-    some = train[torch.arange(min(samples, len(train)), device=train.device)]
-    content = {"models": [run.key(judge)], "of": "real pictures", "layer": layer,
-               "samples": samples, "sigmas": sigmas}  # fmt: skip
-
-    def real() -> dict[str, float]:
-        found = quality(run.trained(judge).module, layer, run.data, some)
-        return found | parzen_likelihood(run.data, some, sigmas)
-
-    found = run.measured(content, real, missing={})
-    run.record_all("training pictures", found, UNITS, seed=None, n=len(some))
-    count = min(samples, len(train)) // 10
-
-    def centres() -> dict[str, float]:
-        found = k_means_centres(train.flatten(1), count)
-        return parzen_likelihood(run.data, found.to(train), sigmas)
-
-    content = {"models": [], "of": "k-means centres", "count": count, "sigmas": sigmas}
-    found = run.measured(content, centres, missing={})
-    run.record_all("k-means centres", found, UNITS, seed=None, n=count)
+    some = train[: min(samples, len(train))]
+    count = len(some) // 10
+    for row, n, centres in (
+        ("training pictures", len(some), lambda: some),
+        ("k-means centres", count, lambda: k_means_centres(train.flatten(1), count).to(train)),
+    ):
+        found = run.measured(
+            {"models": [], "of": f"Parzen window at {row}", "count": n, "sigmas": sigmas,
+             "data": run.data.fingerprint},
+            lambda centres=centres: parzen_likelihood(run.data, centres(), sigmas),
+        )  # fmt: skip
+        run.record_all(row, found, UNITS, seed=None, n=n)
 
 
-def draw(run: Run, game: dict[str, Any], samples: int) -> None:
+def draw(run: Run, game: dict[str, Any]) -> None:
     """Samples, pairs with the nearest training pictures, walks, and the film of the game."""
     played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
     if played is None:

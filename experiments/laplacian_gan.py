@@ -17,12 +17,13 @@ from torch import Tensor
 
 from advx.data.resize import doubled
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, quality
+from advx.evaluation.judged import UNITS, UNKNOWN
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
+from advx.judge import Judge
 from advx.run import Run
 from advx.training.obtain import DataPart, Recipe
 from advx.types import PositiveInt
@@ -60,22 +61,11 @@ def main(
             f"dataset={run.data.name}: pictures of {sides[0]} × {sides[1]} cannot be halved twice; "
             "valid: sides that 4 divides"
         )
-    judge = run.recipe(classifier, 0, trainer=classifier_trainer, path="classifier")
+    judge = Judge(run, classifier, classifier_trainer, layer, samples)
     with run.progress(models=1 + len(PARTS) * len(run.seeds)):
-        rate = run.error_rate(judge)
-        run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
-                   note=f"store key {run.key(judge)}")  # fmt: skip
-        count = min(samples, len(run.data.train))
-        real = run.measured(
-            {"models": [run.key(judge)], "of": "real pictures", "layer": layer, "samples": count},
-            lambda: quality(run.trained(judge).module, layer, run.data,
-                            run.data.train.images[:count]),
-            missing={},
-        )  # fmt: skip
-        run.record_all("training pictures", real, UNITS, seed=None, n=count)
+        judge.record()
         for seed in run.seeds:
-            recipes = levels(run, coarse, level, seed)
-            for row, found in judged(run, recipes, judge, layer, samples).items():
+            for row, found in judged(run, levels(run, coarse, level, seed), judge).items():
                 run.record_all(row, found, UNITS, seed=seed, n=samples)
     draw(run, levels(run, coarse, level, run.seeds[0]))
     run.finish()
@@ -104,32 +94,26 @@ def chained(games: list[Game], count: int, seed: int, device: torch.device) -> l
     return pictures
 
 
-def judged(
-    run: Run, recipes: list[Recipe], judge: Recipe, layer: str, samples: int
-) -> dict[str, dict[str, float]]:
+def judged(run: Run, recipes: list[Recipe], judge: Judge) -> dict[str, dict[str, float]]:
     """The chain's numbers, and the finest level's on real coarse pictures; kept."""
 
     def measure() -> dict[str, dict[str, float]]:
         played = [run.played(recipe) for recipe in recipes]
-        fake = chained([p.game for p in played], samples, 0, run.device)[-1]
+        fake = chained([p.game for p in played], judge.samples, 0, run.device)[-1]
         flagged = sum(w["at_the_end"] for p in played for w in p.warnings)
-        train = run.data.train.images[torch.arange(samples) % len(run.data.train)]
+        train = run.data.train.images[torch.arange(judge.samples) % len(run.data.train)]
         below, _ = pyramid(train, 1)
-        alone = generated(played[-1].game, samples, doubled(below).cpu(), device=run.device)
+        alone = generated(played[-1].game, judge.samples, doubled(below).cpu(), device=run.device)
         return {
-            "pyramid": quality(run.trained(judge).module, layer, run.data, fake)
-            | {"warnings_at_the_end": flagged},
-            "finest level on real pictures": quality(
-                run.trained(judge).module, layer, run.data, alone.clamp(0, 1)
-            ),
-            "enlarged real pictures": quality(
-                run.trained(judge).module, layer, run.data, doubled(below)
-            ),
+            "pyramid": judge.quality(fake) | {"warnings_at_the_end": flagged},
+            "finest level on real pictures": judge.quality(alone.clamp(0, 1)),
+            "enlarged real pictures": judge.quality(doubled(below)),
         }
 
-    content = {"models": [*(run.game_key(r) for r in recipes), run.key(judge)],
-               "of": "pyramid", "layer": layer, "samples": samples}  # fmt: skip
-    return run.measured(content, measure, missing={"pyramid": UNKNOWN})
+    return run.measured(
+        judge.depends_on(*(run.game_key(r) for r in recipes), of="pyramid"),
+        measure, missing={"pyramid": UNKNOWN},
+    )  # fmt: skip
 
 
 def draw(run: Run, recipes: list[Recipe]) -> None:

@@ -52,6 +52,7 @@ FIGURES = {
     "imperceptible": "imperceptible",
     "gan_theory": "gan_theory",
     "gan_collapse": "gan_collapse",
+    "gan_collapse_stacked": "pictures",
     "gan_samples": "samples",
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",

@@ -9,6 +9,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import NullFormatter
 
 from advx.figures.curves import COLOURS
 
@@ -72,8 +73,9 @@ def draw(
     time.axhline(most, color="#808080", linewidth=0.6)
     time.set(yscale="log", xlabel="share of the updates of G", ylabel="JSD to the data (nats)")
     time.set_title(f"{'abcdefg'[across + 1]}  games, first seed", fontsize=8, loc="left")
+    time.yaxis.set_minor_formatter(NullFormatter())
     if games:
-        time.legend(fontsize=6.5, frameon=False, ncols=2)
+        time.legend(fontsize=6.5, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     for axis in (*above.axes, *below.axes):
         axis.tick_params(labelsize=7)
         axis.xaxis.label.set_fontsize(8)
