@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from advx.evaluation.judged import UNITS, features, quality
+from advx.evaluation.sample_quality import drawn
 from advx.run import Run
 
 
@@ -34,7 +35,7 @@ class Judge:
     def depends_on(self, *games: str, **others: Any) -> dict[str, Any]:
         """What a measurement of these games' pictures (keys) and of `others` is kept under."""
         models = [*games, self.run.key(self.recipe)]
-        return {"models": models, "layer": self.layer, "samples": self.samples} | others
+        return {"models": models, "features": self.layer, "samples": self.samples} | others
 
     @property
     def features(self) -> int:
@@ -56,7 +57,7 @@ class Judge:
         run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
                    note=f"store key {run.key(self.recipe)}")  # fmt: skip
         for name, split in (("training", run.data.train), ("validation", run.data.validation)):
-            pictures = split.images[: self.samples]
+            pictures = drawn(split.images, self.samples)
 
             def measure(pictures: Tensor = pictures) -> dict[str, float]:
                 return self.quality(pictures) if len(pictures) > self.features else {}

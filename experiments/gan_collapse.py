@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
 from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes
+from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
 from advx.figures import collapse
 from advx.figures import samples as pictures
@@ -110,7 +111,7 @@ def main(
     ends: dict[str, list[float]] = {}
     with run.progress(models=len(games) * len(run.seeds)):
         shares = modes.shares(run.data.test.images)
-        floor = mode_measures(modes.found(run.data.train.images[:samples]), shares)
+        floor = mode_measures(modes.found(drawn(run.data.train.images, samples)), shares)
         run.record_all("data against data", floor, UNITS, seed=None, n=samples)
         for seed in run.seeds:
             for name, recipe in games.items():

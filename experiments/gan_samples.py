@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from advx.evaluation.judged import UNITS, UNKNOWN, nearest, parzen_likelihood
-from advx.evaluation.sample_quality import k_means_centres
+from advx.evaluation.sample_quality import drawn, k_means_centres
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
@@ -80,7 +80,7 @@ def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[
 def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
     """The Parzen window at training digits instead of generated ones, and at k-means centres."""
     train = run.data.train.images
-    some = train[: min(samples, len(train))]
+    some = drawn(train, samples)
     count = len(some) // 10
     for row, n, centres in (
         ("training pictures", len(some), lambda: some),
@@ -88,7 +88,7 @@ def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
     ):
         found = run.measured(
             {"models": [], "of": f"Parzen window at {row}", "count": n, "sigmas": sigmas,
-             "data": run.data.fingerprint},
+             "fingerprint": run.data.fingerprint},
             lambda centres=centres: parzen_likelihood(run.data, centres(), sigmas),
         )  # fmt: skip
         run.record_all(row, found, UNITS, seed=None, n=n)

@@ -9,7 +9,8 @@ The procedure, on densities that are known:
 2. Ask both generator losses for their gradients where D is sure: which factor makes them vanish?
 3. Let networks play with 1, 5, 20 … updates of D for one of G: how near does G come, and does the
    bound that it lowers stay a bound worth lowering?
-4. The same with discriminators from too weak to strong.
+4. The same with discriminators from too weak to strong, and with a generator that begins where D
+   can be sure at once.
 5. Compare the gradient of self-contrastive estimation with that of the likelihood.
 """
 
@@ -87,7 +88,8 @@ def main(
             that draws from the data's own density.
         critic_steps: updates of a discriminator that learns alone.
         critic_batch: examples of either kind in one of them.
-        far: mean of a Gaussian generator that makes nothing like the data.
+        far: mean of a Gaussian generator that makes nothing like the data, and where the games from
+            afar begin.
         discriminator_steps: updates of D for one of G.
         discriminator_units: widths of D's hidden layers.
         samples: generated for a histogram.
@@ -101,9 +103,17 @@ def main(
     steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
     widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
               for w in discriminator_units}  # fmt: skip
+    afar = {
+        f"from afar, {loss.replace('_', '-')}, k = {k}": (
+            game | {"offset": far}, {"discriminator_steps": k, "loss": loss},
+        )
+        for loss in ("minimax", "non_saturating")
+        for k in discriminator_steps[:3:2]
+    }  # fmt: skip
+    games = steps | widths | afar
     curves: dict[str, dict[str, list[float]]] = {}
     shots: dict[str, list[float]] = {}
-    with run.progress(models=(len(steps) + len(widths)) * len(run.seeds)):
+    with run.progress(models=len(games) * len(run.seeds)):
         for seed in run.seeds:
             for name, parameters in (generators | {"far": [far, deviation]}).items():
                 found = alone(run, game, parameters, means, deviation, seed,
@@ -111,7 +121,7 @@ def main(
                 run.record_all(f"generator {name}", found["numbers"], UNITS, seed=seed, n=POINTS)
                 if seed == run.seeds[0] and name in generators:
                     curves[name] = found["curves"]
-            for name, (nodes, changes) in (steps | widths).items():
+            for name, (nodes, changes) in games.items():
                 trainer = run.config["trainer"] | changes
                 recipe = run.recipe(nodes, seed, trainer=trainer, path="game")
                 found = played(run, recipe, means, deviation, samples)

@@ -266,3 +266,17 @@ def test_shrunk_data_are_halved_pictures() -> None:
         data.shrunk(16)
     flat = torch.full((1, 1, 6, 6), 0.4)
     torch.testing.assert_close(doubled(halved(flat)), flat)
+
+
+@pytest.mark.parametrize("order", ["sorted", "cycled"])
+def test_the_order_of_examples_is_no_difference(order) -> None:
+    """Two samples of one mixture, one sorted by component or cycling through them."""
+    torch.manual_seed(0)
+    centres = 10 * torch.eye(10)
+    mixed = centres[torch.randint(10, (2000,))] + torch.randn(2000, 10)
+    component = torch.arange(4000) % 10
+    component = component.sort().values if order == "sorted" else component
+    other = centres[component] + torch.randn(4000, 10)
+    for a, b in ((mixed, other), (other, mixed)):
+        accuracy, n = two_sample_accuracy(a, b)
+        assert abs(accuracy - 50) < 4 * 50 / n**0.5

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from advx.data.dataset import Dataset
 from advx.evaluation.modes import mode_measures
 from advx.evaluation.sample_quality import (
+    drawn,
     frechet_distance,
     manifolds,
     parzen,
@@ -67,7 +68,7 @@ def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> d
     accuracy, _ = two_sample_accuracy(a, b)
     return {
         "frechet_classifier_distance": frechet_distance(a, b),
-        **manifolds(a[:MANIFOLD], b[:MANIFOLD]),
+        **manifolds(drawn(a, MANIFOLD), drawn(b, MANIFOLD)),
         "two_sample_accuracy": accuracy,
         "classes": modes["modes"],
         "class_kl": modes["reverse_kl"],
@@ -78,13 +79,13 @@ def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> d
 def parzen_likelihood(data: Dataset, centres: Tensor, sigmas: list[float]) -> dict[str, float]:
     """Log likelihood of the test pictures under a Parzen window at centres (n, *shape).
 
-    Its width is chosen among `sigmas` on the first 1,000 validation pictures.
+    Its width is chosen among `sigmas` on 1,000 validation pictures.
 
     Returns:
         parzen and parzen_standard_error in nats, parzen_sigma.
     """
     mean, error, sigma = parzen(
-        centres.flatten(1), data.validation.images[:1000].flatten(1),
+        centres.flatten(1), drawn(data.validation.images, 1000).flatten(1),
         data.test.images.flatten(1), torch.tensor(sigmas, dtype=torch.float64),
     )  # fmt: skip
     return {"parzen": mean, "parzen_standard_error": error, "parzen_sigma": sigma}

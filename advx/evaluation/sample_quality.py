@@ -28,6 +28,12 @@ CHUNK = 1_000
 """Rows of a distance matrix at once."""
 
 
+def drawn(x: Tensor, count: int, *, seed: int = 0) -> Tensor:
+    """`count` different rows of x (n, ...), at random: rows may come in an order of classes."""
+    rows = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))[:count]
+    return x[rows.to(x.device)]
+
+
 def frechet_distance(a: Tensor, b: Tensor) -> float:
     """‖μ_a − μ_b‖² + tr(Σ_a + Σ_b − 2 (Σ_a Σ_b)^½) of features (n, m) and (k, m).
 
@@ -88,7 +94,7 @@ def two_sample_accuracy(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[f
         The accuracy and the number of examples it was scored on.
     """
     n = min(len(real), len(fake)) // 2 * 2
-    x = torch.cat([real[:n], fake[:n]]).flatten(1).cpu().numpy()
+    x = torch.cat([drawn(part, n, seed=seed) for part in (real, fake)]).flatten(1).cpu().numpy()
     y = np.repeat([1, 0], n)
     seen = np.tile(np.arange(n) % 2 == 0, 2)
     critic = HistGradientBoostingClassifier(max_iter=100, random_state=seed)

@@ -39,6 +39,8 @@ class ConditionalGAN(Game):
         keep_input: probability of keeping a component of D's picture.
         keep_hidden: probability of keeping one of D's hidden units.
         max_column_norm: bound on the norm of each of D's filters; None for no bound.
+        batch_norm: normalize G's layers above z and above both over the minibatch; the authors did
+            not.
     """
 
     conditional = True
@@ -63,6 +65,7 @@ class ConditionalGAN(Game):
         keep_input: KeepProbability = 0.8,
         keep_hidden: KeepProbability = 0.5,
         max_column_norm: Positive | None = None,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         self.classes = classes
@@ -71,17 +74,21 @@ class ConditionalGAN(Game):
         def affine(before: int, after: int) -> Linear:
             return Linear(before, after, init_range=generator_init, max_column_norm=None)
 
+        def rectified(units: int) -> list[nn.Module]:
+            return [nn.BatchNorm1d(units), nn.ReLU()] if batch_norm else [nn.ReLU()]
+
         def maxout(before: int, units: int, count: int) -> Maxout:
             return Maxout(before, units, count, init_range=discriminator_init,
                           max_column_norm=max_column_norm)  # fmt: skip
 
+        self.pixels = affine(joint_units, n)
         self.generator = nn.ModuleDict(
             {
-                "z": nn.Sequential(affine(latent, noise_units), nn.ReLU()),
+                "z": nn.Sequential(affine(latent, noise_units), *rectified(noise_units)),
                 "y": nn.Sequential(affine(classes, class_units), nn.ReLU()),
                 "both": nn.Sequential(
-                    affine(noise_units + class_units, joint_units), nn.ReLU(),
-                    affine(joint_units, n), nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape)),
+                    affine(noise_units + class_units, joint_units), *rectified(joint_units),
+                    self.pixels, nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape)),
                 ),
             }
         )  # fmt: skip
@@ -112,7 +119,7 @@ class ConditionalGAN(Game):
     def adapt(self, images: Tensor) -> None:
         mean = images.flatten(1).mean(0).clamp(DARKEST, 1 - DARKEST)
         with torch.no_grad():
-            self.generator["both"][2].bias.copy_(mean.logit())  # type: ignore[index]
+            self.pixels.bias.copy_(mean.logit())
 
     def _one_hot(self, labels: Tensor | None, like: Tensor) -> Tensor:
         if labels is None:

@@ -34,6 +34,7 @@ class GAN(Game):
         keep_input: probability of keeping a component of D's input.
         keep_hidden: probability of keeping one of D's hidden units.
         max_column_norm: bound on the norm of each of D's filters; None for no bound.
+        batch_norm: normalize G's hidden layers over the minibatch; the authors did not.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class GAN(Game):
         keep_input: KeepProbability = 0.8,
         keep_hidden: KeepProbability = 0.5,
         max_column_norm: Positive | None = None,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         n = features(input_shape)
         layers: list[nn.Module] = []
         for before, after in zip((latent, *generator_units), generator_units, strict=False):
-            layers += [_linear(before, after, generator_init), nn.ReLU()]
+            layers.append(_linear(before, after, generator_init))
+            layers += [nn.BatchNorm1d(after), nn.ReLU()] if batch_norm else [nn.ReLU()]
         self.pixels = _linear((latent, *generator_units)[-1], n, generator_init)
         self.generator = nn.Sequential(
             *layers, self.pixels, nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape))

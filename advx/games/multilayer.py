@@ -28,6 +28,7 @@ class MultilayerGame(Game):
         batch_norm_first: that one too, where those of D are normalized.
         slope: of D's units where they are negative; 0 makes them ReLUs.
         spread: factor of G's first weights; at 0 it begins as a single point.
+        offset: added to the first biases of G's output: how far from 0 it begins.
     """
 
     def __init__(
@@ -43,12 +44,15 @@ class MultilayerGame(Game):
         batch_norm_first: bool = False,
         slope: NonNegative = 0.0,
         spread: Probability = 1.0,
+        offset: float = 0.0,
     ) -> None:
         super().__init__(latent=latent, noise=noise)
         n = features(input_shape)
+        top = nn.Linear((latent, *generator_units)[-1], n)
+        top.bias.data.add_(offset)
         self.generator = nn.Sequential(
             *_hidden((latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator),
-            nn.Linear((latent, *generator_units)[-1], n),
+            top,
             nn.Unflatten(1, tuple(input_shape)),
         )
         self.discriminator = nn.Sequential(
