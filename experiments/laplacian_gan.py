@@ -38,6 +38,7 @@ COLUMNS = 20
 def main(
     run: Run,
     coarse: dict[str, Any],
+    coarse_trainer: dict[str, Any],
     level: dict[str, Any],
     classifier: dict[str, Any],
     classifier_trainer: dict[str, Any],
@@ -49,6 +50,7 @@ def main(
     Args:
         run: the run to measure on.
         coarse: the node of the coarsest level's game.
+        coarse_trainer: its trainer's node; `trainer` is that of the finer ones.
         level: the node of the finer levels' games.
         classifier: the node of the network whose features and classes judge the pictures.
         classifier_trainer: its trainer's node.
@@ -65,20 +67,25 @@ def main(
     with run.progress(models=1 + len(PARTS) * len(run.seeds)):
         judge.record()
         for seed in run.seeds:
-            for row, found in judged(run, levels(run, coarse, level, seed), judge).items():
+            recipes = levels(run, coarse, coarse_trainer, level, seed)
+            for row, found in judged(run, recipes, judge).items():
                 run.record_all(row, found, UNITS, seed=seed, n=samples)
-    draw(run, levels(run, coarse, level, run.seeds[0]))
+    draw(run, levels(run, coarse, coarse_trainer, level, run.seeds[0]))
     run.finish()
 
 
-def levels(run: Run, coarse: dict[str, Any], level: dict[str, Any], seed: int) -> list[Recipe]:
+def levels(
+    run: Run, coarse: dict[str, Any], coarse_trainer: dict[str, Any], level: dict[str, Any],
+    seed: int,
+) -> list[Recipe]:  # fmt: skip
     """The recipes of the levels' games, from coarse to fine."""
     found = []
     for part, shrink in zip(PARTS, (4, 2, 1), strict=True):
         channels, height, width = run.data.input_shape
         shape = [channels, height // shrink, width // shrink]
-        node = (coarse if shrink == 4 else level) | {"input_shape": shape}
-        found.append(run.recipe(node, seed, path=f"{shape[1]} pixels", part=part))
+        node, trainer = (coarse, coarse_trainer) if shrink == 4 else (level, run.config["trainer"])
+        node = node | {"input_shape": shape}
+        found.append(run.recipe(node, seed, trainer=trainer, path=f"{shape[1]} pixels", part=part))
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from advx.data import mixtures
+from advx.data import mixtures, stacked_mnist
 from advx.data.dataset import Dataset, Split
 from advx.data.resize import doubled, halved
 from advx.errors import ConfigError
@@ -119,6 +119,16 @@ def test_stacked_digits_have_three_classes() -> None:
         for channel, digit in enumerate(digits):
             images[row, channel, 0, digit] = 1
     assert stacked_modes(Brightest(), images).tolist() == [123, 907]
+
+
+def test_the_first_of_three_digits() -> None:
+    data = stacked_mnist.load(source="mnist5k", train=40, test=20)
+    digits = stacked_mnist.first_digits(data)
+    assert digits.input_shape == (1, 28, 28)
+    assert digits.classes == 10
+    assert torch.equal(digits.test.images[:, 0], data.test.images[:, 0])
+    assert digits.train.labels.tolist() == [label // 100 for label in data.train.labels.tolist()]
+    assert digits.fingerprint != data.fingerprint
 
 
 def test_samples_are_the_same_however_many_at_once(monkeypatch) -> None:

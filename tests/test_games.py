@@ -361,6 +361,56 @@ def test_the_convolutional_game_is_the_published_one(side) -> None:
     assert game.features(made).shape == (4, sum(widths) * 16)
 
 
+def normalized(network: nn.Module) -> int:
+    return sum(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in network.modules())
+
+
+@pytest.mark.parametrize("in_g", [False, True])
+@pytest.mark.parametrize("in_d", [False, True])
+def test_batch_normalization_stands_where_it_is_asked_for(in_g, in_d) -> None:
+    """Never in G's last layer, nor, unless asked for, in D's first; without it there is a bias."""
+    places = {"batch_norm_generator": in_g, "batch_norm_discriminator": in_d}
+    convolutional = DCGAN(input_shape=(3, 28, 28), filters=4, **places)
+    assert normalized(convolutional.generator) == 2 * in_g
+    assert normalized(convolutional.discriminator) == 1 * in_d
+    assert (convolutional.generator[0].bias is None) == in_g
+    assert [m.bias is None for m in convolutional.discriminator if isinstance(m, nn.Conv2d)] == [
+        False, in_d,
+    ]  # fmt: skip
+    for first in (False, True):
+        plane = MultilayerGame(input_shape=(2,), batch_norm_first=first, **places)
+        assert normalized(plane.generator) == 2 * in_g
+        assert normalized(plane.discriminator) == (1 + first) * in_d
+        assert isinstance(plane.discriminator[2], nn.BatchNorm1d) == (first and in_d)
+    small_one = GAN(input_shape=(1, 5, 5), generator_units=(9, 9), batch_norm=in_g)
+    assert normalized(small_one.generator) == 2 * in_g
+    assert normalized(small_one.discriminator) == 0
+
+
+def test_a_discriminator_normalized_from_the_first_layer_sees_no_place_and_no_size() -> None:
+    """Why it is left out there: the batch moved and doubled gets the same answers."""
+    torch.manual_seed(0)
+    x = torch.randn(256, 2)
+    moved = 2 * x + torch.tensor([5.0, -3.0])
+    for first in (True, False):
+        game = MultilayerGame(input_shape=(2,), batch_norm_discriminator=True,
+                              batch_norm_first=first).train()  # fmt: skip
+        same = torch.allclose(game.judge(x), game.judge(moved), atol=1e-3)
+        assert same == first
+
+
+def test_a_game_begins_where_it_is_told_to() -> None:
+    torch.manual_seed(0)
+    near, far = (MultilayerGame(input_shape=(1,), offset=offset) for offset in (0.0, 12.0))
+    far.generator[:-2].load_state_dict(near.generator[:-2].state_dict())
+    with torch.no_grad():
+        far.generator[-2].weight.copy_(near.generator[-2].weight)
+    z = near.draw(50)
+    difference = far.generate(z) - near.generate(z)
+    torch.testing.assert_close(difference, difference[:1].expand(50, 1))
+    assert difference[0].item() == pytest.approx(12, abs=0.2)
+
+
 def test_a_convolutional_game_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="28, 32 or 64 pixels"):
         DCGAN(input_shape=(3, 30, 30))
