@@ -27,6 +27,7 @@ from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_classes
+from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
 from advx.models.base import is_differentiable
 from advx.report.claims import judge_claim
@@ -207,10 +208,16 @@ class Run:
     def _play(self, recipe: Recipe, data: Dataset) -> Played:
         """From the store, or played now with the bar advancing."""
         name, limit = recipe.model.get("name", recipe.path), recipe.trainer["max_epochs"]
+        seen: set[str] = set()
 
         def on_epoch(progress: GameProgress) -> None:
+            last = progress.history[-1]
+            for flag in lasting(progress.history):
+                if flag not in seen:
+                    seen.add(flag)
+                    log.warning("%s, seed %d, epoch %d: %s (%s %.2f)", name, recipe.seed,
+                                progress.epoch, LIMITS[flag].meaning, flag, last[flag])  # fmt: skip
             if self._bar is not None:
-                last = progress.history[-1]
                 self._bar.set_description(
                     f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}, "
                     f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
@@ -219,7 +226,11 @@ class Run:
 
         before = self._bar.n if self._bar is not None else 0
         try:
-            return play(recipe, data, self.store, on_epoch)
+            made = play(recipe, data, self.store, on_epoch)
+            for flag in made.warnings:
+                if flag["at_the_end"]:
+                    log.warning("%s, seed %d, at the end: %s", name, recipe.seed, flag["meaning"])
+            return made
         finally:
             if self._bar is not None:
                 self._bar.update(1 - (self._bar.n - before))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from advx.config.compose import composed
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
 from advx.data.resize import doubled, halved
@@ -18,7 +19,8 @@ from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
-from advx.games.watch import warnings, watched
+from advx.games.watch import lasting, warnings, watched
+from advx.run import Run
 from advx.store.store import Store
 from advx.training.obtain import Recipe
 from advx.training.pair import PairTrainer
@@ -279,6 +281,29 @@ def test_a_game_made_to_collapse_is_flagged() -> None:
     found = {w["warning"]: w["at_the_end"] for w in warnings(progress.history)}
     assert found["diversity"]
     assert found["coverage"]
+
+
+def test_a_warning_is_told_after_five_epochs_in_a_row() -> None:
+    good = {"diversity": 1.0, "coverage": 1.0, "sureness": 0.0}
+    bad = good | {"coverage": 0.1}
+    assert lasting([bad] * 4) == []
+    assert lasting([good] + [bad] * 5) == ["coverage"]
+    assert lasting([bad] * 2 + [good] + [bad] * 3) == []
+    assert lasting([bad] * 5 + [good]) == []
+    assert lasting([bad | {"diversity": 0.0}] + [bad] * 4) == ["coverage"]
+
+
+def test_a_collapsing_game_says_so_while_it_is_played(tmp_path, caplog) -> None:
+    words = ["experiment=gan_collapse", "scale=smoke", f"store={tmp_path / 'store'}",
+             "game.spread=0", "trainer.max_epochs=6", "trainer.epoch_updates=2",
+             "trainer.loss=minimax", "trainer.generator_rate=1e-9"]  # fmt: skip
+    config, _ = composed(words)
+    run = Run(config, tmp_path, "advx run")
+    run.played(run.recipe(config["game"], 0, path="game"))
+    told = [r.message for r in caplog.records if "nearly the same" in r.message]
+    assert [m.partition(":")[0] for m in told] == [
+        "multilayer, seed 0, epoch 5", "multilayer, seed 0, at the end",
+    ]  # fmt: skip
 
 
 def test_the_original_game_starts_as_described() -> None:

@@ -30,6 +30,10 @@ ODDS = log(99)
 """Logit beyond which D counts as sure."""
 
 
+LASTING = 5
+"""Epochs in a row after which a warning is told to whoever waits; most games begin with some."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """When one of the numbers is a warning, and what it means."""
@@ -87,6 +91,12 @@ def beyond(row: dict[str, float]) -> list[str]:
         for name, limit in LIMITS.items()
         if name in row and (row[name] < limit.low or row[name] > limit.high)
     ]
+
+
+def lasting(history: list[dict[str, float]]) -> list[str]:
+    """Names of the numbers that have been beyond their limits in each of the last epochs."""
+    last = [set(beyond(row)) for row in history[-LASTING:]]
+    return sorted(set.intersection(*last)) if len(last) == LASTING else []
 
 
 def warnings(history: list[dict[str, float]]) -> list[dict[str, object]]:
