@@ -7,7 +7,7 @@ The procedure: let a convolutional game play on faces whose attributes are known
 a classifier (the probe, right on nearly every render) gives the classes a, b and c; average a few
 of each; generate from a − b + c and ask the probe whether it is the fourth class. Beside it what
 needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
-pixels. Then once more with a game that has never seen the fourth class.
+pixels; and the sum brought to the length that z usually has, which averages lose. Then once more with a game that has never seen the fourth class.
 """
 
 import math
@@ -127,9 +127,12 @@ def arithmetic(
                 noise = torch.randn(c[0].shape).to(c[0])
             step = a[0] - b[0]
             away = noise * (step.norm(dim=1) / noise.norm(dim=1))[:, None]
+            whole = c[0] + step
+            usual = torch.cat(list(pools.values())).norm(dim=1).mean()
             pixels = faces(network, a[1]) - faces(network, b[1]) + faces(network, c[1])
             for name, images in (
-                ("a − b + c", network.generate(c[0] + step)),
+                ("a − b + c", network.generate(whole)),
+                ("rescaled", network.generate(usual * nn.functional.normalize(whole, dim=1))),
                 ("c alone", network.generate(c[0])),
                 ("c + random direction", network.generate(c[0] + away)),
                 ("on pixels", pixels.clamp(0, 1)),
@@ -138,7 +141,7 @@ def arithmetic(
                 found[f"{name}, {count} averaged"] = 100 * (said == target).double().mean().item()
         return found
 
-    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "latent arithmetic",
+    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "sums of z",
                "classes": classes, "averaged": averaged, "trials": trials}  # fmt: skip
     unknown = {f"a − b + c, {count} averaged": math.nan for count in averaged}
     return run.measured(content, measure, missing=unknown)
