@@ -7,7 +7,8 @@ The procedure: let a convolutional game play on faces whose attributes are known
 a classifier (the probe, right on nearly every render) gives the classes a, b and c; average a few
 of each; generate from a − b + c and ask the probe whether it is the fourth class. Beside it what
 needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
-pixels; and the sum brought to the length that z usually has, which averages lose. Then once more with a game that has never seen the fourth class.
+pixels; and the sum brought to the length that z usually has, which averages lose. Then once more
+with a game that has never seen the fourth class.
 """
 
 import math
