@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
+from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, features, quality
 from advx.evaluation.sample_quality import drawn
 from advx.run import Run
@@ -52,7 +53,15 @@ class Judge:
 
         Those of the training set it knows; those of the validation set it does not, as it does not
         know generated ones; of so few that a Fréchet distance is undefined, nothing.
+
+        Raises:
+            ConfigError: too few generated pictures for one.
         """
+        if self.samples <= self.features:
+            raise ConfigError(
+                f"samples={self.samples}: a Fréchet distance over the {self.features} features of "
+                f"layer={self.layer} needs more; valid: from {self.features + 1}"
+            )
         run, rate = self.run, self.run.error_rate(self.recipe)
         run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
                    note=f"store key {run.key(self.recipe)}")  # fmt: skip

@@ -26,7 +26,7 @@ from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.run import Run
 from advx.training.obtain import Recipe
-from advx.types import NonNegativeInt, PositiveInt
+from advx.types import PositiveInt
 
 SURE = 0.9
 """Probability from which a generated face counts as one of its class."""
@@ -40,10 +40,10 @@ def main(
     game: dict[str, Any],
     probe: dict[str, Any],
     probe_trainer: dict[str, Any],
-    plus: NonNegativeInt,
-    minus: NonNegativeInt,
-    other: NonNegativeInt,
-    target: NonNegativeInt,
+    plus: str,
+    minus: str,
+    other: str,
+    target: str,
     averaged: list[PositiveInt],
     trials: PositiveInt,
 ) -> None:
@@ -61,17 +61,24 @@ def main(
         averaged: numbers of z averaged for each of a, b and c.
         trials: sums tried for each of them.
     """
-    classes = (plus, minus, other, target)
-    if sorted(classes) != sorted(set(classes)) or max(classes) >= run.data.classes:
-        raise ConfigError(f"plus, minus, other, target={list(classes)}: four different classes of "
-                          f"0 … {run.data.classes - 1} are needed")  # fmt: skip
+    named = {"plus": plus, "minus": minus, "other": other, "target": target}
+    for key, name in named.items():
+        if name not in run.data.class_names:
+            raise ConfigError(
+                f"{key}={name}: no class of dataset={run.data.name}; valid: "
+                f"{'; '.join(run.data.class_names)}"
+            )
+    classes = tuple(run.data.class_names.index(name) for name in named.values())
+    if len(set(classes)) < 4:
+        raise ConfigError(f"plus, minus, other, target={list(named.values())}: four different "
+                          "classes are needed")  # fmt: skip
     node = {k: v for k, v in run.config["dataset"].items() if k not in ("input_shape", "classes")}
     if node.get("withheld", 0) is not None:
         raise ConfigError(
             f"dataset={run.data.name}: faces with all four classes are needed, of which one is "
             "then withheld; valid: dataset=faces, dataset.withheld=null"
         )
-    datas = {"": run.data, ", never seen": build(node | {"withheld": target}).to(run.device)}
+    datas = {"": run.data, ", never seen": build(node | {"withheld": classes[3]}).to(run.device)}
     with run.progress(models=1 + 2 * len(run.seeds)):
         judge = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
         run.record("probe", "error_rate", run.error_rate(judge), seed=None, n=len(run.data.test))

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import shlex
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
 from advx.games.watch import lasting, warnings, watched
-from advx.run import Run
+from advx.run import Run, check
 from advx.store.store import Store
 from advx.training.obtain import Recipe
 from advx.training.pair import PairTrainer
@@ -342,6 +343,37 @@ def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
     node = {"_target_": "torch.nn.Identity"}
     with pytest.raises(ConfigError, match="Game is needed"):
         play(Recipe(node, {}, {}, 0, "game"), RING, Store(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "complaint"),
+    [
+        ("experiment=gan_samples game.latent=0", "game.latent=0: .* greater than or equal to 1"),
+        ("experiment=gan_samples samples=10", "samples=10: .* the 16 features .*; valid: from 17"),
+        ("experiment=gan_samples layer=layers.77", "layer=layers.77: .* did you mean layers.7"),
+        ("experiment=gan_collapse game=gan", "game=gan: has no batch_norm_generator; valid: multi"),
+        ("experiment=gan_theory dataset=ring", "dataset=ring: .*; valid: dataset=line"),
+        ("experiment=laplacian_gan dataset=faces ~dataset.limit dataset.side=30",
+         "pictures of 30 × 30 cannot be halved twice"),
+        ("experiment=latent_arithmetic plus=beard", "plus=beard: no class .*; valid: short hair; "),
+        ("experiment=latent_arithmetic 'plus=long hair'", "four different classes are needed"),
+        ("experiment=latent_arithmetic dataset.withheld=2", "valid: dataset=faces, .*=null"),
+        ("experiment=latent_arithmetic dataset.withheld=8", "no such class; valid: null, 0"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(overrides, complaint, tmp_path) -> None:
+    words = [*shlex.split(overrides), "scale=smoke", "device.threads=1", f"store={tmp_path}"]
+
+    def attempt() -> None:
+        config, main = composed(words)
+        check(config, main)
+        own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
+        run = Run(config, tmp_path, "advx run")
+        run.played = lambda *_: pytest.fail("a game was played first")  # type: ignore[method-assign]
+        main(run, **{key: config[key] for key in own})
+
+    with pytest.raises(ConfigError, match=complaint):
+        attempt()
 
 
 @pytest.mark.parametrize("data", [mixtures.ring(train=4000), mixtures.grid(train=4000)])

@@ -5,7 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from advx.config.check import nearest as closest
 from advx.data.dataset import Dataset
+from advx.errors import ConfigError
 from advx.evaluation.modes import mode_measures
 from advx.evaluation.sample_quality import (
     drawn,
@@ -28,9 +30,17 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
         classifier: in evaluation mode.
         layer: as in `classifier.named_modules()`.
         images: the images.
+
+    Raises:
+        ConfigError: no such layer.
     """
     seen: list[Tensor] = []
-    hook = classifier.get_submodule(layer).register_forward_hook(
+    names = dict(classifier.named_modules())
+    if layer not in names:
+        raise ConfigError(
+            f"layer={layer}: not of the classifier; {closest(layer, filter(None, names))}"
+        )
+    hook = names[layer].register_forward_hook(
         lambda _module, _inputs, output: seen.append(output.flatten(1))
     )
     try:
