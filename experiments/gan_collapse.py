@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
-from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes
+from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes, stacked_sureness
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
 from advx.figures import collapse
@@ -43,6 +43,9 @@ PLACES = {
 }
 """Where batch normalization stands."""
 
+SURE = 0.9
+"""Probability from which each of three stacked digits counts as read."""
+
 UNITS = {"modes": "modes", "reverse_kl": "nats"}
 
 Cell = tuple[str, GeneratorLossName, int]
@@ -58,12 +61,21 @@ class Modes:
         found: says of examples (n, *shape) which mode they belong to, (n,), -1 being none.
         keys: of the models that it asks.
         means: (modes, 2), where they are points of the plane.
+        sure: says of which examples a classifier is sure, (n,) bool, where one reads the modes.
     """
 
     count: int
     found: Callable[[Tensor], Tensor]
     keys: list[str]
     means: Tensor | None = None
+    sure: Callable[[Tensor], Tensor] | None = None
+
+    def measures(self, examples: Tensor, shares: Tensor) -> dict[str, float]:
+        """`mode_measures` of examples (n, *shape), `shares` (modes,) being those of the data."""
+        found = mode_measures(self.found(examples), shares)
+        if self.sure is not None:
+            found["high_quality"] = 100 * self.sure(examples).double().mean().item()
+        return found
 
     def shares(self, examples: Tensor) -> Tensor:
         """Share of the examples in every mode, (modes,); those in none are missing in the sum."""
@@ -111,7 +123,7 @@ def main(
     ends: dict[str, list[float]] = {}
     with run.progress(models=len(games) * len(run.seeds)):
         shares = modes.shares(run.data.test.images)
-        floor = mode_measures(modes.found(drawn(run.data.train.images, samples)), shares)
+        floor = modes.measures(drawn(run.data.train.images, samples), shares)
         run.record_all("data against data", floor, UNITS, seed=None, n=samples)
         for seed in run.seeds:
             for name, recipe in games.items():
@@ -152,7 +164,10 @@ def known_modes(
         rate = run.measured({"models": [run.key(judge)], "of": "stacked digits"}, misread)
         run.record("classifier", "misread", rate, seed=None, n=len(run.data.test),
                    note=f"store key {run.key(judge)}")  # fmt: skip
-        return Modes(1000, read, [run.key(judge)])
+        return Modes(
+            1000, read, [run.key(judge)],
+            sure=lambda x: stacked_sureness(run.trained(judge).module, x) > SURE,
+        )  # fmt: skip
     raise ConfigError(
         f"dataset={run.data.name}: its modes are not known; valid: ring, grid, and stacked_mnist "
         "with experiment=gan_collapse_stacked"
@@ -181,12 +196,11 @@ def measured(
         played = run.played(recipe)
         made = generated(played.game, samples, device=run.device)
         over_time = [
-            mode_measures(modes.found(shot.to(run.device)), shares)["modes"]
-            for shot in played.snapshots
+            modes.measures(shot.to(run.device), shares)["modes"] for shot in played.snapshots
         ]
         spread = [row["diversity"] >= 0.5 for row in played.history]
         return {
-            "end": mode_measures(modes.found(made), shares),
+            "end": modes.measures(made, shares),
             "over_time": over_time,
             "epochs": played.snapshot_epochs,
             "spread": 100 * sum(spread) / len(spread),

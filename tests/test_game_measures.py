@@ -21,7 +21,13 @@ from advx.evaluation.divergence import (
 )
 from advx.evaluation.estimation import DATA, START, contrastive_gradients, gradients, log_density
 from advx.evaluation.judged import features, nearest, probabilities
-from advx.evaluation.modes import NONE, mode_measures, nearest_modes, stacked_modes
+from advx.evaluation.modes import (
+    NONE,
+    mode_measures,
+    nearest_modes,
+    stacked_modes,
+    stacked_sureness,
+)
 from advx.evaluation.sample_quality import (
     frechet_distance,
     k_means_centres,
@@ -119,6 +125,12 @@ def test_stacked_digits_have_three_classes() -> None:
         for channel, digit in enumerate(digits):
             images[row, channel, 0, digit] = 1
     assert stacked_modes(Brightest(), images).tolist() == [123, 907]
+    images[0, 1] *= 3
+    images[1, 2] *= 0.5
+    logits = torch.stack([Brightest()(images[:, k : k + 1]) for k in range(3)])
+    expected = logits.softmax(2).amax(2).amin(0)
+    torch.testing.assert_close(stacked_sureness(Brightest(), images), expected)
+    assert expected[0] > expected[1]
 
 
 def test_the_first_of_three_digits() -> None:

@@ -7,7 +7,7 @@ within three standard deviations; for stacked digits to the three classes that a
 import torch
 from torch import Tensor, nn
 
-from advx.evaluation.transfer import predictions
+from advx.evaluation.transfer import BATCH, predictions
 
 REACH = 3.0
 """Standard deviations around a mean that count as its mode."""
@@ -26,6 +26,16 @@ def stacked_modes(classifier: nn.Module, images: Tensor) -> Tensor:
     """Which of 1,000 modes pictures (m, 3, 28, 28) of three digits belong to: 100 a + 10 b + c."""
     said = [predictions(classifier, images[:, k : k + 1]) for k in range(3)]
     return 100 * said[0] + 10 * said[1] + said[2]
+
+
+@torch.no_grad()
+def stacked_sureness(classifier: nn.Module, images: Tensor) -> Tensor:
+    """Probability of the least certain of the three digits of pictures (m, 3, 28, 28), (m,)."""
+    p = [
+        torch.cat([classifier(x[:, k : k + 1]).softmax(1).amax(1) for x in images.split(BATCH)])
+        for k in range(3)
+    ]
+    return torch.stack(p).amin(0)
 
 
 def mode_measures(found: Tensor, shares: Tensor) -> dict[str, float]:
