@@ -25,8 +25,7 @@ from advx.errors import ConfigError
 from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes, stacked_sureness
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
-from advx.figures import collapse
-from advx.figures import samples as pictures
+from advx.figures import collapse as figure
 from advx.figures.kept import keep
 from advx.games.losses import GeneratorLossName, non_saturating
 from advx.run import Run
@@ -306,13 +305,12 @@ def draw(
         arrays |= {f"points_{place}": shot for place, shot in shots.items()}
         arrays["data"] = run.data.test.images[:500].cpu().numpy()
         options["shown"] = shown
-    keep(run.folder, "collapse", arrays, options)
-    collapse.draw(run.folder, arrays, **options)
-    if modes.means is None and shots:
-        arrays = {place: shot[-1][:60] for place, shot in shots.items()}
+    if modes.means is None:
+        arrays |= {place: shot[-1][:60] for place, shot in shots.items()}
         arrays["data"] = run.data.test.images[:60].cpu().numpy()
         names = {place: f"batch normalization {place}, {shown}" for place in shots}
-        panels = [[place, 20, caption] for place, caption in (names | {"data": "data"}).items()]
-        options = {"name": "pictures", "panels": panels, "title": run.heading()}
-        keep(run.folder, "samples", arrays, options)
-        pictures.draw(run.folder, arrays, **options)
+        options["pictures"] = [
+            [key, 20, caption] for key, caption in (names | {"data": "data"}).items()
+        ]
+    keep(run.folder, "collapse", arrays, options)
+    figure.draw(run.folder, arrays, **options)

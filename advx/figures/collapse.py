@@ -10,6 +10,7 @@ import numpy as np
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from advx.figures import samples
 from advx.figures.curves import COLOURS
 
 SHOTS = 6
@@ -25,8 +26,9 @@ def draw(
     count: int,
     title: str,
     shown: str | None = None,
+    pictures: Sequence[Sequence[str | int]] = (),
 ) -> None:
-    """Write `gan_collapse.png` and, for points of the plane, `points.png`; both as `.pdf` too.
+    """Write `gan_collapse.png` and `points.png` or `pictures.png`; both as `.pdf` too.
 
     Args:
         folder: where.
@@ -37,6 +39,7 @@ def draw(
         count: the modes that the data have.
         title: over the figures.
         shown: the column whose points are shown, if any are.
+        pictures: the panels of `pictures.png`, see `advx.figures.samples`.
     """
     figures = {"gan_collapse": modes(arrays, places, columns, count, title)}
     if shown is not None:
@@ -45,6 +48,8 @@ def draw(
         for kind in ("png", "pdf"):
             figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=None)
         plt.close(figure)
+    if pictures:
+        samples.draw(folder, arrays, name="pictures", panels=pictures, title=title)
 
 
 def modes(

@@ -64,10 +64,10 @@ def draw(
     factors.set(yscale="log", xlabel="D(G(z))", ylabel="size of the gradient's factor",
                 ylim=(1e-3, 1e3))  # fmt: skip
     factors.set_title(f"{'abcdefg'[across]}  what scales G's gradient", fontsize=8, loc="left")
-    factors.legend(fontsize=6.5, frameon=False, loc="upper center")
+    factors.legend(fontsize=6.5, frameon=False, loc="lower center")
     for index, name in enumerate(games):
         values = arrays[f"divergence_{name}"]
-        style = "-" if name.startswith("k") else ":"
+        style = {"k": "-", "D": ":"}.get(name[0], "--")
         time.plot(np.linspace(0, 1, len(values)), values, linestyle=style, linewidth=1.3,
                   color=COLOURS[index % len(COLOURS)], label=name)  # fmt: skip
     time.axhline(most, color="#808080", linewidth=0.6)
