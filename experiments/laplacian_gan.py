@@ -2,7 +2,8 @@
 
     advx run experiment=laplacian_gan                                     # 7 → 14 → 28, digits
     advx run experiment=laplacian_gan scale=chapter                       # MNIST
-    advx run experiment=laplacian_gan scale=chapter dataset=cifar10       # 8 → 16 → 32: a GPU
+    advx run experiment=laplacian_gan scale=chapter dataset=cifar10 \
+        level.generator_filters=64 level.discriminator_filters=64         # 8 → 16 → 32: a GPU
 
 The procedure: let a game of its own play for every level, the coarsest on pictures a quarter as
 large, each finer one on what its level adds to real coarse pictures. Then chain the generators:
