@@ -20,6 +20,7 @@ LAYERS = [
     {"store", "evaluation"},
     {"training", "figures", "report"},
     {"run"},
+    {"judge"},
     {"experiments"},
     {"hydra_run", "doctor", "reporting", "store_verbs"},
     {"cli"},
