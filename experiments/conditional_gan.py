@@ -101,13 +101,13 @@ def draw(run: Run, game: dict[str, Any]) -> None:
         return
     pictures = same_noise(played.game, run.data.classes, COLUMNS, run.device)
     arrays = {
-        "pictures": pictures.cpu().numpy(),
-        "snapshots": played.snapshots.numpy(),
+        "pictures": figure.grey_levels(pictures),
+        "snapshots": figure.grey_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
     options = {
         "name": "conditional_gan",
-        "panels": [["pictures", COLUMNS, "a row a class, the same z down a column"]],
+        "panels": [["pictures", COLUMNS, "first seed: a row a class, the same z down a column"]],
         "title": run.heading(),
     }
     keep(run.folder, "samples", arrays, options)

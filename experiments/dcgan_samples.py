@@ -121,15 +121,15 @@ def draw(run: Run, game: dict[str, Any]) -> None:
     train = run.data.train.images
     pairs = torch.stack([fake[:PAIRS], train[nearest(fake[:PAIRS], train)]], 1).flatten(0, 1)
     arrays = {
-        "samples": fake.cpu().numpy(),
-        "pairs": pairs.cpu().numpy(),
-        "snapshots": played.snapshots.numpy(),
+        "samples": figure.grey_levels(fake),
+        "pairs": figure.grey_levels(pairs),
+        "snapshots": figure.grey_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
     options = {
         "name": "dcgan_samples",
         "panels": [
-            ["samples", 20, "samples, not chosen"],
+            ["samples", 20, "samples of the first seed, not chosen"],
             ["pairs", 20, "each sample (left) and the training picture nearest to it (right)"],
         ],
         "title": run.heading(),

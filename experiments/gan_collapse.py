@@ -27,6 +27,7 @@ from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
 from advx.figures import collapse as figure
 from advx.figures.kept import keep
+from advx.figures.samples import grey_levels
 from advx.games.losses import GeneratorLossName, non_saturating
 from advx.run import Run
 from advx.training.critic import train_critic
@@ -290,7 +291,7 @@ def draw(
         recipe = cell_recipe(run, game, (place, loss, steps), run.seeds[0])
         played = run.attempt(lambda recipe=recipe: run.played(recipe))
         if played is not None:
-            shots[place], epochs = played.snapshots.numpy(), played.snapshot_epochs
+            shots[place], epochs = played.snapshots, played.snapshot_epochs
     shown = cell_name(cells[0]).partition(", ")[2]
     arrays = {"epochs": torch.tensor(epochs).numpy()}
     arrays |= {f"grown_{name}": torch.tensor(v).numpy() for name, v in grown.items()}
@@ -302,12 +303,12 @@ def draw(
         "title": run.heading(),
     }
     if modes.means is not None:
-        arrays |= {f"points_{place}": shot for place, shot in shots.items()}
+        arrays |= {f"points_{place}": shot.numpy() for place, shot in shots.items()}
         arrays["data"] = run.data.test.images[:500].cpu().numpy()
         options["shown"] = shown
     if modes.means is None:
-        arrays |= {place: shot[-1][:60] for place, shot in shots.items()}
-        arrays["data"] = run.data.test.images[:60].cpu().numpy()
+        arrays |= {place: grey_levels(shot[-1][:60]) for place, shot in shots.items()}
+        arrays["data"] = grey_levels(run.data.test.images[:60])
         names = {place: f"batch normalization {place}, {shown}" for place in shots}
         options["pictures"] = [
             [key, 20, caption] for key, caption in (names | {"data": "data"}).items()

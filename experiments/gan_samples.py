@@ -109,16 +109,16 @@ def draw(run: Run, game: dict[str, Any]) -> None:
         share = torch.linspace(0, 1, STEPS)[:, None]
         walks = [played.game.generate((a + share * (b - a)).to(run.device)) for a, b in ends]
     arrays = {
-        "samples": fake[:100].cpu().numpy(),
-        "pairs": pairs.cpu().numpy(),
-        "walks": torch.cat(walks).cpu().numpy(),
-        "snapshots": played.snapshots.numpy(),
+        "samples": figure.grey_levels(fake[:100]),
+        "pairs": figure.grey_levels(pairs),
+        "walks": figure.grey_levels(torch.cat(walks)),
+        "snapshots": figure.grey_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
     options = {
         "name": "samples",
         "panels": [
-            ["samples", 20, "samples, not chosen"],
+            ["samples", 20, "samples of the first seed, not chosen"],
             ["pairs", 20, "each sample (left) and the training picture nearest to it (right)"],
             ["walks", STEPS, "straight lines between two z"],
         ],

@@ -156,17 +156,17 @@ def draw(run: Run, recipes: list[Recipe]) -> None:
             x.repeat_interleave(side // x.shape[-1], -1).repeat_interleave(side // x.shape[-1], -2)
             for x in parts.values()
         ]
-        sheets[name] = torch.cat(enlarged).clamp(0, 1).cpu().numpy()
+        sheets[name] = figure.grey_levels(torch.cat(enlarged))
     arrays = sheets | {
-        "snapshots": played[-1].snapshots.clamp(0, 1).numpy(),
+        "snapshots": figure.grey_levels(played[-1].snapshots),
         "epochs": torch.tensor(played[-1].snapshot_epochs).numpy(),
     }
     sizes = " → ".join(str(p.shape[-1]) for p in made)
     options = {
         "name": "laplacian_gan",
         "panels": [
-            ["generated", COLUMNS, f"generated, {sizes} pixels: thumbnail, residual, sum, "
-                                   "residual, sum (grey: nothing added)"],
+            ["generated", COLUMNS, f"generated (first seed), {sizes} pixels: thumbnail, residual, "
+                                   "sum, residual, sum (grey: nothing added)"],
             ["real", COLUMNS, "the same of test pictures"],
         ],
         "title": run.heading(),

@@ -188,8 +188,8 @@ def draw(run: Run, drawn: dict[str, Tensor], classes: tuple[int, ...]) -> None:
     if not drawn:
         return
     names = [run.data.class_names[k] for k in classes]
-    arrays = {f"faces{suffix}": x.cpu().numpy() for suffix, x in drawn.items()}
-    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged)"
+    arrays = {f"faces{suffix}": figure.grey_levels(x) for suffix, x in drawn.items()}
+    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged, first seed)"
     options = {
         "name": "latent_arithmetic",
         "panels": [[f"faces{suffix}", 8, caption + suffix.replace(", never seen", "; "

@@ -7,6 +7,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -15,15 +16,20 @@ SECONDS = 0.3
 """Of one frame of the film."""
 
 
+def grey_levels(pictures: Tensor) -> np.ndarray:
+    """Pictures in [0, 1] as they are kept for a figure: bytes, a quarter as large."""
+    return (255 * pictures.float().clamp(0, 1)).round().byte().cpu().numpy()
+
+
 def tiled(pictures: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Pictures (n, channels, h, w) in [0, 1] as one, (H, W) or (H, W, 3), white between them."""
+    """Pictures (n, channels, h, w), bytes, as one in [0, 1], (H, W) or (H, W, 3), white between."""
     n, channels, height, width = pictures.shape
     rows = -(-n // columns)
     sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels))
     for k in range(n):
         y, x = (k // columns) * (height + gap), (k % columns) * (width + gap)
-        sheet[y : y + height, x : x + width] = pictures[k].transpose(1, 2, 0)
-    return np.clip(sheet[..., 0] if channels == 1 else sheet, 0, 1)
+        sheet[y : y + height, x : x + width] = pictures[k].transpose(1, 2, 0) / 255
+    return sheet[..., 0] if channels == 1 else sheet
 
 
 def draw(
@@ -38,8 +44,8 @@ def draw(
 
     Args:
         folder: where.
-        arrays: the panels' pictures (n, channels, h, w); `snapshots` (times, n, channels, h, w) and
-            `epochs` (times,).
+        arrays: the panels' pictures (n, channels, h, w) and `snapshots` (times, n, channels, h, w),
+            all as bytes; `epochs` (times,).
         name: of the files.
         panels: of each the array's name, the number of pictures in a row, and its caption.
         title: over the figure.
