@@ -16,8 +16,9 @@ from torch import Tensor
 
 from advx.config.build import target
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood, probabilities
+from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood
 from advx.evaluation.samples import generated
+from advx.evaluation.transfer import probabilities
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game

@@ -13,8 +13,7 @@ point, and ask where the gradients around such a point lead.
 
 import itertools
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from torch import Tensor, nn
 
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
-from advx.evaluation.modes import mode_measures, nearest_modes, stacked_modes, stacked_sureness
+from advx.evaluation.modes import Modes, nearest_modes, stacked_modes, stacked_sureness
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
 from advx.figures import collapse as figure
@@ -50,37 +49,6 @@ UNITS = {"modes": "modes", "reverse_kl": "nats"}
 
 Cell = tuple[str, GeneratorLossName, int]
 """Where batch normalization stands, what G minimises, updates of D for one of G."""
-
-
-@dataclass(frozen=True)
-class Modes:
-    """The modes of the data.
-
-    Attributes:
-        count: of them.
-        found: says of examples (n, *shape) which mode they belong to, (n,), -1 being none.
-        keys: of the models that it asks.
-        means: (modes, 2), where they are points of the plane.
-        sure: says of which examples a classifier is sure, (n,) bool, where one reads the modes.
-    """
-
-    count: int
-    found: Callable[[Tensor], Tensor]
-    keys: list[str]
-    means: Tensor | None = None
-    sure: Callable[[Tensor], Tensor] | None = None
-
-    def measures(self, examples: Tensor, shares: Tensor) -> dict[str, float]:
-        """`mode_measures` of examples (n, *shape), `shares` (modes,) being those of the data."""
-        found = mode_measures(self.found(examples), shares)
-        if self.sure is not None:
-            found["high_quality"] = 100 * self.sure(examples).double().mean().item()
-        return found
-
-    def shares(self, examples: Tensor) -> Tensor:
-        """Share of the examples in every mode, (modes,); those in none are missing in the sum."""
-        mode = self.found(examples)
-        return torch.bincount(mode[mode >= 0], minlength=self.count) / len(mode)
 
 
 def main(

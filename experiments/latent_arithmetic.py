@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from advx.config.build import build
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
-from advx.evaluation.judged import probabilities
+from advx.evaluation.transfer import probabilities
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game

@@ -16,9 +16,12 @@ from advx.attacks.objectives import cross_entropy
 from advx.config.build import build
 from advx.config.compose import composed
 from advx.errors import ConfigError, Diverged
+from advx.evaluation.judged import quality
+from advx.evaluation.sample_quality import drawn
 from advx.evaluation.transfer import craft, guides, predictions, target_classes
 from advx.experiments import attack_comparison, cross_dataset
 from advx.experiments.virtual_adversarial_training import choose
+from advx.judge import Judge
 from advx.listing import choices
 from advx.run import PARTS, Run, check
 
@@ -350,3 +353,16 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, tmp_path) -> None:
     assert kept
     assert all(r["value"] in ("", "nan") for r in kept)
     assert (run.folder / "claims.csv").exists()
+
+
+def test_the_judges_floor_is_of_pictures_of_both_splits(tmp_path) -> None:
+    run, config, _ = started(tmp_path, "experiment=gan_samples")
+    judge = Judge(run, config["classifier"], config["classifier_trainer"], "layers.8", 90)
+    judge.record()
+    rows = lines(run.folder / "results.csv", RESULTS)
+    for name, split in (("training", run.data.train), ("validation", run.data.validation)):
+        expected = quality(run.trained(judge.recipe).module, "layers.8", run.data,
+                           drawn(split.images, 90))  # fmt: skip
+        kept = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
+        assert kept == pytest.approx(expected, abs=1e-4)
+    assert judge.features == 16

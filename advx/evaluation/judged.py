@@ -16,7 +16,7 @@ from advx.evaluation.sample_quality import (
     parzen,
     two_sample_accuracy,
 )
-from advx.evaluation.transfer import BATCH
+from advx.evaluation.transfer import BATCH, probabilities
 
 MANIFOLD = 5_000
 """Examples of either kind for precision, recall, density and coverage, at most."""
@@ -49,12 +49,6 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
     finally:
         hook.remove()
     return torch.cat(seen)
-
-
-@torch.no_grad()
-def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
-    """(n, classes) for images (n, *shape)."""
-    return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
 
 
 def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> dict[str, float]:

@@ -4,10 +4,13 @@ A generated example belongs to a mode, or to none: for a mixture of Gaussians to
 within three standard deviations; for stacked digits to the three classes that a classifier reads.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
-from advx.evaluation.transfer import BATCH, predictions
+from advx.evaluation.transfer import predictions, probabilities
 
 REACH = 3.0
 """Standard deviations around a mean that count as its mode."""
@@ -28,13 +31,9 @@ def stacked_modes(classifier: nn.Module, images: Tensor) -> Tensor:
     return 100 * said[0] + 10 * said[1] + said[2]
 
 
-@torch.no_grad()
 def stacked_sureness(classifier: nn.Module, images: Tensor) -> Tensor:
     """Probability of the least certain of the three digits of pictures (m, 3, 28, 28), (m,)."""
-    p = [
-        torch.cat([classifier(x[:, k : k + 1]).softmax(1).amax(1) for x in images.split(BATCH)])
-        for k in range(3)
-    ]
+    p = [probabilities(classifier, images[:, k : k + 1]).amax(1) for k in range(3)]
     return torch.stack(p).amin(0)
 
 
@@ -59,3 +58,34 @@ def mode_measures(found: Tensor, shares: Tensor) -> dict[str, float]:
         "high_quality": 100 * p[:count].sum().item(),
         "reverse_kl": max(kl.item(), 0.0),
     }
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The modes of the data.
+
+    Attributes:
+        count: of them.
+        found: says of examples (n, *shape) which mode they belong to, (n,), -1 being none.
+        keys: of the models that it asks.
+        means: (modes, 2), where they are points of the plane.
+        sure: says of which examples a classifier is sure, (n,) bool, where one reads the modes.
+    """
+
+    count: int
+    found: Callable[[Tensor], Tensor]
+    keys: list[str]
+    means: Tensor | None = None
+    sure: Callable[[Tensor], Tensor] | None = None
+
+    def measures(self, examples: Tensor, shares: Tensor) -> dict[str, float]:
+        """`mode_measures` of examples (n, *shape), `shares` (modes,) being those of the data."""
+        found = mode_measures(self.found(examples), shares)
+        if self.sure is not None:
+            found["high_quality"] = 100 * self.sure(examples).double().mean().item()
+        return found
+
+    def shares(self, examples: Tensor) -> Tensor:
+        """Share of the examples in every mode, (modes,); those in none are missing in the sum."""
+        mode = self.found(examples)
+        return torch.bincount(mode[mode >= 0], minlength=self.count) / len(mode)

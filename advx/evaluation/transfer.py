@@ -66,6 +66,12 @@ def guides(labels: Tensor, aims: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
+    """(n, classes) for images (n, *shape)."""
+    return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
+
+
+@torch.no_grad()
 def predictions(model: nn.Module, images: Tensor) -> Tensor:
     """Predicted class of each image, (n,) int64, in evaluation mode."""
     with evaluating(model):
