@@ -23,6 +23,7 @@ from advx.evaluation.estimation import DATA, START, contrastive_gradients, gradi
 from advx.evaluation.judged import features, nearest, probabilities
 from advx.evaluation.modes import (
     NONE,
+    Modes,
     mode_measures,
     nearest_modes,
     stacked_modes,
@@ -131,6 +132,19 @@ def test_stacked_digits_have_three_classes() -> None:
     expected = logits.softmax(2).amax(2).amin(0)
     torch.testing.assert_close(stacked_sureness(Brightest(), images), expected)
     assert expected[0] > expected[1]
+
+
+def test_modes_that_a_classifier_reads() -> None:
+    """Three of four examples in a mode, one of them surely; the data have two modes alike."""
+    of = torch.tensor([0, 0, 1, NONE])
+    plain = Modes(2, lambda x: of, [])
+    shares = plain.shares(torch.zeros(4, 1))
+    assert shares.tolist() == [0.5, 0.25]
+    found = plain.measures(torch.zeros(4, 1), shares)
+    assert found == mode_measures(of, shares)
+    assert found["high_quality"] == 75
+    read = Modes(2, lambda x: of, [], sure=lambda x: torch.tensor([True, False, False, False]))
+    assert read.measures(torch.zeros(4, 1), shares) == found | {"high_quality": 25}
 
 
 def test_the_first_of_three_digits() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from advx.config.build import build
 from advx.config.compose import composed
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
@@ -153,7 +154,10 @@ def test_noise_has_its_variance(noise, variance) -> None:
 
 
 def test_the_original_schedule() -> None:
-    trainer = SGDPairTrainer()
+    config, _ = composed(["experiment=gan_samples", "scale=chapter"])
+    trainer = build(config["trainer"])
+    assert vars(trainer) == vars(SGDPairTrainer())
+    assert trainer.updates == "simultaneous"
     optimisers = trainer.optimisers(small())
     for name, rate in (("generator", 0.1), ("discriminator", 0.05)):
         optimiser = optimisers[name]
