@@ -131,15 +131,35 @@ class Run:
         """
         for path, node in nodes(self.config):
             if path.split(".")[0] in GAME_KEYS:
+                self._refuse_no_data(path)
+                self._refuse_other_shape()
                 new_game(self.recipe(node, self.seeds[0], path=path), self.data)
             if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
                 recipe = self.recipe(node, self.seeds[0], path=path)
+                if not node.get("weights"):
+                    self._refuse_no_data(f"{path}.weights=null")
                 construct(recipe, self.data)
                 if recipe.random:
                     defense = self.config.get("defense")
                     build(recipe.trainer).check(self.data, build(defense) if defense else None)
                 if node.get("weights"):
                     obtain(recipe, self.data, self.store)
+
+    def _refuse_no_data(self, wants: str) -> None:
+        if len(self.data.train) == 0:
+            raise ConfigError(
+                f"{wants}: dataset={self.data.name} has nothing to train on; set "
+                "dataset.training_share=0.8, or name a model's weights (a state_dict saved with "
+                "torch.save)"
+            )
+
+    def _refuse_other_shape(self) -> None:
+        told, found = self.config["dataset"]["input_shape"], list(self.data.input_shape)
+        if told != found:
+            raise ConfigError(
+                f"dataset.input_shape={told}: the images are {found}; "
+                f"set dataset.input_shape={found}"
+            )
 
     def data_of(self, recipe: Recipe) -> Dataset:
         """What the model of a recipe is trained on: the part of the data set that it names."""

@@ -45,11 +45,6 @@ def main(
     """
     seed = run.seeds[0]
     network = run.recipe(crafting, seed, path="crafting")
-    if network.random and len(run.data.train) == 0:
-        raise ConfigError(
-            f"crafting.weights=null: dataset={run.data.name} has nothing to train on; name a "
-            "state_dict saved with torch.save"
-        )
     search = run.attack(attack, network)
     with run.progress(models=1):
         module = run.trained(network).module

@@ -130,6 +130,49 @@ def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     assert load(path=str(tmp_path / "numbers"), class_count=3).input_shape == (1, 8, 8)
 
 
+def test_own_images_are_split_class_by_class_and_the_same_way_every_time(tmp_path) -> None:
+    labels = np.repeat([0, 1, 2], [100, 50, 3])
+    images = np.arange(153, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)
+    np.savez(tmp_path / "mine.npz", images=images, labels=labels)
+    file = str(tmp_path / "mine.npz")
+    data = load(path=file, class_count=3, training_share=0.8)
+    parts = (data.train, data.validation, data.test)
+    found = [torch.bincount(part.labels, minlength=3).tolist() for part in parts]
+    assert found == [[80, 40, 2], [10, 5, 1], [10, 5, 0]]
+    pixels = torch.cat([part.images[:, 0, 0, 0] for part in parts]).mul(255).round().long()
+    assert pixels.sort().values.tolist() == list(range(153))
+    for part in parts:
+        which = part.images[:, 0, 0, 0].mul(255).round().long()
+        assert torch.equal(torch.from_numpy(labels)[which], part.labels)
+    assert (data.train.labels.diff() != 0).sum() > 10  # not sorted by class, as the file is
+    again = load(path=file, class_count=3, training_share=0.8)
+    assert again.fingerprint == data.fingerprint
+    assert torch.equal(again.test.images, data.test.images)
+    with pytest.raises(AdvxError, match=r"training_share=0.001: leaves 0 of 153 images for train"):
+        load(path=file, class_count=3, training_share=0.001)
+
+
+def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
+    np.savez(tmp_path / "larger.npz", images=images, labels=np.arange(400) % 3)
+    game = [
+        "experiment=dcgan_samples", "scale=smoke", "dataset=images", "dataset.classes=3",
+        f"dataset.path={tmp_path / 'larger.npz'}", "dataset.limit=null", f"store={tmp_path / 's'}",
+    ]  # fmt: skip
+    message = "game: dataset=images has nothing to train on; set dataset.training_share=0.8"
+    with pytest.raises(AdvxError, match=message):
+        attacked(tmp_path, game)
+    (tmp_path / "out").rmdir()
+    with pytest.raises(AdvxError, match=r"input_shape=\[3, 28, 28\]: the images are \[1, 28, 28\]"):
+        attacked(tmp_path, [*game, "dataset.training_share=0.4", "dataset.input_shape=[3,28,28]"])
+    (tmp_path / "out").rmdir()
+    run = attacked(tmp_path, [*game, "dataset.training_share=0.4"])
+    assert len(run.data.train) == 160
+    found = {(r.row, r.metric): r.value for r in run.results.rows}
+    assert 0 <= found["generator", "coverage"] <= 100
+    assert (run.folder / "dcgan_samples.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -1,7 +1,4 @@
-"""Images of your own, to be attacked: a folder with one subfolder a class, or a .npz file.
-
-There is nothing to train on in it: it goes with a model that brings its weights.
-"""
+"""Images of your own, to attack or to learn from: one subfolder a class, or a .npz file."""
 
 from pathlib import Path
 
@@ -10,21 +7,31 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from advx.data.dataset import Dataset, Split
+from advx.data.dataset import Dataset, Split, limited, rank_within_class
 from advx.errors import ConfigError, DataError
-from advx.types import PositiveInt
+from advx.types import PositiveInt, Share
 
 KINDS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
 
-def load(*, path: str, class_count: PositiveInt = 10) -> Dataset:
-    """All the images as the test set, (channels, height, width) float32 in [0, 1].
+def load(
+    *,
+    path: str,
+    class_count: PositiveInt = 10,
+    training_share: Share = 0.0,
+    limit: dict[str, PositiveInt] | None = None,
+) -> Dataset:
+    """The images, (channels, height, width) float32 in [0, 1]; all for testing unless split.
 
     Args:
         path: a .npz file with `images`, (n, h, w), (n, h, w, c) or (n, c, h, w), in 8 bits or as
             numbers in [0, 1], and `labels` (n,); or a folder of `class/picture.png`, the classes
             numbered by name, or in the order of their names where those are no numbers.
         class_count: the number of classes of the model that is to be attacked.
+        training_share: of each class, the share that is trained on, drawn in the same way every
+            time; half of the others are validation examples, half test examples. With 0 there is
+            nothing to train on: for a model that brings its weights.
+        limit: largest number of examples of each split, stratified.
 
     Raises:
         ConfigError: there is no such file or folder.
@@ -44,8 +51,29 @@ def load(*, path: str, class_count: PositiveInt = 10) -> Dataset:
             f"dataset.path={path}: label {int(labels[place])} of image {place} is not one of "
             f"0 … {class_count - 1} (dataset.classes={class_count})"
         )
-    empty = Split(images[:0], labels[:0])
-    return Dataset("images", class_count, empty, empty, Split(images, labels))
+    train, validation, test = _parts(Split(images, labels), training_share)
+    if training_share and not (len(train) and len(validation)):
+        raise ConfigError(
+            f"dataset.training_share={training_share}: leaves {len(train)} of {len(images):,} "
+            f"images for training and {len(validation)} for validation; both need one"
+        )
+    return limited(Dataset("images", class_count, train, validation, test), limit)
+
+
+def _parts(whole: Split, training_share: float) -> tuple[Split, Split, Split]:
+    """Training, validation and test examples; all of them for testing where none are trained on."""
+    if training_share == 0:
+        empty = Split(whole.images[:0], whole.labels[:0])
+        return empty, empty, whole
+    shuffled = whole.take(torch.randperm(len(whole), generator=torch.Generator().manual_seed(0)))
+    sizes = torch.bincount(shuffled.labels)[shuffled.labels]
+    place = (rank_within_class(shuffled.labels) + 0.5) / sizes
+    border = training_share + (1 - training_share) / 2
+    return (
+        shuffled.take((place < training_share).nonzero().squeeze(1)),
+        shuffled.take(((place >= training_share) & (place < border)).nonzero().squeeze(1)),
+        shuffled.take((place >= border).nonzero().squeeze(1)),
+    )
 
 
 def _from_arrays(path: Path) -> tuple[Tensor, Tensor]:
