@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
@@ -30,13 +29,13 @@ from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_c
 from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
 from advx.models.base import is_differentiable
+from advx.progress import ModelBar
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
 from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
 from advx.training.pair import GameProgress
 from advx.training.play import Played, game_key, new_game, play
-from advx.training.trainer import Progress
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ class Run:
         self.device = torch.device(pick_device(config["device"]["name"]))
         self.models: dict[str, str] = {}  # names by store key
         self.seconds: dict[tuple[str, str], float] = {}
-        self._bar: tqdm | None = None
+        self._bar = ModelBar()
         self._trained: dict[str, Trained | Diverged] = {}
         self._played: dict[str, Played | Diverged] = {}
         self._crafted: tuple[str, Split] | None = None
@@ -190,7 +189,7 @@ class Run:
     def key(self, recipe: Recipe) -> str:
         """Names the model of a recipe without making it; noted for the manifest."""
         key = model_key(recipe, self.data_of(recipe))
-        self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
+        self.models[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
     def game_key(self, recipe: Recipe, data: Dataset | None = None) -> str:
@@ -201,7 +200,7 @@ class Run:
             data: that it is played on, where they are not the run's.
         """
         key = game_key(recipe, data or self.data_of(recipe))
-        self.models[key] = f"{recipe.model.get('name', recipe.path)}, seed {recipe.seed}"
+        self.models[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
     def played(self, recipe: Recipe, data: Dataset | None = None) -> Played:
@@ -227,33 +226,25 @@ class Run:
 
     def _play(self, recipe: Recipe, data: Dataset) -> Played:
         """From the store, or played now with the bar advancing."""
-        name, limit = recipe.model.get("name", recipe.path), recipe.trainer["max_epochs"]
+        name, limit = f"{recipe.name}, seed {recipe.seed}", recipe.trainer["max_epochs"]
         seen: set[str] = set()
+        with self._bar.model(name, limit) as show:
 
-        def on_epoch(progress: GameProgress) -> None:
-            last = progress.history[-1]
-            for flag in lasting(progress.history):
-                if flag not in seen:
-                    seen.add(flag)
-                    log.warning("%s, seed %d, epoch %d: %s (%s %.2f)", name, recipe.seed,
-                                progress.epoch, LIMITS[flag].meaning, flag, last[flag])  # fmt: skip
-            if self._bar is not None:
-                self._bar.set_description(
-                    f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}, "
-                    f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
-                )
-                self._bar.update(progress.epoch / limit - (self._bar.n - before))
+            def on_epoch(progress: GameProgress) -> None:
+                last = progress.history[-1]
+                for flag in lasting(progress.history):
+                    if flag not in seen:
+                        seen.add(flag)
+                        log.warning("%s, epoch %d: %s (%s %.2f)", name, progress.epoch,
+                                    LIMITS[flag].meaning, flag, last[flag])  # fmt: skip
+                losses = f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
+                show(progress.epoch, losses)
 
-        before = self._bar.n if self._bar is not None else 0
-        try:
             made = play(recipe, data, self.store, on_epoch)
-            for flag in made.warnings:
-                if flag["at_the_end"]:
-                    log.warning("%s, seed %d, at the end: %s", name, recipe.seed, flag["meaning"])
-            return made
-        finally:
-            if self._bar is not None:
-                self._bar.update(1 - (self._bar.n - before))
+        for flag in made.warnings:
+            if flag["at_the_end"]:
+                log.warning("%s, at the end: %s", name, flag["meaning"])
+        return made
 
     def best_epoch(self, recipe: Recipe) -> int:
         """The epoch with the smallest validation error; kept in the store.
@@ -269,23 +260,10 @@ class Run:
         if self.store.meta(self.key(recipe)) is None:
             for each in needed(recipe):
                 self.trained(each)
-        name = recipe.model.get("name", recipe.path)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
-
-        def on_epoch(progress: Progress) -> None:
-            if self._bar is not None:
-                self._bar.set_description(
-                    f"{name}, seed {recipe.seed}, epoch {progress.epoch}/{limit}"
-                )
-                self._bar.update(min(1, progress.epoch / limit) - (self._bar.n - before))
-
-        before = self._bar.n if self._bar is not None else 0
-        try:
-            made = obtain(recipe, self.data_of(recipe), self.store, on_epoch)
-        finally:
-            if self._bar is not None and recipe.random:
-                self._bar.update(1 - (self._bar.n - before))
-        return made
+        name, share = f"{recipe.name}, seed {recipe.seed}", int(recipe.random)
+        with self._bar.model(name, limit, share) as show:
+            return obtain(recipe, self.data_of(recipe), self.store, lambda p: show(p.epoch, ""))
 
     def attack(self, node: dict[str, Any], crafting: Recipe) -> Attack:
         """The attack of a node, pointed at a model of the recipe `crafting`.
@@ -494,16 +472,13 @@ class Run:
 
     @contextmanager
     def progress(self, models: int) -> Iterator[None]:
-        """One bar over the training of `models` models; none where the output is no terminal."""
-        self._bar = tqdm(
-            total=float(models), disable=None, leave=False, smoothing=0.05,
-            bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} elapsed, {remaining} left",
-        )  # fmt: skip
+        """One bar over the training of `models` models; a line each where there is no terminal."""
+        self._bar = ModelBar(models)
         try:
             yield
         finally:
             self._bar.close()
-            self._bar = None
+            self._bar = ModelBar()
 
     def attempt(self, work: Callable[[], Any], otherwise: Any = None) -> Any:
         """`work()`, or `otherwise` where a model it needs diverged."""

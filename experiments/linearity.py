@@ -193,7 +193,7 @@ def draw(
     options = {
         "label": int(y),
         "class_names": list(run.data.class_names),
-        "model": network.model.get("name", "model"),
+        "model": network.name,
         "title": run.heading(),
     }
     keep(run.folder, "linearity", arrays, options)

@@ -56,6 +56,11 @@ class Recipe:
     part: DataPart = "training examples"
 
     @property
+    def name(self) -> str:
+        """What the model is called."""
+        return self.model.get("name", self.path)
+
+    @property
     def random(self) -> bool:
         """Whether another seed would make another model."""
         kind = target(self.model)
@@ -187,7 +192,7 @@ def obtain(
         if not trains:
             return Trained(module.to(device).eval(), key)
         if kept is None:
-            meta = recipe.content(data) | {"name": recipe.model.get("name", "model")}
+            meta = recipe.content(data) | {"name": recipe.name}
             _train(recipe, defense, module, data, store, key, meta, on_epoch)
             kept = store.load(key)
             if kept is None:

@@ -156,7 +156,7 @@ def _play(
         raise
     tensors = {GAME + k: v.cpu() for k, v in game.state_dict().items()}
     meta = recipe.content(data) | {
-        "name": recipe.model.get("name", "game"),
+        "name": recipe.name,
         "best_epoch": progress.epoch,
         "epochs": progress.epoch,
         "validation_error_rate": None,
