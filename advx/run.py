@@ -177,7 +177,7 @@ class Run:
             try:
                 made: Trained | Diverged = self._obtain(recipe)
             except Diverged as error:
-                made = error
+                made = named(recipe, error)
             while len(self._trained) >= MODELS_IN_MEMORY:
                 self._trained.pop(next(iter(self._trained)))
             self._trained[key] = made
@@ -218,7 +218,7 @@ class Run:
             try:
                 self._played[key] = self._play(recipe, data or self.data_of(recipe))
             except Diverged as error:
-                self._played[key] = error
+                self._played[key] = named(recipe, error)
         made = self._played[key]
         if isinstance(made, Diverged):
             raise made
@@ -485,7 +485,7 @@ class Run:
         try:
             return work()
         except Diverged as error:
-            log.warning("a model diverged: %s", error)
+            log.warning("diverged: %s", error)
             return otherwise
 
     @contextmanager
@@ -614,6 +614,12 @@ def check(config: dict[str, Any], main: Any) -> None:
                 f"model@crafting={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
+
+
+def named(recipe: Recipe, error: Diverged) -> Diverged:
+    """The error with the name of the model that diverged."""
+    told = Diverged(f"{recipe.name}, seed {recipe.seed}: {error}")
+    return told.with_traceback(error.__traceback__)
 
 
 def stands_alone(node: dict[str, Any]) -> bool:

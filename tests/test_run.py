@@ -256,7 +256,7 @@ def test_a_diverged_model_leaves_gaps_and_is_not_kept(tmp_path, monkeypatch) -> 
     ]
     assert all(math.isnan(rate) for rate in rates)
     assert not list((tmp_path / "store" / "rows").glob("*.json"))
-    with pytest.raises(Diverged):
+    with pytest.raises(Diverged, match=r"^maxout, seed 0: loss became nan$"):
         run.best_epoch(network)
 
 
