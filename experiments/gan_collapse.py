@@ -88,7 +88,7 @@ def main(
     games |= {f"{name}, {place}": cell_recipe(run, game | variant["game"], (place, *first), 0)
               for name, variant in variants.items() for place in variant["places"]}  # fmt: skip
     grown: dict[str, list[list[float]]] = {}
-    ends: dict[str, list[float]] = {}
+    ends: dict[str, list[dict[str, float]]] = {}
     with run.progress(models=len(games) * len(run.seeds)):
         shares = modes.shares(run.data.test.images)
         floor = modes.measures(drawn(run.data.train.images, samples), shares)
@@ -99,13 +99,13 @@ def main(
                 report(run, name, found, seed, samples)
                 if found:
                     grown.setdefault(name, []).append(found["over_time"])
-                    ends.setdefault(name, []).append(found["end"]["modes"])
+                    ends.setdefault(name, []).append(found["end"])
             around = gradients_around(run, game, seed, distances, critic_steps)
             for distance, values in around.items():
                 for metric, value in values.items():
                     run.record(f"{distance} from the point", metric, value, seed=seed, n=500,
                                unit="cosine" if metric == "cosine" else "percent")  # fmt: skip
-    draw(run, game, cells, grown, ends, modes)
+    draw(run, game, cells, grown, ends, modes, samples)
     run.finish()
 
 
@@ -249,8 +249,9 @@ def draw(
     game: dict[str, Any],
     cells: list[Cell],
     grown: dict[str, list[list[float]]],
-    ends: dict[str, list[float]],
+    ends: dict[str, list[dict[str, float]]],
     modes: Modes,
+    samples: int,
 ) -> None:
     """Modes over time, modes at the end, and the examples of the first seed's games."""
     loss, steps = cells[0][1:]
@@ -263,11 +264,14 @@ def draw(
     shown = cell_name(cells[0]).partition(", ")[2]
     arrays = {"epochs": torch.tensor(epochs).numpy()}
     arrays |= {f"grown_{name}": torch.tensor(v).numpy() for name, v in grown.items()}
-    arrays |= {f"ends_{name}": torch.tensor(v).numpy() for name, v in ends.items()}
+    for array, metric in (("ends", "modes"), ("inside", "high_quality")):
+        arrays |= {f"{array}_{name}": torch.tensor([end[metric] for end in found]).numpy()
+                   for name, found in ends.items()}  # fmt: skip
     options: dict[str, Any] = {
         "places": list(PLACES),
         "columns": list(dict.fromkeys(cell_name(c).partition(", ")[2] for c in cells)),
         "count": modes.count,
+        "counted": [max((len(shot[-1]) for shot in shots.values()), default=0), samples],
         "title": run.heading(),
     }
     if modes.means is not None:

@@ -24,6 +24,7 @@ def draw(
     places: Sequence[str],
     columns: Sequence[str],
     count: int,
+    counted: Sequence[int],
     title: str,
     shown: str | None = None,
     pictures: Sequence[Sequence[str | int]] = (),
@@ -33,15 +34,17 @@ def draw(
     Args:
         folder: where.
         arrays: for every "PLACE, COLUMN": `grown_…` (seeds, times) and `ends_…` (seeds,) numbers of
-            modes; `epochs` (times,); for `points.png` `points_PLACE` (times, n, 2), `data` (m, 2).
+            modes, `inside_…` (seeds,) percent of the examples in any; `epochs` (times,); for
+            `points.png` `points_PLACE` (times, n, 2), `data` (m, 2).
         places: where batch normalization stands.
         columns: the other choices.
         count: the modes that the data have.
+        counted: examples in which modes were looked for: over time, and at the end.
         title: over the figures.
         shown: the column whose points are shown, if any are.
         pictures: the panels of `pictures.png`, see `advx.figures.samples`.
     """
-    figures = {"gan_collapse": modes(arrays, places, columns, count, title)}
+    figures = {"gan_collapse": modes(arrays, places, columns, count, counted, title)}
     if shown is not None:
         figures["points"] = strip(arrays, places, shown, title)
     for name, figure in figures.items():
@@ -57,6 +60,7 @@ def modes(
     places: Sequence[str],
     columns: Sequence[str],
     most: int,
+    counted: Sequence[int],
     title: str,
 ) -> plt.Figure:
     """A panel a column with one curve a place, and a table of the ends with the seeds' range."""
@@ -84,8 +88,11 @@ def modes(
         means = np.array([[each.mean()] for each in ends])
         below.imshow(means, cmap="cividis", vmin=0, vmax=most, aspect="auto")
         for row, each in enumerate(ends):
-            text = f"{each.mean():.1f}" + (
-                f"\n{each.min():.0f} – {each.max():.0f}" if len(each) > 1 else ""
+            inside = arrays.get(f"inside_{places[row]}, {name}", np.array([np.nan])).mean()
+            text = (
+                f"{each.mean():.1f}"
+                + (f" ({each.min():.0f} – {each.max():.0f})" if len(each) > 1 else "")
+                + f"\n{inside:.{1 if inside < 1 else 0}f}% inside"
             )
             dark = each.mean() < most / 2
             below.text(0, row, text, ha="center", va="center", fontsize=7,
@@ -96,8 +103,9 @@ def modes(
     axes[1, 0].set_ylabel("batch normalization")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(places), frameon=False,
-                  fontsize=8, title="batch normalization: mean and range over seeds; "
-                  "below, at the end", title_fontsize=8)  # fmt: skip
+                  fontsize=8, title="batch normalization: mean and range over seeds, modes seen "
+                  f"in {counted[0]:,} examples; below, in {counted[1]:,} at the end, and the share "
+                  "of these that lie in any", title_fontsize=8)  # fmt: skip
     for axis in axes.flat:
         axis.tick_params(labelsize=7)
         axis.xaxis.label.set_fontsize(8)
