@@ -8,7 +8,7 @@ import pytest
 
 from advx.config.compose import composed
 from advx.listing import choices
-from advx.report.readme import tables
+from advx.report.readme import every_claim, in_order, tables
 from advx.run import check
 
 ROOT = Path(__file__).parent.parent
@@ -130,3 +130,14 @@ def test_readme_or_a_page_of_docs_shows_every_reference_run() -> None:
         assert block in text, f"make readme: {summary.parent.name} has changed"
         assert f"advx run experiment={summary.parent.name} " in block
         assert ("verdict" in block) == (summary.parent.name in CHAPTER)
+    order = in_order((ROOT / "README.md").read_text())
+    listed = every_claim(order, ROOT / "outputs" / "reference")
+    assert listed in text, "make readme: the claims have changed"
+
+
+def test_readme_lists_every_experiment() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert all(f"`{name}`" in readme for name in choices()["experiment"])
+    with_section = in_order(readme)
+    assert set(with_section) <= set(choices()["experiment"])
+    assert {"transfer_table": "1.2.1", "latent_arithmetic": "1.4.4"}.items() <= with_section.items()

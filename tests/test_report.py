@@ -1,5 +1,6 @@
 """Intervals, verdicts and claims on made-up seeds, against formulas written out here."""
 
+import json
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import stats
 
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
-from advx.report.readme import _others, update
+from advx.report.readme import _others, every_claim, in_order, update
 from advx.report.results import Results, Row, csv_text, table
 from advx.report.verdict import verdict
 
@@ -130,3 +131,30 @@ def test_a_page_keeps_the_block_of_a_run_that_is_not_there(tmp_path) -> None:
     page.write_text(text)
     assert not update(page, tmp_path)
     assert page.read_text() == text
+
+
+def test_claims_of_all_experiments_are_counted_and_stand_in_the_order_of_readme(tmp_path) -> None:
+    said = {"first": "the chapter's words", "second": "(ours) a check", "third": "(ours, added) b"}
+    for name, outcomes in {"linearity": ["holds", "does not hold"], "attack": ["holds"] * 3,
+                           "speed": []}.items():  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir()
+        claims = list(said)[: len(outcomes)]
+        manifest = {"config": {"claims": [{"claim": c, "says": said[c]} for c in claims]}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        rows = [
+            [name, c, "", held, "3/3", "a.b 1"] for c, held in zip(claims, outcomes, strict=True)
+        ]
+        header = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
+        (folder / "claims.csv").write_text(csv_text(header, rows))
+        (folder / "summary.csv").write_text("chapter,verdict\n1.0,near\n,\n")
+    order = in_order("| `attack` | 1.2.4 | x |\n| [`linearity`](docs/linearity.md) | 1.2.3 | y |\n")
+    assert order == {"attack": "1.2.4", "linearity": "1.2.3"}
+    text = every_claim(order, tmp_path)
+    assert text.startswith(
+        "Of 2 statements of the chapter and its sources 2 hold, of 3 checks of ours 2. "
+        "Published figures: 3 near."
+    )
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == ["## `attack`, section 1.2.4", "## `linearity`, section 1.2.3"]
+    assert text.count("| (ours") == 3

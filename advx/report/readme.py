@@ -5,7 +5,8 @@ python -m advx.report.readme    # what `make readme` runs
 The text between `<!-- EXPERIMENT -->` and `<!-- /EXPERIMENT -->` is replaced by the tables of
 `outputs/reference/EXPERIMENT/`: every figure of the chapter beside the measured one, other
 published figures beside theirs, what else was measured on the rows that the experiment's YAML
-lists, and the chapter's statements in words.
+lists, and the chapter's statements in words. `<!-- every claim -->` holds the outcomes of all
+statements of all experiments, in the order of README's table of experiments.
 """
 
 import json
@@ -14,6 +15,12 @@ from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
+
+EVERY_CLAIM = ("<!-- every claim -->", "<!-- /every claim -->")
+"""Around the outcomes of all claims."""
+
+OURS = "(ours"
+"""Begins what is no statement of the chapter, but a check that its reading needs."""
 
 
 def update(page: Path, reference: Path) -> bool:
@@ -26,6 +33,13 @@ def update(page: Path, reference: Path) -> bool:
         return f"{match.group(1)}\n{tables(reference / match.group(2))}\n{match.group(4)}"
 
     new = re.sub(r"(<!-- (\w+) -->)\n(.*?)(<!-- /\2 -->)", renewed, text, flags=re.DOTALL)
+    first, last = EVERY_CLAIM
+    if first in new:
+        before, rest = new.split(first)
+        experiments = in_order(Path("README.md").read_text())
+        new = (
+            f"{before}{first}\n{every_claim(experiments, reference)}\n{last}" + rest.split(last)[1]
+        )
     if new != text:
         page.write_text(new)
     return new != text
@@ -47,6 +61,53 @@ def tables(folder: Path) -> str:
         f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
     ]
     return "\n\n".join(filter(None, blocks))
+
+
+def in_order(readme: str) -> dict[str, str]:
+    """Sections by experiment, as README's table of experiments lists them."""
+    found = re.findall(r"^\| \[?`(\w+)`[^|]*\| ([\d.]+) \|", readme, flags=re.MULTILINE)
+    return dict(found)
+
+
+def every_claim(experiments: dict[str, str], reference: Path) -> str:
+    """The outcomes of all claims, a table an experiment, under a line that counts them.
+
+    Args:
+        experiments: sections by name, in the order of the page.
+        reference: a folder an experiment; those that are not listed stand at the end.
+    """
+    measured = [folder.parent.name for folder in sorted(reference.glob("*/claims.csv"))]
+    order = [e for e in experiments if e in measured]
+    order += [e for e in measured if e not in experiments]
+    found = {name: _claims(reference / name) for name in order}
+    claims = pd.concat(found.values())
+    ours = claims.says.str.startswith(OURS)
+    summaries = pd.concat([pd.read_csv(reference / name / "summary.csv") for name in order])
+    verdicts = summaries[summaries.chapter.notna()].verdict.value_counts()
+    blocks = [
+        f"Of {(~ours).sum()} statements of the chapter and its sources "
+        f"{_holding(claims[~ours])} hold, of {ours.sum()} checks of ours {_holding(claims[ours])}. "
+        "Published figures: "
+        + ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
+        + "."
+    ]
+    for name, some in found.items():
+        section = f", section {experiments[name]}" if name in experiments else ""
+        blocks += [] if some.empty else [f"## `{name}`{section}", _markdown(some)]
+    return "\n\n".join(blocks)
+
+
+def _claims(folder: Path) -> pd.DataFrame:
+    """One experiment's claims, with what they say."""
+    claims = pd.read_csv(folder / "claims.csv", dtype=str)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    says = {c["claim"]: c["says"] for c in manifest["config"].get("claims") or []}
+    claims["says"] = claims.claim.map(says)
+    return claims[["claim", "says", "holds", "seeds", "evidence"]]
+
+
+def _holding(claims: pd.DataFrame) -> int:
+    return int((claims.holds == "holds").sum())
 
 
 def _chapter(summary: pd.DataFrame) -> str:
