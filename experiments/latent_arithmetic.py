@@ -21,12 +21,19 @@ from advx.config.build import build
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.transfer import probabilities
-from advx.figures import samples as figure
+from advx.figures import arithmetic as figure
 from advx.figures.kept import keep
+from advx.figures.samples import grey_levels
 from advx.games.base import Game
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
+
+SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
+"""What is asked of the probe; the last three are controls."""
+
+GAMES = {"": "a game with all four classes", ", never seen": "a game without the fourth class"}
+"""By the suffix of their rows."""
 
 SURE = 0.9
 """Probability from which a generated face counts as one of its class."""
@@ -78,23 +85,28 @@ def main(
             f"dataset={run.data.name}: faces with all four classes are needed, of which one is "
             "then withheld; valid: dataset=faces, dataset.withheld=null"
         )
-    datas = {"": run.data, ", never seen": build(node | {"withheld": classes[3]}).to(run.device)}
+    without = build(node | {"withheld": classes[3]}).to(run.device)
+    datas = dict(zip(GAMES, (run.data, without), strict=True))
     with run.progress(models=1 + 2 * len(run.seeds)):
         judge = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
         run.record("probe", "error_rate", run.error_rate(judge), seed=None, n=len(run.data.test))
         drawn: dict[str, Tensor] = {}
+        reached: dict[str, list[list[float]]] = {}
         for seed in run.seeds:
             for suffix, data in datas.items():
                 recipe = run.recipe(game, seed, path="game")
                 found = arithmetic(run, recipe, data, judge, classes, averaged, trials)
-                for row, value in found.items():
-                    run.record(row + suffix, "target_class", value, seed=seed, n=trials)
+                for row, values in found.items():
+                    n = POOL if "generated" in values else trials
+                    run.record_all(row + suffix, values, {}, seed=seed, n=n)
+                    if row in SUMS:
+                        reached.setdefault(row + suffix, []).append(list(values.values()))
                 if seed == run.seeds[0]:
                     rows = run.attempt(
                         lambda recipe=recipe, data=data: pictures(run, recipe, data, judge, classes)
                     )
                     drawn |= {} if rows is None else {suffix: rows}
-    draw(run, drawn, classes)
+    draw(run, drawn, reached, averaged, classes)
     run.finish()
 
 
@@ -112,19 +124,25 @@ def codes(game: Game, probe: nn.Module, classes: tuple[int, ...], seed: int) -> 
 def arithmetic(
     run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...],
     averaged: list[int], trials: int,
-) -> dict[str, float]:  # fmt: skip
-    """Percent of the sums, and of the controls, that are of the target class; kept."""
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """Percent of the sums, and of the controls, that are of the target class; kept.
 
-    def measure() -> dict[str, float]:
+    Returns:
+        by row: `target_class@COUNT`, COUNT z averaged for each of a, b and c; and `generated`, the
+        percent of all z whose faces are surely of a class.
+    """
+
+    def measure() -> dict[str, dict[str, float]]:
         probe, network = run.trained(judge).module, run.played(recipe, data).game
         with torch.no_grad():
             return sums(network, probe)
 
-    def sums(network: Game, probe: nn.Module) -> dict[str, float]:
+    def sums(network: Game, probe: nn.Module) -> dict[str, dict[str, float]]:
         pools = codes(network, probe, classes, recipe.seed)
         plus, minus, other, target = classes
         found = {
-            f"class {data.class_names[k]} generated": 100 * len(z) / POOL for k, z in pools.items()
+            f"faces with {data.class_names[k]}": {"generated": 100 * len(z) / POOL}
+            for k, z in pools.items()
         }
         if min(len(pools[k]) for k in (plus, minus, other)) == 0:
             return found
@@ -138,20 +156,22 @@ def arithmetic(
             whole = c[0] + step
             usual = torch.cat(list(pools.values())).norm(dim=1).mean()
             pixels = faces(network, a[1]) - faces(network, b[1]) + faces(network, c[1])
-            for name, images in (
-                ("a − b + c", network.generate(whole)),
-                ("rescaled", network.generate(usual * nn.functional.normalize(whole, dim=1))),
-                ("c alone", network.generate(c[0])),
-                ("c + random direction", network.generate(c[0] + away)),
-                ("on pixels", pixels.clamp(0, 1)),
-            ):
+            made = (
+                network.generate(whole),
+                network.generate(usual * nn.functional.normalize(whole, dim=1)),
+                pixels.clamp(0, 1),
+                network.generate(c[0] + away),
+                network.generate(c[0]),
+            )
+            for name, images in zip(SUMS, made, strict=True):
                 said = probabilities(probe, images).argmax(1)
-                found[f"{name}, {count} averaged"] = 100 * (said == target).double().mean().item()
+                share = 100 * (said == target).double().mean().item()
+                found.setdefault(name, {})[f"target_class@{count}"] = share
         return found
 
-    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "sums of z",
+    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "sums of z, by row",
                "classes": classes, "averaged": averaged, "trials": trials}  # fmt: skip
-    unknown = {f"a − b + c, {count} averaged": math.nan for count in averaged}
+    unknown = {"a − b + c": {f"target_class@{count}": math.nan for count in averaged}}
     return run.measured(content, measure, missing=unknown)
 
 
@@ -183,18 +203,25 @@ def pictures(
         return torch.cat([network.generate(z) for z in (a, b, c, a - b + c)])
 
 
-def draw(run: Run, drawn: dict[str, Tensor], classes: tuple[int, ...]) -> None:
-    """A row a concept, a column a trial."""
-    if not drawn:
-        return
+def draw(
+    run: Run,
+    drawn: dict[str, Tensor],
+    reached: dict[str, list[list[float]]],
+    averaged: list[int],
+    classes: tuple[int, ...],
+) -> None:
+    """A row a concept, a column a trial; and how often the sums succeed."""
     names = [run.data.class_names[k] for k in classes]
-    arrays = {f"faces{suffix}": figure.grey_levels(x) for suffix, x in drawn.items()}
-    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged, first seed)"
-    options = {
-        "name": "latent_arithmetic",
-        "panels": [[f"faces{suffix}", 8, caption + suffix.replace(", never seen", "; "
-                    f"{names[3]} never seen in training")] for suffix in drawn],
+    arrays = {f"faces{suffix}": grey_levels(x) for suffix, x in drawn.items()}
+    arrays |= {row: torch.tensor(found).numpy() for row, found in reached.items()}
+    arrays["averaged"] = torch.tensor(averaged).numpy()
+    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged, first seed); "
+    options: dict[str, Any] = {
+        "panels": [[f"faces{suffix}", 8, caption + GAMES[suffix]] for suffix in drawn],
+        "games": GAMES,
+        "sums": list(SUMS),
+        "target": names[3],
         "title": run.heading(),
-    }  # fmt: skip
-    keep(run.folder, "samples", arrays, options)
+    }
+    keep(run.folder, "arithmetic", arrays, options)
     figure.draw(run.folder, arrays, **options)
