@@ -80,7 +80,7 @@ def modes(
             axis.plot(epochs, found.mean(0), color=colour, label=place, linewidth=1.4)
             axis.fill_between(epochs, found.min(0), found.max(0), color=colour, alpha=0.15,
                               linewidth=0)  # fmt: skip
-        axis.set(title=name, xlabel="epoch", ylim=(0, most * 1.04))
+        axis.set(title=name, xlabel="epoch", ylim=(0, 1.04 * min(most, counted[0])))
         axis.title.set_fontsize(8)
         axis.grid(alpha=0.3, linewidth=0.5)
         ends = [arrays.get(f"ends_{place}, {name}", np.array([np.nan])) for place in places]
@@ -102,10 +102,15 @@ def modes(
     axes[0, 0].set_ylabel(f"modes of {most}")
     axes[1, 0].set_ylabel("batch normalization")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(places), frameon=False,
-                  fontsize=8, title="batch normalization: mean and range over seeds, modes seen "
-                  f"in {counted[0]:,} examples; below, in {counted[1]:,} at the end, and the share "
-                  "of these that lie in any", title_fontsize=8)  # fmt: skip
+    caption = (
+        f"batch normalization: mean and range over seeds, modes seen in {counted[0]:,} examples; "
+        f"below, in {counted[1]:,} at the end, and the share that is surely in one"
+    )
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(places), frameon=False, fontsize=8,
+        title="\n".join(textwrap.wrap(caption, round(14 * figure.get_figwidth()))),
+        title_fontsize=8,
+    )  # fmt: skip
     for axis in axes.flat:
         axis.tick_params(labelsize=7)
         axis.xaxis.label.set_fontsize(8)
