@@ -271,7 +271,7 @@ def draw(
         "places": list(PLACES),
         "columns": list(dict.fromkeys(cell_name(c).partition(", ")[2] for c in cells)),
         "count": modes.count,
-        "counted": [max((len(shot[-1]) for shot in shots.values()), default=0), samples],
+        "counted": [run.config["trainer"]["shown"], samples],
         "title": run.heading(),
     }
     if modes.means is not None:
