@@ -127,7 +127,8 @@ def strip(
     epochs = arrays.get("epochs", np.array([0]))
     times = np.unique(np.linspace(0, len(epochs) - 1, SHOTS).round().astype(int))
     across = len(times) + 1
-    heading = textwrap.wrap(f"{title}; {shown}, first seed", 105)
+    choice = shown.replace(" = ", "\u00a0=\u00a0")  # not to be broken
+    heading = textwrap.wrap(f"{title}; {choice}, first seed", 105)
     figure, axes = plt.subplots(
         max(1, len(present)), across, figsize=(1.15 * across + 0.3, 1.15 * len(present) + 0.75),
         layout="constrained", squeeze=False,
