@@ -153,8 +153,8 @@ class Run:
             )
 
     def _refuse_other_shape(self) -> None:
-        told, found = self.config["dataset"]["input_shape"], list(self.data.input_shape)
-        if told != found:
+        told, found = self.config["dataset"].get("input_shape"), list(self.data.input_shape)
+        if told is not None and told != found:
             raise ConfigError(
                 f"dataset.input_shape={told}: the images are {found}; "
                 f"set dataset.input_shape={found}"

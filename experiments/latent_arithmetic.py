@@ -156,14 +156,14 @@ def arithmetic(
             whole = c[0] + step
             usual = torch.cat(list(pools.values())).norm(dim=1).mean()
             pixels = faces(network, a[1]) - faces(network, b[1]) + faces(network, c[1])
-            made = (
-                network.generate(whole),
-                network.generate(usual * nn.functional.normalize(whole, dim=1)),
-                pixels.clamp(0, 1),
-                network.generate(c[0] + away),
-                network.generate(c[0]),
-            )
-            for name, images in zip(SUMS, made, strict=True):
+            made = {
+                "a − b + c": network.generate(whole),
+                "rescaled": network.generate(usual * nn.functional.normalize(whole, dim=1)),
+                "on pixels": pixels.clamp(0, 1),
+                "c + random direction": network.generate(c[0] + away),
+                "c alone": network.generate(c[0]),
+            }
+            for name, images in made.items():
                 said = probabilities(probe, images).argmax(1)
                 share = 100 * (said == target).double().mean().item()
                 found.setdefault(name, {})[f"target_class@{count}"] = share

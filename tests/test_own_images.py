@@ -148,8 +148,9 @@ def test_own_images_are_split_class_by_class_and_the_same_way_every_time(tmp_pat
     again = load(path=file, class_count=3, training_share=0.8)
     assert again.fingerprint == data.fingerprint
     assert torch.equal(again.test.images, data.test.images)
-    with pytest.raises(AdvxError, match=r"training_share=0.001: leaves 0 of 153 images for train"):
-        load(path=file, class_count=3, training_share=0.001)
+    for share, left in ((0.001, "leaves 0 of 153 .* for training"), (0.995, "and 0 for testing")):
+        with pytest.raises(AdvxError, match=f"training_share={share}: .*{left}"):
+            load(path=file, class_count=3, training_share=share)
 
 
 def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:

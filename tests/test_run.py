@@ -6,10 +6,12 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import cross_entropy
@@ -19,7 +21,7 @@ from advx.errors import ConfigError, Diverged
 from advx.evaluation.judged import quality
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.transfer import craft, guides, predictions, target_classes
-from advx.experiments import attack_comparison, cross_dataset
+from advx.experiments import attack_comparison, cross_dataset, latent_arithmetic
 from advx.experiments.virtual_adversarial_training import choose
 from advx.judge import Judge
 from advx.listing import choices
@@ -366,3 +368,46 @@ def test_the_judges_floor_is_of_pictures_of_both_splits(tmp_path) -> None:
         kept = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
         assert kept == pytest.approx(expected, abs=1e-4)
     assert judge.features == 16
+
+
+class Plane(nn.Module):
+    """A game whose pictures are z itself, two numbers in [−1, 1]; classes are quadrants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def draw(self, n):
+        return 2 * torch.rand(n, 2) - 1
+
+    def generate(self, z):
+        return z[:, None, None]
+
+
+class Quadrants(nn.Module):
+    """Logits of ++, +−, −+, −−, nearly sure away from the axes."""
+
+    def forward(self, x):
+        signs = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+        return 50 * x.flatten(1) @ signs.T
+
+
+def test_arithmetic_on_z_against_a_plane_whose_classes_are_its_quadrants(tmp_path) -> None:
+    run, _, _ = started(tmp_path, "experiment=latent_arithmetic")
+    run.trained = lambda _: SimpleNamespace(module=Quadrants())  # type: ignore[method-assign]
+    run.played = lambda *_: SimpleNamespace(game=Plane())  # type: ignore[method-assign]
+    judge = run.recipe(run.config["probe"], 0, path="probe")
+    game = run.recipe(run.config["game"], 0, path="game")
+    plus, minus, other, target = 1, 3, 2, 0
+    found = latent_arithmetic.arithmetic(
+        run, game, run.data, judge, (plus, minus, other, target), [1, 100], 400
+    )
+    shares = [v["generated"] for row, v in found.items() if row.startswith("faces with")]
+    assert shares == pytest.approx([24] * 4, abs=1.5)  # a quarter each, but for those on the axes
+    assert found["c alone"] == {"target_class@1": 0, "target_class@100": 0}
+    assert found["a − b + c"]["target_class@100"] == 100
+    assert found["rescaled"] == found["a − b + c"]  # a quadrant does not depend on the length
+    # one of each: x = a − b + c with x of a in [0, 1], −b in [0, 1], c in [−1, 0]: positive in 5/6
+    assert found["a − b + c"]["target_class@1"] == pytest.approx(100 * (5 / 6) ** 2, abs=6)
+    assert 0 < found["c + random direction"]["target_class@1"] < 45
+    assert found["c + random direction"]["target_class@100"] < 45

@@ -52,10 +52,11 @@ def load(
             f"0 … {class_count - 1} (dataset.classes={class_count})"
         )
     train, validation, test = _parts(Split(images, labels), training_share)
-    if training_share and not (len(train) and len(validation)):
+    if training_share and not (len(train) and len(validation) and len(test)):
         raise ConfigError(
             f"dataset.training_share={training_share}: leaves {len(train)} of {len(images):,} "
-            f"images for training and {len(validation)} for validation; both need one"
+            f"images for training, {len(validation)} for validation and {len(test)} for testing; "
+            "each needs one"
         )
     return limited(Dataset("images", class_count, train, validation, test), limit)
 

@@ -67,8 +67,9 @@ def guides(labels: Tensor, aims: Tensor) -> Tensor:
 
 @torch.no_grad()
 def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
-    """(n, classes) for images (n, *shape)."""
-    return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
+    """Probability of every class, (n, classes), for images (n, *shape), in evaluation mode."""
+    with evaluating(classifier):
+        return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
 
 
 @torch.no_grad()
@@ -90,7 +91,6 @@ def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
 
     NaN where there is no mistake.
     """
-    with evaluating(model):
-        p, said = zip(*(model(x).softmax(1).max(1) for x in split.images.split(BATCH)), strict=True)
-    wrong = torch.cat(said) != split.labels
-    return 100 * torch.cat(p)[wrong].double().mean().item()
+    p, said = probabilities(model, split.images).max(1)
+    wrong = said != split.labels
+    return 100 * p[wrong].double().mean().item()
