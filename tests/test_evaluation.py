@@ -13,7 +13,12 @@ from advx.evaluation.benchmark import operations_of
 from advx.evaluation.singular_values import jacobian_singular_values
 from advx.evaluation.slopes import input_slope, margins, vanished_share, weight_norm
 from advx.evaluation.smallest import median_smallest
-from advx.evaluation.transfer import guides, mean_confidence_on_mistakes, target_classes
+from advx.evaluation.transfer import (
+    guides,
+    mean_confidence_on_mistakes,
+    probabilities,
+    target_classes,
+)
 from advx.experiments.cross_dataset import brought_to
 from advx.experiments.same_mistake import by_chance
 from advx.figures.curves import Curve, Mark, Panel, error_figure
@@ -151,3 +156,11 @@ def test_stretching_keeps_directions_and_leaves_zeros() -> None:
     torch.testing.assert_close(lengths, torch.tensor([2.8, 2.8, 0.0, 2.8]).double())
     ratio = found[[0, 1, 3]] / moves[[0, 1, 3]]
     torch.testing.assert_close(ratio, ratio[:, :, :1, :1].expand_as(ratio))
+
+
+def test_probabilities_are_those_of_evaluation_mode_and_leave_the_mode_as_it_was() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 3))
+    x = torch.rand(700, 1, 2, 2)
+    expected = (x.flatten(1) @ model[2].weight.T + model[2].bias).softmax(1)
+    torch.testing.assert_close(probabilities(model, x), expected)
+    assert model.training
