@@ -4,6 +4,11 @@ Each message is one line that names the key, the value seen and the valid choice
 prints it without a traceback and exits with status 2.
 """
 
+import re
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What colors a terminal's text."""
+
 
 class AdvxError(Exception):
     """Something the user can mend: printed as one line, exit status 2."""
@@ -23,3 +28,12 @@ class NoGradientError(AdvxError):
 
 class Diverged(AdvxError):
     """Training produced NaN, or stayed worse than guessing for too long."""
+
+
+def reason(error: BaseException) -> str:
+    """All that an exception says, on one line; its type where it says nothing or only a key."""
+    text = " ".join(ESCAPES.sub("", str(error)).split())
+    name = type(error).__name__
+    if not text:
+        return name
+    return f"{name}: {text}" if isinstance(error, LookupError) else text

@@ -21,6 +21,7 @@ from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.transfer import predictions
 from advx.figures.gallery import gallery
+from advx.models.call import logits_of
 from advx.run import Run
 from advx.types import NonNegativeInt, PositiveInt
 
@@ -83,7 +84,7 @@ def refuse_probabilities(module: nn.Module, images: Tensor) -> None:
         ConfigError: its outputs are not negative and sum to 1, for every image.
     """
     with torch.no_grad(), evaluating(module):
-        outputs = module(images[:100])
+        outputs = logits_of(module, images[:100])
     if (outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-4).all():
         raise ConfigError(
             "crafting: the model returns probabilities; logits are needed, so leave out its last "

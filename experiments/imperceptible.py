@@ -22,6 +22,7 @@ from advx.errors import ConfigError
 from advx.evaluation.transfer import BATCH, craft, predictions
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
+from advx.models.call import logits_of
 from advx.run import Run, stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
@@ -119,7 +120,7 @@ def measured(
 def confidences(module: nn.Module, images: Tensor) -> Tensor:
     """Probabilities (n, classes) that the model gives images (n, *shape)."""
     with evaluating(module):
-        return torch.cat([module(x).softmax(1) for x in images.split(BATCH)])
+        return torch.cat([logits_of(module, x).softmax(1) for x in images.split(BATCH)])
 
 
 def one_picture(

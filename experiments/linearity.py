@@ -22,6 +22,7 @@ from advx.evaluation.linearity import along_line, crossings, deviation, dual_len
 from advx.evaluation.slopes import slopes
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
+from advx.models.call import logits_of
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -150,7 +151,9 @@ def weights_added_up(run: Run, network: Recipe, pixels: list[int]) -> list[tuple
     def measure() -> list[tuple[float, float]]:
         module = run.trained(network).module
         start = torch.zeros(1, *run.data.input_shape, device=run.device)
-        jacobian = torch.func.jacrev(lambda x: module(x)[0])(start).flatten(1).cpu().double()
+        jacobian = (
+            torch.func.jacrev(lambda x: logits_of(module, x)[0])(start).flatten(1).cpu().double()
+        )
         pairs = [jacobian[i] - jacobian[j] for i in range(len(jacobian)) for j in range(i)]
         both = [dual_lengths(w, pixels, draws=20) for w in pairs]
         sums = torch.stack([s for s, _ in both]).mean(0)

@@ -17,6 +17,7 @@ from advx.attacks.gradient import evaluating
 from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import BATCH, craft, predictions
 from advx.figures.gallery import gallery
+from advx.models.call import logits_of
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt, Probability
@@ -64,7 +65,9 @@ def sureness(
         module = run.trained(network).module
         images = made(run, network, node, run.data.test.spaced(examples))
         with torch.no_grad(), evaluating(module):
-            p = torch.cat([module(x).softmax(1).amax(1) for x in images.split(BATCH)]).double()
+            p = torch.cat(
+                [logits_of(module, x).softmax(1).amax(1) for x in images.split(BATCH)]
+            ).double()
         found = {"confident_rate": 100 * (p > threshold).double().mean().item()}
         if (p > threshold).any():
             found["mean_confidence"] = 100 * p[p > threshold].mean().item()

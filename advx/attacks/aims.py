@@ -4,13 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.models.call import logits_of, predicted
 
 
 @torch.no_grad()
 def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """For each image the class with the largest logit besides its label, (batch,) int64."""
     with evaluating(model):
-        logits = model(images)
+        logits = logits_of(model, images)
     return logits.scatter(1, labels[:, None], -torch.inf).argmax(1)
 
 
@@ -18,4 +19,4 @@ def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 def reached(model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
     """Which images are given the class aimed at, (batch,) bool."""
     with evaluating(model):
-        return model(images).argmax(1) == aims
+        return predicted(logits_of(model, images)) == aims

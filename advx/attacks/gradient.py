@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from advx.attacks.objectives import Objective
 from advx.errors import ConfigError, NoGradientError
 from advx.models.base import is_differentiable
+from advx.models.call import logits_of
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def evaluated(
     """
     if not gradient:
         with evaluating(model), torch.no_grad():
-            logits = model(images.detach())
+            logits = logits_of(model, images.detach())
             return logits, objective(logits, labels), images.new_empty(0)
     x, logits = _traced(model, images)
     with torch.enable_grad():
@@ -77,7 +78,7 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     handle = layers[layer].register_forward_hook(lambda module, given, output: seen.append(output))
     try:
         with evaluating(model):
-            model(images)
+            model(images.clone())
     finally:
         handle.remove()
     if not seen or not isinstance(seen[-1], Tensor):
@@ -102,7 +103,7 @@ def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     require_gradient(model)
     with evaluating(model), torch.enable_grad():
         x = images.detach().clone().requires_grad_(True)
-        logits = model(x)
+        logits = logits_of(model, x)
     if not logits.requires_grad:
         raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
     return x, logits

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.attacks.pgd import PGD
+from advx.models.call import UNDEFINED, logits_of, predicted
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
 
@@ -54,13 +55,14 @@ class MultiTargeted:
         images = images.detach()
         best = images.clone()
         with torch.no_grad(), evaluating(model):
-            logits = model(images)
+            logits = logits_of(model, images)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
         left = (logits.argmax(1) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
             x = self.towards(model, images[left], wrong[left, rank])
             with torch.no_grad(), evaluating(model):
-                fooled = model(x).argmax(1) != labels[left]
+                classes = predicted(logits_of(model, x))
+            fooled = (classes != labels[left]) & (classes != UNDEFINED)
             best[left[fooled]] = x[fooled]
             left = left[~fooled]
             if len(left) == 0:

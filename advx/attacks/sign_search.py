@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.attacks.objectives import margin
+from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NormName, PositiveInt
 
 
@@ -44,7 +45,7 @@ class SignSearch:
         """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
         best = images.clone()
         with evaluating(model):
-            height = margin(model(images), labels)
+            height = margin(logits_of(model, images), labels)
             left = (height <= 0).nonzero().squeeze(1)
             signs = torch.ones_like(images[left]).flatten(1)
             kept = torch.full_like(height[left], -torch.inf)  # the corner's own margin
@@ -53,7 +54,7 @@ class SignSearch:
                     break
                 signs[:, first:last] *= -1
                 x = self._corner(images[left], signs)
-                value = margin(model(x), labels[left])
+                value = margin(logits_of(model, x), labels[left])
                 better = value > kept
                 signs[~better, first:last] *= -1
                 kept = torch.where(better, value, kept)

@@ -24,6 +24,7 @@ from advx.attacks.gradient import evaluating
 from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.pgd import PGD
 from advx.attacks.sign_search import SignSearch
+from advx.models.call import logits_of, predicted
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
 
 STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "multi_targeted", "restarts",
@@ -109,5 +110,5 @@ class Strongest:
     def _wrong(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Which examples are misclassified, (n,) bool."""
         with evaluating(model):
-            said = [model(x).argmax(1) for x in images.split(self.batch_size)]
+            said = [predicted(logits_of(model, x)) for x in images.split(self.batch_size)]
         return torch.cat(said) != labels if said else labels != labels

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from advx.attacks.gradient import input_gradient
 from advx.attacks.noise import uniform
 from advx.attacks.objectives import hard_label_cost, log_odds
+from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NonNegativeInt, Positive, PositiveInt
 
 Oracle = Callable[[Tensor], Tensor]
@@ -117,7 +118,7 @@ class SubstituteTraining:
         for _ in range(self.epochs):
             order = torch.randperm(len(images), generator=generator).to(images.device)
             for rows in order.split(self.batch_size):
-                cost = hard_label_cost(substitute(images[rows]), labels[rows]).mean()
+                cost = hard_label_cost(logits_of(substitute, images[rows]), labels[rows]).mean()
                 optimiser.zero_grad(set_to_none=True)
                 cost.backward()
                 optimiser.step()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from advx.attacks.gradient import evaluating
 from advx.attacks.noise import gaussian
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
+from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NormName, PositiveInt
 
 
@@ -51,7 +52,7 @@ class VirtualAdversarial:
         if self.clip is not None:
             both = [x.clamp(*self.clip) for x in both]
         with evaluating(model), torch.no_grad():
-            here = model(images)
-            first, second = (divergence(here, model(x)) for x in both)
+            here = logits_of(model, images)
+            first, second = (divergence(here, logits_of(model, x)) for x in both)
         chosen = (first >= second).view(-1, *[1] * (images.dim() - 1))
         return torch.where(chosen, both[0], both[1])

@@ -21,6 +21,7 @@ from torch.autograd import forward_ad
 
 from advx.attacks import norms
 from advx.attacks.gradient import evaluating, require_gradient
+from advx.models.call import logits_of
 from advx.types import NormName
 
 
@@ -32,7 +33,7 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
     with torch.enable_grad(), forward_ad.dual_level(), warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # torch's about its own use of torch.jit
         x = images.detach().clone().requires_grad_(True)
-        dual = model(forward_ad.make_dual(x, direction))
+        dual = logits_of(model, forward_ad.make_dual(x, direction))
         logits, moved = forward_ad.unpack_dual(dual)
         if moved is None:
             return torch.zeros_like(images)
@@ -49,10 +50,10 @@ def divergence_gradient(model: nn.Module, images: Tensor, moved: Tensor) -> Tens
     The model is differentiated in the mode it is in.
     """
     with torch.no_grad():
-        here = model(images)
+        here = logits_of(model, images)
     with torch.enable_grad():
         x = moved.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(divergence(here, model(x)).sum(), x)
+        (slope,) = torch.autograd.grad(divergence(here, logits_of(model, x)).sum(), x)
     return slope
 
 

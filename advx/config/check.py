@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticUndefined
 
 from advx.config.build import arguments, plain, target
-from advx.errors import ConfigError
+from advx.errors import ConfigError, reason
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -46,8 +46,8 @@ def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
     try:
         call = target(node)
     except Exception as error:  # whatever importing a user's own module raises
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise ConfigError(f"{path}._target_={name}: cannot be imported ({reason})") from error
+        because = reason(error.__cause__ or error)
+        raise ConfigError(f"{path}._target_={name}: cannot be imported ({because})") from error
     given = arguments(node)
     schema, open_ended = _schema(call)
     if not open_ended:

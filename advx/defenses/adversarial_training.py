@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import hard_label_cost
 from advx.defenses.base import Defense
+from advx.models.call import logits_of
 from advx.types import NonNegative, Probability
 
 Perturbation = Literal["adversarial", "sign_noise", "uniform_noise"]
@@ -64,6 +65,8 @@ class AdversarialTraining(Defense):
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         both = torch.cat([images, self.perturbed(model, images, labels)])
-        costs = nn.functional.cross_entropy(model(both), labels.repeat(2), reduction="none")
+        costs = nn.functional.cross_entropy(
+            logits_of(model, both), labels.repeat(2), reduction="none"
+        )
         clean, perturbed = costs.chunk(2)
         return (1 - self.share) * clean.mean() + self.share * perturbed.mean()

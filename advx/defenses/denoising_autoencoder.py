@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from advx.attacks.fgsm import FGSM
 from advx.defenses.base import Defense, Ingredient
 from advx.models.base import Classifier, features
+from advx.models.call import logits_of
 from advx.types import Positive, PositiveInt, Shape
 
 
@@ -56,7 +57,7 @@ class Stacked(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *shape) to logits (batch, classes)."""
-        return self.classifier(self.autoencoder(x))
+        return logits_of(self.classifier, self.autoencoder(x))
 
     def train(self, mode: bool = True) -> "Stacked":
         """As usual, but the classifier stays in evaluation mode: it is not being trained."""

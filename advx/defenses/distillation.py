@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advx.defenses.base import Defense, Ingredient
+from advx.models.call import logits_of
 from advx.types import Positive, Shape
 
 
@@ -32,7 +33,9 @@ class HighTemperature(Defense):
         self.temperature = temperature
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        return self.temperature * F.cross_entropy(model(images) / self.temperature, labels)
+        return self.temperature * F.cross_entropy(
+            logits_of(model, images) / self.temperature, labels
+        )
 
     def cost_of_guessing(self, classes: int) -> float:
         return self.temperature * super().cost_of_guessing(classes)
@@ -64,5 +67,7 @@ class Distillation(HighTemperature):
         """T times the cross-entropy with the teacher's probabilities: the KL plus a constant."""
         assert self.teacher is not None, "prepare() was not called"
         with torch.no_grad():
-            targets = (self.teacher(images) / self.temperature).softmax(1)
-        return self.temperature * F.cross_entropy(model(images) / self.temperature, targets)
+            targets = (logits_of(self.teacher, images) / self.temperature).softmax(1)
+        return self.temperature * F.cross_entropy(
+            logits_of(model, images) / self.temperature, targets
+        )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from advx.defenses.base import Defense, Ingredient
 from advx.models.base import Classifier
+from advx.models.call import logits_of
 from advx.types import Shape
 
 
@@ -29,7 +30,7 @@ class MeanOfProbabilities(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *shape) to log-probabilities (batch, classes)."""
-        each = torch.stack([member(x).log_softmax(1) for member in self.members])
+        each = torch.stack([logits_of(member, x).log_softmax(1) for member in self.members])
         return each.logsumexp(0) - math.log(len(self.members))
 
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from advx.defenses.base import Defense
+from advx.models.call import logits_of
 
 Convention = Literal["chapter", "uniform", "other_classes"]
 Smoothing = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -54,4 +55,4 @@ class LabelSmoothing(Defense):
         return -(targets * logits.log_softmax(1)).sum(1)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        return self.cost(model(images), labels).mean()
+        return self.cost(logits_of(model, images), labels).mean()

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from advx.attacks.objectives import hard_label_cost
 from advx.defenses.base import Defense
+from advx.models.call import logits_of
 
 
 class NoDefense(Defense):
@@ -15,4 +16,4 @@ class NoDefense(Defense):
         return hard_label_cost(logits, labels)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(model(images), labels)
+        return F.cross_entropy(logits_of(model, images), labels)

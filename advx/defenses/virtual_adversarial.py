@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from advx.attacks.objectives import hard_label_cost
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
 from advx.defenses.base import Defense
+from advx.models.call import logits_of
 from advx.types import NonNegative, Positive, PositiveInt
 
 
@@ -58,13 +59,13 @@ class VirtualAdversarial(Defense):
         )
         with frozen_statistics(model):
             with torch.no_grad():
-                logits = model(images)
-            moved = model(images + self.epsilon * direction)
+                logits = logits_of(model, images)
+            moved = logits_of(model, images + self.epsilon * direction)
         return divergence(logits, moved).mean()
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         known = labels >= 0
-        cost = F.cross_entropy(model(images[known]), labels[known])
+        cost = F.cross_entropy(logits_of(model, images[known]), labels[known])
         if self.weight == 0:
             return cost
         smoothed = images if bool(known.all()) else images[~known]

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from advx.attacks.objectives import hard_label_cost
 from advx.defenses.base import Defense
+from advx.models.call import logits_of
 from advx.types import NonNegative
 
 
@@ -30,4 +31,4 @@ class WeightDecay(Defense):
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         weights = [p for p in model.parameters() if p.dim() > 1]
         penalty = sum((w.square().sum() for w in weights), start=images.new_zeros(()))
-        return F.cross_entropy(model(images), labels) + self.coefficient / 2 * penalty
+        return F.cross_entropy(logits_of(model, images), labels) + self.coefficient / 2 * penalty

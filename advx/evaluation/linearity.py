@@ -7,12 +7,14 @@ the segment crosses are counted.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.evaluation.transfer import BATCH
+from advx.models.call import logits_of
 from advx.models.layers import Maxout, MaxoutConvolution
 
 PIECEWISE = (nn.ReLU, Maxout, MaxoutConvolution)
@@ -26,7 +28,7 @@ def along_line(model: nn.Module, images: Tensor, direction: Tensor, sizes: Tenso
         found = []
         for size in sizes.tolist():
             parts = zip(images.split(BATCH), direction.split(BATCH), strict=True)
-            found.append(torch.cat([model(x + size * d) for x, d in parts]))
+            found.append(torch.cat([logits_of(model, x + size * d) for x, d in parts]))
     return torch.stack(found, 1)
 
 
@@ -37,7 +39,7 @@ def tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor
     """
     with evaluating(model), torch.no_grad():
         parts = [
-            torch.func.jvp(model, (x,), (d,))
+            torch.func.jvp(partial(logits_of, model), (x,), (d,))
             for x, d in zip(images.split(BATCH), direction.split(BATCH), strict=True)
         ]
     values, slopes = zip(*parts, strict=True)
@@ -80,7 +82,7 @@ def crossings(
     found, units, before = [], 0, None
     for size in sizes.tolist():
         with torch.no_grad(), evaluating(model), _patterns(model) as patterns:
-            model(images + size * direction)
+            logits_of(model, images + size * direction)
         if not patterns:
             return None
         now = torch.cat([p.flatten(1) for p in patterns], 1)

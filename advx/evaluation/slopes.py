@@ -7,6 +7,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import evaluating, input_gradient
 from advx.attacks.objectives import Objective, log_odds, margin
 from advx.data.dataset import Split
+from advx.models.call import logits_of
 
 BATCH = 1_000
 
@@ -52,7 +53,7 @@ def margins(model: nn.Module, split: Split) -> Tensor:
     """z_y − max_{i≠y} zᵢ of every example, (n,): negative where the prediction is wrong."""
     with evaluating(model):
         found = [
-            -margin(model(x), y)
+            -margin(logits_of(model, x), y)
             for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
         ]
     return torch.cat(found)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.data.dataset import Split
+from advx.models.call import logits_of, predicted
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -69,14 +70,14 @@ def guides(labels: Tensor, aims: Tensor) -> Tensor:
 def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
     """Probability of every class, (n, classes), for images (n, *shape), in evaluation mode."""
     with evaluating(classifier):
-        return torch.cat([classifier(x).softmax(1) for x in images.split(BATCH)])
+        return torch.cat([logits_of(classifier, x).softmax(1) for x in images.split(BATCH)])
 
 
 @torch.no_grad()
 def predictions(model: nn.Module, images: Tensor) -> Tensor:
     """Predicted class of each image, (n,) int64, in evaluation mode."""
     with evaluating(model):
-        return torch.cat([model(x).argmax(1) for x in images.split(BATCH)])
+        return torch.cat([predicted(logits_of(model, x)) for x in images.split(BATCH)])
 
 
 def error_rate(model: nn.Module, split: Split) -> float:

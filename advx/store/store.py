@@ -8,7 +8,6 @@ jobs make each entry once.
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
+from advx.text_files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -165,13 +165,3 @@ def serialised(state: dict[str, Any]) -> bytes:
     buffer = BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside `path`, flush it to disk and rename it into place."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.models.base import constrain
+from advx.models.call import logits_of, predicted
 from advx.training.schedules import decayed, ramped
 from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
 
@@ -284,5 +285,5 @@ def validation_error(
     wrong = 0
     for x, y in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         shown = x if seen is None else seen(model, x, y)
-        wrong += int((model(shown).argmax(1) != y).sum())
+        wrong += int((predicted(logits_of(model, shown)) != y).sum())
     return 100 * wrong / len(split)

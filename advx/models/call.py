@@ -1,0 +1,55 @@
+"""Calling a classifier that is a black box: what may stand behind `model(images)`.
+
+A user's own module may change the images it is given, answer with a tuple, a dictionary or an
+object with `.logits`, compute in another number format, or answer NaN. Whoever needs a model's
+logits asks here, so that no other part of advx has to know.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from advx.errors import ConfigError
+
+UNDEFINED = -1
+"""The class of an image whose logits hold a NaN: neither right nor wrong."""
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """Logits (batch, classes) for images (batch, *shape), in float32 or float64.
+
+    The model is given a copy of the images, which it may change; its mode stays as it is.
+
+    Raises:
+        ConfigError: the model's answer holds no tensor.
+    """
+    answer = logits_in(model(images.clone()), model)
+    return answer.to(torch.promote_types(answer.dtype, torch.float32))
+
+
+def logits_in(answer: Any, model: nn.Module) -> Tensor:
+    """The logits in whatever a model answered: a tensor, `.logits`, ["logits"] or the first item.
+
+    Raises:
+        ConfigError: there is no tensor in it.
+    """
+    found = answer
+    if not isinstance(found, Tensor):
+        found = getattr(answer, "logits", None)
+    if found is None and isinstance(answer, Mapping):
+        found = answer.get("logits")
+    if found is None and isinstance(answer, tuple | list) and answer:
+        found = answer[0]
+    if not isinstance(found, Tensor):
+        raise ConfigError(
+            f"{type(model).__name__} returns a {type(answer).__name__}; needed: a tensor of "
+            "logits, or a tuple that begins with one, or a dictionary or object with 'logits'"
+        )
+    return found
+
+
+def predicted(scores: Tensor) -> Tensor:
+    """The class of each row of logits (batch, classes), (batch,) int64; `UNDEFINED` for NaN."""
+    return scores.argmax(1).masked_fill(scores.isnan().any(1), UNDEFINED)
