@@ -20,6 +20,7 @@ from torch import Tensor
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_seeds
+from advx.config.identity import identified, own_code
 from advx.data.dataset import Dataset, Split
 from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
@@ -97,6 +98,9 @@ class Run:
         self._crafted: tuple[str, Split] | None = None
         self._parts: dict[DataPart, Dataset] = {}
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
+        main = str(config.get("main") or "advx.")
+        own = not main.startswith("advx.")
+        self._own_experiment = {"experiment": {"_target_": main}} if own else {}
         torch.set_num_threads(config["device"]["threads"])
 
     @cached_property
@@ -445,6 +449,7 @@ class Run:
         """
         content = {"evaluation_version": EVALUATION_VERSION, "test": self.test_digest, **depends_on}
         content |= {} if examples is None else {"evenly_spaced": examples}
+        content = identified(content | self._own_experiment)
         value = self.store.rows(content)
         if value is None:
             value = measure()
@@ -579,6 +584,9 @@ class Run:
             },
             "store_keys": {key: {"model": name} for key, name in self.models.items()}
             | self._training(),
+            "own_code": own_code(
+                [node for _, node in nodes(self.config)] + list(self._own_experiment.values())
+            ),
             "seconds": seconds,
             "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
         }

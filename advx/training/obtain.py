@@ -1,6 +1,5 @@
 """Trained models by what made them: loaded from the store, or trained there once and kept."""
 
-import hashlib
 import inspect
 import json
 import math
@@ -14,7 +13,7 @@ import torch
 from torch import nn
 
 from advx.config.build import build, plain, target
-from advx.config.check import check_node
+from advx.config.identity import file_digest, identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
@@ -71,9 +70,9 @@ class Recipe:
         """What the store's key is made of: arguments at their defaults are left out."""
         return {
             "recipe_version": RECIPE_VERSION,
-            "model": _identity(self.model, self.path),
-            "trainer": _identity(self.trainer, "trainer"),
-            "defense": _identity(self.defense, "defense"),
+            "model": identity(self.model, self.path),
+            "trainer": identity(self.trainer, "trainer"),
+            "defense": identity(self.defense, "defense"),
             "dataset": data.name,
             "fingerprint": data.fingerprint,
             "seed": self.seed,
@@ -106,7 +105,7 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
         ConfigError: it does not fit the data.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(recipe.seed if recipe.random else 0)
         module = build(recipe.model)
     if not isinstance(module, nn.Module):
         raise ConfigError(
@@ -150,11 +149,12 @@ def model_key(recipe: Recipe, data: Dataset) -> str:
     if recipe.model.get("weights"):
         path = Path(recipe.model["weights"])
         try:
-            return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            weights = file_digest(path)
         except OSError as error:
             raise ConfigError(f"{recipe.path}.weights={path}: {error.strerror}") from error
+        return key_of({"model": identity(recipe.model, recipe.path), "weights": weights})
     if not recipe.random:
-        return key_of({"model": _identity(recipe.model, recipe.path), "data": data.fingerprint})
+        return key_of({"model": identity(recipe.model, recipe.path), "data": data.fingerprint})
     return key_of(recipe.content(data))
 
 
@@ -332,12 +332,3 @@ def _trained_on(weights: Path) -> str | None:
         return json.loads(weights.with_name("meta.json").read_text()).get("dataset")
     except (OSError, ValueError):
         return None
-
-
-def _identity(node: dict[str, Any], path: str) -> dict[str, Any]:
-    """A node's target and arguments as they enter a key; a user's own code by its content."""
-    identity = {"_target_": node["_target_"], **check_node(node, path)}
-    module = inspect.getmodule(target(node))
-    if module is not None and not module.__name__.startswith("advx.") and module.__file__:
-        identity["source"] = hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:16]
-    return identity

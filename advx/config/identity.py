@@ -1,0 +1,129 @@
+"""What a number depends on is in its name: how a node of the configuration enters a store key.
+
+One rule for models, games, attacks, defenses, trainers and data sets:
+
+- a class of advx: its name, and all arguments that are not at their defaults; what advx's own code
+  does is counted by `RECIPE_VERSION`, `GAME_VERSION` and `EVALUATION_VERSION`;
+- a class or function of an installed package: its name, all arguments, and the package's version;
+- a user's own class or function: its name, all arguments, the content of the files that they name,
+  and the source of every module outside the installed packages that it can reach. Sources count as
+  syntax trees: a comment or another line break changes nothing.
+
+Weights and images enter by their content, where they are loaded. What no key can see, such as an
+extension module's libraries or a file that own code opens as it runs, is listed in the manifest.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from advx.config.build import arguments, plain, target
+from advx.config.check import check_node
+from advx.config.sources import is_own, origin, package_version, reachable
+
+
+def identity(node: dict[str, Any], path: str) -> dict[str, Any]:
+    """A node as it enters a key.
+
+    Args:
+        node: with a `_target_`.
+        path: where it stands, for error messages.
+    """
+    node = plain(node)
+    checked = {"_target_": node["_target_"], **check_node(node, path)}
+    return checked if _is_advx(node) else {"node": checked | arguments(node)} | _foreign(node)
+
+
+def identified(content: Any) -> Any:
+    """`content` with the sources of every node in it that names code outside advx.
+
+    Args:
+        content: dictionaries, lists and values, as a key is made of them.
+    """
+    if isinstance(content, dict):
+        found = {key: identified(value) for key, value in content.items()}
+        foreign = "_target_" in content and not _is_advx(content)
+        return {"node": found} | _foreign(content) if foreign else found
+    if isinstance(content, list | tuple):
+        return [identified(value) for value in content]
+    return content
+
+
+def own_code(nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """For the manifest: the user's own modules by digest, and what of them no key can see."""
+    modules: dict[str, str] = {}
+    unseen: list[str] = []
+    for node in nodes:
+        if _is_advx(node):
+            continue
+        for source in reachable(origin(node["_target_"], target(node))).values():
+            modules[source.name] = source.digest
+            unseen += source.unseen
+        unseen += [
+            f"{value}: a folder that {node['_target_']} is given"
+            for value in _texts(arguments(node))
+            if _exists(value) and Path(value).is_dir()
+        ]
+    return {"modules": dict(sorted(modules.items())), "in_no_key": sorted(set(unseen))}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _is_advx(node: dict[str, Any]) -> bool:
+    """Whether a node and all nodes in its arguments name parts of advx."""
+    return all(name.partition(".")[0] == "advx" for name in _targets(node))
+
+
+def _targets(content: Any) -> Iterator[str]:
+    """Every `_target_` in a node, its own first."""
+    if isinstance(content, dict):
+        if "_target_" in content:
+            yield str(content["_target_"])
+        content = list(content.values())
+    if isinstance(content, list | tuple):
+        for value in content:
+            yield from _targets(value)
+
+
+def _foreign(node: dict[str, Any]) -> dict[str, Any]:
+    """What stands for code outside advx in a node's identity: sources, versions and files."""
+    sources: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    for name in _targets(node):
+        if name.partition(".")[0] == "advx":
+            continue
+        starts = origin(name, target({"_target_": name}))
+        if any(map(is_own, starts)):
+            sources |= {s.name: s.digest for s in reachable(starts).values()}
+        else:
+            versions[name] = package_version(name)
+    files = {
+        value: file_digest(Path(value))
+        for value in _texts(arguments(node))
+        if _exists(value) and Path(value).is_file()
+    }
+    found = {"source": sources, "package": versions, "files": files}
+    return {key: value for key, value in found.items() if value}
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Every text in a node's arguments, `_target_` left out: some may name files."""
+    if isinstance(content, dict):
+        content = [value for key, value in content.items() if key != "_target_"]
+    if isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value)
+    elif isinstance(content, str):
+        yield content
+
+
+def _exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # too long for a file's name, say
+        return False
