@@ -212,7 +212,7 @@ def test_a_changed_argument_is_measured_again(project, change) -> None:
 def test_two_models_with_one_weights_file_are_two_models(project) -> None:
     same = ["target._target_=nets.Net", "target.weights=weights.pt", "+target.scale=-1",
             "defense._target_=advx.defenses.none.NoDefense"]  # fmt: skip
-    rows = dict(project.measure(*same)[1])
+    rows = dict(project.measure(*same, "+attack.epsilon=0")[1])
     assert rows["customclean_error_rate"] != rows["custom -> itselferror_rate"]
 
 
