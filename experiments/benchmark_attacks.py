@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -260,6 +259,8 @@ def smallest_with_scipy(
     """The nearest point that the model gives the class `aim`; the image where none is found."""
     x, label = image.flatten().double(), aim.view(1)
     weight, works, fails = node["weight"], 0.0, np.inf
+    from scipy import optimize
+
     best, nearest = image, np.inf
 
     def cost(point: np.ndarray) -> tuple[float, np.ndarray]:

@@ -14,9 +14,6 @@ never played, and on the pixels.
 from typing import Any
 
 import torch
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, UNKNOWN, nearest
@@ -103,6 +100,10 @@ def features_errors(run: Run, recipe: Recipe, examples: int, cost: float) -> dic
 
 def svm_error(run: Run, features: Any, examples: int, cost: float) -> float:
     """Its test error in percent, trained on so many training examples."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import LinearSVC
+
     train, test = run.data.train, run.data.test
     some = train.take(train.spaced(examples))
     x, unseen = (torch.cat([features(b) for b in s.images.split(BATCH)]).cpu().numpy()

@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.check import nearest
-from advx.config.compose import composed
+from advx.config.compose import resolved
 from advx.errors import AdvxError
 from advx.listing import choices
 
@@ -49,7 +49,7 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> str:
         if name != key and "," not in value and not name.startswith("hydra")
     ]
     try:
-        level: Any = composed(others)[0]
+        level: Any = resolved(others)
     except Exception:  # those are wrong as well: say only what is known
         return f"{shown}: no such key; advx run ... --cfg job shows all keys"
     for part in key.split("."):

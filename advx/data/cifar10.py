@@ -2,16 +2,16 @@
 
 import os
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-import torchvision
 
 from advx.data import files
 from advx.data.dataset import Dataset, from_arrays
 from advx.types import NonNegativeInt, PositiveInt
 
-SOURCE = torchvision.datasets.CIFAR10
+if TYPE_CHECKING:
+    import torchvision
 
 
 def load(
@@ -34,11 +34,12 @@ def load(
     Raises:
         DataError: files missing and not downloadable, or with another digest.
     """
+    source = _source()
     name = "cifar10"
     accepted = files.accepted_digests(digests)
-    published = dict([*SOURCE.train_list, *SOURCE.test_list])
-    published[SOURCE.meta["filename"]] = SOURCE.meta["md5"]
-    folder = Path(SOURCE.base_folder)
+    published = dict([*source.train_list, *source.test_list])
+    published[source.meta["filename"]] = source.meta["md5"]
+    folder = Path(source.base_folder)
 
     def complete(root: Path) -> bool:
         return all((root / folder / file).exists() for file in published)
@@ -47,13 +48,13 @@ def load(
     root = next((root for root in roots if complete(root)), None)
     if root is None:
         packed = next(
-            (root / SOURCE.filename for root in roots if (root / SOURCE.filename).exists()), None
+            (root / source.filename for root in roots if (root / source.filename).exists()), None
         )
         if packed is not None:
             root = _unpack(packed, name, accepted)
         else:
             root = files.download(
-                name, list(published), data_dir, lambda root: SOURCE(str(root), download=True)
+                name, list(published), data_dir, lambda root: source(str(root), download=True)
             )
     others = {
         file: files.digest(root / folder / file)
@@ -78,25 +79,34 @@ def load(
     )
 
 
+def _source() -> "type[torchvision.datasets.CIFAR10]":
+    """torchvision's class; importing torchvision takes a second."""
+    import torchvision
+
+    return torchvision.datasets.CIFAR10
+
+
 def _unpack(packed: Path, name: str, accepted: dict[str, str]) -> Path:
     """Unpack the archive into the cache through torchvision, which checks its MD5."""
-    files.verify(packed, name, SOURCE.tgz_md5, accepted)
+    source = _source()
+    files.verify(packed, name, source.tgz_md5, accepted)
     root = files.cache_dir() / "data"
     root.mkdir(parents=True, exist_ok=True)
-    link = root / SOURCE.filename
+    link = root / source.filename
     if not link.exists():
         os.symlink(packed.resolve(), link)
-    return files.download(name, [packed.name], None, lambda _: SOURCE(str(root), download=True))
+    return files.download(name, [packed.name], None, lambda _: source(str(root), download=True))
 
 
-def _reader(others: dict[str, str]) -> type[torchvision.datasets.CIFAR10]:
+def _reader(others: dict[str, str]) -> "type[torchvision.datasets.CIFAR10]":
     """torchvision's class, told the digests of the files that the user accepts."""
+    source = _source()
 
-    class Accepted(SOURCE):  # type: ignore[misc, valid-type]
-        train_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in SOURCE.train_list]
-        test_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in SOURCE.test_list]
-        meta: ClassVar = SOURCE.meta | {
-            "md5": others.get(SOURCE.meta["filename"], SOURCE.meta["md5"])
+    class Accepted(source):  # type: ignore[misc, valid-type]
+        train_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in source.train_list]
+        test_list: ClassVar = [[file, others.get(file, md5)] for file, md5 in source.test_list]
+        meta: ClassVar = source.meta | {
+            "md5": others.get(source.meta["filename"], source.meta["md5"])
         }
 
-    return Accepted if others else SOURCE
+    return Accepted if others else source

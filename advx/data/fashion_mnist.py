@@ -1,7 +1,5 @@
 """Fashion-MNIST through torchvision, in MNIST's format and split."""
 
-import torchvision
-
 from advx.data.dataset import Dataset
 from advx.data.mnist import load_idx
 from advx.types import NonNegativeInt, PositiveInt
@@ -16,6 +14,8 @@ def load(
     limit: dict[str, PositiveInt] | None = None,
 ) -> Dataset:
     """The Fashion-MNIST articles of clothing, (1, 28, 28) in [0, 1]; arguments as for MNIST."""
+    import torchvision
+
     return load_idx(
         torchvision.datasets.FashionMNIST,
         "fashion_mnist",

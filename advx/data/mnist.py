@@ -5,12 +5,14 @@
 
 import hashlib
 from pathlib import Path
-
-import torchvision
+from typing import TYPE_CHECKING
 
 from advx.data import files
 from advx.data.dataset import Dataset, from_arrays
 from advx.types import NonNegativeInt, PositiveInt
+
+if TYPE_CHECKING:
+    import torchvision
 
 
 def load(
@@ -33,6 +35,8 @@ def load(
     Raises:
         DataError: files missing and not downloadable, or with another digest.
     """
+    import torchvision
+
     return load_idx(
         torchvision.datasets.MNIST,
         "mnist",
@@ -45,7 +49,7 @@ def load(
 
 
 def load_idx(
-    source: type[torchvision.datasets.MNIST],
+    source: "type[torchvision.datasets.MNIST]",
     name: str,
     *,
     data_dir: str | None,

@@ -18,8 +18,6 @@ import math
 
 import numpy as np
 import torch
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 
 from advx.errors import ConfigError
@@ -97,6 +95,8 @@ def two_sample_accuracy(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[f
     x = torch.cat([drawn(part, n, seed=seed) for part in (real, fake)]).flatten(1).cpu().numpy()
     y = np.repeat([1, 0], n)
     seen = np.tile(np.arange(n) % 2 == 0, 2)
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     critic = HistGradientBoostingClassifier(max_iter=100, random_state=seed)
     critic.fit(x[seen], y[seen])
     return 100 * float((critic.predict(x[~seen]) == y[~seen]).mean()), int((~seen).sum())
@@ -145,6 +145,8 @@ def parzen(
 
 def k_means_centres(x: Tensor, count: int, *, seed: int = 0) -> Tensor:
     """`count` centres (count, d) of examples x (n, d): what games a Parzen estimate."""
+    from sklearn.cluster import MiniBatchKMeans
+
     k_means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=10 * count)
     k_means.fit(x.cpu().numpy())
     return torch.from_numpy(k_means.cluster_centers_)

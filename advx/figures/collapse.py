@@ -3,15 +3,16 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from advx.figures import pyplot as plt
 from advx.figures import samples
 from advx.figures.curves import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOTS = 6
 """Snapshots in the strip of points, evenly spaced."""
@@ -62,7 +63,7 @@ def modes(
     most: int,
     counted: Sequence[int],
     title: str,
-) -> plt.Figure:
+) -> "Figure":
     """A panel a column with one curve a place, and a table of the ends with the seeds' range."""
     across = len(columns)
     heading = textwrap.wrap(title, 120)
@@ -119,9 +120,7 @@ def modes(
     return figure
 
 
-def strip(
-    arrays: dict[str, np.ndarray], places: Sequence[str], shown: str, title: str
-) -> plt.Figure:
+def strip(arrays: dict[str, np.ndarray], places: Sequence[str], shown: str, title: str) -> "Figure":
     """Generated points: a row a place, time from left to right, the data at the end."""
     present = [place for place in places if f"points_{place}" in arrays]
     epochs = arrays.get("epochs", np.array([0]))

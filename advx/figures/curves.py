@@ -3,15 +3,15 @@
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from advx.figures import pyplot as plt
 from advx.figures.kept import keep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Distinguishable with any colour vision (Okabe and Ito 2008); one a model."""
@@ -139,7 +139,7 @@ def _draw(folder: Path, name: str, panels: list[Panel], title: str) -> None:
     plt.close(figure)
 
 
-def _curves(axis: plt.Axes, panel: Panel) -> None:
+def _curves(axis: "Axes", panel: Panel) -> None:
     for curve in panel.curves:
         axis.plot(
             curve.epsilons, curve.errors, STYLES[curve.style % len(STYLES)], marker="o",
@@ -164,7 +164,7 @@ def _curves(axis: plt.Axes, panel: Panel) -> None:
             axis.minorticks_off()
 
 
-def _distributions(axis: plt.Axes, panel: Panel) -> None:
+def _distributions(axis: "Axes", panel: Panel) -> None:
     pooled = np.concatenate(list(panel.distributions.values()))
     low, high = np.quantile(pooled, [0.001, 0.999])
     edges = np.linspace(low, high, 61)

@@ -4,16 +4,13 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from torch import nn
 
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
+from advx.figures import pyplot as plt
 from advx.figures.kept import keep
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 WRONG = "#b2182b"
 RIGHT = "#404040"

@@ -4,13 +4,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from torch import Tensor
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from advx.figures import pyplot as plt
 from advx.figures.digits import RIGHT, WRONG
 from advx.figures.kept import keep
 

@@ -3,15 +3,17 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from advx.figures import pyplot as plt
 from advx.figures.curves import COLOURS as FEW
 from advx.figures.windows import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DIGITS = 11
 """Pictures under the axis."""
@@ -100,7 +102,7 @@ def draw(
     plt.close(figure)
 
 
-def _digits(figure: plt.Figure, axis: plt.Axes, arrays: dict[str, np.ndarray]) -> None:
+def _digits(figure: "Figure", axis: "Axes", arrays: dict[str, np.ndarray]) -> None:
     """The image at evenly spaced ε, each centred under its place on the axis."""
     sizes, box = arrays["sizes"], axis.get_position()
     side = 0.9 * box.width / DIGITS

@@ -4,12 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
+from advx.figures import pyplot as plt
 from advx.figures.digits import WRONG
 
 CELL = 1.15

@@ -4,13 +4,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from advx.figures import pyplot as plt
 
 SECONDS = 0.3
 """Of one frame of the film."""

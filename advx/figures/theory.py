@@ -4,13 +4,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-from matplotlib.ticker import NullFormatter
-
+from advx.figures import pyplot as plt
 from advx.figures.curves import COLOURS
 
 
@@ -34,6 +30,8 @@ def draw(
         title: over the figure.
         most: largest divergence there is.
     """
+    from matplotlib.ticker import NullFormatter
+
     across = len(generators)
     figure = plt.figure(figsize=(7.4, 5.2), layout="constrained")
     grid = figure.add_gridspec(2, 1)

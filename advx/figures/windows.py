@@ -3,19 +3,16 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import contourpy
-import matplotlib
 import numpy as np
-from matplotlib.collections import LineCollection
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Patch
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 
 from advx.figures import moved_pictures
+from advx.figures import pyplot as plt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = (
     "#88ccee", "#cc6677", "#ddcc77", "#117733", "#aa4499", "#44aa99", "#332288", "#999933",
@@ -34,6 +31,8 @@ def shades(classes: int, style: str) -> np.ndarray:
     """The colour of each class, (classes, 3) in [0, 1]; none is white."""
     if style:
         return np.repeat(np.linspace(0.12, 0.86, classes)[:, None], 3, 1)
+    from matplotlib.colors import to_rgb
+
     return np.array([to_rgb(COLOURS[k % len(COLOURS)]) for k in range(classes)])
 
 
@@ -81,8 +80,11 @@ def grid(
     title: str,
     columns: int,
     style: str,
-) -> plt.Figure:
+) -> "Figure":
     """The figure: every window with its contours and a dot on the unperturbed example."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Patch
+
     count, side, _ = maps.shape
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -131,9 +133,7 @@ def grid(
     return figure
 
 
-def _scales(
-    axis: plt.Axes, rows: int, gap: float, epsilon: float, directions: Sequence[str]
-) -> None:
+def _scales(axis: "Axes", rows: int, gap: float, epsilon: float, directions: Sequence[str]) -> None:
     """Both coordinates' ends at the last row's first window, and what the directions are."""
     bottom = (rows - 1) * (1 + gap) + 1
     text: dict[str, Any] = {"fontsize": 6.5, "color": "#404040"}
@@ -153,6 +153,8 @@ def contours(classes: np.ndarray) -> list[np.ndarray]:
 
     Where regions of several classes meet, each draws its own border, halfway between the pixels.
     """
+    import contourpy
+
     found: list[np.ndarray] = []
     for label in np.unique(classes):
         inside = (classes == label).astype(float)

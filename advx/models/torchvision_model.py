@@ -4,7 +4,6 @@ import difflib
 from urllib.error import URLError
 
 import torch
-import torchvision
 from torch import Tensor
 
 from advx.errors import ConfigError, DataError
@@ -35,6 +34,8 @@ class TorchvisionClassifier(Classifier):
     """Knows its own images, whatever the data set of the run."""
 
     def __init__(self, *, architecture: str = "googlenet") -> None:
+        import torchvision
+
         super().__init__()
         known = torchvision.models.list_models(module=torchvision.models)
         if architecture not in known:

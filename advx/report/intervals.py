@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from scipy import special
-
 LEVEL = 0.95
 
 
 def wilson(percent: float, n: int) -> tuple[float, float]:
     """Wilson's 95% interval, in percent, for an error rate of `percent` over n examples."""
+    from scipy import special
+
     z = special.ndtri((1 + LEVEL) / 2)  # quantile of the normal distribution
     p = percent / 100
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
@@ -34,6 +34,8 @@ def prediction(values: Sequence[float], n: int | None) -> tuple[float, float]:
         return math.nan, math.nan
     mean = sum(values) / k
     spread = math.sqrt(sum((value - mean) ** 2 for value in values) / (k - 1))
+    from scipy import special
+
     t = float(special.stdtrit(k - 1, (1 + LEVEL) / 2))  # quantile of Student's distribution
     half = t * spread * math.sqrt(1 + 1 / k)
     if n is None:
