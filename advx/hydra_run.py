@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
+from advx.config.check import check_plain
 from advx.config.messages import one_line
 from advx.errors import ConfigError
 
@@ -44,13 +45,14 @@ def launch(arguments: list[str]) -> None:
 
 def task(config: DictConfig) -> None:
     """Check the configuration, then run the experiment it names."""
-    from advx.run import Run, check
-
     sys.path.insert(0, os.getcwd())
     job = HydraConfig.get()
     folder = Path(os.path.relpath(job.runtime.output_dir))
     try:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        check_plain(values)
+        from advx.run import Run, check  # with torch, which takes seconds to import
+
         main = get_method(values["main"])
         check(values, main)
         run = Run(values, folder, "advx run " + " ".join(job.overrides.task))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
-from advx.config.check import check_keywords, check_node, check_seeds
+from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.identity import identified, own_code
 from advx.data.dataset import Dataset, Split
 from advx.data.stacked_mnist import first_digits
@@ -608,12 +608,9 @@ def pick_device(name: str) -> str:
 
 def check(config: dict[str, Any], main: Any) -> None:
     """Everything that can be wrong with a configuration, found before anything is trained."""
+    check_plain(config)
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
-    config["seeds"] = check_seeds(config["seeds"])
     pick_device(config["device"]["name"])
-    threads = config["device"]["threads"]
-    if not isinstance(threads, int) or threads < 1:
-        raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
     for path, node in nodes(config):
         descriptive = {"dataset": ("input_shape", "classes"), "trainer": ()}.get(path, ())
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)

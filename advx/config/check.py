@@ -144,6 +144,18 @@ def check_keywords(
         raise ConfigError(_message(error, "")) from error
 
 
+def check_plain(config: dict[str, Any]) -> None:
+    """Check what can be seen without importing anything that the configuration names.
+
+    Raises:
+        ConfigError: the first key with a value that cannot be.
+    """
+    config["seeds"] = check_seeds(config["seeds"])
+    threads = config["device"]["threads"]
+    if not isinstance(threads, int) or threads < 1:
+        raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
+
+
 def check_seeds(seeds: Any) -> list[int]:
     """Seeds must be distinct whole numbers from 0, at least one."""
     if isinstance(seeds, int) and not isinstance(seeds, bool):
