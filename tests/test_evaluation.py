@@ -88,7 +88,7 @@ def test_singular_values_bound_what_a_map_does_to_small_steps() -> None:
 
 def test_confidence_is_over_mistakes_only() -> None:
     model = nn.Flatten()
-    logits = torch.tensor([[2.0, 0], [0, 1.0], [3.0, 0]])
+    logits = torch.tensor([[2.0, 0], [0, 1.0], [3.0, 0]]).double()
     split = Split(logits.view(3, 1, 1, 2), torch.tensor([1, 1, 1]))
     p = logits.softmax(1)
     expected = 100 * (p[0, 0] + p[2, 0]) / 2

@@ -128,13 +128,13 @@ def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
 
 
 def render(traits: dict[str, Tensor], side: int) -> Tensor:
-    """Faces with these traits as pictures (n, 3, side, side) in [0, 1]."""
-    n = len(traits["yaw"])
-    axis = (torch.arange(side) + 0.5) / side * 2 - 1
+    """Faces with these traits as pictures (n, 3, side, side) in [0, 1], typed like the yaw."""
+    n, dtype = len(traits["yaw"]), traits["yaw"].dtype
+    axis = (torch.arange(side, dtype=dtype) + 0.5) / side * 2 - 1
     y, x = torch.meshgrid(-axis, axis, indexing="ij")
     ray = normalize(torch.stack([x * FIELD, y * FIELD, -torch.ones_like(x)], -1).view(-1, 3), dim=1)
     turn = rotation(traits["yaw"], traits["pitch"])  # from the world to the head
-    eye = (turn @ torch.tensor([0.0, 0.0, CAMERA])).repeat_interleave(side**2, 0)
+    eye = (turn @ torch.tensor([0.0, 0.0, CAMERA], dtype=dtype)).repeat_interleave(side**2, 0)
     direction = torch.einsum("nij,pj->npi", turn, ray).reshape(-1, 3)
     owner = torch.arange(n).repeat_interleave(side**2)
     sunlight = torch.einsum("nij,nj->ni", turn, traits["light"])
@@ -173,7 +173,7 @@ def traced(
     eye: Tensor, direction: Tensor, owner: Tensor, traits: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Where rays (m, 3) end, and whether on a surface (m,); those that are done step no further."""
-    depth = torch.full((len(owner),), NEAR)
+    depth = torch.full((len(owner),), NEAR, dtype=eye.dtype)
     hit = torch.zeros(len(owner), dtype=torch.bool)
     going = torch.arange(len(owner))
     for _ in range(STEPS):
