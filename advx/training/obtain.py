@@ -287,8 +287,9 @@ def _trajectory(recipe: Recipe, data: Dataset) -> str:
     """Names the course of training: the recipe without the rule that ends it."""
     content = recipe.content(data)
     rule = getattr(target(recipe.trainer), "STOPPING_RULE", ())
-    trainer = {k: v for k, v in content["trainer"].items() if k not in rule}
-    return key_of(content | {"trainer": trainer})
+    trainer = content["trainer"]
+    node = {k: v for k, v in trainer.get("node", trainer).items() if k not in rule}
+    return key_of(content | {"trainer": trainer | {"node": node} if "node" in trainer else node})
 
 
 def _shorter_run(trainer: Any, store: Store, trajectory: str) -> dict[str, Any] | None:
