@@ -22,6 +22,7 @@ from advx.config.build import build, target
 from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.identity import identified, own_code
 from advx.data.dataset import Dataset, Split
+from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
@@ -112,7 +113,9 @@ class Run:
                 for k, v in self.config["dataset"].items()
                 if k not in ("input_shape", "classes")
             }
-            return build(node).to(self.device)
+            made, name = build(node), str(node["_target_"])
+            made = made if name.startswith("advx.") else usable(made, name)
+            return made.to(self.device)
 
     @cached_property
     def test_digest(self) -> str:
