@@ -3,14 +3,16 @@
 import gzip
 import hashlib
 import json
+import math
 import os
+from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 
-from advx.data import cifar10, files, mnist, mnist5k
-from advx.data.dataset import Split, from_arrays, one_of_each_class, stratified
+from advx.data import cifar10, files, mnist, mnist5k, stacked_mnist
+from advx.data.dataset import Dataset, Split, from_arrays, one_of_each_class, stratified
 from advx.errors import ConfigError, DataError
 
 needs_data = pytest.mark.skipif("ADVX_DATA" not in os.environ, reason="ADVX_DATA is not set")
@@ -127,6 +129,104 @@ def test_real_cifar10_needs_its_digests_named() -> None:
     assert data.input_shape == (3, 32, 32)
     assert torch.bincount(data.test.labels).tolist() == [1000] * 10
     assert "6 data files differ" in data.remarks[0]
+    assert (data.fingerprint, data.test.digest()[:16]) == ("e7fb38efdf5bd556", "cc6803835060ae26")
+
+
+NAMES = {
+    "training examples": ("195bd19d754a11a3", "ea7607a0b5214732"),
+    "training and validation examples": ("eed06de11ac1a1af", "ea7607a0b5214732"),
+    "first half": ("a6fb073b5239292c", "ea7607a0b5214732"),
+    "second half": ("c73c4ad4d51505c8", "ea7607a0b5214732"),
+    "limited": ("4de147f46142c408", "258b72c7aba444f8"),
+    "stacked": ("62fe27ab5601b7bd", "f0bb042fc359220f"),
+}
+"""Fingerprints and digests of the test examples that the store's keys are made of."""
+
+
+def test_the_chapters_data_keep_their_names() -> None:
+    """Another name would train every kept network again."""
+    data = mnist5k.load()
+    few = mnist5k.load(limit={"train": 200, "validation": 50, "test": 100})
+    found = {
+        "training examples": data, "training and validation examples": data.merged(),
+        "first half": data.half(0), "second half": data.half(1), "limited": few,
+        "stacked": stacked_mnist.load(source="mnist5k", train=40, test=20),
+    }  # fmt: skip
+    names = {key: (each.fingerprint, each.test.digest()[:16]) for key, each in found.items()}
+    assert names == NAMES
+
+
+@needs_data
+@pytest.mark.mnist
+def test_the_reference_runs_data_keep_their_names() -> None:
+    """What the manifests under outputs/reference say, on the data that they were made on."""
+    folder = os.environ["ADVX_DATA"]
+    seen = set()
+    for path in (Path(__file__).parents[1] / "outputs" / "reference").glob("*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        node, said = manifest["config"].get("dataset") or {}, manifest["data"]
+        if said["name"] not in ("mnist", "stacked_mnist"):
+            continue
+        key = (said["name"], json.dumps(node.get("limit")))
+        if key in seen:
+            continue
+        seen.add(key)
+        limit = {"limit": node["limit"]} if node.get("limit") else {}
+        module = mnist if said["name"] == "mnist" else stacked_mnist
+        data = module.load(data_dir=folder, **limit)
+        assert (data.fingerprint, data.test.digest()[:16]) == (said["fingerprint"], said["test"])
+    assert len(seen) >= 3
+
+
+def test_images_in_8_bits_are_named_alike_however_they_were_divided() -> None:
+    grey, labels = torch.arange(256).view(4, 1, 8, 8), torch.arange(4)
+    name = Split(grey.float().div(255), labels).digest()
+    for images in (grey.double() / 255, torch.from_numpy(grey.numpy() / 255)):
+        assert Split(images.float(), labels).digest() == name
+    assert Split(grey.float().div(255) + 0.0, labels).digest() == name
+
+
+@pytest.mark.parametrize("by", [1e-7, 1e-5, 0.4 / 255, -0.4 / 255, float("nan")])
+def test_no_change_of_an_image_is_too_small_for_its_name(by) -> None:
+    grey, labels = torch.randint(1, 127, (5, 1, 4, 4)), torch.arange(5)
+    split = Split(grey.float() / 255, labels)
+    moved = split.images.clone()
+    moved[3, 0, 2, 2] = by if math.isnan(by) else moved[3, 0, 2, 2] + by
+    other = Split(moved, labels)
+    assert other.digest() != split.digest()
+    data, changed = (Dataset("own", 5, part, part, part) for part in (split, other))
+    assert data.fingerprint != changed.fingerprint
+    assert data.merged().fingerprint != changed.merged().fingerprint
+    again = moved.clone()
+    again[0, 0, 0, 0] += 1e-6
+    assert Split(again, labels).digest() != other.digest()
+
+
+def test_shape_and_number_format_are_part_of_a_name() -> None:
+    images, labels = torch.rand(6, 1, 4, 4), torch.arange(6)
+    split = Split(images, labels)
+    others = [images.view(6, 1, 2, 8), images.view(6, 4, 2, 2), images.double(), images.half(),
+              images.bfloat16(), images > 0.5, images - 1]  # fmt: skip
+    digests = {Split(other, labels).digest() for other in others} | {split.digest()}
+    assert len(digests) == len(others) + 1
+    assert Split(images, labels.flip(0)).digest() not in digests
+    assert Split(images.transpose(2, 3).contiguous().transpose(2, 3), labels).digest() in digests
+
+
+def test_thumbnails_are_named_by_what_they_are_made_of() -> None:
+    """They may look alike in 8 bits where what they are made of does not."""
+    grey = torch.randint(1, 255, (8, 1, 8, 8))
+    near = grey.clone()
+    near[0, 0, 0, 0] += 1
+    labels = torch.arange(8)
+    first, second = (
+        Dataset("own", 8, *[Split(each.float() / 255, labels)] * 3).shrunk(2)
+        for each in (grey, near)
+    )
+    assert first.fingerprint != second.fingerprint
+    assert first.fingerprint != first.shrunk(2).fingerprint
+    small = [mnist5k.load().shrunk(factor).fingerprint for factor in (2, 4)]
+    assert small == ["98e9776c720c795a", "d5a59bcc1aee741f"]  # on any processor
 
 
 def test_halves_are_disjoint_and_alike(tiny) -> None:

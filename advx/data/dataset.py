@@ -40,17 +40,20 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
     def digest(self) -> str:
-        """SHA-256 of the labels and of the images in 8 bits; of other examples to the last bit."""
-        images = self.images.cpu().contiguous()
-        if len(images) and (images.amin() < 0 or images.amax() > 1):
-            return hashlib.sha256(
-                self.labels.cpu().numpy().tobytes() + images.numpy().tobytes()
-            ).hexdigest()
-        grey = images.mul(255).round_().to(torch.uint8)
-        content = hashlib.sha256(repr(tuple(grey.shape)).encode())
-        content.update(self.labels.cpu().numpy().tobytes())
-        content.update(grey.numpy().tobytes())
-        return content.hexdigest()
+        """SHA-256 of the labels and of the images, in 8 bits where these give the same images back.
+
+        Images that are whole grey levels, k / 255 to the last bit of float32, count as their 8
+        bits. All others count as they are: half a grey level is enough to make another class.
+        """
+        images, labels = self.images.detach().cpu().contiguous(), self.labels.cpu()
+        if images.dtype == torch.float32:
+            grey = images.mul(255).round_().to(torch.uint8)
+            if torch.equal(grey.float().div_(255).view(torch.int32), images.view(torch.int32)):
+                return _hashed(repr(tuple(grey.shape)).encode(), _bytes(labels), _bytes(grey))
+        kind = repr((tuple(images.shape), str(images.dtype))).encode()
+        points = images.dim() == 2 and images.dtype == torch.float32
+        # the names of points are older than their shape's place in them
+        return _hashed(_bytes(labels), _bytes(images), b"" if points else kind)
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,7 @@ class Dataset:
             object.__setattr__(self, "class_names", tuple(map(str, range(self.classes))))
         if not self.fingerprint:
             digests = self.train.digest() + self.validation.digest()
-            object.__setattr__(
-                self, "fingerprint", hashlib.sha256(digests.encode()).hexdigest()[:16]
-            )
+            object.__setattr__(self, "fingerprint", _named(digests))
 
     @property
     def input_shape(self) -> Shape:
@@ -112,6 +113,8 @@ class Dataset:
     def shrunk(self, factor: PositiveInt) -> "Dataset":
         """The pictures blurred and halved until their sides are `factor` (2, 4 …) times smaller.
 
+        They are named by what they are made of: their own last bits depend on the processor.
+
         Raises:
             ConfigError: a side cannot be halved so often.
         """
@@ -127,8 +130,9 @@ class Dataset:
                 images = halved(images)
             return Split(images, split.labels)
 
+        made = f"{self.fingerprint}, {factor} times smaller"
         return replace(self, train=kept(self.train), validation=kept(self.validation),
-                       test=kept(self.test), fingerprint="")  # fmt: skip
+                       test=kept(self.test), fingerprint=_named(made))  # fmt: skip
 
     def half(self, which: Literal[0, 1]) -> "Dataset":
         """One of two disjoint halves: every other training and validation example of each class.
@@ -223,6 +227,24 @@ def stratified(split: Split, count: int, *, key: str = "count") -> Split:
     quota[largest_remainders[: count - int(quota.sum())]] += 1
     kept = rank < quota[split.labels]
     return Split(split.images[kept], split.labels[kept])
+
+
+def _named(content: str) -> str:
+    """The fingerprint of a text that identifies training and validation examples."""
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _hashed(*parts: bytes | memoryview) -> str:
+    """SHA-256 of bytes one after the other."""
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(part)
+    return content.hexdigest()
+
+
+def _bytes(x: Tensor) -> memoryview:
+    """Every bit of a tensor of any number format."""
+    return x.contiguous().flatten().view(torch.uint8).numpy().data
 
 
 def rank_within_class(labels: Tensor) -> Tensor:
