@@ -131,10 +131,11 @@ def one_picture(
     if stands_alone(model):
         module = build(model).to(run.device).eval()
         shape, resized, names = module.input_shape, module.resized, module.class_names
+        x = load_picture(image, shape, resized).to(run.device)
     else:
+        names = run.data.class_names
+        x = load_picture(image, run.data.input_shape).to(run.device)  # before anything is trained
         module = run.trained(run.recipe(model, run.seeds[0], path="model")).module
-        shape, resized, names = run.data.input_shape, None, run.data.class_names
-    x = load_picture(image, shape, resized).to(run.device)
     clean = Split(x, predictions(module, x))
     for level in sorted({*levels, epsilon * GREY}):
         for metric, value in measured(module, clean, fgsm, [level]).items():

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from advx.data.archives import ATTACKED, arrays_of
 from advx.data.dataset import Dataset, Split, limited, rank_within_class
+from advx.data.folders import classes_in
+from advx.data.image_files import read_image
+from advx.data.pixels import channels_first, full_range, remarks_on, scaled
 from advx.errors import ConfigError, DataError
-from advx.types import PositiveInt, Share
-
-KINDS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+from advx.types import Positive, PositiveInt, Share
 
 
 def load(
@@ -20,30 +21,41 @@ def load(
     class_count: PositiveInt = 10,
     training_share: Share = 0.0,
     limit: dict[str, PositiveInt] | None = None,
+    array: str | None = None,
+    white: Positive | None = None,
 ) -> Dataset:
     """The images, (channels, height, width) float32 in [0, 1]; all for testing unless split.
 
     Args:
-        path: a .npz file with `images`, (n, h, w), (n, h, w, c) or (n, c, h, w), in 8 bits or as
-            numbers in [0, 1], and `labels` (n,); or a folder of `class/picture.png`, the classes
-            numbered by name, or in the order of their names where those are no numbers.
+        path: a .npz file with `images`, (n, h, w), (n, h, w, c) or (n, c, h, w), in 8 or 16 bits
+            or as numbers in [0, 1], and `labels` (n,); or a folder of `class/image.png`, the
+            classes numbered by name, or in the order of their names where those are no numbers.
+            Folders without images are no classes; hidden files are passed over.
         class_count: the number of classes of the model that is to be attacked.
         training_share: of each class, the share that is trained on, drawn in the same way every
             time; half of the others are validation examples, half test examples. With 0 there is
             nothing to train on: for a model that brings its weights.
         limit: largest number of examples of each split, stratified.
+        array: the name of the images in a .npz file; None for `images`. In the file that
+            `advx attack` writes `images` are the clean ones and `adversarial` the attacked ones.
+        white: the number that is white; None for 255 in 8 bits, 65,535 in 16, 1 otherwise.
 
     Raises:
-        ConfigError: there is no such file or folder.
+        ConfigError: there is no such file or folder, or it holds clean and attacked images.
         DataError: what is wrong with its content, and where.
     """
     where = Path(path)
     if where.is_dir():
-        images, labels = _from_folder(where)
-    elif where.suffix == ".npz" and where.is_file():
-        images, labels = _from_arrays(where)
+        if array is not None:
+            raise ConfigError(f"dataset.array={array}: {path} is a folder; valid: null")
+        images, labels, remarks = _from_folder(where, white)
+    elif where.suffix.lower() == ".npz" and where.is_file():
+        images, labels, remarks = _from_archive(where, array, white)
     else:
-        raise ConfigError(f"dataset.path={path}: no such folder or .npz file")
+        found = (
+            "neither a folder nor a .npz file" if where.exists() else "no such folder or .npz file"
+        )
+        raise ConfigError(f"dataset.path={path}: {found}")
     wrong = ((labels < 0) | (labels >= class_count)).nonzero()
     if len(wrong):
         place = int(wrong[0])
@@ -58,7 +70,8 @@ def load(
             f"images for training, {len(validation)} for validation and {len(test)} for testing; "
             "each needs one"
         )
-    return limited(Dataset("images", class_count, train, validation, test), limit)
+    whole = Dataset("images", class_count, train, validation, test, remarks=remarks)
+    return limited(whole, limit)
 
 
 def _parts(whole: Split, training_share: float) -> tuple[Split, Split, Split]:
@@ -77,83 +90,64 @@ def _parts(whole: Split, training_share: float) -> tuple[Split, Split, Split]:
     )
 
 
-def _from_arrays(path: Path) -> tuple[Tensor, Tensor]:
-    """Images and labels of a .npz file."""
+def _from_archive(
+    path: Path, array: str | None, white: float | None
+) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """Images and labels of a .npz file, and what must be said of them."""
+    where = f"dataset.path={path}"
+    pixels, labels = arrays_of(path, array)
+    if pixels.size == 0:
+        raise DataError(f"{where}: no images in it")
+    pixels = channels_first(pixels, where)
     try:
-        with np.load(path) as content:
-            missing = {"images", "labels"} - set(content.files)
-            if missing:
-                raise DataError(
-                    f"dataset.path={path}: no array {min(missing)!r} in it, "
-                    f"only {', '.join(content.files)}; images and labels are needed"
-                )
-            pixels, labels = content["images"], content["labels"]
-    except (OSError, ValueError) as error:
-        raise DataError(f"dataset.path={path}: cannot be read ({error})") from error
-    if labels.shape != (len(pixels),) or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"dataset.path={path}: labels of shape {labels.shape} and type {labels.dtype}; "
-            f"({len(pixels)},) whole numbers are needed"
-        )
-    return _scaled(_channels_first(pixels, path), path), torch.from_numpy(labels.astype(np.int64))
+        images = scaled(pixels, where, white)
+    except DataError as error:
+        if array not in ATTACKED:
+            raise
+        raise DataError(f"{error}; attack.clip=[0,1] keeps attacked images in it") from error
+    remarks = remarks_on(images, full_range(pixels), where) if white is None else ()
+    return images, torch.from_numpy(labels), remarks
 
 
-def _channels_first(pixels: np.ndarray, path: Path) -> np.ndarray:
-    if pixels.ndim == 3:
-        return pixels[:, None]
-    if pixels.ndim == 4 and pixels.shape[1] in (1, 3):
-        return pixels
-    if pixels.ndim == 4 and pixels.shape[3] in (1, 3):
-        return pixels.transpose(0, 3, 1, 2)
-    raise DataError(
-        f"dataset.path={path}: images of shape {pixels.shape}; valid: (n, h, w), (n, h, w, c) or "
-        "(n, c, h, w) with 1 or 3 channels"
+def _from_folder(path: Path, white: float | None) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """Images and labels of `path/class/image`, by class and name, and what must be said of them."""
+    where = f"dataset.path={path}"
+    found = classes_in(path)
+    images: list[np.ndarray] = []
+    for file in (file for files in found.files for file in files):
+        pixels = read_image(file, f"{where}: {file}")
+        _refuse_unlike(pixels, images[:1], f"{where}: {file}")
+        if pixels.dtype != np.uint8:
+            scaled(pixels[None], f"{where}: {file}", white)  # so that an error names the file
+        images.append(pixels)
+    if len({pixels.dtype for pixels in images}) == 1:
+        stacked = scaled(np.stack(images), where, white)
+    else:
+        stacked = torch.stack([scaled(pixels, where, white) for pixels in images])
+    stacked = stacked[:, None] if stacked.dim() == 3 else stacked.permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor(found.labels, dtype=torch.int64).repeat_interleave(
+        torch.tensor([len(files) for files in found.files])
     )
+    top = max(full_range(pixels) for pixels in images)
+    remarks = remarks_on(stacked, top, where) if white is None else ()
+    return stacked, labels, found.remarks + remarks
 
 
-def _scaled(pixels: np.ndarray, path: Path) -> Tensor:
-    """Float32 in [0, 1]; 8-bit pixels are divided by 255."""
-    if len(pixels) == 0:
-        raise DataError(f"dataset.path={path}: no images in it")
-    if pixels.dtype == np.uint8:
-        return torch.from_numpy(pixels.astype(np.float32)) / 255
-    images = torch.from_numpy(pixels.astype(np.float32))
-    odd = (~images.isfinite()).flatten(1).any(1).nonzero()
-    if len(odd):
-        raise DataError(f"dataset.path={path}: image {int(odd[0])} has pixels that are no numbers")
-    low, high = float(images.min()), float(images.max())
-    if low < -1e-6 or high > 1 + 1e-6:  # a rounding error is none
-        hint = "; store them in 8 bits or divide them by 255" if high > 2 and low >= 0 else ""
-        raise DataError(
-            f"dataset.path={path}: pixels from {low:g} to {high:g}; [0, 1] is needed{hint}"
-        )
-    return images.clamp(0, 1)
+def _refuse_unlike(pixels: np.ndarray, first: list[np.ndarray], where: str) -> None:
+    """Refuse an image of another size, or grey among images in color.
 
-
-def _from_folder(path: Path) -> tuple[Tensor, Tensor]:
-    """Images and labels of `path/class/picture`, by class and name."""
-    folders = sorted(p for p in path.iterdir() if p.is_dir())
-    if not folders:
-        raise DataError(f"dataset.path={path}: no subfolders; one a class is needed, e.g. {path}/0")
-    numbered = all(p.name.isdigit() for p in folders)
-    pictures: list[np.ndarray] = []
-    labels: list[int] = []
-    for place, folder in enumerate(folders):
-        for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in KINDS):
-            try:
-                with Image.open(file) as picture:
-                    grey = picture.mode in ("1", "L", "I", "I;16", "F")
-                    pixels = np.asarray(picture.convert("L" if grey else "RGB"))
-            except (OSError, UnidentifiedImageError) as error:
-                raise DataError(f"dataset.path={path}: {file} cannot be read ({error})") from error
-            if pictures and pixels.shape != pictures[0].shape:
-                raise DataError(
-                    f"dataset.path={path}: {file} has shape {pixels.shape}, the ones before "
-                    f"{pictures[0].shape}; all alike are needed"
-                )
-            pictures.append(pixels)
-            labels.append(int(folder.name) if numbered else place)
-    if not pictures:
-        raise DataError(f"dataset.path={path}: no pictures in its subfolders")
-    stacked = _channels_first(np.stack(pictures), path)
-    return _scaled(stacked, path), torch.tensor(labels, dtype=torch.int64)
+    Raises:
+        DataError: it is unlike the first one, if there is one yet.
+    """
+    for other in first:
+        if pixels.shape[:2] != other.shape[:2]:
+            raise DataError(
+                f"{where} has shape {pixels.shape}, the ones before {other.shape}; all alike are "
+                "needed"
+            )
+        if pixels.ndim != other.ndim:
+            kinds = {2: "grey", 3: "in color"}
+            raise DataError(
+                f"{where} is {kinds[pixels.ndim]}, the ones before are {kinds[other.ndim]}; all "
+                "alike are needed"
+            )

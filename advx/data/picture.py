@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from advx.errors import ConfigError, DataError
+from advx.data.image_files import read_image
+from advx.data.pixels import scaled
+from advx.errors import ConfigError
 from advx.types import Shape
 
 
@@ -21,16 +23,15 @@ def load_picture(path: str, shape: Shape, resized: int | None = None) -> Tensor:
 
     Raises:
         ConfigError: there is no such file.
-        DataError: it is no picture.
+        DataError: it is no picture, or one that cannot be read as it was meant.
     """
     if not Path(path).is_file():
         raise ConfigError(f"image={path}: no such file; a picture is needed, e.g. panda.jpg")
     channels, height, width = shape
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("L" if channels == 1 else "RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        raise DataError(f"image={path}: cannot be read as a picture ({error})") from error
+    where = f"image={path}"
+    whole = scaled(read_image(Path(path), f"{where}:")[None], where, key=None)[0]
+    image = Image.fromarray(whole.mul(255).round().to(torch.uint8).numpy())
+    image = image.convert("L" if channels == 1 else "RGB")
     factor = max(height / image.height, width / image.width)
     if resized is not None:
         factor = max(factor, resized / min(image.height, image.width))
