@@ -5,9 +5,13 @@
         attack=pgd attack.epsilon=0.1 attack.clip=[0,1]
 
 Without them: a maxout network, trained here, on digits. The adversarial examples lie in
-`adversarial.npz` as they are, and in `adversarial/` as pictures, rounded to 8 bits.
+`adversarial.npz` as they are, and in `adversarial/` as pictures, rounded to 8 bits. A picture's
+name tells the class that the model gives to the picture as it is stored, and, where rounding has
+changed it, the class before: `00007_label3_predicted3_rounded_from5.png`. The error rate after
+rounding is a row of the table.
 """
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,10 +56,15 @@ def main(
     clean = run.tested(examples)
     refuse_probabilities(module, clean.images)
     crafted = run.crafted(attack, network, examples=examples)
-    before, after = predictions(module, clean.images), predictions(module, crafted.images)
+    pixels = in_8_bits(crafted.images)
+    stored = pixels.float().div_(255).to(crafted.images)  # on the CPU, as whoever reads the file
+    before, after, rounded = (
+        predictions(module, images) for images in (clean.images, crafted.images, stored)
+    )
     row = crafting["name"]
     known: dict[str, Any] = {"seed": seed if network.random else None, "n": len(clean)}
-    for metric, said in (("clean_error_rate", before), ("error_rate", after)):
+    metrics = {"clean_error_rate": before, "error_rate": after, "error_rate_rounded": rounded}
+    for metric, said in metrics.items():
         wrong = 100 * (said != clean.labels).double().mean().item()
         run.record(row, metric, wrong, **known)
     if run.aims(search) is not None:
@@ -67,7 +76,11 @@ def main(
         run.record(row, f"mean_{norm}", size, unit=f"{norm} norm", **known)
     changed = 100 * (away != 0).flatten(1).double().mean().item()
     run.record(row, "mean_l0", changed, unit="percent of pixels", **known)
-    keep(run, crafted.images, clean.images, clean.labels, before, after, pictures)
+    arrays = {
+        "images": clean.images, "adversarial": crafted.images, "labels": clean.labels,
+        "clean_prediction": before, "prediction": after, "rounded_prediction": rounded,
+    }  # fmt: skip
+    keep(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:pictures].numpy())
     shown = one_of_each_class(clean.labels, min(figure_examples, len(clean)))
     gallery(
         run.folder, "attack", {"clean": clean.images[shown], "adversarial": crafted.images[shown]},
@@ -92,23 +105,31 @@ def refuse_probabilities(module: nn.Module, images: Tensor) -> None:
         )
 
 
-def keep(
-    run: Run, adversarial: Tensor, images: Tensor, labels: Tensor, before: Tensor, after: Tensor,
-    pictures: int,
-) -> None:  # fmt: skip
-    """Write `adversarial.npz` and `adversarial/…png` into the run's folder."""
-    arrays = {
-        "images": images, "adversarial": adversarial, "labels": labels,
-        "clean_prediction": before, "prediction": after,
-    }  # fmt: skip
-    np.savez_compressed(
-        run.folder / "adversarial.npz",
-        **{name: array.cpu().numpy() for name, array in arrays.items()},
-    )  # type: ignore[arg-type]
-    folder = run.folder / "adversarial"
-    folder.mkdir(exist_ok=True)
-    grey = adversarial[:pictures].clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
-    for place, image in enumerate(grey):
+def in_8_bits(images: Tensor) -> Tensor:
+    """Images (n, *shape) as a picture stores them: uint8 on the CPU, clamped to [0, 1] before."""
+    return images.cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def keep(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> None:
+    """Write `adversarial.npz` and `adversarial/…png` into the run's folder.
+
+    Args:
+        folder: of the run.
+        arrays: of all examples, for the archive.
+        pixels: uint8, those of the examples that are written as pictures.
+    """
+    np.savez_compressed(folder / "adversarial.npz", **arrays)  # type: ignore[arg-type]
+    written = folder / "adversarial"
+    written.mkdir(exist_ok=True)
+    for old in written.glob("[0-9]*_label*_predicted*.png"):  # of an earlier run in this folder
+        old.unlink()
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        return  # points, or channels that are no colors
+    for place, image in enumerate(pixels):
         shown = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        name = f"{place:05d}_label{labels[place]}_said{after[place]}.png"
-        Image.fromarray(shown).save(folder / name)
+        label, before, after = (
+            arrays[name][place] for name in ("labels", "prediction", "rounded_prediction")
+        )
+        lost = "" if before == after else f"_rounded_from{before}"
+        name = f"{place:05d}_label{label}_predicted{after}{lost}.png"
+        Image.fromarray(shown).save(written / name)

@@ -1,6 +1,7 @@
 """`advx attack`: a model and images of the user's own."""
 
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import torch
 from PIL import Image
 from torch import nn
 
+from advx.attacks.pgd import PGD
 from advx.config.compose import composed
 from advx.data.images import load
-from advx.errors import AdvxError, DataError
+from advx.errors import AdvxError, ConfigError, DataError
 from advx.run import Run, check
 
 MODULE = """
@@ -58,7 +60,7 @@ def attacked(folder: Path, overrides: list[str]) -> Run:
     config, main = composed(overrides)
     check(config, main)
     out = folder / "out"
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     run = Run(config, out, "advx attack")
     run.check_models()
     own = list(inspect.signature(main).parameters)[1:]
@@ -83,7 +85,7 @@ def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, min
     assert len(files) == 30
     grey = np.asarray(Image.open(files[7]))
     np.testing.assert_allclose(grey / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
-    assert f"label{kept['labels'][7]}_said{said[7]}" in files[7].name
+    assert f"label{kept['labels'][7]}_predicted{kept['rounded_prediction'][7]}" in files[7].name
     assert (run.folder / "attack.png").stat().st_size > 10_000
 
 
@@ -180,7 +182,8 @@ def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
         ({"images": np.zeros((2, 8, 8))}, "no array 'labels' in it, only images"),
         (
             {"images": np.full((2, 8, 8), 200.0), "labels": np.zeros(2, int)},
-            r"pixels from 200 to 200; \[0, 1\] is needed; store them in 8 bits or divide",
+            r"pixels from 200 to 200; \[0, 1\] is needed; store them in 8 bits or divide them by "
+            r"255 \(dataset.white=255\)$",
         ),
         (
             {"images": np.full((2, 8, 8), -0.5), "labels": np.zeros(2, int)},
@@ -218,9 +221,95 @@ def test_bad_folders_are_named(tmp_path) -> None:
         load(path=str(tmp_path))
 
 
-def test_a_model_left_in_training_mode_is_attacked_without_its_dropout() -> None:
-    from advx.attacks.pgd import PGD
+def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
+    """DeepFool stops just across the border: rounding takes most of its examples back."""
+    rest = [o for o in mine if o not in ("attack.epsilon=0.1", "attack.steps=10")]
+    run = attacked(tmp_path, [*rest, "attack=deepfool"])
+    model = run.trained(run.recipe(run.config["crafting"], 0, path="crafting")).module
+    kept = np.load(run.folder / "adversarial.npz")
+    files = sorted((run.folder / "adversarial").iterdir())
+    images = np.stack([np.asarray(Image.open(file)) for file in files])
+    seen = model(torch.from_numpy(images)[:, None].float() / 255).argmax(1).tolist()
+    named = [re.fullmatch(r"(\d+)_label(\d)_predicted(\d)(?:_rounded_from(\d))?.png", f.name)
+             for f in files]  # fmt: skip
+    assert [int(name[3]) for name in named] == seen
+    before = kept["prediction"].tolist()
+    assert [int(name[4] or name[3]) for name in named] == before
+    assert sum(name[4] is not None for name in named) == sum(np.not_equal(seen, before)) > 0
+    found = {r.metric: r.value for r in run.results.rows}
+    wrong = 100 * np.mean(np.array(seen) != kept["labels"])
+    assert found["error_rate_rounded"] == pytest.approx(wrong) != found["error_rate"]
 
+
+def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
+    stale = tmp_path / "out" / "adversarial" / "00029_label2_predicted7.png"
+    stale.parent.mkdir(parents=True)
+    for name in (stale.name, "mine.png"):
+        stale.with_name(name).write_bytes(b"")
+    run = attacked(tmp_path, mine)
+    files = {file.name for file in (run.folder / "adversarial").iterdir()}
+    assert stale.name not in files
+    assert "mine.png" in files
+    assert len(files) == 31
+
+
+def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> None:
+    run = attacked(tmp_path, mine)
+    archive = run.folder / "adversarial.npz"
+    kept = np.load(archive)
+    with pytest.raises(
+        ConfigError,
+        match=r"adversarial.npz: holds clean images and attacked ones; set dataset.array=images or "
+        "dataset.array=adversarial",
+    ):
+        load(path=str(archive), class_count=3)
+    for array in ("images", "adversarial"):
+        found = load(path=str(archive), class_count=3, array=array).test.images
+        assert torch.equal(found, torch.from_numpy(kept[array]))
+    with pytest.raises(DataError, match=r"no array 'x' in it \(dataset.array=x\), only images, "):
+        load(path=str(archive), class_count=3, array="x")
+    np.savez(tmp_path / "figure.npz", images=kept["images"], perturbed=kept["adversarial"],
+             labels=kept["labels"])  # fmt: skip
+    with pytest.raises(ConfigError, match=r"dataset.array=images or dataset.array=perturbed$"):
+        load(path=str(tmp_path / "figure.npz"), class_count=3)
+    again = [*mine, f"dataset.path={archive}", "dataset.array=adversarial", "attack.epsilon=0"]
+    (tmp_path / "second").mkdir()
+    second = {r.metric: r.value for r in attacked(tmp_path / "second", again).results.rows}
+    first = {r.metric: r.value for r in run.results.rows}
+    assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
+
+
+def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> None:
+    """Numbers kept for the first were printed for the second."""
+    import my_own_module
+
+    model = my_own_module.MyNet()
+    model.load_state_dict(torch.load(tmp_path / "weights.pt"))
+    model.eval()
+    many = torch.randint(256, (3000, 1, 8, 8)).float() / 255
+    first, second = model(many).topk(2, 1).values.T
+    x = many[(first - second).argsort()[:30]]
+    y = model(x).argmax(1)
+    moved = PGD(epsilon=0.0019, steps=20, clip=(0, 1))(model, x, y)
+    assert torch.equal((moved * 255).round(), (x * 255).round())
+    rates = []
+    for name, images in (("before", x), ("after", moved)):
+        np.savez(tmp_path / f"{name}.npz", images=images.numpy(), labels=y.numpy())
+        (tmp_path / name).mkdir()
+        rest = [o for o in mine if not o.startswith(("experiment", "dataset.path", "attack.st"))]
+        run = attacked(tmp_path / name, [
+            "experiment=transfer", "model@target=custom", "target._target_=my_own_module.MyNet",
+            f"target.weights={tmp_path / 'weights.pt'}", f"dataset.path={tmp_path / name}.npz",
+            "figure_examples=1", *rest,
+        ])  # fmt: skip
+        found = {(r.row, r.metric): r.value for r in run.results.rows}
+        rates.append(found["custom", "clean_error_rate"])
+    assert rates[0] == 0
+    assert rates[1] == pytest.approx(100 * (model(moved).argmax(1) != y).double().mean().item())
+    assert rates[1] > 30
+
+
+def test_a_model_left_in_training_mode_is_attacked_without_its_dropout() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.Dropout(0.5), nn.Linear(20, 3))
     x, y = torch.rand(8, 1, 8, 8), torch.arange(8) % 3
     attack = PGD(epsilon=0.1, steps=5)
