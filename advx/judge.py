@@ -1,13 +1,15 @@
 """The classifier that judges the pictures generated in a run, and what it says of real ones."""
 
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, features, quality
-from advx.evaluation.sample_quality import drawn
+from advx.evaluation.sample_quality import NEIGHBORS, drawn
 from advx.run import Run
+from advx.training.obtain import construct
 
 
 class Judge:
@@ -36,13 +38,14 @@ class Judge:
     def depends_on(self, *games: str, **others: Any) -> dict[str, Any]:
         """What a measurement of these games' pictures (keys) and of `others` is kept under."""
         models = [*games, self.run.key(self.recipe)]
-        return {"models": models, "features": self.layer, "samples": self.samples} | others
+        found = {"models": models, "features": self.layer, "samples": self.samples}
+        return found | {"distances": "float64"} | others
 
-    @property
+    @cached_property
     def features(self) -> int:
-        """Components of the layer's output."""
-        some = self.run.data.test.images[:1]
-        return features(self.run.trained(self.recipe).module, self.layer, some).shape[1]
+        """Components of the layer's output; nothing is trained to know it."""
+        network = construct(self.recipe, self.run.data).eval()
+        return features(network, self.layer, self.run.data.test.images[:1].cpu()).shape[1]
 
     def quality(self, pictures: Tensor) -> dict[str, float]:
         """`evaluation.judged.quality` of pictures (n, *shape)."""
@@ -55,13 +58,9 @@ class Judge:
         know generated ones; of so few that a Fréchet distance is undefined, nothing.
 
         Raises:
-            ConfigError: too few generated pictures for one.
+            ConfigError: too few generated pictures or test images for one; nothing is trained then.
         """
-        if self.samples <= self.features:
-            raise ConfigError(
-                f"samples={self.samples}: a Fréchet distance over the {self.features} features of "
-                f"layer={self.layer} needs more; valid: from {self.features + 1}"
-            )
+        self._refuse_too_few()
         run, rate = self.run, self.run.error_rate(self.recipe)
         run.record("classifier", "error_rate", rate, seed=None, n=len(run.data.test),
                    note=f"store key {run.key(self.recipe)}")  # fmt: skip
@@ -73,3 +72,31 @@ class Judge:
 
             found = run.measured(self.depends_on(of=f"{name} pictures"), measure, missing={})
             run.record_all(f"{name} pictures", found, UNITS, seed=None, n=len(pictures))
+
+    def _refuse_too_few(self) -> None:
+        """Refuse so few pictures that no measure is defined, before anything is trained.
+
+        Raises:
+            ConfigError: what there is too little of, and the key that changes it.
+        """
+        fewest = max(self.features, NEIGHBORS) + 1
+        why = f"a Fréchet distance over the {self.features} features of layer={self.layer}"
+        if self.samples < fewest:
+            raise ConfigError(f"samples={self.samples}: {why} needs more; valid: from {fewest}")
+        data, node = self.run.data, self.run.config["dataset"]
+        if len(data.test) >= fewest:
+            return
+        limit = (node.get("limit") or {}).get("test")
+        if limit is not None:
+            key, advice = f"dataset.limit.test={limit}", ""
+        elif node.get("training_share"):
+            key = f"dataset.training_share={node['training_share']}"
+            advice = ", with a smaller share or more images"
+        elif "test" in node:
+            key, advice = f"dataset.test={node['test']}", ""
+        else:
+            key, advice = f"dataset={data.name}", ", so more images"
+        raise ConfigError(
+            f"{key}: leaves {len(data.test)} test images, but {why} needs more; valid: from "
+            f"{fewest} test images{advice}"
+        )

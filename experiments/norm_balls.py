@@ -21,6 +21,7 @@ from advx.attacks import norms
 from advx.attacks.noise import uniform
 from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions
 from advx.figures import norm_balls as figure
 from advx.figures.kept import keep
@@ -133,9 +134,10 @@ def nearest_to(here: Tensor, there: Tensor, length: float) -> tuple[int, int]:
 
 def smallest_distance(here: Tensor, there: Tensor, norm: str) -> float:
     """The smallest distance between an image of one stack and one of the other."""
-    power = 2.0 if norm == "l2" else math.inf
-    parts = here.flatten(1).split(100)
-    return min(torch.cdist(x, there.flatten(1), p=power).min().item() for x in parts)
+    here, there = here.flatten(1), there.flatten(1)
+    if norm == "l2":
+        return min(distances(x, there).min().item() for x in here.split(1000))
+    return min(torch.cdist(x, there, p=math.inf).min().item() for x in here.split(100))
 
 
 def left_grid(image: Tensor, other: Tensor) -> Tensor:

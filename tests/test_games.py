@@ -354,6 +354,10 @@ def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
     [
         ("experiment=gan_samples game.latent=0", "game.latent=0: .* greater than or equal to 1"),
         ("experiment=gan_samples samples=10", "samples=10: .* the 16 features .*; valid: from 17"),
+        ("experiment=gan_samples dataset.limit.test=16",
+         "dataset.limit.test=16: leaves 16 test images, but .* the 16 features .* from 17 test"),
+        ("experiment=gan_samples classifier.units=2 dataset.limit.test=5",
+         "dataset.limit.test=5: leaves 5 test images, .* the 2 features .* from 6 test images"),
         ("experiment=gan_samples layer=layers.77", "layer=layers.77: .* did you mean layers.7"),
         ("experiment=gan_collapse game=gan", "game=gan: has no batch_norm_generator; valid: multi"),
         ("experiment=gan_theory dataset=ring", "dataset=ring: .*; valid: dataset=line"),
@@ -374,6 +378,7 @@ def test_bad_input_is_named(overrides, complaint, tmp_path) -> None:
         own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
         run = Run(config, tmp_path, "advx run")
         run.played = lambda *_: pytest.fail("a game was played first")  # type: ignore[method-assign]
+        run.trained = lambda *_: pytest.fail("a model was trained first")  # type: ignore[method-assign]
         main(run, **{key: config[key] for key in own})
 
     with pytest.raises(ConfigError, match=complaint):

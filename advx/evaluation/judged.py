@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from advx.config.check import nearest as closest
 from advx.data.dataset import Dataset
-from advx.errors import ConfigError
+from advx.errors import ConfigError, Diverged
+from advx.evaluation.distances import EXACT
 from advx.evaluation.modes import mode_measures
 from advx.evaluation.sample_quality import (
     drawn,
@@ -64,7 +65,13 @@ def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> d
         frechet_classifier_distance; precision, recall, coverage in percent and density;
         two_sample_accuracy in percent; classes: how many there are; class_kl: KL(generated ‖ data)
         over the classes in nats; sure: percent classified with p > .9.
+
+    Raises:
+        Diverged: pictures with NaN.
+        ConfigError: too few pictures of either kind.
     """
+    if not fake.isfinite().all():
+        raise Diverged("generated pictures hold NaN or infinity")
     a, b = (features(classifier, layer, x) for x in (data.test.images, fake))
     shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
     p = probabilities(classifier, fake)
@@ -117,7 +124,8 @@ def nearest(images: Tensor, pool: Tensor) -> Tensor:
     place = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     flat = images.flatten(1)
     for first in range(0, len(pool), 10 * BATCH):
-        distance, row = torch.cdist(flat, pool[first : first + 10 * BATCH].flatten(1)).min(1)
+        part = pool[first : first + 10 * BATCH].flatten(1)
+        distance, row = torch.cdist(flat, part, compute_mode=EXACT).min(1)  # a few images only
         nearer = distance < best
         best = torch.where(nearer, distance, best)
         place = torch.where(nearer, row + first, place)

@@ -21,9 +21,33 @@ import torch
 from torch import Tensor
 
 from advx.errors import ConfigError
+from advx.evaluation.distances import PRECISION, distances
 
 CHUNK = 1_000
 """Rows of a distance matrix at once."""
+
+
+NEIGHBORS = 5
+"""How far an example's ball reaches: to this one of its own kind."""
+
+
+def refuse_unusable(examples: dict[str, Tensor], fewest: int, what: str) -> None:
+    """Refuse examples (n, m), by what they are called, of which nothing can be said.
+
+    Raises:
+        ConfigError: fewer than `fewest`, which `what` needs, or NaN or infinity among them.
+    """
+    for name, x in examples.items():
+        if len(x) < fewest:
+            raise ConfigError(
+                f"{len(x)} {name} examples: {what} needs more; valid: from {fewest} examples"
+            )
+        odd = (~x.isfinite()).flatten(1).any(1).nonzero()
+        if len(odd):
+            raise ConfigError(
+                f"{len(odd)} of {len(x)} {name} examples hold NaN or infinity, the first of them "
+                f"in row {int(odd[0])}: {what} needs finite numbers"
+            )
 
 
 def drawn(x: Tensor, count: int, *, seed: int = 0) -> Tensor:
@@ -38,14 +62,12 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     The root's trace is that of a symmetric matrix, (Σ_a^½ Σ_b Σ_a^½)^½, by eigenvalues in float64.
 
     Raises:
-        ConfigError: fewer examples than features: the covariances would be singular.
+        ConfigError: fewer examples than features, when the covariances would be singular, or NaN.
     """
-    features, fewest = a.shape[1], min(len(a), len(b))
-    if fewest <= features:
-        raise ConfigError(
-            f"samples={fewest}: a Fréchet distance over {features} features needs more examples "
-            f"than that; valid: samples from {features + 1}"
-        )
+    refuse_unusable(
+        {"first": a, "second": b}, a.shape[1] + 1,
+        f"a Fréchet distance over {a.shape[1]} features",
+    )  # fmt: skip
     a, b = a.double(), b.double()
     mean = (a.mean(0) - b.mean(0)).square().sum()
     first, second = torch.cov(a.T), torch.cov(b.T)
@@ -55,16 +77,23 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     return (mean + first.trace() + second.trace() - 2 * middle.sqrt().sum()).item()
 
 
-def manifolds(real: Tensor, fake: Tensor, *, neighbors: int = 5) -> dict[str, float]:
+def manifolds(real: Tensor, fake: Tensor, *, neighbors: int = NEIGHBORS) -> dict[str, float]:
     """Precision, recall and coverage in percent, density as a ratio, of features (n, m), (k, m).
 
     Every example's ball reaches to its `neighbors`-th nearest of its own kind.
+
+    Raises:
+        ConfigError: too few examples for so many neighbors, or NaN.
     """
-    radius_real, radius_fake = radii(real, neighbors), radii(fake, neighbors)
+    refuse_unusable(
+        {"real": real, "generated": fake}, neighbors + 1,
+        f"a ball that reaches to neighbor number {neighbors}",
+    )  # fmt: skip
+    radius_real, radius_fake = (radii(x, neighbors) * (1 + PRECISION) for x in (real, fake))
     in_real = torch.zeros(len(fake), dtype=torch.int64, device=fake.device)
     recalled, covered = [], []
     for first in range(0, len(real), CHUNK):
-        distance = torch.cdist(real[first : first + CHUNK], fake)
+        distance = distances(real[first : first + CHUNK], fake)
         inside = distance <= radius_real[first : first + CHUNK, None]
         in_real += inside.sum(0)
         covered.append(inside.any(1))
@@ -78,8 +107,15 @@ def manifolds(real: Tensor, fake: Tensor, *, neighbors: int = 5) -> dict[str, fl
 
 
 def radii(x: Tensor, neighbors: int) -> Tensor:
-    """Distance of every row of x (n, m) to its `neighbors`-th nearest other row, (n,)."""
-    found = [torch.cdist(part, x).kthvalue(neighbors + 1, dim=1).values for part in x.split(CHUNK)]
+    """Distance of every row of x (n, m) to its `neighbors`-th nearest other row, (n,) float64.
+
+    Raises:
+        ConfigError: there are not so many others, or NaN.
+    """
+    refuse_unusable(
+        {"given": x}, neighbors + 1, f"a ball that reaches to neighbor number {neighbors}"
+    )
+    found = [distances(part, x).kthvalue(neighbors + 1, dim=1).values for part in x.split(CHUNK)]
     return torch.cat(found)
 
 
@@ -90,7 +126,11 @@ def two_sample_accuracy(real: Tensor, fake: Tensor, *, seed: int = 0) -> tuple[f
 
     Returns:
         The accuracy and the number of examples it was scored on.
+
+    Raises:
+        ConfigError: not two examples of either kind, or NaN.
     """
+    refuse_unusable({"real": real, "generated": fake}, 2, "a half to train on and one to score")
     n = min(len(real), len(fake)) // 2 * 2
     x = torch.cat([drawn(part, n, seed=seed) for part in (real, fake)]).flatten(1).cpu().numpy()
     y = np.repeat([1, 0], n)
@@ -128,8 +168,10 @@ def parzen(
         The mean over the test examples, its standard error, and σ.
 
     Raises:
-        ConfigError: the best σ is the first or the last candidate.
+        ConfigError: the best σ is the first or the last candidate; no examples, or NaN.
     """
+    refuse_unusable({"generated": centres, "validation": validation}, 1, "a Parzen window")
+    refuse_unusable({"test": test}, 2, "a standard error")
     centres = centres.double()
     means = [parzen_log_likelihoods(validation, centres, s).mean().item() for s in sigmas.tolist()]
     best = int(np.argmax(means))
@@ -144,7 +186,14 @@ def parzen(
 
 
 def k_means_centres(x: Tensor, count: int, *, seed: int = 0) -> Tensor:
-    """`count` centres (count, d) of examples x (n, d): what games a Parzen estimate."""
+    """`count` centres (count, d) of examples x (n, d): what games a Parzen estimate.
+
+    Raises:
+        ConfigError: more centres than examples, or none; NaN.
+    """
+    if count < 1:
+        raise ConfigError(f"k-means: {count} centres of {len(x)} examples; valid: from 1")
+    refuse_unusable({"given": x}, count, f"k-means with {count} centres")
     from sklearn.cluster import MiniBatchKMeans
 
     k_means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=10 * count)
