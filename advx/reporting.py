@@ -5,31 +5,38 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from advx.report.finished import Unfinished, run_folders, summary_of, title_of
+
 COLUMNS = ["experiment", "row", "metric", "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
 
 
-def latest(outputs: Path) -> dict[str, Path]:
-    """The newest folder with a summary of every experiment under `outputs/runs`."""
-    found: dict[str, Path] = {}
-    for summary in sorted(outputs.glob("runs/*/**/summary.csv"), key=lambda p: p.stat().st_mtime):
-        found[summary.relative_to(outputs / "runs").parts[0]] = summary.parent
-    return dict(sorted(found.items()))
-
-
 def report(outputs: Path) -> int:
-    """Print the table; returns 1 where there is nothing to report."""
-    runs = latest(outputs)
-    if not runs:
-        print(f"no finished run under {outputs / 'runs'}: try advx run experiment=transfer_table")
-        return 1
-    tables = [pd.read_csv(folder / "summary.csv", dtype=str) for folder in runs.values()]
-    table = pd.concat(tables)[COLUMNS].fillna("").map(_short)
-    print(tabulate(table, headers="keys", showindex=False, disable_numparse=True))
-    print()
-    for name, folder in runs.items():
-        title = (folder / "summary.md").read_text().splitlines()[0]
+    """Print the table, and which runs are unfinished; returns 1 where nothing is finished."""
+    runs = outputs / "runs"
+    latest: dict[str, tuple[Path, str, pd.DataFrame]] = {}
+    unfinished = []
+    for folder in run_folders(runs):  # a later one takes the place of an earlier one
+        try:
+            table = summary_of(folder, COLUMNS, dtype=str)
+            found = folder, title_of(folder), table
+        except Unfinished as error:
+            unfinished.append(str(error))
+        else:
+            latest[folder.relative_to(runs).parts[0]] = found
+    shown = sorted(latest.items())
+    if shown:
+        table = pd.concat([table for _, (_, _, table) in shown])[COLUMNS].fillna("").map(_short)
+        print(tabulate(table, headers="keys", showindex=False, disable_numparse=True))
+        print()
+    for name, (folder, title, _) in shown:
         print(f"{name}: {title}\n  {folder}")
-    return 0
+    if not shown:
+        print(f"no finished run under {runs}: try advx run experiment=transfer_table")
+    if unfinished:
+        print("\nunfinished runs:")
+        for line in unfinished:
+            print(f"  {line}")
+    return 0 if shown else 1
 
 
 def redraw_figures(folder: Path) -> int:

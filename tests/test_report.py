@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -158,3 +160,112 @@ def test_claims_of_all_experiments_are_counted_and_stand_in_the_order_of_readme(
     headings = [line for line in text.splitlines() if line.startswith("#")]
     assert headings == ["## `attack`, section 1.2.4", "## `linearity`, section 1.2.3"]
     assert text.count("| (ours") == 3
+
+
+HEADER = "experiment,row,metric,unit,chapter,mean,low,high,seeds,n,verdict,note\n"
+LINE = "x,a,error_rate,percent,50,51.234,40,60,3,1000,near,\n"
+
+
+def run_folder(folder: Path, **files: str | bytes | None) -> Path:
+    """A finished run's folder with some files replaced, or left out where they are None."""
+    folder.mkdir(parents=True)
+    whole = {"summary.csv": HEADER + LINE, "summary.md": "Title\n\ntable\n", "results.csv": "row\n"}
+    for name, content in (whole | {key.replace("_", "."): v for key, v in files.items()}).items():
+        if content is not None:
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"summary_md": ""}, "summary.md is empty"),
+        ({"summary_md": "Titl"}, "summary.md is cut short"),
+        ({"summary_md": b"\xff\xfe\n"}, "summary.md cannot be read ('utf-8' codec"),
+        ({"summary_md": None}, "no summary.md"),
+        ({"summary_csv": ""}, "summary.csv is empty"),
+        ({"summary_csv": "\n"}, "summary.csv is empty"),
+        ({"summary_csv": None}, "no summary.csv"),
+        ({"summary_csv": "a,b\n1,2\n"}, "summary.csv has no column experiment, row, metric"),
+        ({"summary_csv": HEADER.replace("mean,", "")}, "summary.csv has no column mean"),
+        ({"summary_csv": HEADER + LINE[:20]}, "summary.csv is cut short"),
+        ({"summary_csv": HEADER + LINE[:20] + "\n"}, "summary.csv has lines of different lengths"),
+        ({"summary_csv": HEADER + LINE.replace("51", "?")}, "summary.csv has '?.234' under mean"),
+        ({"summary_csv": HEADER + 'x,"a\n'}, "summary.csv cannot be read"),
+        ({"summary_csv": (HEADER + LINE).encode() + b"\xe9\n"}, "summary.csv cannot be read"),
+        ({"summary_csv": b"\x00" * 300 + b"\n"}, "summary.csv"),
+        ({"FAILED": "Traceback\nValueError: no luck\n"}, "failed: ValueError: no luck"),
+        ({"FAILED": b""}, "failed: no reason is given"),
+        (dict.fromkeys(["summary_csv", "summary_md"]), "no summary.csv"),
+        (dict.fromkeys(["summary_csv", "summary_md", "results_csv"]), "no summary.csv"),
+    ],
+)
+def test_an_unfinished_run_is_named_and_the_others_are_shown(advx, files, why) -> None:
+    good = run_folder(Path("outputs/runs/good/1"))
+    bad = [run_folder(Path(f"outputs/runs/{name}"), **files) for name in ("bad/1", "good/2")]
+    status, printed, said = advx("report")
+    assert (status, said) == (0, "")
+    table, _, unfinished = printed.partition("\nunfinished ")
+    assert "51.23" in table
+    assert f"good: Title\n  {good}\n" in table
+    for folder in bad:
+        (line,) = [line for line in unfinished.splitlines() if str(folder) in line]
+        assert line.startswith(f"  {folder}: {why}")
+    (good / "summary.csv").unlink()
+    status, printed, said = advx("report")
+    assert (status, said) == (1, "")
+    assert "no finished run" in printed
+
+
+def test_a_run_that_was_continued_after_a_failure_is_finished(advx) -> None:
+    folder = run_folder(Path("outputs/runs/x/1"), FAILED="ValueError\n")
+    os.utime(folder / "FAILED", (1, 1))
+    Path("outputs/runs/x/1/adversarial").mkdir()
+    Path("outputs/runs/x/1/.hydra").mkdir()
+    status, printed, _ = advx("report")
+    assert status == 0
+    assert "unfinished" not in printed
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04 cut", b"\xff" * 100, b"version 1\n", None],
+)
+def test_redrawing_a_damaged_run_is_one_line(advx, content) -> None:
+    folder = run_folder(Path("outputs/runs/x/1"))
+    if content is not None:
+        (folder / "arrays.npz").write_bytes(content)
+    status, printed, said = advx("report", "--redraw", str(folder))
+    assert (status, printed, said.count("\n")) == (2, "", 1)
+    assert f"redraw={folder}: no arrays.npz there that a figure can be drawn from" in said
+
+
+@pytest.mark.parametrize(("drawn_by", "options"), [("none", "{}"), ("digits", "[]"),
+                                                   ("digits", "{}")])  # fmt: skip
+def test_redrawing_arrays_of_something_else_is_one_line(advx, drawn_by, options) -> None:
+    folder = run_folder(Path("outputs/runs/x/1"))
+    np.savez(folder / "arrays.npz", drawn_by=np.array(drawn_by), options=np.array(options))
+    status, _, said = advx("report", "--redraw", str(folder))
+    assert (status, said.count("\n")) == (2, 1)
+    cut = (folder / "arrays.npz").read_bytes()[:-40]
+    (folder / "arrays.npz").write_bytes(cut)
+    status, _, said = advx("report", "--redraw", str(folder))
+    assert (status, said.count("\n")) == (2, 1)
+
+
+def test_a_page_keeps_the_block_of_an_unfinished_run_and_says_so(tmp_path, capsys) -> None:
+    claims = "experiment,claim,predicate,holds,seeds,evidence\n"
+    manifest = json.dumps({"command": "advx run", "config": {"rows": None}}) + "\n"
+    for name, summary in (("good", HEADER + LINE), ("bad", HEADER + LINE[:9])):
+        folder = run_folder(tmp_path / name, summary_csv=summary, claims_csv=claims)
+        (folder / "manifest.json").write_text(manifest)
+    page, block = tmp_path / "page.md", "<!-- {0} -->\nold {0}\n<!-- /{0} -->\n"
+    every = "<!-- every claim -->\nold claims\n<!-- /every claim -->\n"
+    page.write_text(block.format("good") + block.format("bad") + every)
+    assert update(page, tmp_path)
+    text = page.read_text()
+    assert "old good" not in text
+    assert "old bad" in text
+    assert "old claims" in text
+    printed = capsys.readouterr().out
+    assert printed.count(f"unfinished: {tmp_path / 'bad'}: summary.csv is cut short") == 2

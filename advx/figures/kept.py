@@ -2,12 +2,14 @@
 
 import importlib
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from advx.errors import ConfigError
+from advx.errors import ConfigError, reason
 
 ARRAYS = "arrays.npz"
 DRAWN_BY = "drawn_by"
@@ -39,10 +41,17 @@ def redraw(folder: Path) -> None:
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         drawn_by, options = str(arrays.pop(DRAWN_BY)), json.loads(str(arrays.pop(OPTIONS)))
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfigError(
-            f"redraw={folder}: no {ARRAYS} there that a figure can be drawn from ({error}); "
-            "valid: the folder of a run with a figure"
-        ) from error
-    module = importlib.import_module(f"advx.figures.{drawn_by}")
-    module.draw(folder, arrays, **options)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _not_drawable(folder, error) from error
+    try:
+        module = importlib.import_module(f"advx.figures.{drawn_by}")
+        module.draw(folder, arrays, **options)
+    except (ImportError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise _not_drawable(folder, error) from error  # arrays of another version, or damaged
+
+
+def _not_drawable(folder: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"redraw={folder}: no {ARRAYS} there that a figure can be drawn from ({reason(error)}); "
+        "valid: the folder of a run with a figure"
+    )

@@ -9,12 +9,14 @@ lists, and the chapter's statements in words. `<!-- every claim -->` holds the o
 statements of all experiments, in the order of README's table of experiments.
 """
 
-import json
 import re
 from pathlib import Path
 
 import pandas as pd
 from tabulate import tabulate
+
+from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
+from advx.text_files import read_text, write_text
 
 EVERY_CLAIM = ("<!-- every claim -->", "<!-- /every claim -->")
 """Around the outcomes of all claims."""
@@ -22,40 +24,67 @@ EVERY_CLAIM = ("<!-- every claim -->", "<!-- /every claim -->")
 OURS = "(ours"
 """Begins what is no statement of the chapter, but a check that its reading needs."""
 
+SUMMARY = (
+    "row",
+    "metric",
+    "unit",
+    "chapter",
+    "mean",
+    "low",
+    "high",
+    "seeds",
+    "n",
+    "verdict",
+    "note",
+)
+OUTCOMES = ("claim", "holds", "seeds", "evidence")
+"""Columns that a page shows."""
+
 
 def update(page: Path, reference: Path) -> bool:
-    """Rewrite the marked blocks of a Markdown page from `reference`; whether anything changed."""
-    text = page.read_text()
+    """Rewrite the marked blocks of a Markdown page from `reference`; whether anything changed.
+
+    The block of a run that is not there or not whole stays as it is; the latter is said.
+    """
+    text = read_text(page)
 
     def renewed(match: re.Match[str]) -> str:
         if not (reference / match.group(2)).is_dir():
             return match.group(0)  # not measured yet
-        return f"{match.group(1)}\n{tables(reference / match.group(2))}\n{match.group(4)}"
+        try:
+            return f"{match.group(1)}\n{tables(reference / match.group(2))}\n{match.group(4)}"
+        except Unfinished as error:
+            print(f"{page}: left as it is, unfinished: {error}")
+            return match.group(0)
 
     new = re.sub(r"(<!-- (\w+) -->)\n(.*?)(<!-- /\2 -->)", renewed, text, flags=re.DOTALL)
     first, last = EVERY_CLAIM
     if first in new:
         before, rest = new.split(first)
-        experiments = in_order(Path("README.md").read_text())
-        new = (
-            f"{before}{first}\n{every_claim(experiments, reference)}\n{last}" + rest.split(last)[1]
-        )
+        try:
+            claims = every_claim(in_order(read_text(Path("README.md"))), reference)
+            new = f"{before}{first}\n{claims}\n{last}" + rest.split(last)[1]
+        except Unfinished as error:
+            print(f"{page}: the claims are left as they are, unfinished: {error}")
     if new != text:
-        page.write_text(new)
+        write_text(page, new)
     return new != text
 
 
 def tables(folder: Path) -> str:
-    """The block of one experiment, Markdown."""
-    summary = pd.read_csv(folder / "summary.csv")
-    claims = pd.read_csv(folder / "claims.csv", dtype=str)
-    title = (folder / "summary.md").read_text().splitlines()[0]
-    manifest = json.loads((folder / "manifest.json").read_text())
+    """The block of one experiment, Markdown.
+
+    Raises:
+        Unfinished: its folder is not that of a whole run.
+    """
+    summary = summary_of(folder, SUMMARY)
+    claims = table_of(folder, "claims.csv", OUTCOMES, dtype=str)
+    title, manifest = title_of(folder), manifest_of(folder)
     deviations = "\n".join(f"- {text}" for text in manifest["config"].get("deviations") or [])
     blocks = [
-        f"{title}. `{manifest['command']}`",
+        f"{title}. `{manifest.get('command')}`",
         _chapter(summary[summary.chapter.notna()]),
-        _others(summary, [row["row"] for row in manifest["config"]["rows"]]),
+        _others(summary, [row["row"] for row in manifest["config"].get("rows") or []]),
         _noted(summary[summary.chapter.isna() & summary.note.notna()]),
         _markdown(claims[["claim", "holds", "seeds", "evidence"]]),
         f"Deviations from the chapter:\n\n{deviations}" if deviations else "",
@@ -75,6 +104,9 @@ def every_claim(experiments: dict[str, str], reference: Path) -> str:
     Args:
         experiments: sections by name, in the order of the page.
         reference: a folder an experiment; those that are not listed stand at the end.
+
+    Raises:
+        Unfinished: one of them is not that of a whole run.
     """
     measured = [folder.parent.name for folder in sorted(reference.glob("*/claims.csv"))]
     order = [e for e in experiments if e in measured]
@@ -82,7 +114,7 @@ def every_claim(experiments: dict[str, str], reference: Path) -> str:
     found = {name: _claims(reference / name) for name in order}
     claims = pd.concat(found.values())
     ours = claims.says.str.startswith(OURS)
-    summaries = pd.concat([pd.read_csv(reference / name / "summary.csv") for name in order])
+    summaries = pd.concat([summary_of(reference / name, ("chapter", "verdict")) for name in order])
     verdicts = summaries[summaries.chapter.notna()].verdict.value_counts()
     blocks = [
         f"Of {(~ours).sum()} statements of the chapter and its sources "
@@ -99,10 +131,10 @@ def every_claim(experiments: dict[str, str], reference: Path) -> str:
 
 def _claims(folder: Path) -> pd.DataFrame:
     """One experiment's claims, with what they say."""
-    claims = pd.read_csv(folder / "claims.csv", dtype=str)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    says = {c["claim"]: c["says"] for c in manifest["config"].get("claims") or []}
-    claims["says"] = claims.claim.map(says)
+    claims = table_of(folder, "claims.csv", OUTCOMES, dtype=str)
+    listed = manifest_of(folder)["config"].get("claims") or []
+    says = {claim["claim"]: claim.get("says", "") for claim in listed}
+    claims["says"] = claims.claim.map(says).fillna("")
     return claims[["claim", "says", "holds", "seeds", "evidence"]]
 
 
