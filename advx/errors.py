@@ -4,7 +4,9 @@ Each message is one line that names the key, the value seen and the valid choice
 prints it without a traceback and exits with status 2.
 """
 
+import difflib
 import re
+from collections.abc import Iterable
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """What colors a terminal's text."""
@@ -30,6 +32,10 @@ class Diverged(AdvxError):
     """Training produced NaN, or stayed worse than guessing for too long."""
 
 
+class JobFailed(AdvxError):
+    """A job of a sweep that failed while the others went on."""
+
+
 def reason(error: BaseException) -> str:
     """All that an exception says, on one line; its type where it says nothing or only a key."""
     text = " ".join(ESCAPES.sub("", str(error)).split())
@@ -37,3 +43,11 @@ def reason(error: BaseException) -> str:
     if not text:
         return name
     return f"{name}: {text}" if isinstance(error, LookupError) else text
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """The tail of an error message: the likeliest choice, and all of them."""
+    names = sorted(choices)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    guess = f"did you mean {close[0]}? " if close else ""
+    return f"{guess}valid: {', '.join(names)}"

@@ -19,20 +19,21 @@ from torch import Tensor
 
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
+from advx.config.chapter import departures
 from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.identity import identified, own_code
 from advx.data.dataset import Dataset, Split
 from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
-from advx.errors import ConfigError, Diverged
+from advx.errors import ConfigError, Diverged, reason
 from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_classes
 from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
 from advx.models.base import is_differentiable
 from advx.progress import ModelBar
-from advx.report.claims import judge_claim
+from advx.report.claims import judge_claim, unmeasured
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
 from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
@@ -70,6 +71,9 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
 }
 """What a recipe's model may be trained on; the test examples are the same for all."""
 
+SHOWN_DEPARTURES = 5
+"""Settings named where verdicts are withheld; the others are counted."""
+
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
 
@@ -98,6 +102,7 @@ class Run:
         self._played: dict[str, Played | Diverged] = {}
         self._crafted: tuple[str, Split] | None = None
         self._parts: dict[DataPart, Dataset] = {}
+        self._departures = departures(config)  # now: the YAML may be edited while the run lasts
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
         main = str(config.get("main") or "advx.")
         own = not main.startswith("advx.")
@@ -506,41 +511,82 @@ class Run:
             spent = time.perf_counter() - start
             self.seconds[phase, row] = self.seconds.get((phase, row), 0.0) + spent
 
-    def finish(self) -> None:
-        """Write every file of the contract and print the table."""
+    def finish(self, failed: str = "") -> None:
+        """Write every file of the contract and print the table.
+
+        What was measured is written before anything is concluded from it: an error in a conclusion
+        loses no number.
+
+        Args:
+            failed: why the run did not reach its end; nothing is judged then.
+        """
         for key, trained in self._training().items():
             self.seconds["train", f"{trained['model']}, {key}"] = trained["seconds"]
+        write_results(self.folder, self.results)
+        timing = [[phase, row, round(spent, 3)] for (phase, row), spent in self.seconds.items()]
+        (self.folder / "timing.csv").write_text(csv_text(["phase", "row", "seconds"], timing))
+        (self.folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=1) + "\n")
         outcomes = {
             c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
         }
-        directions = {
-            where: outcomes[listed["direction"]].holds
-            for where, listed in self._chapter.items()
-            if "direction" in listed
-        }
-        lines = self.results.summary(judge=self.config["scale"] == "chapter", directions=directions)
-        write_results(self.folder, self.results)
-        remarks = [
-            f"{_holds(o.holds)} ({o.seeds} seeds): {o.claim}: {o.predicate}"
-            for o in outcomes.values()
-        ]
-        remarks += [f"deviation: {text}" for text in self.config.get("deviations") or []]
-        write_summary(self.folder, lines, self.heading(), remarks)
         header = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
         claims = [
             [self.results.experiment, o.claim, o.predicate, _holds(o.holds), o.seeds, o.evidence]
             for o in outcomes.values()
         ]
         (self.folder / "claims.csv").write_text(csv_text(header, claims))
-        timing = [[phase, row, round(spent, 3)] for (phase, row), spent in self.seconds.items()]
-        (self.folder / "timing.csv").write_text(csv_text(["phase", "row", "seconds"], timing))
-        (self.folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=1) + "\n")
+        directions = {
+            where: outcomes[listed["direction"]].holds
+            for where, listed in self._chapter.items()
+            if listed.get("direction")
+        }
+        judge = not failed and not self._departures
+        lines = self.results.summary(judge=judge, directions=directions)
+        limits = self._limits(failed)
+        remarks = [
+            *limits,
+            *(
+                f"{_holds(o.holds)} ({o.seeds} seeds): {o.claim}: {o.predicate}"
+                for o in outcomes.values()
+            ),
+            *(f"deviation: {text}" for text in self.config.get("deviations") or []),
+        ]
+        write_summary(self.folder, lines, self.heading(), remarks)
         print(f"\n{self.heading()}\n\n{table(lines)}\n")
         for outcome in outcomes.values():
             print(f"{_holds(outcome.holds):>12} ({outcome.seeds} seeds)  {outcome.claim}")
+        for limit in limits:
+            print(f"\n{limit}")
         print(f"\nfiles:  {self.folder}")
         for figure in sorted(self.folder.glob("*.png")):
             print(f"figure: {figure}")
+
+    def _limits(self, failed: str) -> list[str]:
+        """What the table does not say, and why: rows never measured, verdicts withheld."""
+        limits = [f"unfinished: {failed}"] if failed else []
+        missing = unmeasured(self.config, self.results)
+        if missing:
+            limits.append(f"not measured at scale={self.config['scale']}: {', '.join(missing)}")
+            if self.config["scale"] == "chapter":  # smaller ones leave rows out on purpose
+                log.warning(limits[-1])
+        if self._departures and any(row.chapter is not None for row in self.results.rows):
+            more = len(self._departures) - SHOWN_DEPARTURES
+            limits.append(
+                f"no verdicts: {', '.join(self._departures[:SHOWN_DEPARTURES])}"
+                + (f" and {more} more" if more > 0 else "")
+                + (" differs" if len(self._departures) == 1 else " differ")
+                + " from scale=chapter"
+            )
+        return limits
+
+    def rescue(self, error: Exception) -> None:
+        """Write what was measured before an error, without hiding the error."""
+        if not self.results.rows:
+            return
+        try:
+            self.finish(failed=reason(error))
+        except Exception as another:
+            log.warning("the summary could not be written: %s", reason(another))
 
     def heading(self) -> str:
         """Title of the table: what ran, on what data, with what training."""

@@ -10,6 +10,7 @@ controls, on noise of the same max norm; attack each with one step and with grad
 97, 22 and, without the defence, 79%.
 """
 
+import re
 from typing import Any
 
 from advx.evaluation.transfer import mean_confidence_on_mistakes
@@ -196,11 +197,12 @@ def draw(
             curves.append(Curve(f"{row}: {attack}", epsilons, rates, colour, style))
     marks = [
         Mark(
-            f"{r['chapter']:g}% in the chapter ({r['metric'].split('_')[0]})",
-            float(r["metric"].split("@")[1]), r["chapter"], list(networks).index(r["row"]),
+            f"{r['chapter']:g}% in the chapter ({named.group(1)})",
+            float(named.group(2)), r["chapter"], list(networks).index(r["row"]),
         )
-        for r in run.config["rows"]
-        if "chapter" in r
+        for r in run.config.get("rows") or []
+        if r.get("chapter") is not None and r["row"] in networks
+        and (named := re.fullmatch(r"([a-z]+)_error_rate@(\d+\.?\d*)", r["metric"]))
     ]  # fmt: skip
     found = {(r.row, r.seed): r.value for r in run.results.rows}
     searched = [

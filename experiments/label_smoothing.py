@@ -154,8 +154,8 @@ def draw(
     marks = [
         Mark(f"{r['chapter']:g}% in the chapter", 0.25, r["chapter"], colour)
         for colour, row in enumerate(networks)
-        for r in run.config["rows"]
-        if (r["row"], r["metric"]) == (row, "fgsm_error_rate")
+        for r in run.config.get("rows") or []
+        if (r["row"], r["metric"]) == (row, "fgsm_error_rate") and r.get("chapter") is not None
     ]
     spread = {
         row: margins(run.trained(network).module, run.data.test).cpu().numpy()

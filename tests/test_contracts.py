@@ -13,7 +13,7 @@ from advx.run import check
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"errors", "types", "progress"},
+    {"errors", "types", "progress", "text_files"},
     {"config", "listing"},
     {"models", "data"},
     {"attacks", "defenses", "games"},

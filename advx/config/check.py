@@ -5,7 +5,6 @@ types, and the ranges of `advx.types`. Every complaint is one line with the key,
 the valid choice.
 """
 
-import difflib
 import inspect
 import types
 from collections.abc import Iterable
@@ -17,15 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticUndefined
 
 from advx.config.build import arguments, plain, target
-from advx.errors import ConfigError, reason
-
-
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """The tail of an error message: the likeliest choice, and all of them."""
-    names = sorted(choices)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    guess = f"did you mean {close[0]}? " if close else ""
-    return f"{guess}valid: {', '.join(names)}"
+from advx.config.claims import check_claims
+from advx.errors import ConfigError, nearest, reason
 
 
 def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
@@ -154,6 +146,7 @@ def check_plain(config: dict[str, Any]) -> None:
     threads = config["device"]["threads"]
     if not isinstance(threads, int) or threads < 1:
         raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
+    check_claims(config)
 
 
 def check_seeds(seeds: Any) -> list[int]:

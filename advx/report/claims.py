@@ -1,19 +1,15 @@
 """Claims in words, each with a predicate over the rows: tested on every seed.
 
-A predicate compares rows by name, ``"`maxout -> relu` < `maxout -> tanh`, `maxout -> maxout`"``:
-the left side must be below (or above) every item on the right, an item being a row in backticks or
-a number. `error_rate` is compared unless a row says otherwise: ``"`relu`.clean_error_rate < 5"``.
-A row without randomness counts for every seed.
+The language of predicates: `advx.config.predicate`. A row without randomness counts for every seed.
 """
 
-import re
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from advx.errors import ConfigError
+from advx.config.claims import predicate_of
+from advx.config.predicate import Item
 from advx.report.results import Results
-
-TERM = r"`([^`]+)`(?:\.([\w@.]+))?|(-?[\d.]+)"
 
 
 @dataclass(frozen=True)
@@ -33,39 +29,39 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
     Raises:
         ConfigError: the predicate cannot be read.
     """
-    predicate = claim["predicate"]
-    parts = re.fullmatch(rf"\s*({TERM})\s*([<>])\s*(.+)", predicate)
-    if parts is None:
-        raise ConfigError(f"claims: predicate {predicate!r} is not `row` < `row`, `row` or number")
-    left, sign = parts.group(1), parts.group(5)
-    right = [match.group(0) for match in re.finditer(TERM, parts.group(6))]
-    sides = {term: _values(term, results) for term in [left, *right]}
-    seeds = sorted({seed for values in sides.values() for seed in values if seed is not None})
+    predicate = predicate_of(claim)
+    values = {item: _values(item, results) for item in predicate.items}
+    known_seeds = {seed for each in values.values() for seed in each if seed is not None}
+    seeds: list[int | None] = [*sorted(known_seeds)] or [None]
     held = []
-    for seed in seeds or [-1]:
-        values = [sides[term].get(seed, sides[term].get(None)) for term in [left, *right]]
-        if any(value is None or value != value for value in values):
-            continue
-        first, rest = values[0], values[1:]
-        held.append(all(first < other if sign == "<" else first > other for other in rest))  # type: ignore[operator]
+    for seed in seeds:
+        found = {item: each.get(seed, each.get(None)) for item, each in values.items()}
+        known = {i: v for i, v in found.items() if v is not None and not math.isnan(v)}
+        if len(known) == len(found):
+            held.append(predicate.holds(known))
     evidence = "; ".join(
-        f"{term.replace('`', '')} {_mean(values)}" for term, values in sides.items() if "`" in term
+        f"{item.text.replace('`', '')} {_mean(values[item])}" for item in predicate.rows
     )
+    seeds_held = f"{sum(held)}/{len(held)}"
     return Outcome(
-        claim["claim"], predicate, all(held) if held else None, f"{sum(held)}/{len(held)}", evidence
+        claim["claim"], claim["predicate"], all(held) if held else None, seeds_held, evidence
     )
 
 
-def _values(term: str, results: Results) -> dict[int | None, float]:
-    """Value of a term by seed; None stands for "the same for every seed"."""
-    match = re.fullmatch(TERM, term)
-    assert match is not None
-    row, metric, number = match.groups()
-    if number is not None:
-        return {None: float(number)}
-    return {
-        r.seed: r.value for r in results.rows if (r.row, r.metric) == (row, metric or "error_rate")
-    }
+def unmeasured(config: dict[str, Any], results: Results) -> list[str]:
+    """Rows listed or named by a claim that were never measured: "`row`.metric", each once."""
+    measured = {(row.row, row.metric) for row in results.rows}
+    wanted = {(entry["row"], entry["metric"]): None for entry in config.get("rows") or []}
+    for claim in config.get("claims") or []:
+        wanted |= {(str(i.row), i.metric): None for i in predicate_of(claim).rows}
+    return [f"`{row}`.{metric}" for row, metric in wanted if (row, metric) not in measured]
+
+
+def _values(item: Item, results: Results) -> dict[int | None, float]:
+    """Value of an item by seed; None stands for "the same for every seed"."""
+    if item.row is None:
+        return {None: item.number}
+    return {r.seed: r.value for r in results.rows if (r.row, r.metric) == (item.row, item.metric)}
 
 
 def _mean(values: dict[int | None, float]) -> str:

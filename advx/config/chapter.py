@@ -1,0 +1,71 @@
+"""Whether a run is the chapter's: what its configuration changes of `scale=chapter`."""
+
+from typing import Any
+
+from advx.config.compose import resolved
+from advx.errors import reason
+
+FREE = ("seeds", "device", "store", "data_dir", "dataset.data_dir", "dataset.digests")
+"""Keys that say how often, on what machine (`device` with its threads) and from which files: any
+value leaves the chapter's protocol as it is."""
+
+LONGEST = 60
+"""Characters of a value that are shown."""
+
+
+def departures(config: dict[str, Any]) -> list[str]:
+    """What differs from the same experiment composed with `scale=chapter` and nothing else.
+
+    The chapter's figures are judged only where nothing does: a verdict on another attack, model,
+    data set, size or training would compare two different things. Every key counts, also one that
+    changes no number (`figure_examples`): a rule without exceptions is easy to keep. Only the keys
+    of `FREE` do not.
+
+    Args:
+        config: the resolved configuration of a run.
+
+    Returns:
+        "attack.epsilon=0.02" and so on, in the order of the configuration.
+    """
+    if config["scale"] != "chapter":
+        return [f"scale={config['scale']}"]
+    try:
+        chapter = resolved([f"experiment={config['experiment']}", "scale=chapter"])
+    except Exception as error:  # an experiment of one's own may need more words than these
+        return [f"an experiment that scale=chapter alone does not compose ({reason(error)})"]
+    return _differences(config, chapter)
+
+
+def _differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
+    """Keys whose values differ, each with our value; a node as a whole where it is another one."""
+    if path in FREE or _same(ours, chapter):
+        return []
+    if not (isinstance(ours, dict) and isinstance(chapter, dict)):
+        return [f"{path}={_short(ours)}"]
+    if ours.get("name") != chapter.get("name"):
+        return [f"{path}={ours.get('name')}"]
+    if ours.get("_target_") != chapter.get("_target_"):
+        return [f"{path}._target_={ours.get('_target_')}"]
+    found = []
+    for key in dict.fromkeys([*ours, *chapter]):
+        here = f"{path}.{key}" if path else str(key)
+        if key in ours and key in chapter:
+            found += _differences(ours[key], chapter[key], here)
+        elif here not in FREE:
+            found.append(f"{here}={_short(ours[key])}" if key in ours else f"~{here}")
+    return found
+
+
+def _same(ours: Any, chapter: Any) -> bool:
+    """Equal, and of one kind: `true` is not 1; NaN is NaN."""
+    return repr(ours) == repr(chapter) or (
+        isinstance(ours, int | float)
+        and isinstance(chapter, int | float)
+        and isinstance(ours, bool) == isinstance(chapter, bool)
+        and ours == chapter
+    )
+
+
+def _short(value: Any) -> str:
+    text = str(value).replace("'", "")  # as it is written on the command line
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
