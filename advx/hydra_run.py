@@ -4,6 +4,7 @@ Imported only when work starts, since it brings in torch.
 """
 
 import inspect
+import logging
 import os
 import sys
 import traceback
@@ -12,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config.check import check_plain
 from advx.config.messages import one_line
-from advx.errors import ConfigError
+from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
+from advx.errors import ConfigError, JobFailed, reason
+
+log = logging.getLogger(__name__)
+
+WHOLE_SWEEP = "+hydra.callbacks.whole_sweep._target_=advx.config.sweep.WholeSweep"
+"""Has Hydra make the jobs of the whole sweep, though it is given the first one's words."""
 
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """What Hydra's `--info` can be asked for."""
@@ -36,9 +41,12 @@ def launch(arguments: list[str]) -> None:
         key, equals, _ = word.partition("=")
         if not key or not (equals or word.startswith("~")):
             raise ConfigError(f"{word}: not key=value, e.g. experiment=transfer_table")
-    if {"-m", "--multirun"} & set(flags):
-        check_sweep(overrides)
-        overrides = with_sweep_folder(overrides)
+    if {"-m", "--multirun"} & set(flags) or "hydra.mode=MULTIRUN" in overrides:
+        sweep = sweep_of(overrides)
+        if sweep is not None:
+            check_sweep(sweep, search_path(config_folder(flags), overrides))
+            overrides = [*sweep.jobs[0], *sweep.hydra, WHOLE_SWEEP]
+            WholeSweep.words = sweep.words
     sys.argv = ["advx", *flags, *overrides]
     hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
 
@@ -58,10 +66,19 @@ def task(config: DictConfig) -> None:
         run = Run(values, folder, "advx run " + " ".join(job.overrides.task))
         run.check_models()
         own = list(inspect.signature(main).parameters)[1:]
-        main(run, **{key: values[key] for key in own if key in values})
+        try:
+            main(run, **{key: values[key] for key in own if key in values})
+        except Exception as error:
+            run.rescue(error)
+            raise
     except BaseException as error:
         (folder / "FAILED").write_text(traceback.format_exc())
         line = one_line(error)
+        if job.mode is RunMode.MULTIRUN and isinstance(error, Exception):
+            told = f"job {job.job.num} ({' '.join(job.overrides.task)}): {line or reason(error)}"
+            log.error("failed: %s", told)  # the others go on, and Hydra raises the first one's only
+            if line is not None and not wants_traceback(job.overrides.hydra):
+                raise JobFailed(told) from error
         if line is None or job.mode is RunMode.MULTIRUN or wants_traceback(job.overrides.hydra):
             raise
         print(f"advx: {line}", file=sys.stderr)  # here, or Hydra would print a line of its own too
@@ -73,38 +90,33 @@ def wants_traceback(overrides: Iterable[str]) -> bool:
     return os.environ.get("ADVX_TRACEBACK") == "1" or "hydra.verbose=true" in overrides
 
 
-def check_sweep(overrides: list[str]) -> None:
+def check_sweep(sweep: Sweep, searchpath: list[str]) -> None:
     """Check a sweep's jobs before the first one trains anything.
 
-    Jobs that differ from the first one in a single choice are enough to meet every choice once.
-
     Raises:
-        ConfigError: the first job that cannot run.
+        ConfigError: the first job that cannot run, and which choice it is.
     """
     from advx.config.compose import composed
     from advx.run import check
 
-    if any(word.startswith("hydra/sweeper=") for word in overrides):
-        return  # another sweeper makes its jobs as it goes
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    jobs = [job for batch in BasicSweeper.split_arguments(parsed, None) for job in batch]
-    for job in jobs:
-        if sum(ours != first for ours, first in zip(job, jobs[0], strict=True)) <= 1:
-            check(*composed([word for word in job if not word.startswith("hydra")]))
+    for job in sweep.each_choice_once():
+        try:
+            check(*composed([*searchpath, *job]))
+        except Exception as error:
+            line = one_line(error, job)
+            if line is None:
+                raise
+            choice = sweep.varying(job)
+            raise ConfigError(f"{line} (the job with {choice})" if choice else line) from error
 
 
-def with_sweep_folder(overrides: list[str]) -> list[str]:
-    """Put a sweep's runs beside the experiment's others.
-
-    Hydra cannot: it names the folder before it has composed any job's configuration.
-    """
-    named = [word.split("=", 1)[1] for word in overrides if word.startswith("experiment=")]
-    if not named or "," in named[0] or any(w.startswith("hydra.sweep.dir=") for w in overrides):
-        return overrides
-    return [
-        *overrides,
-        f"hydra.sweep.dir=outputs/runs/{named[0]}/sweep_${{now:%Y-%m-%d_%H-%M-%S-%f}}",
-    ]
+def config_folder(flags: list[str]) -> str | None:
+    """The folder that `--config-dir` names."""
+    for flag, value in zip(flags, [*flags[1:], ""], strict=False):
+        name, equals, given = flag.partition("=")
+        if name in ("--config-dir", "-cd"):
+            return given if equals else value
+    return None
 
 
 def flags_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
