@@ -68,7 +68,8 @@ def search_path(config_dir: str | None, overrides: list[str]) -> list[str]:
     """`hydra.searchpath` of a command line, its `--config-dir` put first; nothing for neither."""
     parsed = OverridesParser.create().parse_overrides(overrides)
     given: list[Override] = [e for e in parsed if e.key_or_group == "hydra.searchpath"]
-    folders = [f"file://{Path(config_dir).resolve()}"] if config_dir else []
+    there = config_dir and Path(config_dir).is_dir()  # Hydra itself tells where it is not
+    folders = [f"file://{Path(str(config_dir)).resolve()}"] if there else []
     for each in given:
         value: Any = each.value()
         folders += [str(folder) for folder in value] if isinstance(value, list) else []
