@@ -73,10 +73,10 @@ ATTACKS = {
     "strongest": Case(Strongest, {"steps": 5, "restarts": 1, "queries": 30}),
     "sign_search": Case(SignSearch, {"queries": 40}, gradient=False),
     "sign_search, l2": Case(SignSearch, {"queries": 40, "norm": "l2"}, ball="l2", gradient=False),
-    "lbfgs": Case(LBFGS, {"searches": 4, "evaluations": 20}, ball=None, aims="targets"),
-    "lbfgs, untargeted": Case(
-        LBFGS, {"searches": 3, "evaluations": 20, "targeted": False}, ball=None
+    "lbfgs": Case(
+        LBFGS, {"searches": 4, "evaluations": 20, "targeted": True}, ball=None, aims="targets"
     ),
+    "lbfgs, untargeted": Case(LBFGS, {"searches": 3, "evaluations": 20}, ball=None),
     "linearized_model": Case(LinearizedModel, {}, ball=None),
     "linearized_model, linf": Case(LinearizedModel, {"norm": "linf", "classes": 2}, ball=None),
     "linearized_model, l1": Case(LinearizedModel, {"norm": "l1", "steps": 4}, ball=None),
@@ -86,9 +86,11 @@ ATTACKS = {
     ),
     "virtual_adversarial": Case(VirtualAdversarial, {}, ball="l2", always=True),
     "virtual_adversarial, linf": Case(VirtualAdversarial, {"norm": "linf"}, always=True),
-    "jsma": Case(JSMA, {}, ball=None, aims="targets"),
-    "jsma, lowering": Case(JSMA, {"increase": False, "theta": 0.4}, ball=None, aims="targets"),
-    "jsma, untargeted": Case(JSMA, {"targeted": False}, ball=None),
+    "jsma": Case(JSMA, {"targeted": True}, ball=None, aims="targets"),
+    "jsma, lowering": Case(
+        JSMA, {"increase": False, "theta": 0.4, "targeted": True}, ball=None, aims="targets"
+    ),
+    "jsma, untargeted": Case(JSMA, {}, ball=None),
     "feature": Case(Feature, {"layer": "layers.1", "evaluations": 20}, aims="guides"),
     "random_noise": Case(RandomNoise, {}, gradient=False, always=True),
     "random_noise, uniform": Case(RandomNoise, {"kind": "uniform"}, gradient=False, always=True),

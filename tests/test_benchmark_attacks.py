@@ -26,7 +26,7 @@ def test_the_image_by_image_search_ends_where_the_batched_one_does() -> None:
     aims = (model(x).argmax(1) + 1) % 3
     node = {"weight": 1.0, "evaluations": 100, "history": 10, "searches": 6, "clip": (0.0, 1.0)}
     theirs = one_at_a_time(node)(model, x, aims)
-    ours = LBFGS(searches=6)(model, x, aims)
+    ours = LBFGS(targeted=True, searches=6)(model, x, aims)
     won = model(theirs).argmax(1) == aims
     assert won.sum() >= 4
     assert torch.equal(model(ours).argmax(1)[won], aims[won])

@@ -120,8 +120,13 @@ class _Memory:
     def direction(self, rows: Tensor, gradient: Tensor, free: Tensor) -> Tensor:
         """−H g over the free variables, 0 for the others: gradient, free (m, n) to (m, n).
 
-        Without a history the steepest descent direction of length at most 1.
+        Without a history the steepest descent direction of length at most 1. In the precision of
+        the variables, whatever autocast makes of the function.
         """
+        with torch.autocast(gradient.device.type, enabled=False):
+            return self._direction(rows, gradient, free)
+
+    def _direction(self, rows: Tensor, gradient: Tensor, free: Tensor) -> Tensor:
         g = (gradient * free)[:, :, None]  # (m, n, 1)
         steepest = -g / torch.linalg.vector_norm(g, dim=1, keepdim=True).clamp(min=1)
         count = self.count[rows, None]

@@ -10,12 +10,14 @@ is taken over.
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.attacks.box_lbfgs import minimize
 from advx.attacks.gradient import hidden, require_gradient
+from advx.errors import NoGradientError
 from advx.types import Interval, NonNegative, PositiveInt
 
 
-class Feature:
+class Feature(Attack):
     """The image in the ball whose hidden representation is nearest to the guide's.
 
     Args:
@@ -27,7 +29,7 @@ class Feature:
     """
 
     guided = True
-    """Is given other images, not labels."""
+    receives = "guides"
 
     def __init__(
         self,
@@ -44,18 +46,17 @@ class Feature:
         self.history = history
         self.clip = clip
 
-    def __call__(self, model: nn.Module, images: Tensor, guides: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images and guides (batch, *shape).
+    def perturb(self, model: nn.Module, images: Tensor, guides: Tensor) -> Tensor:
+        """Images near `images` that the layer takes for the guides, (batch, *shape) all of them.
 
         Raises:
             ConfigError: the model has no such layer.
             NoGradientError: the layer has no gradient.
         """
         require_gradient(model)
-        images = images.detach()
         with torch.no_grad():
             aims = hidden(model, guides, self.layer).flatten(1)
-        x = images.flatten(1)
+        x = images.flatten(1).to(torch.promote_types(images.dtype, torch.float32))
         low, high = x - self.epsilon, x + self.epsilon
         if self.clip is not None:
             low, high = low.clamp(*self.clip), high.clamp(*self.clip)
@@ -63,13 +64,17 @@ class Feature:
         def distance(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
                 z = points.clone().requires_grad_(True)
-                found = hidden(model, z.view(-1, *images.shape[1:]), self.layer).flatten(1)
+                asked = z.view(-1, *images.shape[1:]).to(images.dtype)
+                found = hidden(model, asked, self.layer).flatten(1)
+                if not found.requires_grad:
+                    raise NoGradientError(f"attack.layer={self.layer}: its output carries no "
+                                          "gradient to the images")  # fmt: skip
                 value = (found - aims[rows]).square().sum(1)
                 (slope,) = torch.autograd.grad(value.sum(), z)
-            return value.detach(), slope
+            return value.detach().to(x.dtype), slope
 
         end = minimize(
             distance, x.clamp(low, high), low, high,
             evaluations=self.evaluations, history=self.history,
         )  # fmt: skip
-        return end.view_as(images)
+        return end.view_as(images).to(images.dtype)

@@ -3,19 +3,22 @@
     x̃ = x + ε · sign(∇ₓ J(x, y)),
 
 the maximiser of the linearised objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
-Unclipped by default, which is the chapter's protocol.
+Unclipped by default, which is the chapter's protocol. The model is not asked about the result: it
+costs one gradient and nothing else.
 """
 
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.attacks.base import Attack
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import Objective, ObjectiveName
 from advx.attacks.objectives import objective as named
+from advx.attacks.objectives import receives
 from advx.types import Interval, NonNegative, NormName
 
 
-class FGSM:
+class FGSM(Attack):
     """One step of length `epsilon` along the steepest direction.
 
     Args:
@@ -43,10 +46,10 @@ class FGSM:
         self.clip = clip
         self.targeted = targeted
         self.objective = named(objective, training_cost)
+        self.receives = receives(objective)
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
-        images = images.detach()
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """One step from every image."""
         gradient = input_gradient(model, images, labels, self.objective)
         step = self.epsilon * norms.steepest(-gradient if self.targeted else gradient, self.norm)
         perturbed = images + step

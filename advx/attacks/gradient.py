@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +15,55 @@ from advx.models.call import logits_of
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, every submodule's own mode restored after."""
+    """Evaluation mode inside, every submodule's own mode restored after.
+
+    A module with a `train` of its own is put back through it, and what its `eval` changed besides
+    has its value again.
+    """
     modes = {module: module.training for module in model.modules()}
-    model.eval()
+    if not any(modes.values()):
+        yield
+        return
+    own = not all(_plain(module) for module in modes)
+    before = {module: _settings(module) for module in modes} if own else {}
+    changed: list[tuple[nn.Module, str, Any]] = []
     try:
+        model.eval()
+        changed += [
+            (module, name, value)
+            for module, settings in before.items()
+            for name, value in settings.items()
+            if module.__dict__.get(name, value) is not value
+        ]
         yield
     finally:
+        if own:
+            _put_back(model, modes)
         for module, mode in modes.items():
             module.training = mode
+        for module, name, value in changed:
+            setattr(module, name, value)
+
+
+def _plain(module: nn.Module) -> bool:
+    """Whether training and evaluation mode differ in nothing but `training`."""
+    return (
+        getattr(module.train, "__func__", None) is nn.Module.train
+        and getattr(module.eval, "__func__", None) is nn.Module.eval
+    )
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    """A module's own plain attributes."""
+    kinds = (bool, int, float, str, type(None))
+    return {k: v for k, v in vars(module).items() if k != "training" and isinstance(v, kinds)}
+
+
+def _put_back(model: nn.Module, modes: dict[nn.Module, bool]) -> None:
+    """Call `train` as a user would who wants these modes, the whole before its parts."""
+    for module, mode in modes.items():
+        if module is model or module.training != mode:
+            module.train(mode)
 
 
 def evaluated(
@@ -66,6 +108,8 @@ def linearized(model: nn.Module, images: Tensor) -> tuple[Tensor, Callable[[Tens
 def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     """The output of a submodule for images (batch, *shape), (batch, *any), in evaluation mode.
 
+    As the layer gave it, whatever changes it in place afterwards; in float32 or float64.
+
     Raises:
         ConfigError: there is no such submodule, or its output is no tensor.
     """
@@ -74,8 +118,12 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
         names = ", ".join(filter(None, layers))
         raise ConfigError(f"attack.layer={layer}: {type(model).__name__} has no such layer; "
                           f"valid: {names}")  # fmt: skip
-    seen: list[Tensor] = []
-    handle = layers[layer].register_forward_hook(lambda module, given, output: seen.append(output))
+    seen: list[Any] = []
+
+    def note(module: nn.Module, given: Any, output: Any) -> None:
+        seen.append(output.clone() if isinstance(output, Tensor) else output)
+
+    handle = layers[layer].register_forward_hook(note)
     try:
         with evaluating(model):
             model(images.clone())
@@ -83,7 +131,7 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
         handle.remove()
     if not seen or not isinstance(seen[-1], Tensor):
         raise ConfigError(f"attack.layer={layer}: a layer whose output is a tensor is needed")
-    return seen[-1]
+    return seen[-1].to(torch.promote_types(seen[-1].dtype, torch.float32))
 
 
 def require_gradient(model: nn.Module) -> None:

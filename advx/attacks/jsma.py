@@ -8,26 +8,46 @@ p, q that maximises
 is changed by θ each, until the model says t or the budget is spent; for decreasing pixels both
 signs are turned. (On the softmax outputs, which sum to 1, c would equal a and say nothing.)
 
+A pixel that has reached its end is not chosen again, as in the paper; nor is one so near to it that
+the change would be less than `SATURATED` of θ. Digits are full of such pixels, and a pair of them
+would be paid for like any other.
+
 The best of all n (n − 1) / 2 pairs is found exactly. The score grows with all four numbers, so a
 pixel that two others dominate in both a and c can be left out: the best pair lies in the first two
-Pareto layers of the points (a, c), a few dozen of the 784.
+Pareto layers of the points (a, c), a few dozen of the 784. Where a and c are opposed the layers are
+large: then blocks of neighbouring points are compared first, and only the pairs of blocks that can
+hold the best pair are looked into.
 """
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.aims import likeliest_wrong
+from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
+from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, Positive, Probability
 
-PAIRS_AT_ONCE = 2**23
+SATURATED = 0.05
+"""A change of less than this part of θ is none."""
+
+PAIRS_AT_ONCE = 2**22
 """Pairs whose scores are in memory together."""
 
 ROWS_TOGETHER = 64
 """Examples with about as large layers that are searched together."""
 
+WIDE = 1024
+"""Points in the layers, above which blocks are compared first."""
 
-class JSMA:
+BLOCK = 64
+"""Neighbouring points in a block, at least."""
+
+BLOCKS = 2048
+"""Blocks, at most: each is compared with each."""
+
+
+class JSMA(Attack):
     """Changes pairs of pixels until the class is reached.
 
     Args:
@@ -35,8 +55,8 @@ class JSMA:
         share: part of the pixels that may be changed; half as many pairs.
         increase: raise pixels; otherwise lower them.
         clip: range of the pixels; one that reaches its end is not chosen again.
-        targeted: labels are the classes to be reached; otherwise they are to be left, towards the
-            likeliest wrong class.
+        targeted: labels are the classes to be reached, as in the paper; otherwise they are to be
+            left, towards the likeliest wrong class.
     """
 
     def __init__(
@@ -46,7 +66,7 @@ class JSMA:
         share: Probability = 0.145,
         increase: bool = True,
         clip: Interval = (0.0, 1.0),
-        targeted: bool = True,
+        targeted: bool = False,
     ) -> None:
         self.sign = 1 if increase else -1
         self.change = self.sign * theta
@@ -55,25 +75,28 @@ class JSMA:
         self.clip = clip
         self.targeted = targeted
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Images with some pairs of pixels changed.
 
         An example whose budget is spent, or that has no pair left, comes back as changed so far.
         """
         aims = labels if self.targeted else likeliest_wrong(model, images, labels)
-        x = images.detach().flatten(1).clone()
+        x = images.flatten(1).clone()
+        enough = SATURATED * abs(self.change)
         left = torch.arange(len(x), device=x.device)
         steps = int(self.share * x.shape[1]) // 2
         for _ in range(steps):
             logits, gradient = linearized(model, x[left].view(-1, *images.shape[1:]))
-            lasts = logits.argmax(1) != aims[left]
+            classes = predicted(logits)
+            lasts = (classes != aims[left]) & (classes != UNDEFINED)
             if not lasts.any():
                 break
             one = torch.zeros_like(logits).scatter(1, aims[left, None], 1.0)
             left = left[lasts]
             target = self.sign * gradient(one).flatten(1)[lasts]
             total = self.sign * gradient(torch.ones_like(one)).flatten(1)[lasts]
-            pair, exists = best_pair(target, target - total, self.sign * (self.end - x[left]) > 0)
+            room = self.sign * (self.end - x[left])
+            pair, exists = best_pair(target, target - total, room > enough)
             left, pair = left[exists], pair[exists]
             x[left[:, None], pair] = (x[left[:, None], pair] + self.change).clamp(*self.clip)
         return x.view_as(images)
@@ -98,7 +121,13 @@ def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
     counts = members.sum(1)
     pairs = torch.zeros(len(a), 2, dtype=torch.int64, device=a.device)
     best = torch.full_like(a[:, 0], -torch.inf)
-    for group in counts.argsort().split(ROWS_TOGETHER):
+    narrow = counts <= WIDE
+    for row in (~narrow).nonzero().squeeze(1).tolist():
+        there = order[row][members[row]]
+        best[row], places = _among_blocks(a[row, there], c[row, there])
+        pairs[row] = there[places]
+    by_count = counts.argsort()
+    for group in by_count[narrow[by_count]].split(ROWS_TOGETHER):
         width = int(counts[group].max()) if len(group) else 0
         for rows in group.split(max(1, PAIRS_AT_ONCE // max(1, width**2))):
             places, real = _packed(order[rows], members[rows], width)
@@ -108,6 +137,45 @@ def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
                 pairs[rows, 0] = places.gather(1, (flat // width)[:, None]).squeeze(1)
                 pairs[rows, 1] = places.gather(1, (flat % width)[:, None]).squeeze(1)
     return pairs, best > 0
+
+
+def _among_blocks(a: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """The best pair of many points, whose neighbours are alike: its score and places, (2,).
+
+    Args:
+        a: (n,), descending.
+        c: (n,).
+    """
+    size = max(BLOCK, -(-len(a) // BLOCKS))
+    missing = -len(a) % size
+    a, c = (nn.functional.pad(v, (0, missing), value=-torch.inf).view(-1, size) for v in (a, c))
+    first, second = torch.triu_indices(len(a), len(a), device=a.device)
+    top_a, top_c = a.amax(1), c.amax(1)
+    sum_a, sum_c = top_a[first] + top_a[second], top_c[first] + top_c[second]
+    bound = torch.where((sum_a > 0) & (sum_c > 0), sum_a * sum_c, -torch.inf)  # of any pair inside
+    bound, order = bound.sort(descending=True, stable=True)
+    best, places = a.new_tensor(-torch.inf), torch.zeros(2, dtype=torch.int64, device=a.device)
+    for part in range(0, len(order), max(1, PAIRS_AT_ONCE // size**2)):
+        chosen = order[part : part + max(1, PAIRS_AT_ONCE // size**2)]
+        chosen = chosen[(bound[part : part + len(chosen)] > best)]
+        if len(chosen) == 0:
+            break
+        p, q = first[chosen], second[chosen]
+        sum_a = a[p][:, :, None] + a[q][:, None, :]
+        sum_c = c[p][:, :, None] + c[q][:, None, :]
+        score = torch.where((sum_a > 0) & (sum_c > 0), sum_a * sum_c, -torch.inf)
+        score[p == q] = score[p == q].masked_fill(_below(size, a.device), -torch.inf)
+        top, flat = score.flatten().max(0)
+        if top > best:
+            best, where = top, int(flat)
+            block, row, column = where // size**2, where // size % size, where % size
+            places = torch.stack([p[block] * size + row, q[block] * size + column])
+    return best, places
+
+
+def _below(size: int, device: torch.device) -> Tensor:
+    """The diagonal and what is below it, (size, size) bool: pairs that are none, or seen already."""
+    return torch.ones(size, size, dtype=torch.bool, device=device).tril()
 
 
 def _records(values: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
     minimise  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
 
-J the cross-entropy towards a wrong class ỹ. The larger λ, the smaller the perturbation: each
+J the cross-entropy towards a wrong class ỹ, of logits that are brought to an ordinary scale where
+they are not: a λ is searched for, not ten orders of magnitude. The larger λ, the smaller the perturbation: each
 example's λ is searched for, by factors of ten until one succeeds and one fails, then by halving
 the interval of their logarithms. Of all points that the optimiser visits and the model gives the
 class ỹ, the one nearest to the example is returned.
@@ -11,7 +12,8 @@ class ỹ, the one nearest to the example is returned.
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import likeliest_wrong, reached
+from advx.attacks.aims import answers, fooled, likeliest_wrong, reached
+from advx.attacks.base import Attack
 from advx.attacks.box_lbfgs import minimize
 from advx.attacks.gradient import evaluated
 from advx.attacks.objectives import hard_label_cost
@@ -20,8 +22,11 @@ from advx.types import Interval, Positive, PositiveInt
 FACTOR = 10.0
 """Of λ, from one search to the next, until it is bracketed."""
 
+ORDINARY = 1e-3, 1e4
+"""Differences of logits for which the cost is taken as it is."""
 
-class LBFGS:
+
+class LBFGS(Attack):
     """The smallest perturbation, in L2, that reaches a class.
 
     Args:
@@ -30,8 +35,8 @@ class LBFGS:
         weight: the first λ.
         history: steps that the curvature is estimated from.
         clip: the box; None for no constraint.
-        targeted: labels are the classes ỹ; otherwise they are to be left, and ỹ is the likeliest
-            wrong class.
+        targeted: labels are the classes ỹ, as in the paper; otherwise they are to be left, and ỹ is
+            the likeliest wrong class.
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class LBFGS:
         weight: Positive = 1.0,
         history: PositiveInt = 10,
         clip: Interval | None = (0.0, 1.0),
-        targeted: bool = True,
+        targeted: bool = False,
     ) -> None:
         self.searches = searches
         self.evaluations = evaluations
@@ -51,35 +56,36 @@ class LBFGS:
         self.clip = clip
         self.targeted = targeted
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
-
-        An example for which no λ succeeds comes back as it was.
-        """
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The nearest successes; an example for which no λ succeeds comes back as it was."""
         aims = labels if self.targeted else likeliest_wrong(model, images, labels)
         left = (~reached(model, images, aims)).nonzero().squeeze(1)
-        found = images.detach().clone()
+        found = images.clone()
         if len(left):
-            found[left] = self._towards(model, images[left].detach(), aims[left])
+            found[left] = self._towards(model, images[left], aims[left])
         return found
 
     def _towards(self, model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
         """The same for images that the model does not give the class aimed at."""
-        x = images.flatten(1)
+        x = images.flatten(1).to(torch.promote_types(images.dtype, torch.float32))
+        scale = ordinary_scale(answers(model, images))
         low, high = (x.new_tensor(bound) for bound in self.clip or (-torch.inf, torch.inf))
         best, nearest = x.clone(), torch.full_like(x[:, 0], torch.inf)
         weight = torch.full_like(nearest, self.weight)
 
         def cost(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+            asked = points.view(-1, *images.shape[1:]).to(images.dtype)
+            points = asked.flatten(1).to(x.dtype)
             logits, value, gradient = evaluated(
-                model, points.view(-1, *images.shape[1:]), aims[rows], hard_label_cost
-            )
+                model, asked, aims[rows],
+                lambda logits, labels: hard_label_cost(scale[rows] * logits, labels),
+            )  # fmt: skip
             away = points - x[rows]
             distance = away.square().sum(1)
-            closer = (logits.argmax(1) == aims[rows]) & (distance < nearest[rows])
+            closer = fooled(logits, aims[rows], targeted=True) & (distance < nearest[rows])
             best[rows[closer]], nearest[rows[closer]] = points[closer], distance[closer]
             slope = gradient.flatten(1) + 2 * weight[rows, None] * away
-            return value + weight[rows] * distance, slope
+            return value.to(x.dtype) + weight[rows] * distance, slope
 
         works, fails = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         for _ in range(self.searches):
@@ -87,10 +93,21 @@ class LBFGS:
             end = minimize(
                 cost, start, low, high, evaluations=self.evaluations, history=self.history
             )
-            won = reached(model, end.view_as(images), aims)
+            won = reached(model, end.view_as(images).to(images.dtype), aims)
             works = torch.where(won, weight, works)
             fails = torch.where(won, fails, weight)
             between = (works.log() / 2 + fails.log() / 2).exp()
             weight = torch.where(fails.isinf(), works * FACTOR, between)
             weight = torch.where(works == 0, fails / FACTOR, weight)
-        return best.view_as(images)
+        return best.view_as(images).to(images.dtype)
+
+
+def ordinary_scale(logits: Tensor) -> Tensor:
+    """What brings each example's logits (batch, classes) to differences of about 1, (batch, 1).
+
+    A power of two; 1 where they differ by something between `ORDINARY`.
+    """
+    spread = logits.amax(1, keepdim=True) - logits.amin(1, keepdim=True)
+    usual = (spread >= ORDINARY[0]) & (spread <= ORDINARY[1])
+    possible = spread.isfinite() & (spread > 0) & ~usual
+    return torch.where(possible, torch.exp2(-spread.log2().round()), 1.0)

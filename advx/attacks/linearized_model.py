@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.aims import reached
+from advx.attacks.aims import answers, fooled
+from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
+from advx.models.call import UNDEFINED, predicted
 from advx.types import DistanceName, Interval, NonNegative, PositiveInt
 
 BEYOND = 1e-4
@@ -25,7 +27,7 @@ without end. The authors of DeepFool add as much everywhere.
 """
 
 
-class LinearizedModel:
+class LinearizedModel(Attack):
     """The closed-form smallest perturbation that changes the class of the linearised model.
 
     Args:
@@ -56,20 +58,23 @@ class LinearizedModel:
         self.clip = clip
         self.targeted = targeted
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """Images across the nearest boundary.
 
         An example that succeeds without a perturbation comes back as it was; one that no step
-        takes across comes back where the last one left it.
+        takes across comes back where the last one left it whose logits are numbers.
         """
-        images = images.detach()
-        found = images.clone()
+        found, before = images.clone(), images.clone()
         total = torch.zeros_like(found)
         left = torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            left = left[reached(model, found[left], labels[left]) != self.targeted]
+            logits = answers(model, found[left])
+            lost = predicted(logits) == UNDEFINED
+            found[left[lost]] = before[left[lost]]
+            left = left[~(lost | fooled(logits, labels[left], targeted=self.targeted))]
             if len(left) == 0:
                 break
+            before[left] = found[left]
             total[left] += self._nearest(model, found[left], labels[left])
             moved = images[left] + (1 + self.overshoot) * total[left]
             found[left] = moved if self.clip is None else moved.clamp(*self.clip)
@@ -87,7 +92,8 @@ class LinearizedModel:
             ]
             leaving = labels
         best = torch.zeros_like(images)
-        nearest = torch.full_like(logits[:, 0], torch.inf)
+        kind = torch.promote_types(logits.dtype, images.dtype)
+        nearest = logits.new_full((len(logits),), torch.inf, dtype=kind)
         for entering in entered.unbind(1):
             ahead = _one(logits, leaving) - _one(logits, entering)
             weights = torch.zeros_like(logits).scatter(1, entering[:, None], 1.0)
@@ -98,7 +104,7 @@ class LinearizedModel:
             if self.clip is not None:
                 ahead = ahead + BEYOND * steepness
             change = norms.shortest(slope[nearer], ahead[nearer], self.norm)
-            best[nearer], nearest[nearer] = change, distance[nearer]
+            best[nearer], nearest[nearer] = change.to(images.dtype), distance[nearer]
         return best
 
 

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.gradient import evaluating
+from advx.attacks.aims import answers, fooled
+from advx.attacks.base import Attack
 from advx.attacks.pgd import PGD
-from advx.models.call import UNDEFINED, logits_of, predicted
+from advx.models.call import predicted
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
 
-class MultiTargeted:
+class MultiTargeted(Attack):
     """The first point that leaves the correct class on the way to some other class.
 
     Args:
@@ -41,30 +42,24 @@ class MultiTargeted:
         clip: Interval | None = None,
     ) -> None:
         self.targets = targets
+        self.clip = clip
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
         self.towards = PGD(
             **ball, steps=steps, step_size=step_size, schedule="linear", objective="margin",
             random_start=False, stop_on_success=True, targeted=True,
         )  # fmt: skip
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
-
-        An example that withstands every target comes back as it was.
-        """
-        images = images.detach()
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The first success; an example that withstands every target comes back as it was."""
         best = images.clone()
-        with torch.no_grad(), evaluating(model):
-            logits = logits_of(model, images)
+        logits = answers(model, images)
         wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
-        left = (logits.argmax(1) == labels).nonzero().squeeze(1)
+        left = (predicted(logits) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
-            x = self.towards(model, images[left], wrong[left, rank])
-            with torch.no_grad(), evaluating(model):
-                classes = predicted(logits_of(model, x))
-            fooled = (classes != labels[left]) & (classes != UNDEFINED)
-            best[left[fooled]] = x[fooled]
-            left = left[~fooled]
+            x = self.towards.perturb(model, images[left], wrong[left, rank])
+            won = fooled(answers(model, x), labels[left], targeted=False)
+            best[left[won]] = x[won]
+            left = left[~won]
             if len(left) == 0:
                 break
         return best

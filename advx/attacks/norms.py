@@ -15,7 +15,7 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     """The unit vector of `norm` with the largest inner product with the gradient (Equation 1.3).
 
     sign(g) for the max norm, g / ‖g‖₂ for L2, the sign of the largest component for L1; zero where
-    the gradient vanishes.
+    the gradient vanishes, or is no number.
     """
     if norm == "linf":
         return gradient.sign()
@@ -27,7 +27,8 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     largest = flat.abs().amax(1, keepdim=True)
     scaled = flat / torch.where(largest > 0, largest, 1)  # no underflow in the squares
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-    return (scaled / torch.where(length > 0, length, 1)).view_as(gradient)
+    unit = scaled / torch.where(length > 0, length, 1)
+    return torch.where(length.isfinite(), unit, 0).view_as(gradient)
 
 
 def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
@@ -35,9 +36,7 @@ def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
     if norm == "linf":
         return perturbation.clamp(-epsilon, epsilon)
     size = length(perturbation, norm).view(-1, *[1] * (perturbation.dim() - 1))
-    return perturbation * (epsilon / torch.where(size > epsilon, size, max(epsilon, 1e-30))).clamp(
-        max=1.0
-    )
+    return perturbation * torch.where(size > epsilon, epsilon / size, 1.0).clamp(max=1.0)
 
 
 def dual_length(gradient: Tensor, norm: DistanceName) -> Tensor:

@@ -62,6 +62,26 @@ def reconstruction_error(outputs: Tensor, images: Tensor) -> Tensor:
     return (outputs - images).square().flatten(1).sum(1)
 
 
+EXACT: tuple[Objective, ...] = (log_odds, margin, cross_entropy)
+"""Objectives of logits alone, which may be asked in float64 whatever the model computes in."""
+
+
+def compared(value: Tensor, logits: Tensor, labels: Tensor, asked: Objective) -> Tensor:
+    """The objective's value as points are compared by it, (batch,) float64.
+
+    Where logits differ by little, the log-odds and the cross-entropy of all points are one float32:
+    they are asked again in float64.
+    """
+    if asked in EXACT and logits.dtype != torch.float64:
+        return asked(logits.double(), labels)
+    return value.double()
+
+
+def receives(name: ObjectiveName) -> Literal["labels", "originals"]:
+    """What an attack on the objective is given beside the images."""
+    return "originals" if name == "reconstruction_error" else "labels"
+
+
 def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
     """The objective called `name`; `training_cost` is that of the model's own defence.
 

@@ -7,7 +7,8 @@ descent on the true model to find the best perturbation" of section 1.3. Steps o
 the point that the first gradients lead to; steps that start at the ball's diameter and shrink to
 nothing look around in it first, which finds more where the gradient misleads. For each example the
 best of all iterates is returned, the example itself and its FGSM point among them, so that the
-objective is never below FGSM's.
+objective is never below FGSM's. Of equal ones the one that succeeds is better; and where the best
+does not succeed although the FGSM point or the example itself does, that is returned.
 """
 
 from typing import Literal
@@ -16,10 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.attacks.aims import fooled
+from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import evaluated
 from advx.attacks.noise import in_ball
-from advx.attacks.objectives import Objective, ObjectiveName
+from advx.attacks.objectives import Objective, ObjectiveName, compared, receives
 from advx.attacks.objectives import objective as named
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
@@ -32,7 +35,7 @@ DEFAULT_FIRST = 2.0
 Schedule = Literal["constant", "linear"]
 
 
-class PGD:
+class PGD(Attack):
     """The best point that steepest ascent finds in the ball.
 
     Args:
@@ -73,6 +76,7 @@ class PGD:
         self.epsilon = epsilon
         self.norm = norm
         self.objective = named(objective, training_cost)
+        self.receives = receives(objective)
         self.fgsm = FGSM(
             epsilon=epsilon, norm=norm, objective=objective, clip=clip, targeted=targeted,
             training_cost=training_cost,
@@ -87,20 +91,22 @@ class PGD:
         self.clip = clip
         self.targeted = targeted
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
-        images = images.detach()
-        best = images.clone()
-        height = torch.full((len(images),), -torch.inf, dtype=images.dtype, device=images.device)
-        for candidate in (self._within(images, images), self.fgsm(model, images, labels)):
-            self._climb(model, images, labels, candidate, best, height, steps=0)
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The best of the example, its FGSM point and all iterates."""
+        best = _Best(images)
+        certain, sure = images.clone(), torch.zeros_like(best.won)
+        for candidate in (self._within(images, images), self.fgsm.perturb(model, images, labels)):
+            won = self._climb(model, images, labels, candidate, best, steps=0)
+            certain[won], sure = candidate[won], sure | won
         for restart in range(self.restarts):
             start = images
             if self.random_start or restart:
                 noise = self.epsilon * in_ball(images, self.norm, restart)
                 start = self._within(images, images + noise)
-            self._climb(model, images, labels, start, best, height, self.steps)
-        return best
+            self._climb(model, images, labels, start, best, self.steps)
+        lost = sure & ~best.won
+        best.points[lost] = certain[lost]
+        return best.points
 
     def _climb(
         self,
@@ -108,36 +114,64 @@ class PGD:
         images: Tensor,
         labels: Tensor,
         start: Tensor,
-        best: Tensor,
-        height: Tensor,
+        best: "_Best",
         steps: int,
-    ) -> None:
-        """Ascend from `start`, keeping in `best` and `height` the best point and its objective.
+    ) -> Tensor:
+        """Ascend from `start`, keeping the best points; says where the last one succeeds, (batch,).
 
         Where success ends the search, it counts as an infinite height.
         """
-        left = (height < torch.inf).nonzero().squeeze(1)
+        left = (best.height < torch.inf).nonzero().squeeze(1)
         origin, aim, x = images[left], labels[left], start[left]
+        last = torch.zeros_like(best.won)
         for step in range(steps + 1):
             if len(left) == 0:
-                return
+                break
             climbing = step < steps
             logits, value, gradient = evaluated(model, x, aim, self.objective, gradient=climbing)
+            value = compared(value, logits, aim, self.objective)
+            won = self._success(logits, aim)
             if self.targeted:
                 value, gradient = -value, -gradient
             if self.stop_on_success:
-                value = value.masked_fill((logits.argmax(1) == aim) == self.targeted, torch.inf)
-            better = value > height[left]
-            best[left[better]] = x[better]
-            height[left[better]] = value[better]
+                value = value.masked_fill(won, torch.inf)
+            best.offer(left, x, value, won)
+            last[left] = won
             if climbing:
                 length = self.step_size * (1 - step / steps if self.shrinking else 1)
                 x = self._within(origin, x + length * norms.steepest(gradient, self.norm))
+                undefined = value.isnan()  # a NaN shows no way on: back to the best point so far
+                if undefined.any():
+                    x[undefined] = best.points[left[undefined]]
             if self.stop_on_success and (value == torch.inf).any():
                 on = value < torch.inf
                 left, origin, aim, x = left[on], origin[on], aim[on], x[on]
+        return last
+
+    def _success(self, logits: Tensor, aim: Tensor) -> Tensor:
+        """Which answers are successes, (batch,) bool; none where the answer is an image."""
+        if self.receives == "labels":
+            return fooled(logits, aim, targeted=self.targeted)
+        return torch.zeros(len(aim), dtype=torch.bool, device=aim.device)
 
     def _within(self, images: Tensor, moved: Tensor) -> Tensor:
         """The nearest points of the ball around `images`, cut to the clip range."""
         inside = images + norms.projected(moved - images, self.norm, self.epsilon)
         return inside if self.clip is None else inside.clamp(*self.clip)
+
+
+class _Best:
+    """The best point of every example so far, its height and whether it succeeds."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.points = images.clone()
+        self.height = images.new_full((len(images),), -torch.inf, dtype=torch.float64)
+        self.won = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+
+    def offer(self, rows: Tensor, points: Tensor, height: Tensor, won: Tensor) -> None:
+        """Keep the points (m, *shape) of the examples at `rows` (m,) that are better."""
+        before = self.height[rows]
+        better = (height > before) | ((height == before) & won & ~self.won[rows])
+        rows = rows[better]
+        self.points[rows], self.height[rows] = points[better], height[better]
+        self.won[rows] = won[better]

@@ -8,11 +8,12 @@ from typing import Literal
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.attacks.base import Attack
 from advx.attacks.noise import gaussian, uniform
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName
 
 
-class RandomNoise:
+class RandomNoise(Attack):
     """Noise of length exactly `epsilon`, the same for the same image whatever its batch.
 
     Args:
@@ -22,6 +23,8 @@ class RandomNoise:
         draw: another number, other noise.
         clip: range that the noisy images are clipped to; None to let them leave [0, 1].
     """
+
+    receives = "nothing"
 
     def __init__(
         self,
@@ -38,9 +41,8 @@ class RandomNoise:
         self.draw = draw
         self.clip = clip
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Noisy images (batch, *shape) for images (batch, *shape); the rest is not used."""
-        images = images.detach()
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Noisy images (batch, *shape); neither model nor labels are used."""
         noise = (gaussian if self.kind == "gaussian" else uniform)(images, self.draw)
         if self.kind == "sign":
             noise = noise.sign()

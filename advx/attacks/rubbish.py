@@ -9,13 +9,14 @@ from typing import Literal
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.attacks.base import Attack
 from advx.attacks.gradient import input_gradient
 from advx.attacks.noise import gaussian, uniform
 from advx.attacks.objectives import log_odds
 from advx.types import Interval, NonNegativeInt, NormName, Positive
 
 
-class Rubbish:
+class Rubbish(Attack):
     """Noise, and steps from it that raise the log-odds of a class.
 
     Args:
@@ -46,7 +47,7 @@ class Rubbish:
         self.draw = draw
         self.clip = clip
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Rubbish (batch, *shape) taken for the classes `labels` (batch,).
 
         The images give the shape, and each its own noise; nothing else of them is left.

@@ -11,13 +11,14 @@ import math
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.attacks.gradient import evaluating
 from advx.attacks.objectives import margin
 from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NormName, PositiveInt
 
 
-class SignSearch:
+class SignSearch(Attack):
     """The best corner found with so many queries; an example is left alone once it succeeds.
 
     Args:
@@ -41,8 +42,8 @@ class SignSearch:
         self.clip = clip
 
     @torch.no_grad()
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,)."""
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The best corner that the queries find."""
         best = images.clone()
         with evaluating(model):
             height = margin(logits_of(model, images), labels)

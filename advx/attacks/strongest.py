@@ -13,18 +13,17 @@ Gradient steps start at the ball's diameter and shrink to nothing. A model whose
 is found out by what the last ones still break.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.aims import answers, fooled
+from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
-from advx.attacks.gradient import evaluating
 from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.pgd import PGD
 from advx.attacks.sign_search import SignSearch
-from advx.models.call import logits_of, predicted
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
 
 STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "multi_targeted", "restarts",
@@ -32,7 +31,7 @@ STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "multi_targeted", "rest
 """What an example can fall to, in this order; "clean" is a mistake without any perturbation."""
 
 
-class Strongest:
+class Strongest(Attack):
     """Attacks in a row, each on the survivors of those before.
 
     Args:
@@ -63,11 +62,12 @@ class Strongest:
         clip: Interval | None = None,
         batch_size: PositiveInt = 1000,
     ) -> None:
+        self.clip = clip
         self.searched = searched
         self.batch_size = batch_size
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
         climb = {**ball, "steps": steps, "schedule": "linear", "stop_on_success": True}
-        self.attacks: dict[str, Callable[[nn.Module, Tensor, Tensor], Tensor]] = {
+        self.attacks: dict[str, Attack] = {
             "fgsm": FGSM(**ball),
             "pgd_log_odds": PGD(**climb, random_start=False),
             "pgd_margin": PGD(**climb, objective="margin"),
@@ -82,16 +82,22 @@ class Strongest:
         if epsilon == 0:
             self.attacks.clear()  # the ball is a point: only clean mistakes are left to find
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Adversarial images (n, *shape) for images (n, *shape) and labels (n,)."""
-        return self.traced(model, images, labels)[0]
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """What `_traced` finds, and not by what."""
+        return self._traced(model, images, labels)[0]
 
     def traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Adversarial images (n, *shape), and the index in `STAGES` of what each example fell to.
 
         The index is (n,) int64, −1 for an example that withstood every attack.
+
+        Raises:
+            ConfigError: as every attack.
         """
-        images = images.detach()
+        with self.promised(model, images, labels) as (x, y):
+            return self._traced(model, x, y)
+
+    def _traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         best = images.clone()
         fell = torch.full_like(labels, -1)
         fell[self._wrong(model, images, labels)] = 0
@@ -100,15 +106,14 @@ class Strongest:
             if name == "gradient_free":
                 left = left[: self.searched]
             for part in left.split(self.batch_size):
-                x = attack(model, images[part], labels[part])
+                x = attack.perturb(model, images[part], labels[part])
                 won = self._wrong(model, x, labels[part])
                 best[part[won]] = x[won]
                 fell[part[won]] = STAGES.index(name)
         return best, fell
 
-    @torch.no_grad()
     def _wrong(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Which examples are misclassified, (n,) bool."""
-        with evaluating(model):
-            said = [predicted(logits_of(model, x)) for x in images.split(self.batch_size)]
-        return torch.cat(said) != labels if said else labels != labels
+        """Which examples are misclassified, (n,) bool; a NaN is no class."""
+        parts = zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
+        wrong = [fooled(answers(model, x), y, targeted=False) for x, y in parts]
+        return torch.cat(wrong) if wrong else labels != labels

@@ -12,14 +12,14 @@ the second order cannot tell apart, the one with the larger divergence is taken.
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.gradient import evaluating
+from advx.attacks.aims import answers
+from advx.attacks.base import Attack
 from advx.attacks.noise import gaussian
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
-from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NormName, PositiveInt
 
 
-class VirtualAdversarial:
+class VirtualAdversarial(Attack):
     """One step of length `epsilon` along the virtual adversarial direction.
 
     Args:
@@ -28,6 +28,8 @@ class VirtualAdversarial:
         iterations: steps of the power iteration, from a random direction that belongs to the image.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
     """
+
+    receives = "nothing"
 
     def __init__(
         self,
@@ -42,17 +44,15 @@ class VirtualAdversarial:
         self.iterations = iterations
         self.clip = clip
 
-    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Adversarial images (batch, *shape) for images (batch, *shape); labels are not used."""
-        images = images.detach()
+    def perturb(self, model: nn.Module, images: Tensor, labels: Tensor | None) -> Tensor:
+        """One step from every image; labels are not used."""
         direction = virtual_adversarial_direction(
             model, images, gaussian(images, 0), self.iterations, self.norm
         )
         both = [images + self.epsilon * direction, images - self.epsilon * direction]
         if self.clip is not None:
             both = [x.clamp(*self.clip) for x in both]
-        with evaluating(model), torch.no_grad():
-            here = logits_of(model, images)
-            first, second = (divergence(here, logits_of(model, x)) for x in both)
+        here = answers(model, images).double()  # float32 has no small divergences
+        first, second = (divergence(here, answers(model, x).double()) for x in both)
         chosen = (first >= second).view(-1, *[1] * (images.dim() - 1))
         return torch.where(chosen, both[0], both[1])

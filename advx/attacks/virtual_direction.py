@@ -6,21 +6,19 @@ is the dominant eigenvector of its Hessian. That Hessian is exactly
     H = Jᵀ (diag(p) − p pᵀ) J,    J = ∂ logits / ∂x,
 
 since the term with the logits' own second derivative is multiplied by ∂D/∂logits = 0. One step of
-the power iteration, d ← H d / ‖H d‖, is therefore one forward-mode and one reverse-mode derivative:
-nothing is differenced, and no step size ξ has to be chosen.
+the power iteration, d ← H d / ‖H d‖, is therefore one derivative along d (`tangent`) and one
+gradient: nothing is differenced, and no step size ξ has to be chosen.
 
 At a finite ξ the same step is d ← ∇ᵣ D(r) at r = ξ d, which for ξ → 0 is the one above. A large one
 looks where the prediction has changed already, and not at the example: a different direction.
 """
 
-import warnings
-
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 
 from advx.attacks import norms
 from advx.attacks.gradient import evaluating, require_gradient
+from advx.attacks.tangent import with_tangent
 from advx.models.call import logits_of
 from advx.types import NormName
 
@@ -30,18 +28,29 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
 
     The model is differentiated in the mode it is in.
     """
-    with torch.enable_grad(), forward_ad.dual_level(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # torch's about its own use of torch.jit
+    with torch.enable_grad():
         x = images.detach().clone().requires_grad_(True)
-        dual = logits_of(model, forward_ad.make_dual(x, direction))
-        logits, moved = forward_ad.unpack_dual(dual)
-        if moved is None:
-            return torch.zeros_like(images)
+        logits, moved = with_tangent(model, x, direction)
         p = logits.detach().softmax(1)
-        moved = moved.detach()
         cotangent = p * (moved - (p * moved).sum(1, keepdim=True))
+        certain = (cotangent == 0).all(1)
+        if certain.any():
+            cotangent[certain] = _of_the_certain(logits.detach()[certain], moved[certain])
         (product,) = torch.autograd.grad(logits, x, cotangent)
     return product.detach()
+
+
+def _of_the_certain(logits: Tensor, moved: Tensor) -> Tensor:
+    """The direction of (diag(p) − p pᵀ) m where 1 − p rounds to 0: divided by 1 − p of the largest.
+
+    Args:
+        logits: (m, classes).
+        moved: m, their derivatives along a direction, likewise.
+    """
+    top = logits.argmax(1, keepdim=True)
+    others = logits.scatter(1, top, -torch.inf).softmax(1)
+    away = others * (moved - moved.gather(1, top))
+    return away.scatter(1, top, -away.sum(1, keepdim=True))
 
 
 def divergence_gradient(model: nn.Module, images: Tensor, moved: Tensor) -> Tensor:
@@ -86,8 +95,9 @@ def virtual_adversarial_direction(
                 product = hessian_product(model, images, direction)
             else:
                 product = divergence_gradient(model, images, images + xi * direction)
-            gone = norms.vanished(product).view(-1, *[1] * (images.dim() - 1))
-            direction = torch.where(gone, direction, norms.steepest(product, norm))
+            found = norms.steepest(product, norm)
+            gone = norms.vanished(found).view(-1, *[1] * (images.dim() - 1))
+            direction = torch.where(gone, direction, found)
     return direction
 
 

@@ -7,8 +7,8 @@ the valid choice.
 
 import inspect
 import types
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
 from typing import Any, get_type_hints
 
 from omegaconf import DictConfig
@@ -111,6 +111,29 @@ def _message(error: ValidationError, path: str) -> str:
 def _is_union_tag(part: Any) -> bool:
     """Whether a location names a branch of a union rather than a key."""
     return isinstance(part, str) and ("[" in part or part in {"float", "int", "str", "none"})
+
+
+def checked(init: Callable[..., None]) -> Callable[..., None]:
+    """A constructor that refuses in Python what its annotations refuse on the command line.
+
+    Arguments are converted as there: a list to the tuple that it stands for, say.
+
+    Raises:
+        ConfigError: a value outside its range.
+        TypeError: unknown or missing arguments, as of any function.
+    """
+
+    @wraps(init)
+    def constructor(self: Any, *positional: Any, **given: Any) -> None:
+        schema, _ = _schema(init, 1)
+        bound = inspect.signature(init).bind(self, *positional, **given).arguments
+        try:
+            values = schema(**{k: v for k, v in bound.items() if k in schema.model_fields})
+        except ValidationError as error:
+            raise ConfigError(_message(error, "")) from error
+        init(self, *positional, **{k: getattr(values, k, v) for k, v in given.items()})
+
+    return constructor
 
 
 def check_keywords(

@@ -50,7 +50,7 @@ class AdversarialTraining(Defense):
     def perturbed(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The images that training adds: (batch, *shape) to the same shape."""
         if self.perturbation == "adversarial":
-            return self.fgsm(model, images, labels)
+            return self.fgsm.perturb(model, images, labels)
         noise = torch.empty_like(images).uniform_(-1, 1)
         return images + self.epsilon * (
             noise.sign() if self.perturbation == "sign_noise" else noise

@@ -93,7 +93,7 @@ class DenoisingAutoencoder(Defense):
     def perturbed(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Examples that fool the classifier alone: (batch, *shape) to the same shape."""
         assert isinstance(model, Stacked)
-        return self.fgsm(model.classifier, images, labels)
+        return self.fgsm.perturb(model.classifier, images, labels)
 
     def validation_images(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         return self.perturbed(model, images, labels)

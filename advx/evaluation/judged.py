@@ -42,11 +42,11 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
             f"layer={layer}: not of the classifier; {closest(layer, filter(None, names))}"
         )
     hook = names[layer].register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.flatten(1))
+        lambda _module, _inputs, output: seen.append(output.clone().flatten(1))
     )
     try:
         for x in images.split(BATCH):
-            classifier(x)
+            classifier(x.clone())
     finally:
         hook.remove()
     return torch.cat(seen)

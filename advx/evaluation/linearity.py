@@ -7,12 +7,12 @@ the segment crosses are counted.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.attacks.tangent import with_tangent
 from advx.evaluation.transfer import BATCH
 from advx.models.call import logits_of
 from advx.models.layers import Maxout, MaxoutConvolution
@@ -35,14 +35,14 @@ def along_line(model: nn.Module, images: Tensor, direction: Tensor, sizes: Tenso
 def tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The logits at x and their derivatives along d, (n, classes) each.
 
-    By forward-mode differentiation: exact, and one pass for all classes.
+    Exact: by forward-mode differentiation, one pass for all classes, where the layers allow it.
     """
-    with evaluating(model), torch.no_grad():
-        parts = [
-            torch.func.jvp(partial(logits_of, model), (x,), (d,))
-            for x, d in zip(images.split(BATCH), direction.split(BATCH), strict=True)
-        ]
-    values, slopes = zip(*parts, strict=True)
+    values, slopes = [], []
+    with evaluating(model), torch.enable_grad():
+        for x, d in zip(images.split(BATCH), direction.split(BATCH), strict=True):
+            z, slope = with_tangent(model, x.detach().clone().requires_grad_(True), d)
+            values.append(z.detach())
+            slopes.append(slope)
     return torch.cat(values), torch.cat(slopes)
 
 

@@ -1,0 +1,251 @@
+"""What every attack promises, in one place: `attack(model, images, labels) -> adversarial images`.
+
+`Attack.__call__` looks at what it is given, and refuses in one line what no attack can use. It
+leaves the model as it found it, whatever mode of PyTorch it is called under. The search itself is
+the subclass's `perturb`. An attack made of others calls their `perturb`: each promise is paid for
+once.
+
+Any function `(model, images, labels) -> images` will do as an attack elsewhere in advx; these
+promises are then its own affair.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.config.check import checked
+from advx.errors import ConfigError, reason
+from advx.models.call import logits_in
+
+Receives = Literal["labels", "guides", "originals", "nothing"]
+"""What stands beside the images: a class for each, images to resemble, or to give back; nothing."""
+
+ROUNDING = 8
+"""Units in the last place by which an image may lie outside of its range."""
+
+BUFFER = 2**24
+"""Numbers in a buffer, above which it is not copied: a training set that the model holds."""
+
+
+class Attack:
+    """An attack whose promises are kept for it; a subclass searches, in `perturb`.
+
+    A constructor's arguments are compared with its annotations, as on the command line.
+
+    Attributes:
+        clip: range of the adversarial images, and so of the images; None for none.
+        targeted: whether labels are classes to be reached, not to be left.
+        receives: what stands in the labels' place.
+    """
+
+    clip: Any = None
+    targeted: Any = False
+    receives: Receives = "labels"
+    guided: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Adversarial images (batch, *shape) for images (batch, *shape) and labels (batch,).
+
+        Labels are of any integer type. Where other images stand in their place, these are shaped
+        like the images.
+
+        Raises:
+            ConfigError: the model, images or labels are nothing that can be attacked.
+            NoGradientError: the attack needs a gradient, and the model has none.
+        """
+        with self.promised(model, images, labels) as (x, y):
+            return self.perturb(model, x, y)
+
+    def perturb(self, model: nn.Module, images: Tensor, labels: Any) -> Tensor:
+        """The search: detached floating images, int64 labels; the model in evaluation mode."""
+        raise NotImplementedError
+
+    @contextmanager
+    def promised(
+        self, model: nn.Module, images: Tensor, labels: Tensor | None
+    ) -> Iterator[tuple[Tensor, Any]]:
+        """The images and labels as a search can use them; the model as it was afterwards."""
+        _require_module(model)
+        _require_images(images, "images")
+        require_within(images, self.clip)
+        with untouched(model):
+            x = images.detach()
+            x = x.clone() if x.is_inference() else x
+            y, largest = _beside(self.receives, labels, x)
+            try:
+                with _first_answer(model, largest, look=self.receives in ("labels", "nothing")):
+                    yield x, y
+            except RuntimeError as error:
+                _explain(error, model, x)
+                raise
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and autograd inside; mode, buffers and autocast as they were afterwards."""
+    buffers = [
+        (module, name, buffer, buffer.detach().clone() if buffer.numel() <= BUFFER else None)
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    inference = torch.is_inference_mode_enabled()
+    with torch.inference_mode(False) if inference else torch.enable_grad(), evaluating(model):
+        try:
+            yield
+        finally:
+            for module, name, buffer, copy in buffers:
+                module._buffers[name] = buffer
+                if copy is not None and not _same(buffer, copy):
+                    buffer.data.copy_(copy)
+            torch.clear_autocast_cache()  # weights cast without a gradient are no use to training
+
+
+def _same(buffer: Tensor, copy: Tensor) -> bool:
+    return buffer.shape == copy.shape and torch.equal(buffer, copy)
+
+
+def require_within(images: Tensor, clip: tuple[float, float] | None) -> None:
+    """Refuse images outside of a range, but for rounding; clipping alone would move them.
+
+    Raises:
+        ConfigError: they are, or hold a NaN or an infinity.
+    """
+    if images.numel() == 0:
+        return
+    low, high = (bound.item() for bound in images.detach().aminmax())
+    if not (-float("inf") < low <= high < float("inf")):
+        raise ConfigError("images: some pixels are NaN or infinite; valid: finite numbers")
+    if clip is None:
+        return
+    unit = max(torch.finfo(images.dtype).eps, torch.finfo(torch.float32).eps)
+    slack = ROUNDING * unit * max(1.0, abs(clip[0]), abs(clip[1]))
+    if low < clip[0] - slack or high > clip[1] + slack:
+        raise ConfigError(
+            f"images: pixels from {low:.4g} to {high:.4g}, outside of clip="
+            f"[{clip[0]:g}, {clip[1]:g}]; valid: images within it, the range that they have, or "
+            "none"
+        )
+
+
+def _require_module(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            f"model: a {type(model).__name__}; valid: a torch.nn.Module from images to logits"
+        )
+    if any(p.is_inference() for p in model.parameters()):
+        raise ConfigError(
+            "model: its parameters were made under torch.inference_mode, where nothing has a "
+            "gradient; valid: a model made outside of it"
+        )
+
+
+def _require_images(images: Any, name: str) -> None:
+    if not isinstance(images, Tensor) or not images.is_floating_point() or images.dim() < 2:
+        raise ConfigError(
+            f"{name}: {_described(images)}; valid: a floating-point tensor (batch, *shape)"
+        )
+
+
+def _described(value: Any) -> str:
+    """What a value is, in a few words: its type, and a tensor's number format and shape."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _beside(receives: Receives, given: Any, images: Tensor) -> tuple[Any, int]:
+    """What stands beside the images, as a search can use it, and the largest label."""
+    if receives == "nothing":
+        return given, -1
+    if receives == "labels":
+        return _classes(given, images)
+    _require_images(given, receives)
+    if given.shape != images.shape or given.device != images.device:
+        raise ConfigError(
+            f"{receives}: {_described(given)} on {given.device}; valid: shaped like the images, "
+            f"{tuple(images.shape)}, on {images.device}"
+        )
+    given = given.detach()
+    return (given.clone() if given.is_inference() else given), -1
+
+
+def _classes(labels: Any, images: Tensor) -> tuple[Tensor, int]:
+    """Labels as int64, and the largest of them, −1 where there is none."""
+    whole = isinstance(labels, Tensor) and not (
+        labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool
+    )
+    if not whole or labels.shape != images.shape[:1]:
+        raise ConfigError(
+            f"labels: {_described(labels)}; valid: one class for each image, as a tensor of "
+            f"integers of shape ({len(images)},)"
+        )
+    if labels.device != images.device:
+        raise ConfigError(f"labels: on {labels.device}; valid: where the images are, "
+                          f"{images.device}")  # fmt: skip
+    classes = labels.detach().to(torch.int64)
+    classes = classes.clone() if classes.is_inference() else classes
+    if classes.numel() == 0:
+        return classes, -1
+    least, largest = (int(bound) for bound in classes.aminmax())
+    if least < 0:
+        raise ConfigError(f"labels: {least} among them; valid: classes, counted from 0")
+    return classes, largest
+
+
+@contextmanager
+def _first_answer(model: nn.Module, largest: int, *, look: bool) -> Iterator[None]:
+    """Look at the model's first answer inside: are these logits, and of the labels' classes?"""
+
+    def check(module: nn.Module, given: tuple[Any, ...], answer: Any) -> None:
+        handle.remove()
+        scores = logits_in(answer, model)
+        name, wanted = type(model).__name__, "needed: logits (batch, classes)"
+        count = len(given[0]) if given and isinstance(given[0], Tensor) else None
+        if scores.dim() != 2 or count not in (None, len(scores)):
+            raise ConfigError(f"{name} returns {_described(scores)} for {count} images; {wanted}")
+        classes = scores.shape[1]
+        if classes < 2:
+            raise ConfigError(
+                f"{name} returns {classes} logit for each image; {wanted}, 2 or more of them: for "
+                "one logit z, torch.cat([torch.zeros_like(z), z], 1) is the same classifier"
+            )
+        if largest >= classes:
+            raise ConfigError(
+                f"labels: {largest} among them, but {name} has {classes} classes; "
+                f"valid: 0 to {classes - 1}"
+            )
+
+    if not look:
+        yield
+        return
+    handle = model.register_forward_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _explain(error: RuntimeError, model: nn.Module, images: Tensor) -> None:
+    """Say in one line that model and images have different number formats, where that is why.
+
+    Raises:
+        ConfigError: it is.
+    """
+    kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
+    if len(kinds) == 1 and images.dtype not in kinds:
+        kind = str(kinds.pop()).removeprefix("torch.")
+        raise ConfigError(
+            f"images: {str(images.dtype).removeprefix('torch.')}, but the parameters of "
+            f"{type(model).__name__} are {kind} ({reason(error)}); valid: images.to(torch.{kind})"
+        ) from error
