@@ -8,7 +8,9 @@ from advx.attacks import norms
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
+from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.slopes import vanished_share
 from advx.models.maxout import MaxoutNetwork
 
 
@@ -92,3 +94,16 @@ def test_equals_torchattacks_in_float64(linear, batch, epsilon) -> None:
     theirs = torchattacks.FGSM(linear.eval(), eps=epsilon)(x, y)
     ours = FGSM(epsilon=epsilon, objective="cross_entropy", clip=(0.0, 1.0))(linear, x, y)
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+def test_a_gradient_has_vanished_where_all_of_it_is_zero() -> None:
+    """Half of the pixels never matter; the gradient of the dark images is zero altogether."""
+
+    class Half(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen = x.flatten(1)[:, :2].sum(1, keepdim=True).sub(0.5).clamp(min=0)
+            return torch.cat([seen, torch.zeros_like(seen)], 1)
+
+    x = torch.cat([torch.full((3, 1, 2, 2), 0.4), torch.full((1, 1, 2, 2), 0.1)])
+    split = Split(x, torch.zeros(4, dtype=torch.int64))
+    assert vanished_share(Half(), split, log_odds) == 25.0

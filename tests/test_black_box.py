@@ -128,3 +128,21 @@ def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
         "substitute": {"units": 3}
     }
     assert settings["training"]["rounds"] == 6
+
+
+def test_a_target_that_gives_some_images_no_class_is_learned_from_the_others(linear) -> None:
+    class Undefined(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            dark = x.flatten(1).mean(1, keepdim=True) < 0.5
+            return linear(x).masked_fill(dark, torch.nan)
+
+    images = torch.rand(40, 1, 5, 5, dtype=torch.float64)
+    substitute = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+    training = SubstituteTraining(rounds=1, epochs=1)
+    assert list(training.train(substitute, LabelOracle(Undefined()), images, 0)) == [40, 80]
+    assert all(p.isfinite().all() for p in substitute.parameters())
+
+
+def test_images_outside_of_the_range_that_the_target_takes_are_refused(linear, images) -> None:
+    with pytest.raises(ConfigError, match="images: pixels from"):
+        SubstituteTraining().moved(linear, 2 * images, torch.zeros(6, dtype=torch.int64), 0)

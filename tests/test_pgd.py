@@ -117,6 +117,16 @@ def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
     assert (log_odds(network(found), aims) < log_odds(network(x), aims)).all()
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_every_restart_starts_elsewhere(binary, batch, norm) -> None:
+    x, y = batch[0], batch[1] % 2
+    seen = []
+    binary.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].detach() - x))
+    PGD(epsilon=0.3, norm=norm, steps=1, step_size=1e-9, restarts=4)(binary, x, y)
+    starts = {tuple(moved[0].flatten().mul(1e5).round().tolist()) for moved in seen}
+    assert len(starts) == 2 + 4  # the example, its FGSM point, and the random ones
+
+
 def test_never_below_foolbox(network, batch) -> None:
     foolbox = pytest.importorskip("foolbox")
     x, y = batch
@@ -211,6 +221,40 @@ def test_multi_targeted_counts_a_mistake_in_a_third_class() -> None:
     assert Detour()(found).argmax(1).item() == 2
 
 
+class OnlyTheLast(nn.Module):
+    """Three logits of one pixel: the likeliest wrong class does not move, the other one does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(1)
+        return torch.cat([torch.ones_like(x), torch.full_like(x, 0.9), 20 * x], 1)
+
+
+def test_multi_targeted_tries_the_least_likely_class_too() -> None:
+    x, y = torch.zeros(1, 1, 1, 1, dtype=torch.float64), torch.tensor([0])
+    assert OnlyTheLast()(x).argsort(descending=True).tolist() == [[0, 1, 2]]
+    for targets, said in ((1, 0), (2, 2), (9, 2)):
+        found = MultiTargeted(epsilon=0.1, steps=10, targets=targets)(OnlyTheLast(), x, y)
+        assert OnlyTheLast()(found).argmax(1).item() == said
+
+
+class Crowd(nn.Module):
+    """Eight classes that fall together outweigh, in the log-odds, the one that rises to success."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = x.flatten(1)[:, :1]
+        label, rising = torch.full_like(z, 0.3), 0.01 + 3 * z
+        return torch.cat([label, rising, *[-z] * 8], 1)
+
+
+def test_strongest_ascends_along_the_margin_too() -> None:
+    x, y = torch.rand(24, 1, 1, 2, dtype=torch.float64), torch.zeros(24, dtype=torch.int64)
+    x[:, :, :, 0] = 0
+    attack = Strongest(epsilon=0.2, steps=10, targets=0, restarts=2, queries=0)
+    best, fell = attack.traced(Crowd(), x, y)
+    assert (fell == STAGES.index("pgd_margin")).all()
+    assert (Crowd()(best).argmax(1) == 1).all()
+
+
 def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:
     x, _ = batch
     y = linear(x).argmax(1)
@@ -248,6 +292,21 @@ def test_gradient_free_search_has_a_bound_on_its_examples(linear, batch) -> None
     y = linear(x).argmax(1)
     _, fell = Strongest(epsilon=0.2, steps=2, searched=3).traced(Staircase(linear), x, y)
     assert 0 < (fell == STAGES.index("gradient_free")).sum() <= 3
+
+
+@pytest.mark.parametrize("searched", [1, 3, 7])
+def test_the_gradient_free_search_has_as_many_examples_as_it_is_allowed(searched) -> None:
+    """Every one that it is tried on falls, and to nothing else: corners alone reach so far."""
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
+    weight = torch.tensor([1.0, -1.0] * 13)[:25].double()
+    x = torch.full((20, 1, 5, 5), 0.5).double()
+    with torch.no_grad():
+        linear[1].weight.copy_(torch.stack([-weight, weight]))
+        lead = 0.8 * 0.2 * 50  # four fifths of what a corner gains
+        linear[1].bias.copy_(torch.tensor([2 * float((weight * 0.5).sum()) + lead, 0.0]))
+    y = torch.zeros(20, dtype=torch.int64)
+    _, fell = Strongest(epsilon=0.2, steps=2, searched=searched).traced(Staircase(linear), x, y)
+    assert (fell == STAGES.index("gradient_free")).sum() == searched
 
 
 def test_crafting_hands_the_whole_set_to_an_attack_that_wants_it(network, batch) -> None:

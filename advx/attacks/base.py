@@ -76,9 +76,8 @@ class Attack:
         """The images and labels as a search can use them; the model as it was afterwards."""
         _require_module(model)
         _require_images(images, "images")
-        require_within(images, self.clip)
+        x = within(images, self.clip)
         with untouched(model):
-            x = images.detach()
             x = x.clone() if x.is_inference() else x
             y, largest = _beside(self.receives, labels, x)
             try:
@@ -105,7 +104,11 @@ def untouched(model: nn.Module) -> Iterator[None]:
         finally:
             for module, name, buffer, copy in buffers:
                 module._buffers[name] = buffer
-                if copy is not None and not _same(buffer, copy):
+                if copy is None or _same(buffer, copy):
+                    continue
+                if buffer.is_inference():
+                    module._buffers[name] = copy
+                else:
                     buffer.data.copy_(copy)
             torch.clear_autocast_cache()  # weights cast without a gradient are no use to training
 
@@ -114,19 +117,22 @@ def _same(buffer: Tensor, copy: Tensor) -> bool:
     return buffer.shape == copy.shape and torch.equal(buffer, copy)
 
 
-def require_within(images: Tensor, clip: tuple[float, float] | None) -> None:
-    """Refuse images outside of a range, but for rounding; clipping alone would move them.
+def within(images: Tensor, clip: tuple[float, float] | None) -> Tensor:
+    """Images in a range, detached; what rounding put outside is put on its end.
+
+    Images farther outside are refused: clipping alone would move them.
 
     Raises:
         ConfigError: they are, or hold a NaN or an infinity.
     """
+    images = images.detach()
     if images.numel() == 0:
-        return
-    low, high = (bound.item() for bound in images.detach().aminmax())
+        return images
+    low, high = (bound.item() for bound in images.aminmax())
     if not (-float("inf") < low <= high < float("inf")):
         raise ConfigError("images: some pixels are NaN or infinite; valid: finite numbers")
-    if clip is None:
-        return
+    if clip is None or clip[0] <= low <= high <= clip[1]:
+        return images
     unit = max(torch.finfo(images.dtype).eps, torch.finfo(torch.float32).eps)
     slack = ROUNDING * unit * max(1.0, abs(clip[0]), abs(clip[1]))
     if low < clip[0] - slack or high > clip[1] + slack:
@@ -135,17 +141,13 @@ def require_within(images: Tensor, clip: tuple[float, float] | None) -> None:
             f"[{clip[0]:g}, {clip[1]:g}]; valid: images within it, the range that they have, or "
             "none"
         )
+    return images.clamp(*clip)
 
 
 def _require_module(model: Any) -> None:
     if not isinstance(model, nn.Module):
         raise ConfigError(
             f"model: a {type(model).__name__}; valid: a torch.nn.Module from images to logits"
-        )
-    if any(p.is_inference() for p in model.parameters()):
-        raise ConfigError(
-            "model: its parameters were made under torch.inference_mode, where nothing has a "
-            "gradient; valid: a model made outside of it"
         )
 
 
@@ -237,11 +239,16 @@ def _first_answer(model: nn.Module, largest: int, *, look: bool) -> Iterator[Non
 
 
 def _explain(error: RuntimeError, model: nn.Module, images: Tensor) -> None:
-    """Say in one line that model and images have different number formats, where that is why.
+    """Say in one line what is wrong with the model's parameters, where that is why.
 
     Raises:
         ConfigError: it is.
     """
+    if any(p.is_inference() for p in model.parameters()):
+        raise ConfigError(
+            f"model: the parameters of {type(model).__name__} were made under torch.inference_mode "
+            f"({reason(error)}); valid: a model made outside of it"
+        ) from error
     kinds = {p.dtype for p in model.parameters() if p.is_floating_point()}
     if len(kinds) == 1 and images.dtype not in kinds:
         kind = str(kinds.pop()).removeprefix("torch.")

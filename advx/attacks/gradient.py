@@ -1,6 +1,6 @@
 """The gradient of an objective with respect to the images, leaving the model as it was found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,32 +17,30 @@ from advx.models.call import logits_of
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside, every submodule's own mode restored after.
 
-    A module with a `train` of its own is put back through it, and what its `eval` changed besides
-    has its value again.
+    A module with a `train` of its own is put back through it; what that and its `eval` change
+    besides has its value again.
     """
     modes = {module: module.training for module in model.modules()}
     if not any(modes.values()):
         yield
         return
     own = not all(_plain(module) for module in modes)
-    before = {module: _settings(module) for module in modes} if own else {}
-    changed: list[tuple[nn.Module, str, Any]] = []
+    before = _settings(modes) if own else {}
+    switched: set[tuple[nn.Module, str]] = set()
     try:
         model.eval()
-        changed += [
-            (module, name, value)
-            for module, settings in before.items()
-            for name, value in settings.items()
-            if module.__dict__.get(name, value) is not value
-        ]
+        if own:
+            switched |= _differing(before, _settings(modes))
         yield
     finally:
         if own:
+            inside = _settings(modes)
             _put_back(model, modes)
+            switched |= _differing(inside, _settings(modes))
         for module, mode in modes.items():
             module.training = mode
-        for module, name, value in changed:
-            setattr(module, name, value)
+        for module, name in switched & before.keys():
+            setattr(module, name, before[module, name])
 
 
 def _plain(module: nn.Module) -> bool:
@@ -53,10 +51,22 @@ def _plain(module: nn.Module) -> bool:
     )
 
 
-def _settings(module: nn.Module) -> dict[str, Any]:
-    """A module's own plain attributes."""
+Settings = dict[tuple[nn.Module, str], Any]
+"""The value of each module's plain attributes, besides `training`."""
+
+
+def _settings(modules: Iterable[nn.Module]) -> Settings:
     kinds = (bool, int, float, str, type(None))
-    return {k: v for k, v in vars(module).items() if k != "training" and isinstance(v, kinds)}
+    return {
+        (module, name): value
+        for module in modules
+        for name, value in vars(module).items()
+        if name != "training" and isinstance(value, kinds)
+    }
+
+
+def _differing(one: Settings, other: Settings) -> set[tuple[nn.Module, str]]:
+    return {which for which, value in other.items() if one.get(which, value) is not value}
 
 
 def _put_back(model: nn.Module, modes: dict[nn.Module, bool]) -> None:

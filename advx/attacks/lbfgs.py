@@ -22,7 +22,7 @@ from advx.types import Interval, Positive, PositiveInt
 FACTOR = 10.0
 """Of λ, from one search to the next, until it is bracketed."""
 
-ORDINARY = 1e-3, 1e4
+ORDINARY = 0.1, 1e4
 """Differences of logits for which the cost is taken as it is."""
 
 
@@ -103,11 +103,11 @@ class LBFGS(Attack):
 
 
 def ordinary_scale(logits: Tensor) -> Tensor:
-    """What brings each example's logits (batch, classes) to differences of about 1, (batch, 1).
+    """What brings each example's logits (batch, classes) to differences of about 32, (batch, 1).
 
     A power of two; 1 where they differ by something between `ORDINARY`.
     """
     spread = logits.amax(1, keepdim=True) - logits.amin(1, keepdim=True)
     usual = (spread >= ORDINARY[0]) & (spread <= ORDINARY[1])
     possible = spread.isfinite() & (spread > 0) & ~usual
-    return torch.where(possible, torch.exp2(-spread.log2().round()), 1.0)
+    return torch.where(possible, torch.exp2(5 - spread.log2().round()), 1.0)

@@ -62,8 +62,8 @@ def reconstruction_error(outputs: Tensor, images: Tensor) -> Tensor:
     return (outputs - images).square().flatten(1).sum(1)
 
 
-EXACT: tuple[Objective, ...] = (log_odds, margin, cross_entropy)
-"""Objectives of logits alone, which may be asked in float64 whatever the model computes in."""
+EXACT: tuple[Objective, ...] = (log_odds, cross_entropy)
+"""Objectives that add up exponentials: of close logits float32 holds their sum, not its changes."""
 
 
 def compared(value: Tensor, logits: Tensor, labels: Tensor, asked: Objective) -> Tensor:

@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import within
 from advx.attacks.gradient import input_gradient
 from advx.attacks.noise import uniform
 from advx.attacks.objectives import hard_label_cost, log_odds
+from advx.config.check import checked
 from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NonNegativeInt, Positive, PositiveInt
 
@@ -46,6 +48,7 @@ class SubstituteTraining:
             none.
     """
 
+    @checked
     def __init__(
         self,
         *,
@@ -78,6 +81,8 @@ class SubstituteTraining:
             images: (n, *shape), the attacker's own; no label is needed.
             seed: decides the order of the examples.
 
+        Images that the target gives no class (its logits hold a NaN) are not learned from.
+
         Yields:
             After every training, the number of images asked about so far: n, 2n, 4n, ...
         """
@@ -93,14 +98,23 @@ class SubstituteTraining:
             yield len(images)
 
     def moved(self, substitute: nn.Module, images: Tensor, labels: Tensor, number: int) -> Tensor:
-        """Every image moved in round `number`, counted from 0: (n, *shape) to (n, *shape)."""
+        """Every image moved in round `number`, counted from 0: (n, *shape) to (n, *shape).
+
+        One without a class (−1) stays where it is, as no slope is that of its answer.
+
+        Raises:
+            ConfigError: an image outside of the clip range.
+        """
         step = self.step * (-1) ** (number // self.flip_every)
+        images = within(images, self.clip)
         parts = []
         for x, y in zip(images.split(BATCH), labels.split(BATCH), strict=True):
             if self.random_direction:
                 direction = uniform(x, number).sign()
             else:
-                direction = -input_gradient(substitute, x, y, log_odds).sign()
+                slope = input_gradient(substitute, x, y.clamp(min=0), log_odds)
+                known = (y >= 0).view(-1, *[1] * (x.dim() - 1))
+                direction = -slope.sign() * known
             parts.append(x + step * direction)
         found = torch.cat(parts)
         return found if self.clip is None else found.clamp(*self.clip)
@@ -117,7 +131,7 @@ class SubstituteTraining:
         substitute.train()
         for _ in range(self.epochs):
             order = torch.randperm(len(images), generator=generator).to(images.device)
-            for rows in order.split(self.batch_size):
+            for rows in order[labels[order] >= 0].split(self.batch_size):
                 cost = hard_label_cost(logits_of(substitute, images[rows]), labels[rows]).mean()
                 optimiser.zero_grad(set_to_none=True)
                 cost.backward()
