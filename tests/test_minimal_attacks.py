@@ -106,7 +106,8 @@ def test_lbfgs_keeps_the_nearest_of_all_points_it_visits(digits) -> None:
     images = images[:12]
     aims = (model(images).argmax(1) + 1) % 10
     lengths = [
-        norms.length(LBFGS(targeted=True, searches=n)(model, images, aims) - images, "l2") for n in range(3, 8)
+        norms.length(LBFGS(targeted=True, searches=n)(model, images, aims) - images, "l2")
+        for n in range(3, 8)
     ]
     for fewer, more in itertools.pairwise(lengths):
         assert (more <= fewer + 1e-12).all()

@@ -110,7 +110,8 @@ def untouched(model: nn.Module) -> Iterator[None]:
                     module._buffers[name] = copy
                 else:
                     buffer.data.copy_(copy)
-            torch.clear_autocast_cache()  # weights cast without a gradient are no use to training
+            if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+                torch.clear_autocast_cache()  # of weights cast where nothing wanted their gradient
 
 
 def _same(buffer: Tensor, copy: Tensor) -> bool:

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from advx.attacks import norms
 from advx.attacks.base import Attack
 from advx.attacks.gradient import input_gradient
-from advx.attacks.objectives import Objective, ObjectiveName
+from advx.attacks.objectives import Objective, ObjectiveName, receives
 from advx.attacks.objectives import objective as named
-from advx.attacks.objectives import receives
 from advx.types import Interval, NonNegative, NormName
 
 

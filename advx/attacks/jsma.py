@@ -174,7 +174,7 @@ def _among_blocks(a: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _below(size: int, device: torch.device) -> Tensor:
-    """The diagonal and what is below it, (size, size) bool: pairs that are none, or seen already."""
+    """The diagonal and what is below it, (size, size) bool: no pairs, or pairs seen already."""
     return torch.ones(size, size, dtype=torch.bool, device=device).tril()
 
 

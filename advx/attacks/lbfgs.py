@@ -2,11 +2,11 @@
 
     minimise  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
 
-J the cross-entropy towards a wrong class ỹ, of logits that are brought to an ordinary scale where
-they are not: a λ is searched for, not ten orders of magnitude. The larger λ, the smaller the perturbation: each
+J the cross-entropy towards a wrong class ỹ. The larger λ, the smaller the perturbation: each
 example's λ is searched for, by factors of ten until one succeeds and one fails, then by halving
 the interval of their logarithms. Of all points that the optimiser visits and the model gives the
-class ỹ, the one nearest to the example is returned.
+class ỹ, the one nearest to the example is returned. Logits that are very small or very large are
+brought to an ordinary scale first: λ would not be found from its usual start.
 """
 
 import torch

@@ -66,15 +66,9 @@ EXACT: tuple[Objective, ...] = (log_odds, cross_entropy)
 """Objectives that add up exponentials: of close logits float32 holds their sum, not its changes."""
 
 
-def compared(value: Tensor, logits: Tensor, labels: Tensor, asked: Objective) -> Tensor:
-    """The objective's value as points are compared by it, (batch,) float64.
-
-    Where logits differ by little, the log-odds and the cross-entropy of all points are one float32:
-    they are asked again in float64.
-    """
-    if asked in EXACT and logits.dtype != torch.float64:
-        return asked(logits.double(), labels)
-    return value.double()
+def in_float64(asked: Objective, logits: Tensor, labels: Tensor) -> Tensor:
+    """The objective (batch,) in float64, from logits in float64 where it is one of `EXACT`."""
+    return asked(logits.double() if asked in EXACT else logits, labels).double()
 
 
 def receives(name: ObjectiveName) -> Literal["labels", "originals"]:

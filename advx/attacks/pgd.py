@@ -22,7 +22,7 @@ from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import evaluated
 from advx.attacks.noise import in_ball
-from advx.attacks.objectives import Objective, ObjectiveName, compared, receives
+from advx.attacks.objectives import Objective, ObjectiveName, in_float64, receives
 from advx.attacks.objectives import objective as named
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
@@ -31,6 +31,9 @@ DEFAULT_REACH = 2.5
 
 DEFAULT_FIRST = 2.0
 """The first default step of the linear schedule, in radii: across the ball."""
+
+TIE = 8
+"""Units in the last place by which objectives differ that their rounding may have ordered."""
 
 Schedule = Literal["constant", "linear"]
 
@@ -93,8 +96,8 @@ class PGD(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The best of the example, its FGSM point and all iterates."""
-        best = _Best(images)
-        certain, sure = images.clone(), torch.zeros_like(best.won)
+        best = _Best(images, labels, self)
+        certain, sure = images.clone(), _none(images)
         for candidate in (self._within(images, images), self.fgsm.perturb(model, images, labels)):
             won = self._climb(model, images, labels, candidate, best, steps=0)
             certain[won], sure = candidate[won], sure | won
@@ -104,7 +107,7 @@ class PGD(Attack):
                 noise = self.epsilon * in_ball(images, self.norm, restart)
                 start = self._within(images, images + noise)
             self._climb(model, images, labels, start, best, self.steps)
-        lost = sure & ~best.won
+        lost = sure & ~best.won()
         best.points[lost] = certain[lost]
         return best.points
 
@@ -123,36 +126,40 @@ class PGD(Attack):
         """
         left = (best.height < torch.inf).nonzero().squeeze(1)
         origin, aim, x = images[left], labels[left], start[left]
-        last = torch.zeros_like(best.won)
+        last = _none(images)
         for step in range(steps + 1):
             if len(left) == 0:
                 break
             climbing = step < steps
             logits, value, gradient = evaluated(model, x, aim, self.objective, gradient=climbing)
-            value = compared(value, logits, aim, self.objective)
-            won = self._success(logits, aim)
             if self.targeted:
                 value, gradient = -value, -gradient
             if self.stop_on_success:
-                value = value.masked_fill(won, torch.inf)
-            best.offer(left, x, value, won)
-            last[left] = won
+                value = value.masked_fill(self.success(logits, aim), torch.inf)
+            best.offer(left, x, value, logits)
             if climbing:
                 length = self.step_size * (1 - step / steps if self.shrinking else 1)
                 x = self._within(origin, x + length * norms.steepest(gradient, self.norm))
                 undefined = value.isnan()  # a NaN shows no way on: back to the best point so far
                 if undefined.any():
                     x[undefined] = best.points[left[undefined]]
+            else:
+                last[left] = self.success(logits, aim)
             if self.stop_on_success and (value == torch.inf).any():
                 on = value < torch.inf
                 left, origin, aim, x = left[on], origin[on], aim[on], x[on]
         return last
 
-    def _success(self, logits: Tensor, aim: Tensor) -> Tensor:
+    def success(self, logits: Tensor, aim: Tensor) -> Tensor:
         """Which answers are successes, (batch,) bool; none where the answer is an image."""
         if self.receives == "labels":
             return fooled(logits, aim, targeted=self.targeted)
-        return torch.zeros(len(aim), dtype=torch.bool, device=aim.device)
+        return _none(aim)
+
+    def exact(self, logits: Tensor, aim: Tensor) -> Tensor:
+        """What is ascended, in float64 where it can be, (batch,)."""
+        value = in_float64(self.objective, logits, aim)
+        return -value if self.targeted else value
 
     def _within(self, images: Tensor, moved: Tensor) -> Tensor:
         """The nearest points of the ball around `images`, cut to the clip range."""
@@ -161,17 +168,45 @@ class PGD(Attack):
 
 
 class _Best:
-    """The best point of every example so far, its height and whether it succeeds."""
+    """The best point of every example so far, its height and the model's answer to it."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, search: PGD) -> None:
         self.points = images.clone()
         self.height = images.new_full((len(images),), -torch.inf, dtype=torch.float64)
-        self.won = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+        self.labels = labels
+        self.search = search
+        self.answers: Tensor | None = None  # shaped like the first answer
 
-    def offer(self, rows: Tensor, points: Tensor, height: Tensor, won: Tensor) -> None:
+    def offer(self, rows: Tensor, points: Tensor, height: Tensor, answers: Tensor) -> None:
         """Keep the points (m, *shape) of the examples at `rows` (m,) that are better."""
+        if self.answers is None:
+            shape = (len(self.points), *answers.shape[1:])
+            self.answers = answers.new_full(shape, torch.nan)
         before = self.height[rows]
-        better = (height > before) | ((height == before) & won & ~self.won[rows])
+        better = height > before
+        unsure = TIE * torch.finfo(answers.dtype).eps * (1 + height.abs())
+        close = (height - before).abs() <= unsure
+        if close.any():
+            better[close] = self._settled(rows[close], answers[close])
         rows = rows[better]
-        self.points[rows], self.height[rows] = points[better], height[better]
-        self.won[rows] = won[better]
+        self.points[rows], self.height[rows] = points[better], height[better].double()
+        self.answers[rows] = answers[better]
+
+    def _settled(self, rows: Tensor, answers: Tensor) -> Tensor:
+        """Which of answers about as high are better, (m,): by float64, else by success."""
+        assert self.answers is not None
+        labels, before = self.labels[rows], self.answers[rows]
+        new, old = (self.search.exact(z, labels) for z in (answers, before))
+        won, had = (self.search.success(z, labels) for z in (answers, before))
+        return (new > old) | ((new == old) & won & ~had)
+
+    def won(self) -> Tensor:
+        """Which of the best points succeed, (batch,) bool."""
+        if self.answers is None:
+            return _none(self.labels)
+        return self.search.success(self.answers, self.labels)
+
+
+def _none(examples: Tensor) -> Tensor:
+    """False for each of the examples (batch, *any), (batch,)."""
+    return torch.zeros(len(examples), dtype=torch.bool, device=examples.device)
