@@ -28,7 +28,7 @@ from advx.attacks.rubbish import Rubbish
 from advx.attacks.strongest import Strongest
 from advx.attacks.substitute import SubstituteTraining
 from advx.attacks.virtual_adversarial import VirtualAdversarial
-from advx.errors import AdvxError, ConfigError
+from advx.errors import AdvxError, ConfigError, NoGradientError
 from advx.evaluation.judged import features
 from advx.evaluation.linearity import tangent
 from tests.test_attack_promises import ATTACKS, Case
@@ -575,6 +575,24 @@ class OnceRelu(OwnRelu):
     """Its backward pass cannot be differentiated."""
 
     backward = staticmethod(torch.autograd.function.once_differentiable(OwnRelu.backward))
+
+
+class NoBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clamp(min=0)
+
+
+@gradient
+def test_what_has_no_derivative_is_named(name, images) -> None:
+    case = ATTACKS[name]
+    if case.make is Rubbish and not case.given.get("steps"):
+        return
+    model = made(Net)
+    model.layers = nn.Sequential(model.layers[0], Apply(NoBackward.apply), *model.layers[1:])
+    with pytest.raises(NoGradientError) as error:
+        case()(model, images, given(case, images))
+    one_line(error, "has no gradient")
 
 
 class Apply(nn.Module):

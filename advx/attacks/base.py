@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.config.check import checked
-from advx.errors import ConfigError, reason
+from advx.errors import ConfigError, NoGradientError, reason
 from advx.models.call import logits_in
 
 Receives = Literal["labels", "guides", "originals", "nothing"]
@@ -240,11 +240,18 @@ def _first_answer(model: nn.Module, largest: int, *, look: bool) -> Iterator[Non
 
 
 def _explain(error: RuntimeError, model: nn.Module, images: Tensor) -> None:
-    """Say in one line what is wrong with the model's parameters, where that is why.
+    """Say in one line what is wrong with the model, where that is why.
 
     Raises:
-        ConfigError: it is.
+        ConfigError: its parameters cannot be used with these images, or at all.
+        NoGradientError: it does what has no derivative.
     """
+    text = str(error)
+    if isinstance(error, NotImplementedError) and ("derivative" in text or "backward" in text):
+        raise NoGradientError(
+            f"{type(model).__name__} has no gradient ({reason(error)}): craft on another model and "
+            "transfer"
+        ) from error
     if any(p.is_inference() for p in model.parameters()):
         raise ConfigError(
             f"model: the parameters of {type(model).__name__} were made under torch.inference_mode "
