@@ -7,7 +7,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from advx.attacks.gradient import hidden
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.chapter import departures
@@ -27,16 +28,19 @@ from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged, reason
+from advx.evaluation.own_models import EXAMPLES, habits, require_slope
 from advx.evaluation.slopes import vanished_share
-from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_classes
+from advx.evaluation.transfer import Attack, craft, error_rate, guides, predictions, target_classes
+from advx.evaluation.undefined import NAMES, Note, answered, noting
 from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
-from advx.models.base import is_differentiable
+from advx.models.base import Fitted, is_differentiable
 from advx.progress import ModelBar
 from advx.report.claims import judge_claim, unmeasured
 from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
 from advx.store.store import Store, key_of
-from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
+from advx.training.construct import construct, refuse_single_examples
+from advx.training.obtain import DataPart, Recipe, Trained, model_key, needed, obtain
 from advx.training.pair import GameProgress
 from advx.training.play import Played, game_key, new_game, play
 
@@ -51,7 +55,7 @@ COMMON_KEYS = (
 EVALUATION_VERSION = 1
 """Raised by hand whenever a measurement comes to mean something else: kept rows are then redone."""
 
-MODEL_KEYS = ("models", "model", "crafting", "target")
+MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")
 """Top-level keys under which models stand."""
 
 GAME_KEYS = ("game", "games")
@@ -103,6 +107,8 @@ class Run:
         self._crafted: tuple[str, Split] | None = None
         self._parts: dict[DataPart, Dataset] = {}
         self._departures = departures(config)  # now: the YAML may be edited while the run lasts
+        self._layers: set[tuple[str, str]] = set()  # of which models, known to be there
+        self.remarks: dict[tuple[str, str], str] = {}  # by what they are about and their kind
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
         main = str(config.get("main") or "advx.")
         own = not main.startswith("advx.")
@@ -149,12 +155,54 @@ class Run:
                 recipe = self.recipe(node, self.seeds[0], path=path)
                 if not node.get("weights"):
                     self._refuse_no_data(f"{path}.weights=null")
-                construct(recipe, self.data)
+                module = construct(recipe, self.data)
                 if recipe.random:
                     defense = self.config.get("defense")
                     build(recipe.trainer).check(self.data, build(defense) if defense else None)
+                    refuse_single_examples(recipe, module, self.data)
                 if node.get("weights"):
-                    obtain(recipe, self.data, self.store)
+                    module = obtain(recipe, self.data, self.store).module
+                if not isinstance(module, Fitted):  # not yet fitted: once it is
+                    self.examine(recipe, module, path in ("crafting", "model"))
+
+    def examine(self, recipe: Recipe, module: nn.Module, attacked: bool = False) -> None:
+        """Try a model of a user's own on a few images; what a reader must be told is remarked.
+
+        Args:
+            recipe: the model's.
+            module: it, trained or not.
+            attacked: whether a gradient is needed.
+
+        Raises:
+            AdvxError: it returns probabilities, or has no gradient.
+        """
+        if not is_own(recipe.model):
+            return
+        test = self.data_of(recipe).test
+        images = test.take(test.spaced(EXAMPLES)).images
+        name = f"{recipe.path} ({recipe.name})"
+        device = next((p.device for p in module.parameters()), images.device)
+        try:
+            found = habits(module, images.to(device), name)
+        except ConfigError as error:
+            if recipe.path != "target" or recipe.random:
+                raise
+            found = {"probabilities": f"{error}: of a target only the class is asked for"}
+        for kind, text in found.items():
+            self.remark((name, kind), text)
+        if attacked:
+            require_slope(module, images[:1].to(device))
+
+    def remark(self, about: tuple[str, str], text: str) -> None:
+        """Say something that a reader of the numbers must know: in the log and in the summary.
+
+        Args:
+            about: what it is about, and its kind; it is said once.
+            text: one line.
+        """
+        if about not in self.remarks:
+            log.warning("%s", text)
+            self.remarks[about] = text
 
     def _refuse_no_data(self, wants: str) -> None:
         if len(self.data.train) == 0:
@@ -275,14 +323,30 @@ class Run:
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
         name, share = f"{recipe.name}, seed {recipe.seed}", int(recipe.random)
         with self._bar.model(name, limit, share) as show:
-            return obtain(recipe, self.data_of(recipe), self.store, lambda p: show(p.epoch, ""))
+            if is_own(recipe.model) and recipe.random:
+                self.examine(recipe, self.untrained(recipe))
+            made = obtain(recipe, self.data_of(recipe), self.store, lambda p: show(p.epoch, ""))
+        NAMES[made.module] = f"{recipe.path} ({recipe.name})" + (
+            f", seed {recipe.seed}" if recipe.random else ""
+        )
+        self.examine(recipe, made.module)
+        return made
+
+    def untrained(self, recipe: Recipe) -> nn.Module:
+        """The network of a recipe before its training, for what can be refused then."""
+        return construct(recipe, self.data_of(recipe)).to(self.device)
 
     def attack(self, node: dict[str, Any], crafting: Recipe) -> Attack:
         """The attack of a node, pointed at a model of the recipe `crafting`.
 
         Raises:
-            ConfigError: its objective is the training cost, and the model has none.
+            ConfigError: its objective is the training cost, and the model has none; or it moves a
+                layer that the model does not have.
         """
+        layer = node.get("layer")
+        if layer and crafting.random and (self.key(crafting), layer) not in self._layers:
+            hidden(self.untrained(crafting), self.data.test.images[:2], layer)
+            self._layers.add((self.key(crafting), layer))
         if node.get("objective") != "training_cost":
             return build(node)
         if not crafting.random:
@@ -386,10 +450,11 @@ class Run:
         def measure() -> dict[str, float]:
             module, test = self.trained(victim).module, self.tested(examples)
             with self.timed("craft", f"{victim.model['name']}, seed {victim.seed}"):
-                _, fell = build(attack).traced(module, test.images, test.labels)
+                moved, fell = build(attack).traced(module, test.images, test.labels)
+            fell = fell[answered(module, predictions(module, moved))]
             counts = torch.bincount(fell + 1, minlength=len(STAGES) + 1)[1:].tolist()
             return {
-                stage: 100 * count / len(test) for stage, count in zip(STAGES, counts, strict=True)
+                stage: 100 * count / len(fell) for stage, count in zip(STAGES, counts, strict=True)
             }
 
         content = {"models": [self.key(victim)], "attack": attack, "of": "stages"}
@@ -458,11 +523,28 @@ class Run:
         content = {"evaluation_version": EVALUATION_VERSION, "test": self.test_digest, **depends_on}
         content |= {} if examples is None else {"evenly_spaced": examples}
         content = identified(content | self._own_experiment)
-        value = self.store.rows(content)
-        if value is None:
-            value = measure()
-            self.store.save_rows(content, value)
-        return value
+        stored = self.store.rows(content)
+        if stored is None:
+            with noting() as notes:
+                value = measure()
+            stored = {"value": value, "undefined": notes} if notes else value
+            self.store.save_rows(content, stored)
+        if isinstance(stored, dict) and set(stored) == {"value", "undefined"}:
+            self.note(Note(*each) for each in stored["undefined"])
+            return stored["value"]
+        return stored
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """What is measured inside may leave a few examples out, which the summary then says."""
+        with noting() as notes:
+            yield
+        self.note(notes)
+
+    def note(self, notes: Iterable[Note]) -> None:
+        """Remark how many examples a measurement left out."""
+        for each in notes:
+            self.remark((each.model, f"{each.undefined} of {each.examples}"), str(each))
 
     def record(
         self, row: str, metric: str, value: float, *, seed: int | None, n: int | None = None,
@@ -545,6 +627,7 @@ class Run:
         limits = self._limits(failed)
         remarks = [
             *limits,
+            *self.remarks.values(),
             *(
                 f"{_holds(o.holds)} ({o.seeds} seeds): {o.claim}: {o.predicate}"
                 for o in outcomes.values()
@@ -553,6 +636,8 @@ class Run:
         ]
         write_summary(self.folder, lines, self.heading(), remarks)
         print(f"\n{self.heading()}\n\n{table(lines)}\n")
+        for text in self.remarks.values():
+            print(f"remark: {text}")
         for outcome in outcomes.values():
             print(f"{_holds(outcome.holds):>12} ({outcome.seeds} seeds)  {outcome.claim}")
         for limit in limits:
@@ -663,9 +748,10 @@ def check(config: dict[str, Any], main: Any) -> None:
     for path, node in nodes(config):
         descriptive = {"dataset": ("input_shape", "classes"), "trainer": ()}.get(path, ())
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
-        if path == "crafting" and not is_differentiable(target(node)):
+        if path in ("crafting", "model") and not is_differentiable(target(node)):
+            key = "model" if path == "model" else "model@crafting"
             raise ConfigError(
-                f"model@crafting={node['name']}: has no gradient to craft along; "
+                f"{key}={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
 
@@ -679,6 +765,11 @@ def named(recipe: Recipe, error: Diverged) -> Diverged:
 def stands_alone(node: dict[str, Any]) -> bool:
     """Whether the model of a node has images of its own, whatever the run's data set."""
     return getattr(target(node), "stands_alone", False)
+
+
+def is_own(node: dict[str, Any]) -> bool:
+    """Whether the model of a node is a user's own: its class or factory is none of advx's."""
+    return not (getattr(target(node), "__module__", None) or "").startswith("advx.")
 
 
 def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

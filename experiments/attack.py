@@ -17,15 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from advx.attacks import norms
-from advx.attacks.gradient import evaluating
 from advx.data.dataset import one_of_each_class
-from advx.errors import ConfigError
 from advx.evaluation.transfer import predictions
+from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
-from advx.models.call import logits_of
 from advx.run import Run
 from advx.types import NonNegativeInt, PositiveInt
 
@@ -54,7 +52,6 @@ def main(
     with run.progress(models=1):
         module = run.trained(network).module
     clean = run.tested(examples)
-    refuse_probabilities(module, clean.images)
     crafted = run.crafted(attack, network, examples=examples)
     pixels = in_8_bits(crafted.images)
     stored = pixels.float().div_(255).to(crafted.images)  # on the CPU, as whoever reads the file
@@ -65,11 +62,14 @@ def main(
     known: dict[str, Any] = {"seed": seed if network.random else None, "n": len(clean)}
     metrics = {"clean_error_rate": before, "error_rate": after, "error_rate_rounded": rounded}
     for metric, said in metrics.items():
-        wrong = 100 * (said != clean.labels).double().mean().item()
+        with run.noting():
+            wrong = percent(module, said != clean.labels, said)
         run.record(row, metric, wrong, **known)
     if run.aims(search) is not None:
-        reached = after == run.target_classes[run.data.test.spaced(len(clean))]
-        run.record(row, "targeted_success_rate", 100 * reached.double().mean().item(), **known)
+        aims = run.target_classes[run.data.test.spaced(len(clean))]
+        with run.noting():
+            share = percent(module, after == aims, after)
+        run.record(row, "targeted_success_rate", share, **known)
     away = crafted.images - clean.images
     for norm in ("linf", "l2"):
         size = norms.length(away, norm).double().mean().item()  # type: ignore[arg-type]
@@ -88,21 +88,6 @@ def main(
         title=run.heading(),
     )  # fmt: skip
     run.finish()
-
-
-def refuse_probabilities(module: nn.Module, images: Tensor) -> None:
-    """Attacks need logits: say so where a model returns what a softmax returns.
-
-    Raises:
-        ConfigError: its outputs are not negative and sum to 1, for every image.
-    """
-    with torch.no_grad(), evaluating(module):
-        outputs = logits_of(module, images[:100])
-    if (outputs >= 0).all() and ((outputs.sum(1) - 1).abs() < 1e-4).all():
-        raise ConfigError(
-            "crafting: the model returns probabilities; logits are needed, so leave out its last "
-            "softmax"
-        )
 
 
 def in_8_bits(images: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.benchmark import operations_of, synchronise
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import craft, error_rate, predictions
+from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
 from advx.run import Run
 from advx.training.obtain import Recipe
@@ -106,18 +107,21 @@ def successes_and_sizes(
         found = crafted(run, network, node, rows)
         synchronise(run.device)
         spent = time.perf_counter() - start
-        said = predictions(run.trained(network).module, found.images)
+        module = run.trained(network).module
+        said = predictions(module, found.images)
         if run.aims(run.attack(node, network)) is None:
             won = said != found.labels
         else:
             won = said == run.target_classes[rows]
+        known = answered(module, said)
+        won &= known
         away = found.images - run.data.test.images[rows]
         l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
         changed = 100 * (away != 0).flatten(1).double().mean(1)
         moved = won & (linf > 0)  # what is wrong already needs no perturbation
         figures = {
-            "success_rate": 100 * won.double().mean().item(),
-            "median_smallest": linf.where(won, torch.inf).median().item(),
+            "success_rate": 100 * won[known].double().mean().item(),
+            "median_smallest": linf.where(won, torch.inf)[known].median().item(),
             "seconds": spent * 1000 / len(rows),
         }
         if moved.any():
@@ -182,8 +186,8 @@ def every_class(
         for aim in range(run.data.classes):
             others = clean.take((clean.labels != aim).nonzero().squeeze(1))
             aims = torch.full_like(others.labels, aim)
-            won = predictions(module, craft(search, module, others, aims).images) == aims
-            found.append((100 * won.double().mean().item(), len(others)))
+            said = predictions(module, craft(search, module, others, aims).images)
+            found.append((percent(module, said == aims, said), len(others)))
         return found
 
     content = {"models": [run.key(network)], "attack": node, "of": "each class"}

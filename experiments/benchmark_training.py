@@ -29,7 +29,7 @@ from advx.evaluation.benchmark import (
 from advx.evaluation.transfer import craft
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 from advx.run import Run
-from advx.training.obtain import construct
+from advx.training.construct import construct
 
 
 def main(

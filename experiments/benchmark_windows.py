@@ -26,7 +26,7 @@ from advx.evaluation.church_windows import (
     point_classes,
 )
 from advx.evaluation.slopes import slopes
-from advx.evaluation.space import SpaceName, in_space
+from advx.evaluation.space import SpaceName, halves, in_space
 from advx.run import Run
 from advx.types import Positive, PositiveInt
 
@@ -57,6 +57,8 @@ def main(
         stride: of the coarse grid.
         repeats: timings of each; one row each.
     """
+    if space == "preprocessed":
+        halves(run.untrained(run.recipe(model, run.seeds[0], path="model")))
     with run.progress(models=1):
         trained = run.trained(run.recipe(model, run.seeds[0], path="model")).module
     clean = run.tested(windows)

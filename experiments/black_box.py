@@ -20,6 +20,7 @@ from advx.config.build import target as class_of
 from advx.errors import ConfigError
 from advx.evaluation.oracle import LabelOracle
 from advx.evaluation.transfer import craft, error_rate, predictions
+from advx.evaluation.undefined import answered
 from advx.figures.curves import Curve, Panel, error_figure
 from advx.models.base import is_differentiable
 from advx.run import Run
@@ -140,7 +141,9 @@ def asked(
         found = []
         images = validation.take(mine).images
         for number, _ in enumerate(training.train(network, oracle, images, seed)):
-            other = 100 * (predictions(network, clean.images) != said).double().mean().item()
+            answers = predictions(network, clean.images)
+            agreed = answered(network, answers) & answered(module, said)
+            other = 100 * (answers != said)[agreed].double().mean().item()
             result = {"queries": float(oracle.queries), "disagreement": other}
             for epsilon in epsilons if number == training.rounds else [curve_epsilon]:
                 moved = craft(build(fgsm | {"epsilon": epsilon}), network, clean)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.church_windows import (
+    NO_CLASS,
     BasisName,
     LengthName,
     adaptive_maps,
@@ -39,10 +40,12 @@ from advx.evaluation.half_spaces import (
     random_directions,
 )
 from advx.evaluation.slopes import slopes
-from advx.evaluation.space import SpaceName, in_space
+from advx.evaluation.space import SpaceName, halves, in_space
 from advx.evaluation.transfer import predictions
+from advx.evaluation.undefined import answered
 from advx.figures import windows
 from advx.figures.kept import keep
+from advx.models.call import UNDEFINED
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -109,6 +112,13 @@ def main(
     cosine = next((c for c in cosines if abs(c) > 1), None)
     if cosine is not None:
         raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
+    if space == "preprocessed":
+        own = halves(run.untrained(run.recipe(model, run.seeds[0], path="model")))
+        if pictures and not all(hasattr(own[0], undo) for undo in ("lost", "invert")):
+            raise ConfigError(
+                f"pictures={pictures}: the preprocessing of {model['name']} cannot be undone; "
+                "valid: pictures=0, or preprocessing like advx.models.whitening.Whitening"
+            )
     rows = torch.arange(first_example, first_example + grid**2)
     drawn: dict[str, Tensor] = {}
     run.record("half-width", "epsilon", epsilon, seed=None, unit=f"{space} units")
@@ -152,6 +162,7 @@ def window_maps(run: Run, network: Recipe, rows: Tensor, settings: dict[str, Any
         with run.timed("windows", f"{settings['basis']}, seed {network.seed}"):
             maps = adaptive_maps(classes, count, settings["epsilon"], side,
                                  stride=settings["stride"])  # fmt: skip
+        answered(model, maps.flatten().masked_fill(maps.flatten() == NO_CLASS, UNDEFINED))
         packed = zlib.compress(maps.numpy().tobytes(), 9)
         return base64.b64encode(packed).decode()
 
@@ -186,12 +197,14 @@ def report(run: Run, kind: str, maps: Tensor, labels: Tensor, seed: int) -> None
         run.record(kind, "larger_share", 100 * alike[both].mean().item(), **known_)
         share = 100 * (best[both] >= SEPARABLE).double().mean().item()
         run.record(kind, "separable", share, **known_)
-    said = maps[:, half, half]
-    changed = 100 * (maps != said[:, None, None]).double().mean().item()
-    run.record(kind, "changed", changed, **known)
-    moved = maps[:, half, -1]
-    run.record(kind, "error_at_epsilon", 100 * (moved != labels).double().mean().item(), **known)
-    run.record(kind, "changed_at_epsilon", 100 * (moved != said).double().mean().item(), **known)
+    said, moved = maps[:, half, half], maps[:, half, -1]
+    for metric, hits, asked in (
+        ("changed", maps != said[:, None, None], maps),
+        ("error_at_epsilon", moved != labels, moved),
+        ("changed_at_epsilon", moved != said, moved),
+    ):
+        value = 100 * hits[asked != NO_CLASS].double().mean().item()
+        run.record(kind, metric, value, **known)
     distance = boundary_distance(correct)
     right = distance > 0
     if right.any():

@@ -19,10 +19,12 @@ from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood
 from advx.evaluation.samples import generated
 from advx.evaluation.transfer import probabilities
+from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.judge import Judge
+from advx.models.call import predicted
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -72,11 +74,12 @@ def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[
         played, data = run.played(recipe), run.data
         wanted = torch.arange(judge.samples) % data.classes
         fake = generated(played.game, judge.samples, wanted, device=run.device)
-        said = probabilities(run.trained(judge.recipe).module, fake).argmax(1).cpu()
-        right = (said == wanted).double()
-        found = {"asked_for": 100 * right.mean().item()}
-        found |= {f"asked_for@{data.class_names[k]}": 100 * right[wanted == k].mean().item()
-                  for k in range(data.classes)}  # fmt: skip
+        module = run.trained(judge.recipe).module
+        said = predicted(probabilities(module, fake)).cpu()
+        right, known = (said == wanted).double(), answered(module, said)
+        found = {"asked_for": 100 * right[known].mean().item()}
+        for k, name in enumerate(data.class_names):
+            found[f"asked_for@{name}"] = 100 * right[known & (wanted == k)].mean().item()
         return found | judge.quality(fake) | parzen_likelihood(data, fake, sigmas) | played.flags()
 
     return run.measured(

@@ -54,6 +54,8 @@ def main(
         svm_examples: training examples of the support vector machine.
         svm_cost: its C.
     """
+    if not isinstance(new_game(run.recipe(game, run.seeds[0], path="game"), run.data), DCGAN):
+        raise ConfigError(f"game={game.get('name')}: valid: game=dcgan")
     judge = Judge(run, classifier, classifier_trainer, layer, samples)
     with run.progress(models=1 + len(run.seeds)):
         judge.record()
@@ -85,8 +87,8 @@ def features_errors(run: Run, recipe: Recipe, examples: int, cost: float) -> dic
 
     def measure() -> dict[str, float]:
         game, fresh = run.played(recipe).game, new_game(recipe, run.data).to(run.device).eval()
-        if not isinstance(game, DCGAN) or not isinstance(fresh, DCGAN):
-            raise ConfigError(f"game={recipe.model.get('name')}: valid: game=dcgan")
+        assert isinstance(game, DCGAN)
+        assert isinstance(fresh, DCGAN)
         return {
             "features of D": svm_error(run, game.features, examples, cost),
             "features of a D that has not played": svm_error(run, fresh.features, examples, cost),

@@ -24,6 +24,7 @@ from advx.errors import ConfigError
 from advx.evaluation.modes import Modes, nearest_modes, stacked_modes, stacked_sureness
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
+from advx.evaluation.undefined import percent
 from advx.figures import collapse as figure
 from advx.figures.kept import keep
 from advx.figures.samples import grey_levels
@@ -126,8 +127,8 @@ def known_modes(
             return stacked_modes(run.trained(judge).module, x)
 
         def misread() -> float:
-            wrong = read(run.data.test.images) != run.data.test.labels
-            return 100 * wrong.double().mean().item()
+            said = read(run.data.test.images)
+            return percent(run.trained(judge).module, said != run.data.test.labels, said)
 
         rate = run.measured({"models": [run.key(judge)], "of": "stacked digits"}, misread)
         run.record("classifier", "misread", rate, seed=None, n=len(run.data.test),

@@ -11,10 +11,11 @@ output back into the picture then shows whose picture it is. Beside it noise of 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import craft, predictions
+from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.run import Run
 from advx.training.decoder import Decoder, represented, train_decoder
@@ -51,6 +52,8 @@ def main(
     (name,) = models
     n = min(examples, len(run.data.test))
     judging = run.recipe(judge, run.seeds[0], path="judge")
+    for layer in layers:  # refused before anything is trained
+        run.attack(feature | {"layer": layer}, run.recipe(name, run.seeds[0]))
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
             network = run.recipe(name, seed)
@@ -94,7 +97,7 @@ def measured(
         goal = represented(module, guides, layer)
         apart = (represented(module, clean.images, layer) - goal).norm(dim=1)
         itself = decoded(decoder, goal)
-        figures = {"guide_decoded_as_its_class": share(predictions(judge, itself) == wanted)}
+        figures = {"guide_decoded_as_its_class": given(judge, itself, wanted)}
         for epsilon in epsilons:
             for metric, node in (("", feature | {"layer": layer}), ("noise_", noise)):
                 attack = run.attack(node | {"epsilon": epsilon}, network)
@@ -110,12 +113,8 @@ def measured(
                 figures |= {
                     f"{metric}median_distance_left{at}": left.median().item(),
                     f"{metric}decoded_nearer_the_guide{at}": share(to_guide < to_self),
-                    f"{metric}decoded_as_the_guides_class{at}": share(
-                        predictions(judge, picture) == wanted
-                    ),
-                    f"{metric}classified_as_the_guide{at}": share(
-                        predictions(module, moved) == wanted
-                    ),
+                    f"{metric}decoded_as_the_guides_class{at}": given(judge, picture, wanted),
+                    f"{metric}classified_as_the_guide{at}": given(module, moved, wanted),
                 }
         return figures
 
@@ -128,6 +127,12 @@ def measured(
 def share(chosen: Tensor) -> float:
     """Percent of (n,) bool."""
     return 100 * chosen.double().mean().item()
+
+
+def given(model: nn.Module, images: Tensor, wanted: Tensor) -> float:
+    """Percent of images (n, *shape) that the model gives the wanted classes (n,)."""
+    said = predictions(model, images)
+    return percent(model, said == wanted, said)
 
 
 @torch.no_grad()

@@ -11,18 +11,17 @@ level away again. With a picture of your own: the same on it, at .007 of the ran
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from advx.attacks.gradient import evaluating
 from advx.config.build import build
 from advx.data.dataset import Split, one_of_each_class
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
-from advx.evaluation.transfer import BATCH, craft, predictions
+from advx.evaluation.transfer import craft, predictions, probabilities
+from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
-from advx.models.call import logits_of
+from advx.models.call import predicted
 from advx.run import Run, stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
@@ -97,30 +96,26 @@ def measured(
     module: nn.Module, clean: Split, fgsm: dict[str, Any], levels: list[float]
 ) -> dict[str, float]:
     """Errors, and the confidence in the right class before and in the wrong one after."""
-    before, found = confidences(module, clean.images), {}
+    before, found = probabilities(module, clean.images), {}
+    said_before = predicted(before)
+    known = answered(module, said_before)
     for level in levels:
         moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean)
         for suffix, images in (
             ("", moved.images),
             ("_rounded", stored(moved.images, clean.images)),
         ):
-            after = confidences(module, images)
-            wrong = after.argmax(1) != clean.labels
-            fooled = wrong & (before.argmax(1) == clean.labels)
+            after = probabilities(module, images)
+            said = predicted(after)
+            wrong = said != clean.labels
             at = f"{suffix}@{level:g}"
-            found[f"error_rate{at}"] = 100 * wrong.double().mean().item()
+            found[f"error_rate{at}"] = percent(module, wrong, said)
+            fooled = wrong & answered(module, said) & known & (said_before == clean.labels)
             if fooled.any():
                 for when, p in (("before", before), ("after", after)):
                     value = p[fooled].amax(1).double().mean().item()
                     found[f"confidence_{when}{at}"] = 100 * value
     return found
-
-
-@torch.no_grad()
-def confidences(module: nn.Module, images: Tensor) -> Tensor:
-    """Probabilities (n, classes) that the model gives images (n, *shape)."""
-    with evaluating(module):
-        return torch.cat([logits_of(module, x).softmax(1) for x in images.split(BATCH)])
 
 
 def one_picture(
@@ -151,10 +146,10 @@ def draw(
     """The picture, the sign, the perturbed picture, with classes and confidences."""
     level = levels[0]
     moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean).images
-    before, after = confidences(module, clean.images), confidences(module, moved)
+    before, after = probabilities(module, clean.images), probabilities(module, moved)
     arrays = {
         "images": clean.images, "signs": (moved - clean.images).sign(), "perturbed": moved,
-        "said_before": before.argmax(1), "said_after": after.argmax(1),
+        "said_before": predicted(before), "said_after": predicted(after),
         "confidence_before": before.amax(1), "confidence_after": after.amax(1),
         "labels": clean.labels,
     }  # fmt: skip

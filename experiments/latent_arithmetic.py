@@ -21,10 +21,12 @@ from advx.config.build import build
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.transfer import probabilities
+from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep
 from advx.figures.samples import grey_levels
 from advx.games.base import Game
+from advx.models.call import predicted
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -164,8 +166,8 @@ def arithmetic(
                 "c alone": network.generate(c[0]),
             }
             for name, images in made.items():
-                said = probabilities(probe, images).argmax(1)
-                share = 100 * (said == target).double().mean().item()
+                said = predicted(probabilities(probe, images))
+                share = percent(probe, said == target, said)
                 found.setdefault(name, {})[f"target_class@{count}"] = share
         return found
 

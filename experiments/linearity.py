@@ -13,16 +13,17 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from advx.attacks.gradient import linearized
 from advx.attacks.noise import uniform
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.linearity import along_line, crossings, deviation, dual_lengths, tangent
 from advx.evaluation.slopes import slopes
+from advx.evaluation.undefined import answered, no_number, percent
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
-from advx.models.call import logits_of
+from advx.models.call import predicted
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -115,16 +116,21 @@ def straightness(
             start, slope = tangent(module, x, direction)
             for place, epsilon in enumerate(epsilons):
                 z, at = logits[:, place], f"@{epsilon:g}"
-                wrong = z.argmax(1) != y
-                found[f"{prefix}error_rate{at}"] = _percent(wrong)
+                said = predicted(z)
+                wrong = said != y
+                found[f"{prefix}error_rate{at}"] = percent(module, wrong, said)
                 away = deviation(z, start, slope, epsilon)
+                away = away[~no_number(away)]  # of an example without a class
                 found[f"{prefix}deviation{at}"] = away.double().median().item()
                 if prefix:
                     continue
-                fooled = (start + epsilon * slope).argmax(1) != y
-                found[f"tangent_error_rate{at}"] = _percent(fooled)
+                along = predicted(start + epsilon * slope)
+                fooled = along != y
+                found[f"tangent_error_rate{at}"] = percent(module, fooled, along)
+                fooled &= answered(module, along) & answered(module, said)
                 if fooled.any():
-                    found[f"fooled_with_the_tangent{at}"] = _percent(wrong[fooled])
+                    share = 100 * wrong[fooled].double().mean().item()
+                    found[f"fooled_with_the_tangent{at}"] = share
         kinks = pieces_epsilon * torch.logspace(math.log10(KINKS_FROM), 0, KINK_STEPS).double()
         counted = crossings(module, x, sign, torch.cat([kinks.new_zeros(1), kinks]))
         if counted is not None:
@@ -141,19 +147,15 @@ def straightness(
     return run.measured(content, measure, examples, missing={})
 
 
-def _percent(those: Tensor) -> float:
-    return 100 * those.double().mean().item()
-
-
 def weights_added_up(run: Run, network: Recipe, pixels: list[int]) -> list[tuple[float, float]]:
     """‖w‖₁ and ‖w‖₂ of random parts of the linear model's weights, over pairs of logits; kept."""
 
     def measure() -> list[tuple[float, float]]:
         module = run.trained(network).module
         start = torch.zeros(1, *run.data.input_shape, device=run.device)
-        jacobian = (
-            torch.func.jacrev(lambda x: logits_of(module, x)[0])(start).flatten(1).cpu().double()
-        )
+        logits, gradient = linearized(module, start)
+        rows = [gradient(one[None]) for one in torch.eye(logits.shape[1]).to(logits)]
+        jacobian = torch.cat(rows).flatten(1).cpu().double()
         pairs = [jacobian[i] - jacobian[j] for i in range(len(jacobian)) for j in range(i)]
         both = [dual_lengths(w, pixels, draws=20) for w in pairs]
         sums = torch.stack([s for s, _ in both]).mean(0)

@@ -23,6 +23,7 @@ from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions
+from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
 from advx.figures.kept import keep
 from advx.run import Run
@@ -89,6 +90,7 @@ def main(
             for model in models:
                 module = run.trained(run.recipe(model, seed)).module
                 classes = predictions(module, torch.cat([image[None], changed]))
+                answered(module, classes)
                 for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
                     run.record(name, f"keeps_class_{model}", 100.0 * (label == from_class),
                                seed=seed, n=1)  # fmt: skip

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advx.attacks.gradient import evaluating
 from advx.data.dataset import one_of_each_class
-from advx.evaluation.transfer import BATCH, craft, predictions
+from advx.evaluation.transfer import craft, predictions, probabilities
+from advx.evaluation.undefined import answered
 from advx.figures.gallery import gallery
-from advx.models.call import logits_of
+from advx.models.call import predicted
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt, Probability
@@ -64,10 +64,8 @@ def sureness(
     def measure() -> dict[str, float]:
         module = run.trained(network).module
         images = made(run, network, node, run.data.test.spaced(examples))
-        with torch.no_grad(), evaluating(module):
-            p = torch.cat(
-                [logits_of(module, x).softmax(1).amax(1) for x in images.split(BATCH)]
-            ).double()
+        scores = probabilities(module, images)
+        p = scores.amax(1).double()[answered(module, predicted(scores))]
         found = {"confident_rate": 100 * (p > threshold).double().mean().item()}
         if (p > threshold).any():
             found["mean_confidence"] = 100 * p[p > threshold].mean().item()

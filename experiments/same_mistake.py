@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from advx.evaluation.transfer import predictions
+from advx.evaluation.undefined import answered
 from advx.figures.curves import Curve, Panel, error_figure
 from advx.run import Run
 from advx.types import NonNegative
@@ -75,9 +76,10 @@ def agreement(
 
     def measure() -> dict[str, float]:
         crafted = run.crafted(attack, source)
-        first = predictions(run.trained(source).module, crafted.images)
-        second = predictions(run.trained(victim).module, crafted.images)
+        modules = [run.trained(network).module for network in (source, victim)]
+        first, second = (predictions(module, crafted.images) for module in modules)
         both = (first != crafted.labels) & (second != crafted.labels)
+        both &= answered(modules[0], first) & answered(modules[1], second)
         first, second, labels = first[both], second[both], crafted.labels[both]
         found = {"both_wrong": float(both.sum())}
         if found["both_wrong"]:

@@ -1,5 +1,8 @@
 """Make what a configuration node names. The only place that calls Hydra's `instantiate`."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -26,7 +29,47 @@ def arguments(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
 
 def target(node: DictConfig | dict[str, Any]) -> Any:
     """The class or function that a node's `_target_` names."""
-    return get_object(plain(node)["_target_"])
+    with settings_kept():
+        return get_object(plain(node)["_target_"])
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Sets back what a user's own code changes for all of PyTorch when it is imported or called.
+
+    advx's own networks rest on these: the default number format and device, whether gradients are
+    recorded, and the number of threads.
+    """
+    before = _settings()
+    try:
+        yield
+    finally:
+        if before is None or _settings() != before:
+            _set(before)
+
+
+def _settings() -> tuple[Any, ...] | None:
+    """The settings; None before PyTorch is imported, which is where all are the usual ones."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return (
+        torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(),
+        torch.get_num_threads(),
+    )  # fmt: skip
+
+
+def _set(settings: tuple[Any, ...] | None) -> None:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    dtype, device, gradients, threads = settings or (torch.float32, None, True, None)
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(gradients)
+    if device is None or device != torch.get_default_device():
+        torch.set_default_device(None if device is None or device.type == "cpu" else device)
+    if threads is not None and threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
 
 
 def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
@@ -38,7 +81,8 @@ def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """
     name = plain(node)["_target_"]
     try:
-        return instantiate({"_target_": name} | arguments(node), **extra, _convert_="all")
+        with settings_kept():
+            return instantiate({"_target_": name} | arguments(node), **extra, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, AdvxError):

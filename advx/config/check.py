@@ -37,7 +37,7 @@ def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
         )
     try:
         call = target(node)
-    except Exception as error:  # whatever importing a user's own module raises
+    except (Exception, SystemExit) as error:  # whatever importing a user's own module raises
         because = reason(error.__cause__ or error)
         raise ConfigError(f"{path}._target_={name}: cannot be imported ({because})") from error
     given = arguments(node)

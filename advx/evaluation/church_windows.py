@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from advx.attacks.gradient import evaluating
 from advx.attacks.noise import gaussian
 from advx.errors import ConfigError
+from advx.models.call import UNDEFINED, logits_in, predicted
 
 BasisName = Literal["fgsm_random", "random_random", "fgsm_gradient"]
 """What the two directions are."""
@@ -38,8 +39,11 @@ BATCH = 2_000
 FLOATS = 2**25
 """Numbers in the first layer's output of one batch, at most."""
 
+UNKNOWN, NO_CLASS = -1, -2
+"""What stands in a map for a point not yet asked about, and for one whose logits are NaN."""
+
 Classes = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From windows (m,) int64 and coordinates h and v (m,) to the points' classes (m,) int64."""
+"""From windows (m,) int64, coordinates h and v (m,) to the points' classes or `NO_CLASS` (m,)."""
 
 
 def basis(kind: BasisName, images: Tensor, slope: Tensor, *, length: LengthName = "sign",
@@ -98,7 +102,8 @@ def point_classes(model: nn.Module, images: Tensor, bases: Tensor, *, shortcut: 
         shortcut: apply the first affine layer to the images and directions only, and combine its
             values, where the model offers to (`split()`): a point then costs the rest.
     """
-    parts = getattr(model, "split", lambda: None)() if shortcut else None
+    ours = type(model).__module__.startswith("advx.")  # another's `split` may mean anything
+    parts = getattr(model, "split", lambda: None)() if shortcut and ours else None
     origin, after = images, model
     first, second = bases.unbind(1)
     if parts is not None:
@@ -120,8 +125,9 @@ def point_classes(model: nn.Module, images: Tensor, bases: Tensor, *, shortcut: 
                 points = origin[w]
                 points.addcmul_(first[w], across.view(scalar).to(points))
                 points.addcmul_(second[w], down.view(scalar).to(points))
-                found.append(after(points).argmax(1))
-        return torch.cat(found)
+                found.append(predicted(logits_in(after(points), model)))
+        said = torch.cat(found)
+        return said.masked_fill(said == UNDEFINED, NO_CLASS)
 
     return classes
 
@@ -133,7 +139,7 @@ def coordinates(epsilon: float, side: int, device: torch.device | str = "cpu") -
 
 def dense_maps(classes: Classes, count: int, epsilon: float, side: int) -> Tensor:
     """The class of every point of `count` windows, (count, side, side) int16, v downwards."""
-    found = torch.full((count, side, side), -1, dtype=torch.int16)
+    found = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
     _ask(classes, found, torch.ones_like(found, dtype=torch.bool), epsilon)
     return found
 
@@ -158,7 +164,7 @@ def adaptive_maps(
         ConfigError: the stride does not fit.
     """
     check_stride(side, stride)
-    found = torch.full((count, side, side), -1, dtype=torch.int16)
+    found = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
     asked = torch.zeros_like(found, dtype=torch.bool)
     asked[:, ::stride, ::stride] = True
     _ask(classes, found, asked, epsilon)
@@ -173,7 +179,7 @@ def adaptive_maps(
                 wanted[:, down : down + 2 * cells - 1 : 2, across : across + 2 * cells - 1 : 2] |= (
                     mixed
                 )
-        unknown = fine < 0
+        unknown = fine == UNKNOWN
         nearest = coarse.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :-1, :-1]
         fine.copy_(torch.where(unknown & ~wanted, nearest, fine))
         asked.zero_()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from advx.attacks.noise import gaussian
 from advx.evaluation.transfer import predictions
+from advx.evaluation.undefined import answered
 
 ANGLES = 180
 """Directions of the lines that are tried, evenly over half a turn."""
@@ -101,13 +102,15 @@ def after_steps(
     """What comes of the steps `step(0)`, ..., `step(draws − 1)`, each (n, *shape).
 
     Returns:
-        In percent of all steps: `error_rate`, how often the class is not the label, and `changed`,
-        how often it is not the one before the step.
+        In percent of all steps (without those that begin or end at NaN logits): `error_rate`, how
+        often the class is not the label, and `changed`, how often it is not the one before.
     """
-    before, wrong, changed = predictions(model, images), 0, 0
+    before, wrong, changed, steps = predictions(model, images), 0, 0, 0
+    known = answered(model, before)
     for draw in range(draws):
         after = predictions(model, images + step(draw))
-        wrong += int((after != labels).sum())
-        changed += int((after != before).sum())
-    steps = draws * len(labels)
+        both = answered(model, after) & known
+        wrong += int(((after != labels) & both).sum())
+        changed += int(((after != before) & both).sum())
+        steps += int(both.sum())
     return {"error_rate": 100 * wrong / steps, "changed": 100 * changed / steps}

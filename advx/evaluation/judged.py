@@ -18,6 +18,8 @@ from advx.evaluation.sample_quality import (
     two_sample_accuracy,
 )
 from advx.evaluation.transfer import BATCH, probabilities
+from advx.evaluation.undefined import answered
+from advx.models.call import logits_in, predicted
 
 MANIFOLD = 5_000
 """Examples of either kind for precision, recall, density and coverage, at most."""
@@ -42,14 +44,18 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
             f"layer={layer}: not of the classifier; {closest(layer, filter(None, names))}"
         )
     hook = names[layer].register_forward_hook(
-        lambda _module, _inputs, output: seen.append(output.clone().flatten(1))
+        # a copy: a layer that works in place may follow
+        lambda _module, _inputs, output: seen.append(
+            logits_in(output, classifier).flatten(1).clone()
+        )
     )
     try:
         for x in images.split(BATCH):
             classifier(x.clone())
     finally:
         hook.remove()
-    return torch.cat(seen)
+    found = torch.cat(seen)
+    return found.to(torch.promote_types(found.dtype, torch.float32))
 
 
 def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> dict[str, float]:
@@ -75,7 +81,9 @@ def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> d
     a, b = (features(classifier, layer, x) for x in (data.test.images, fake))
     shares = torch.bincount(data.train.labels, minlength=data.classes) / len(data.train)
     p = probabilities(classifier, fake)
-    modes = mode_measures(p.argmax(1).cpu(), shares.cpu())
+    said = predicted(p)
+    known = answered(classifier, said)
+    modes = mode_measures(said[known].cpu(), shares.cpu())
     accuracy, _ = two_sample_accuracy(a, b)
     return {
         "frechet_classifier_distance": frechet_distance(a, b),
@@ -83,7 +91,7 @@ def quality(classifier: nn.Module, layer: str, data: Dataset, fake: Tensor) -> d
         "two_sample_accuracy": accuracy,
         "classes": modes["modes"],
         "class_kl": modes["reverse_kl"],
-        "sure": 100 * (p.amax(1) > 0.9).double().mean().item(),
+        "sure": 100 * (p.amax(1) > 0.9)[known].double().mean().item(),
     }
 
 

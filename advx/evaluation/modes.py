@@ -26,9 +26,13 @@ def nearest_modes(points: Tensor, means: Tensor, deviation: float) -> Tensor:
 
 
 def stacked_modes(classifier: nn.Module, images: Tensor) -> Tensor:
-    """Which of 1,000 modes pictures (m, 3, 28, 28) of three digits belong to: 100 a + 10 b + c."""
+    """Which of 1,000 modes pictures (m, 3, 28, 28) of three digits belong to: 100 a + 10 b + c.
+
+    `NONE` where the classifier says nothing of one of them.
+    """
     said = [predictions(classifier, images[:, k : k + 1]) for k in range(3)]
-    return 100 * said[0] + 10 * said[1] + said[2]
+    modes = 100 * said[0] + 10 * said[1] + said[2]
+    return modes.where(torch.stack(said).amin(0) >= 0, NONE)
 
 
 def stacked_sureness(classifier: nn.Module, images: Tensor) -> Tensor:

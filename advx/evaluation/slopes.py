@@ -7,6 +7,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import evaluating, input_gradient
 from advx.attacks.objectives import Objective, log_odds, margin
 from advx.data.dataset import Split
+from advx.evaluation.undefined import no_number
 from advx.models.call import logits_of
 
 BATCH = 1_000
@@ -30,8 +31,12 @@ def slopes(
 
 
 def vanished_share(model: nn.Module, split: Split, objective: Objective) -> float:
-    """Percent of the examples where the objective's input gradient is exactly zero."""
-    gone = norms.vanished(slopes(model, split.images, split.labels, objective))
+    """Percent of the examples where the objective's input gradient is exactly zero.
+
+    An example whose gradient is NaN is left out.
+    """
+    slope = slopes(model, split.images, split.labels, objective)
+    gone = norms.vanished(slope)[~no_number(slope)]
     return 100 * gone.double().mean().item()
 
 

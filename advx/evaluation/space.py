@@ -20,11 +20,21 @@ def in_space(model: nn.Module, images: Tensor, space: SpaceName) -> tuple[nn.Mod
     """
     if space == "pixels":
         return model, images
+    preprocessing, network = halves(model)
+    with torch.no_grad(), evaluating(model):
+        return network, torch.cat([preprocessing(x.clone()) for x in images.split(BATCH)])
+
+
+def halves(model: nn.Module) -> tuple[nn.Module, nn.Module]:
+    """A model's `preprocessing` and the `network` behind it.
+
+    Raises:
+        ConfigError: the model has no preprocessing of its own.
+    """
     preprocessing, network = (getattr(model, part, None) for part in ("preprocessing", "network"))
     if not isinstance(preprocessing, nn.Module) or not isinstance(network, nn.Module):
         raise ConfigError(
             f"space=preprocessed: {type(model).__name__} has no preprocessing of its own; "
             "valid: space=pixels, or a model like conv_maxout"
         )
-    with torch.no_grad(), evaluating(model):
-        return network, torch.cat([preprocessing(x) for x in images.split(BATCH)])
+    return preprocessing, network

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.data.dataset import Split
+from advx.errors import ConfigError
+from advx.evaluation.undefined import answered
 from advx.models.call import logits_of, predicted
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -40,7 +42,12 @@ def target_classes(labels: Tensor, classes: int) -> Tensor:
     Args:
         labels: (n,) int64.
         classes: number of classes, at least 2.
+
+    Raises:
+        ConfigError: there is no wrong class.
     """
+    if classes < 2:
+        raise ConfigError(f"dataset.classes={classes}: no wrong class to aim at; valid: from 2")
     generator = torch.Generator().manual_seed(0)
     shift = torch.randint(1, classes, (len(labels),), generator=generator).to(labels.device)
     return (labels + shift) % classes
@@ -75,15 +82,21 @@ def probabilities(classifier: nn.Module, images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def predictions(model: nn.Module, images: Tensor) -> Tensor:
-    """Predicted class of each image, (n,) int64, in evaluation mode."""
+    """Class of each image, (n,) int64, in evaluation mode; −1 where its logits hold a NaN."""
     with evaluating(model):
         return torch.cat([predicted(logits_of(model, x)) for x in images.split(BATCH)])
 
 
 def error_rate(model: nn.Module, split: Split) -> float:
-    """Share of all the split's examples that `model` misclassifies, in percent."""
-    wrong = int((predictions(model, split.images) != split.labels).sum())
-    return 100 * wrong / len(split)
+    """Share of the split's examples that `model` misclassifies, in percent.
+
+    Raises:
+        ConfigError: too many examples have NaN logits; few are left out.
+    """
+    said = predictions(model, split.images)
+    defined = answered(model, said)
+    wrong = int(((said != split.labels) & defined).sum())
+    return 100 * wrong / int(defined.sum())
 
 
 @torch.no_grad()
@@ -92,6 +105,7 @@ def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
 
     NaN where there is no mistake.
     """
-    p, said = probabilities(model, split.images).max(1)
-    wrong = said != split.labels
+    scores = probabilities(model, split.images)
+    p, said = scores.amax(1), predicted(scores)
+    wrong = (said != split.labels) & answered(model, said)
     return 100 * p[wrong].double().mean().item()

@@ -51,7 +51,7 @@ def draw(
 
     Args:
         folder: where.
-        arrays: `maps_NAME` (n, side, side) of classes, rows downwards, and `labels` (n,).
+        arrays: `maps_NAME` (n, side, side) of classes or −2 for none, and `labels` (n,).
         epsilon: half-width of the windows.
         class_names: one a class.
         axes: by name, what the horizontal and the vertical direction are.
@@ -106,7 +106,7 @@ def grid(
     colours = shades(len(class_names), style)
     for k in range(count):
         x, y = (k % columns) * (1 + gap), (k // columns) * (1 + gap)
-        palette = colours.copy()
+        palette = np.vstack([colours, np.zeros((2, 3))])  # no class (−2) is black
         palette[labels[k]] = 1.0
         axis.imshow(
             palette[maps[k]], extent=(x, x + 1, y + 1, y), interpolation="nearest", zorder=1

@@ -17,6 +17,10 @@ UNDEFINED = -1
 """The class of an image whose logits hold a NaN: neither right nor wrong."""
 
 
+UNDEFINED_LIMIT = 0.01
+"""The part of a set of examples that may be without a class; above it there is no rate."""
+
+
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     """Logits (batch, classes) for images (batch, *shape), in float32 or float64.
 

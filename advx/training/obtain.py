@@ -11,14 +11,16 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from advx.config.build import build, plain, target
+from advx.config.build import build, target
 from advx.config.identity import file_digest, identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.models.base import Fitted, adapt
 from advx.store.store import Store, key_of
+from advx.training.construct import construct, first_pass, refuse_single_examples, seeded
 from advx.training.trainer import RECIPE_VERSION, Progress
 
 CHECKPOINT_SECONDS = 5.0
@@ -98,41 +100,6 @@ class Trained:
     validation_error: float = math.nan
 
 
-def construct(recipe: Recipe, data: Dataset) -> nn.Module:
-    """The untrained module, checked to accept the data's images and to return one logit a class.
-
-    Raises:
-        ConfigError: it does not fit the data.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed if recipe.random else 0)
-        module = build(recipe.model)
-    if not isinstance(module, nn.Module):
-        raise ConfigError(
-            f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
-            f"{type(module).__name__}, a torch.nn.Module is needed"
-        )
-    shape = data.input_shape
-    if isinstance(module, Fitted):
-        wanted = tuple(plain(recipe.model).get("input_shape", shape))
-        logits_shape = (2, data.classes) if wanted == shape else None
-        reason = f"it is for images {wanted}"
-    else:
-        module.eval()
-        try:
-            with torch.no_grad():
-                logits_shape = tuple(module(torch.zeros(2, *shape)).shape)
-            reason = f"a batch of 2 gives {logits_shape}, (2, {data.classes}) is needed"
-        except Exception as error:  # whatever a user's own forward raises
-            logits_shape, reason = None, str(error).splitlines()[0]
-    if logits_shape != (2, data.classes):
-        raise ConfigError(
-            f"{recipe.path} does not fit dataset={data.name} (images {shape}, "
-            f"{data.classes} classes): {reason}"
-        )
-    return module
-
-
 def model_key(recipe: Recipe, data: Dataset) -> str:
     """Names the model that `recipe` makes of `data`, without making it.
 
@@ -187,7 +154,9 @@ def obtain(
             for each in needed(recipe)
         ]  # a model that is kept brings its ingredients' weights and its preprocessing along
         if kept is None:
-            adapt(module.to(device), data.train.images)
+            refuse_single_examples(recipe, module, data)
+            with seeded(recipe.seed):
+                adapt(module.to(device), data.train.images)
         module = _prepared(defense, recipe, module, ingredients, data)
         if not trains:
             return Trained(module.to(device).eval(), key)
@@ -225,9 +194,14 @@ def _prepared(
     if not hasattr(defense, "prepare"):
         return module
     device = data.train.images.device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        return defense.prepare(module.to(device), ingredients, data.input_shape).to(device)
+    with seeded(recipe.seed):
+        made = defense.prepare(module.to(device), ingredients, data.input_shape).to(device)
+        if any(is_lazy(p) for p in made.parameters()):
+            misfit = first_pass(made.eval(), data)
+            if misfit:
+                name = recipe.defense["_target_"].rpartition(".")[2]
+                raise ConfigError(f"defense={name}: what it makes of {recipe.path}: {misfit}")
+        return made
 
 
 def _train(

@@ -208,7 +208,7 @@ class PairTrainer:
                 optimisers["discriminator"].step()
                 game.constrain(game.discriminator)
             if self.updates == "alternating":
-                z = game.draw(self.batch_size, x.device)
+                z = game.draw(len(x), x.device)  # as many as D was shown
                 g_cost = self._answer(game, optimisers, game.generate(z, told), told)
             self.schedule(optimisers["generator"], update, epoch)
             optimisers["generator"].step()

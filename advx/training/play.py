@@ -11,10 +11,11 @@ from torch import Tensor
 
 from advx.config.build import build
 from advx.data.dataset import Dataset
-from advx.errors import ConfigError, Diverged
+from advx.errors import ConfigError, Diverged, reason
 from advx.games.base import Game
 from advx.games.watch import warnings
 from advx.store.store import Store, key_of
+from advx.training.construct import seeded, some_images
 from advx.training.obtain import CHECKPOINT_SECONDS, Recipe
 from advx.training.pair import GameProgress
 
@@ -58,8 +59,7 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
     Raises:
         ConfigError: it does not.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with seeded(recipe.seed):
         game = build(recipe.model)
         if not isinstance(game, Game):
             raise ConfigError(
@@ -67,22 +67,23 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
                 f"{type(game).__name__}, an advx.games.base.Game is needed"
             )
         labels = torch.zeros(2, dtype=torch.int64)
+        images = some_images(data, 2)
         game.eval()
         try:
             with torch.no_grad():
-                told = game.condition(torch.zeros(2, *data.input_shape), labels)
+                told = game.condition(images, labels)
                 made = game.generate(game.draw(2), told)
-                judged = tuple(game.judge(torch.zeros(2, *data.input_shape), told).shape)
+                judged = tuple(game.judge(images, told).shape)
             shape = tuple(made.shape[1:])
-            reason = f"it generates examples {shape}" if shape != data.input_shape else ""
+            misfit = f"it generates examples {shape}" if shape != data.input_shape else ""
             if judged != (2,):
-                reason = f"its discriminator gives {judged} for two examples, (2,) is needed"
+                misfit = f"its discriminator gives {judged} for two examples, (2,) is needed"
         except Exception as error:  # whatever a user's own networks raise
-            reason = str(error).splitlines()[0]
-    if reason:
+            misfit = f"its networks fail on {images.dtype} images ({reason(error)})"
+    if misfit:
         raise ConfigError(
             f"{recipe.path} does not fit dataset={data.name} (examples {data.input_shape}): "
-            f"{reason}"
+            f"{misfit}"
         )
     return game.train()
 
@@ -109,7 +110,8 @@ def play(
     with store.locked(key):
         kept = store.load(key)
         if kept is None:
-            game.adapt(data.train.images)
+            with seeded(recipe.seed):
+                game.adapt(data.train.images)
             _play(recipe, game, data, store, key, on_epoch)
             kept = store.load(key)
             if kept is None:

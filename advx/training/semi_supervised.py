@@ -110,6 +110,9 @@ class SemiSupervisedTrainer(AdamTrainer):
     def updates(self, train: Split) -> int:
         return self.updates_per_epoch
 
+    def smallest_minibatch(self, train: Split) -> int:
+        return min(self.batch_size, self.unlabelled_batch_size)  # the loss sees them apart
+
 
 def endless(indices: Tensor, size: int) -> Iterator[Tensor]:
     """Batches of `size` from one random order of `indices` after another, without end."""

@@ -5,6 +5,7 @@ continues from its last checkpoint goes through exactly the numbers of an uninte
 """
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.models.base import constrain
-from advx.models.call import logits_of, predicted
+from advx.models.call import UNDEFINED, UNDEFINED_LIMIT, logits_of, predicted
 from advx.training.schedules import decayed, ramped
 from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
+
+log = logging.getLogger(__name__)
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 Crafter = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -206,12 +209,16 @@ class Trainer:
     def minibatches(self, train: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch's images and labels, in an order drawn from torch's own generator."""
         order = torch.randperm(len(train)).to(train.labels.device)
-        for batch in order.split(self.batch_size):
+        for batch in in_minibatches(order, self.batch_size):
             yield train.images[batch], train.labels[batch]
 
     def updates(self, train: Split) -> int:
         """Parameter updates in one epoch."""
-        return math.ceil(len(train) / self.batch_size)
+        return len(in_minibatches(torch.arange(len(train)), self.batch_size))
+
+    def smallest_minibatch(self, train: Split) -> int:
+        """Examples in the smallest minibatch of an epoch."""
+        return min(len(part) for part in in_minibatches(torch.arange(len(train)), self.batch_size))
 
     def check(self, data: Dataset, loss: Loss | None = None) -> None:
         """Refuse data or a loss that this training cannot use, before anything is trained."""
@@ -239,6 +246,8 @@ class Trainer:
         self, model: nn.Module, loss: Loss, data: Dataset, progress: Progress, mean_loss: float
     ) -> None:
         """Validate, remember the best parameters, and stop a run that has diverged."""
+        if not math.isfinite(mean_loss):
+            raise Diverged(f"training loss became {mean_loss} in epoch {progress.epoch + 1}")
         seen = getattr(loss, "validation_images", None)
         error = validation_error(model, data.validation, seen) if len(data.validation) else math.nan
         if progress.note(error):
@@ -251,8 +260,6 @@ class Trainer:
                 **self.rates(progress.epoch, data.train),
             }
         )
-        if not math.isfinite(mean_loss):
-            raise Diverged(f"training loss became {mean_loss} in epoch {progress.epoch}")
         recent = progress.history[-EPOCHS_ABOVE_CHANCE:]
         guessing = getattr(loss, "cost_of_guessing", math.log)(data.classes)
         if len(recent) == EPOCHS_ABOVE_CHANCE and all(
@@ -264,6 +271,17 @@ class Trainer:
             )
 
 
+def in_minibatches(order: Tensor, size: PositiveInt) -> list[Tensor]:
+    """Indices (n,) in their order, `size` at a time, the last minibatch being smaller.
+
+    A last one of a single example joins the one before: alone it has no batch statistics.
+    """
+    parts = list(order.split(size))
+    if size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
+
+
 def epoch_seed(seed: int, epoch: int) -> int:
     """The generator seed of one epoch: distinct for every (seed, epoch) up to a million epochs."""
     return seed * 1_000_000 + epoch
@@ -273,17 +291,27 @@ def epoch_seed(seed: int, epoch: int) -> int:
 def validation_error(
     model: nn.Module, split: Split, seen: Crafter | None = None, batch_size: int = 2_500
 ) -> float:
-    """Error rate in percent over a split, in evaluation mode.
+    """Error rate in percent over a split, in evaluation mode; few examples may have NaN logits.
 
     Args:
         model: maps images to logits.
         split: the examples.
         seen: what the model is shown instead of the images, `(model, images, labels) -> images`.
         batch_size: examples at once.
+
+    Raises:
+        Diverged: too many of the logits are NaN to leave them out.
     """
     model.eval()
-    wrong = 0
+    wrong = undefined = 0
     for x, y in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
         shown = x if seen is None else seen(model, x, y)
-        wrong += int((predicted(logits_of(model, shown)) != y).sum())
-    return 100 * wrong / len(split)
+        said = predicted(logits_of(model, shown))
+        wrong += int(((said != y) & (said != UNDEFINED)).sum())
+        undefined += int((said == UNDEFINED).sum())
+    if undefined:
+        text = f"the logits of {undefined} of {len(split)} validation examples are NaN"
+        if undefined > UNDEFINED_LIMIT * len(split):
+            raise Diverged(text)
+        log.warning("%s; they count neither as right nor as wrong", text)
+    return 100 * wrong / (len(split) - undefined)

@@ -1,0 +1,106 @@
+"""What a model of a user's own does on a few images, before anything is measured with it.
+
+Rates rest on three habits that no signature shows: the same answer to the same image, an answer
+that does not depend on the other images of the batch, and logits rather than probabilities.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.errors import ConfigError, NoGradientError
+from advx.models.call import logits_in, logits_of
+
+EXAMPLES = 16
+"""Images that a model is tried on."""
+
+REPEATED = 1e-5
+"""The largest difference between two calls that is rounding, as a part of the largest logit."""
+
+REGROUPED = 1e-2
+"""The same where the images stand in another batch, for which other kernels may be chosen."""
+
+SUM = 1e-3
+"""How far from 1 the sum of an image's probabilities may lie."""
+
+
+@torch.no_grad()
+def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
+    """What a reader of the model's numbers must be told: a line for each kind of habit.
+
+    Args:
+        model: the classifier; its mode and the caller's random numbers are left as they are.
+        images: (n, *shape), a few.
+        name: what messages call it.
+
+    Raises:
+        ConfigError: it answers with probabilities.
+    """
+    cuda = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), evaluating(model):
+        raw = logits_in(model(images.clone()), model)
+        first, again = (
+            raw.to(torch.promote_types(raw.dtype, torch.float32)),
+            logits_of(model, images),
+        )
+        some = max(1, len(images) // 3)
+        apart = torch.cat([logits_of(model, x) for x in (images[:some], images[some:])])
+    coarse = torch.finfo(raw.dtype).eps if raw.dtype.is_floating_point else 0.0
+    refuse_probabilities(first, name, max(SUM, 8 * coarse))
+    found = {}
+    size = max(first.nan_to_num(0.0).abs().max().item(), torch.finfo(torch.float32).tiny)
+    between, beside = (
+        (first - other).nan_to_num(0.0).abs().max().item() for other in (again, apart)
+    )
+    if between > REPEATED * size:
+        found["random"] = (
+            f"{name}: its answers differ between two calls on the same images, by up to "
+            f"{between:.2g} in logits of up to {size:.2g}: they are random in evaluation mode, and "
+            "so is every number that rests on them; another run would give another"
+        )
+    elif beside > max(REGROUPED, 8 * coarse) * size:
+        found["batch"] = (
+            f"{name}: its answer to an image depends on the other images of the batch, by up to "
+            f"{beside:.2g} in logits of up to {size:.2g} (normalization over the batch in "
+            "evaluation mode?): every number depends on how the images are grouped"
+        )
+    if bool(((first > 0) & (first < 1)).all()):
+        found["sigmoid"] = (
+            f"{name}: all its outputs lie between 0 and 1, as a sigmoid's do; they are taken for "
+            "logits, so leave out the sigmoid if there is one"
+        )
+    return found
+
+
+def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> None:
+    """Attacks need logits: say so where a model returns what a softmax returns.
+
+    Outputs of only 0 and 1 are the logits of a model that votes, outputs that are all alike those
+    of one that has not learned; probabilities' logarithms are logits.
+
+    Raises:
+        ConfigError: the outputs (n, classes) lie in [0, 1] and sum to 1, for every image.
+    """
+    inside = bool(((outputs >= 0) & (outputs <= 1)).all())
+    votes = bool(((outputs == 0) | (outputs == 1)).all())
+    alike = bool((outputs == outputs[0, 0]).all())
+    whole = bool(((outputs.sum(1) - 1).abs() < tolerance).all())
+    if inside and whole and not votes and not alike:
+        raise ConfigError(
+            f"{name}: the model returns probabilities; logits are needed, so leave out its last "
+            "softmax, or return the logarithm of its output"
+        )
+
+
+def require_slope(model: nn.Module, images: Tensor) -> None:
+    """Refuse a model whose logits carry no gradient to the images (n, *shape).
+
+    Raises:
+        NoGradientError: they do not, and it does not say so itself (`differentiable = False`).
+    """
+    if getattr(model, "differentiable", True) is False:
+        return
+    with torch.random.fork_rng(devices=[]), evaluating(model), torch.enable_grad():
+        logits = logits_of(model, images.detach().clone().requires_grad_(True))
+    if not logits.requires_grad:
+        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")

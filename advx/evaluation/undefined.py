@@ -1,0 +1,98 @@
+"""Answers that are no class: counted, left out of every rate, and refused where they are many.
+
+An image whose logits hold a NaN is neither right nor wrong. `answered` says which examples a rate
+may count, and notes how many it may not; whoever measures collects the notes with `noting`.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from advx.errors import ConfigError
+from advx.models.call import UNDEFINED, UNDEFINED_LIMIT
+
+log = logging.getLogger(__name__)
+
+NAMES: "WeakKeyDictionary[nn.Module, str]" = WeakKeyDictionary()
+"""What a run calls its models, for messages."""
+
+
+class Note(NamedTuple):
+    """So many of an example set's answers are no class."""
+
+    model: str
+    undefined: int
+    examples: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model}: the logits of {self.undefined} of {self.examples:,} examples are NaN; "
+            "they count neither as right nor as wrong"
+        )
+
+
+_notes: ContextVar[list[Note] | None] = ContextVar("notes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[Note]]:
+    """Collects the notes of what is measured inside, instead of logging them."""
+    found: list[Note] = []
+    token = _notes.set(found)
+    try:
+        yield found
+    finally:
+        _notes.reset(token)
+
+
+def called(model: nn.Module) -> str:
+    """What messages call a model: its name in the run, or its class."""
+    return NAMES.get(model, type(model).__name__)
+
+
+def answered(model: nn.Module, said: Tensor) -> Tensor:
+    """Which answers are a class, (n,) bool; the others are noted.
+
+    Args:
+        model: that gave them, for the message.
+        said: (n,) int64, `UNDEFINED` for an image whose logits hold a NaN.
+
+    Raises:
+        ConfigError: more than `UNDEFINED_LIMIT` of them are none.
+    """
+    defined = said != UNDEFINED
+    missing = len(said) - int(defined.sum())
+    if missing:
+        note = Note(called(model), missing, len(said))
+        if missing > UNDEFINED_LIMIT * len(said):
+            raise ConfigError(
+                f"{note.model}: the logits of {missing:,} of {len(said):,} examples are NaN, more "
+                f"than the {100 * UNDEFINED_LIMIT:g}% that may be left out; look in the model for "
+                "damaged weights, a division by 0 or a logarithm of 0"
+            )
+        notes = _notes.get()
+        if notes is None:
+            log.warning("%s", note)
+        elif note not in notes:
+            notes.append(note)
+    return defined
+
+
+def percent(model: nn.Module, hits: Tensor, said: Tensor) -> float:
+    """Percent of `hits` (n,) bool among the examples that the model gave a class, `said` (n,).
+
+    Raises:
+        ConfigError: too many of them have none.
+    """
+    return 100 * hits[answered(model, said)].double().mean().item()
+
+
+def no_number(scores: Tensor) -> Tensor:
+    """Which rows of (n, *any) hold a NaN, (n,) bool."""
+    return scores.isnan().flatten(1).any(1) if scores.dim() > 1 else torch.isnan(scores)

@@ -1,0 +1,119 @@
+"""Networks before their training: made under their seed, and tried on some of the images."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from advx.config.build import build, plain
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError, reason
+from advx.models.base import Fitted
+from advx.models.call import logits_of
+
+if TYPE_CHECKING:
+    from advx.training.obtain import Recipe
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers of this seed inside; outside they go on as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def construct(recipe: "Recipe", data: Dataset) -> nn.Module:
+    """The untrained module, checked to accept the data's images and to return one logit a class.
+
+    Raises:
+        ConfigError: it does not fit the data.
+    """
+    if data.classes < 2:
+        raise ConfigError(
+            f"dataset.classes={data.classes}: a classifier needs two classes at least, and one "
+            "logit for each"
+        )
+    with seeded(recipe.seed if recipe.random else 0):
+        module = build(recipe.model)
+        if not isinstance(module, nn.Module):
+            raise ConfigError(
+                f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
+                f"{type(module).__name__}, a torch.nn.Module is needed"
+            )
+        if isinstance(module, Fitted):
+            wanted = tuple(plain(recipe.model).get("input_shape", data.input_shape))
+            misfit = "" if wanted == data.input_shape else f"it is for images {wanted}"
+        else:  # under the seed: a first forward pass may draw weights (lazy layers)
+            misfit = first_pass(module.eval(), data)
+    if misfit:
+        raise ConfigError(
+            f"{recipe.path} does not fit dataset={data.name} (images {data.input_shape}, "
+            f"{data.classes} classes): {misfit}"
+        )
+    return module
+
+
+def refuse_single_examples(recipe: "Recipe", module: nn.Module, data: Dataset) -> None:
+    """Refuse to train a network that needs several examples at once on one at a time.
+
+    Raises:
+        ConfigError: a minibatch of one example, and a network that fails on it.
+    """
+    smallest = getattr(build(recipe.trainer), "smallest_minibatch", None)
+    if not recipe.random or smallest is None or smallest(data.train) > 1:
+        return
+    because = refuses_one(module, data)
+    if because:
+        raise ConfigError(
+            f"trainer.batch_size={recipe.trainer.get('batch_size')}: {recipe.path} "
+            f"({recipe.name}) cannot be trained on a single example ({because}); valid: "
+            "minibatches, and a training set, from 2"
+        )
+
+
+def some_images(data: Dataset, count: int) -> Tensor:
+    """So many of the data set's images, (count, *shape), on the CPU; the first ones, or zeros."""
+    split = data.train if len(data.train) else data.test
+    if not len(split):
+        return torch.zeros(count, *data.input_shape, dtype=torch.float32)
+    rows = torch.arange(count, device=split.labels.device) % len(split)
+    return split.images[rows].cpu()
+
+
+@torch.no_grad()
+def first_pass(module: nn.Module, data: Dataset) -> str:
+    """Why a network does not fit the data, on one line; empty where it does.
+
+    It is shown two of the data set's own images, in their number format, in the mode it is in.
+    Lazy layers get their weights here.
+    """
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    images = some_images(data, 2).to(device)
+    try:
+        shape = tuple(logits_of(module, images).shape)
+    except Exception as error:  # whatever a user's own forward raises
+        return f"its forward pass on {images.dtype} images fails ({reason(error)})"
+    if shape == (2, data.classes):
+        return ""
+    text = f"a batch of 2 gives {shape}, (2, {data.classes}) is needed"
+    if data.classes == 2 and shape in ((2,), (2, 1)):
+        text += "; for one logit z return torch.stack([-z / 2, z / 2], 1)"
+    return text
+
+
+def refuses_one(module: nn.Module, data: Dataset) -> str:
+    """Why a network cannot be trained on a minibatch of one example; empty where it can.
+
+    Normalization over the batch has no statistics then. The module is left as it is.
+    """
+    copied = copy.deepcopy(module).train()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            logits_of(copied, some_images(data, 1))
+        except Exception as error:  # of another's forward pass too
+            return reason(error)
+    return ""
