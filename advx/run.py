@@ -191,7 +191,7 @@ class Run:
         for kind, text in found.items():
             self.remark((name, kind), text)
         if attacked:
-            require_slope(module, images[:1].to(device))
+            require_slope(module, images.to(device))
 
     def remark(self, about: tuple[str, str], text: str) -> None:
         """Say something that a reader of the numbers must know: in the log and in the summary.
@@ -769,7 +769,7 @@ def stands_alone(node: dict[str, Any]) -> bool:
 
 def is_own(node: dict[str, Any]) -> bool:
     """Whether the model of a node is a user's own: its class or factory is none of advx's."""
-    return not (getattr(target(node), "__module__", None) or "").startswith("advx.")
+    return str(node["_target_"]).partition(".")[0] != "advx"
 
 
 def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -27,7 +27,7 @@ from advx.store.store import Store
 from advx.training.obtain import Recipe
 from advx.training.pair import PairTrainer
 from advx.training.pair_sgd import SGDPairTrainer
-from advx.training.play import game_key, play
+from advx.training.play import game_key, new_game, play
 
 RING = mixtures.ring(train=1_000, test=200)
 
@@ -251,6 +251,75 @@ def test_a_moving_average_is_what_is_kept() -> None:
     for name, value in game.generator.state_dict().items():
         first, second, third = (s[name] for s in states)
         torch.testing.assert_close(value, 0.25 * first + 0.25 * second + 0.5 * third)
+
+
+def test_the_average_remembers_by_its_decay() -> None:
+    """a ← .9 a + .1 θ after every update of G, from the first update's θ on."""
+    trainer = PairTrainer(max_epochs=4, epoch_updates=1, average=0.9, batch_size=20,
+                          generator_rate=0.5)  # fmt: skip
+    states: list[dict[str, torch.Tensor]] = []
+    game = small()
+
+    def note(_, checkpoint) -> None:
+        own = {k: v.clone() for k, v in checkpoint()["game"].items() if k.startswith("generator.")}
+        states.append({k.removeprefix("generator."): v for k, v in own.items()})
+
+    trainer.fit(game, RING, seed=0, on_epoch=note)
+    for name, value in game.generator.state_dict().items():
+        by_hand = states[0][name]
+        for state in states[1:]:
+            by_hand = 0.9 * by_hand + 0.1 * state[name]
+        torch.testing.assert_close(value, by_hand)
+        if value.dim() > 1:
+            assert (value - states[-1][name]).abs().max() > 10 * (value - by_hand).abs().max()
+
+
+@pytest.mark.parametrize("trainer", [PairTrainer, SGDPairTrainer])
+@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
+def test_fewer_images_than_a_minibatch(trainer, updates) -> None:
+    split = Split(torch.rand(40, 1, 8, 8), torch.arange(40) % 10)
+    game = ConditionalGAN(input_shape=(1, 8, 8), classes=10)
+    sizes: list[int] = []
+    game.draw = lambda n, device="cpu": sizes.append(n) or Game.draw(game, n)  # type: ignore[method-assign]
+    trainer(max_epochs=1, updates=updates).fit(
+        game, Dataset("few", 10, split, split, split), seed=0
+    )
+    assert set(sizes[1:]) == {40}  # the first are the snapshots'
+
+
+class Mute(Game):
+    """Networks that raise without a word, or that get their weights in the first pass."""
+
+    def __init__(self, mute: bool = True) -> None:
+        super().__init__(latent=2)
+        self.mute = mute
+        self.generator, self.discriminator = nn.LazyLinear(2), nn.LazyLinear(1)
+
+    def generate(self, z, condition=None):
+        if self.mute:
+            raise NotImplementedError
+        return self.generator(z)
+
+
+def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
+    node = {"name": "own", "_target_": "tests.test_games.Mute"}
+    parts = {"trainer": {"_target_": "advx.training.pair.PairTrainer"},
+             "defense": {"_target_": "advx.defenses.none.NoDefense"}}  # fmt: skip
+    with pytest.raises(ConfigError, match=r"torch.float32 images \(NotImplementedError\)$"):
+        new_game(Recipe(node, seed=0, path="game", **parts), RING)
+    made = {}
+    torch.set_default_dtype(torch.float64)  # the trial's images stay what the data are
+    try:
+        with pytest.raises(ConfigError, match="dtype"):
+            new_game(Recipe(node | {"mute": False}, seed=0, path="game", **parts), RING)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for seeds in ([0], [1, 0]):
+        for seed in seeds:
+            game = new_game(Recipe(node | {"mute": False}, seed=seed, path="game", **parts), RING)
+            made.setdefault(seed, []).append(game.generator.weight.clone())
+    assert torch.equal(*made[0])
+    assert not torch.equal(made[0][0], made[1][0])
 
 
 def test_what_the_watch_sees() -> None:

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from advx.data.dataset import Dataset, Split
 from advx.defenses.none import NoDefense
 from advx.errors import ConfigError, Diverged
 from advx.store.store import Store, serialised
 from advx.training.obtain import Recipe, obtain
-from advx.training.trainer import Progress, Trainer, epoch_seed
+from advx.training.trainer import Progress, Trainer, epoch_seed, validation_error
 
 MODEL = {
     "name": "maxout",
@@ -35,8 +36,14 @@ def recipe(**changes) -> Recipe:
     return Recipe(**({"model": MODEL, "trainer": TRAINER, "defense": NONE, "seed": 0} | changes))
 
 
-def test_updates_are_the_authors_velocity_form(tiny) -> None:
-    """v ← μv − λ∇J, w ← w + v with λ divided after every update, replayed by hand."""
+@pytest.mark.parametrize("examples", [60, 54])
+def test_updates_are_the_authors_velocity_form(tiny, examples) -> None:
+    """v ← μv − λ∇J, w ← w + v with λ divided after every update, replayed by hand.
+
+    A last minibatch of four moves the parameters like one of ten.
+    """
+    train = tiny.train.take(torch.arange(examples))
+    data = Dataset("some", 3, train, tiny.validation, tiny.test)
     trainer = Trainer(batch_size=10, learning_rate=0.5, learning_rate_divisor=1.3,
                       momentum=0.4, final_momentum=0.8, momentum_epochs=3, max_epochs=4,
                       patience=None)  # fmt: skip
@@ -44,13 +51,13 @@ def test_updates_are_the_authors_velocity_form(tiny) -> None:
     by_hand = copy.deepcopy(model)
     fitted = copy.deepcopy(model)
     states: list[dict] = []
-    trainer.fit(fitted, NoDefense(), tiny, seed=3,
+    trainer.fit(fitted, NoDefense(), data, seed=3,
                 on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])))  # fmt: skip
     velocity = [torch.zeros_like(p) for p in by_hand.parameters()]
     rate = 0.5
     for epoch in range(1, 5):
         torch.manual_seed(epoch_seed(3, epoch))
-        order = torch.randperm(60)
+        order = torch.randperm(examples)
         mu = 0.4 + 0.4 * min(1, (epoch - 1) / 2)
         for batch in order.split(10):
             by_hand.zero_grad()
@@ -89,6 +96,78 @@ def test_keeps_the_best_epochs_parameters(tiny) -> None:
     assert errors.index(min(errors)) + 1 == progress.best_epoch
     wrong = (model(tiny.validation.images).argmax(1) != tiny.validation.labels).float().mean()
     assert 100 * wrong.item() == pytest.approx(progress.best_error)
+
+
+def test_early_stopping_counts_mistakes_on_the_validation_set(tiny) -> None:
+    """The test set says the contrary here: whoever looks at it stops at another epoch."""
+    wrong = Split(tiny.validation.images, (tiny.validation.labels + 1) % 3)
+    data = Dataset("contrary", 3, tiny.train, tiny.validation, wrong)
+    model, states = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), []
+    trainer = Trainer(batch_size=10, learning_rate=0.02, max_epochs=12, patience=None)
+    progress = trainer.fit(
+        model, NoDefense(), data, seed=0,
+        on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])),
+    )  # fmt: skip
+    by_hand = {"validation": [], "test": []}
+    for state in states:
+        model.load_state_dict(state)
+        for name, found in by_hand.items():
+            split = getattr(data, name)
+            said = model(split.images).argmax(1)
+            found.append(100 * (said != split.labels).double().mean().item())
+    errors = [row["validation_error_rate"] for row in progress.history]
+    assert errors == pytest.approx(by_hand["validation"])
+    best = {name: found.index(min(found)) + 1 for name, found in by_hand.items()}
+    assert best["validation"] != best["test"]
+    assert progress.best_epoch == best["validation"]
+
+
+def test_the_training_loss_is_the_mean_over_examples(tiny) -> None:
+    """A minibatch of five counts half as much as one of ten."""
+    data = Dataset("few", 3, tiny.train.take(torch.arange(25)), tiny.validation, tiny.test)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+
+    def size(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return model(x).sum() * 0 + float(len(y)) / 10
+
+    progress = Trainer(batch_size=10, max_epochs=1).fit(model, size, data, seed=0)
+    assert progress.history[0]["training_loss"] == pytest.approx((10 + 10 + 5 * 0.5) / 25)
+
+
+@pytest.mark.parametrize(
+    ("examples", "size", "sizes"),
+    [(60, 10, [10] * 6), (22, 10, [10, 10, 2]), (21, 10, [10, 11]), (11, 10, [11]), (1, 10, [1]),
+     (3, 1, [1, 1, 1]), (5, 2, [2, 3])],
+)  # fmt: skip
+def test_an_example_left_over_joins_the_minibatch_before(tiny, examples, size, sizes) -> None:
+    trainer, split = Trainer(batch_size=size), tiny.train.take(torch.arange(examples))
+    found = [len(labels) for _, labels in trainer.minibatches(split, 0)]
+    assert found == sizes
+    assert trainer.updates(split) == len(sizes)
+    assert trainer.smallest_minibatch(split) == min(sizes)
+
+
+class Blind(nn.Module):
+    """Right about every image, but without an answer to so many of them."""
+
+    def __init__(self, labels: torch.Tensor, undefined: int) -> None:
+        super().__init__()
+        self.logits = F.one_hot(labels, 3).float()
+        self.logits[:undefined] = math.nan
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def test_undefined_validation_logits_are_left_out_or_the_training_has_diverged(caplog) -> None:
+    labels = torch.arange(200) % 3
+    split = Split(torch.rand(200, 1, 4, 4), labels)
+    shown = Split(split.images, labels.clone())
+    shown.labels[-10:] = (shown.labels[-10:] + 1) % 3
+    assert validation_error(Blind(labels, 2), shown) == pytest.approx(100 * 10 / 198)
+    assert "the logits of 2 of 200 validation examples are NaN" in caplog.text
+    with pytest.raises(Diverged, match="the logits of 3 of 200 validation examples are NaN"):
+        validation_error(Blind(labels, 3), shown)
 
 
 def test_nan_and_hopeless_losses_stop_training(tiny) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
-from advx.errors import ConfigError, NoGradientError
+from advx.errors import ConfigError, NoGradientError, reason
 from advx.models.call import logits_in, logits_of
 
 EXAMPLES = 16
@@ -34,7 +34,7 @@ def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
         name: what messages call it.
 
     Raises:
-        ConfigError: it answers with probabilities.
+        ConfigError: it answers with probabilities, or fails on a single image.
     """
     cuda = [images.device] if images.device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), evaluating(model):
@@ -45,6 +45,13 @@ def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
         )
         some = max(1, len(images) // 3)
         apart = torch.cat([logits_of(model, x) for x in (images[:some], images[some:])])
+        try:
+            logits_of(model, images[:1])
+        except Exception as error:  # whatever a user's own forward raises
+            raise ConfigError(
+                f"{name}: cannot classify a single image ({reason(error)}); needed: a model that "
+                "in evaluation mode takes batches of any size"
+            ) from error
     coarse = torch.finfo(raw.dtype).eps if raw.dtype.is_floating_point else 0.0
     refuse_probabilities(first, name, max(SUM, 8 * coarse))
     found = {}
