@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -152,14 +153,16 @@ class Run:
                 self._refuse_other_shape()
                 new_game(self.recipe(node, self.seeds[0], path=path), self.data)
             if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
-                recipe = self.recipe(node, self.seeds[0], path=path)
+                trainer = self.config.get(f"{path}_trainer", self.config["trainer"])
+                recipe = self.recipe(node, self.seeds[0], path=path, trainer=trainer)
                 if not node.get("weights"):
                     self._refuse_no_data(f"{path}.weights=null")
                 module = construct(recipe, self.data)
                 if recipe.random:
                     defense = self.config.get("defense")
                     build(recipe.trainer).check(self.data, build(defense) if defense else None)
-                    refuse_single_examples(recipe, module, self.data)
+                    single = replace(recipe, defense=defense) if defense else recipe
+                    refuse_single_examples(single, module, self.data)
                 if node.get("weights"):
                     module = obtain(recipe, self.data, self.store).module
                 if not isinstance(module, Fitted):  # not yet fitted: once it is

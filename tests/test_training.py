@@ -135,16 +135,35 @@ def test_the_training_loss_is_the_mean_over_examples(tiny) -> None:
 
 
 @pytest.mark.parametrize(
-    ("examples", "size", "sizes"),
-    [(60, 10, [10] * 6), (22, 10, [10, 10, 2]), (21, 10, [10, 11]), (11, 10, [11]), (1, 10, [1]),
-     (3, 1, [1, 1, 1]), (5, 2, [2, 3])],
-)  # fmt: skip
-def test_an_example_left_over_joins_the_minibatch_before(tiny, examples, size, sizes) -> None:
-    trainer, split = Trainer(batch_size=size), tiny.train.take(torch.arange(examples))
-    found = [len(labels) for _, labels in trainer.minibatches(split, 0)]
-    assert found == sizes
-    assert trainer.updates(split) == len(sizes)
-    assert trainer.smallest_minibatch(split) == min(sizes)
+    ("normed", "examples", "size", "sizes"),
+    [
+        (True, 21, 10, [10, 11]),
+        (True, 22, 10, [10, 10, 2]),
+        (True, 5, 2, [2, 3]),
+        (True, 11, 11, [11]),
+        (False, 21, 10, [10, 10, 1]),  # needs no other examples: trained as ever
+        (False, 3, 1, [1, 1, 1]),
+    ],
+)
+def test_an_example_left_over_joins_where_the_network_needs_others(
+    tiny, normed, examples, size, sizes
+) -> None:
+    layers = [nn.Flatten(), *([nn.BatchNorm1d(16)] if normed else []), nn.Linear(16, 3)]
+    data = Dataset("few", 3, tiny.train.take(torch.arange(examples)), tiny.validation, tiny.test)
+    seen: list[int] = []
+
+    def loss(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        cost = NoDefense()(model, x, y)
+        seen.append(len(y))
+        return cost
+
+    trainer = Trainer(batch_size=size, learning_rate_divisor=2.0, max_epochs=2, patience=None)
+    progress = trainer.fit(nn.Sequential(*layers), loss, data, seed=0)
+    assert seen == 2 * sizes
+    assert trainer.updates(data.train) == len(sizes)
+    for row in progress.history:  # the schedule counts the same updates
+        rate = trainer.learning_rate_at(row["epoch"] * len(sizes))
+        assert row["learning_rate"] == rate
 
 
 class Blind(nn.Module):

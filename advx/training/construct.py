@@ -1,6 +1,5 @@
 """Networks before their training: made under their seed, and tried on some of the images."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from advx.data.dataset import Dataset
 from advx.errors import ConfigError, reason
 from advx.models.base import Fitted
 from advx.models.call import logits_of
+from advx.training.alone import fails_alone
 
 if TYPE_CHECKING:
     from advx.training.obtain import Recipe
@@ -63,10 +63,11 @@ def refuse_single_examples(recipe: "Recipe", module: nn.Module, data: Dataset) -
     Raises:
         ConfigError: a minibatch of one example, and a network that fails on it.
     """
-    smallest = getattr(build(recipe.trainer), "smallest_minibatch", None)
-    if not recipe.random or smallest is None or smallest(data.train) > 1:
+    full = getattr(build(recipe.trainer), "full_minibatch", None)
+    if not recipe.random or full is None or full(data.train) > 1:
         return
-    because = refuses_one(module, data)
+    labels = data.train.labels[:1].cpu()
+    because = fails_alone(module, build(recipe.defense), some_images(data, 1), labels)
     if because:
         raise ConfigError(
             f"trainer.batch_size={recipe.trainer.get('batch_size')}: {recipe.path} "
@@ -103,17 +104,3 @@ def first_pass(module: nn.Module, data: Dataset) -> str:
     if data.classes == 2 and shape in ((2,), (2, 1)):
         text += "; for one logit z return torch.stack([-z / 2, z / 2], 1)"
     return text
-
-
-def refuses_one(module: nn.Module, data: Dataset) -> str:
-    """Why a network cannot be trained on a minibatch of one example; empty where it can.
-
-    Normalization over the batch has no statistics then. The module is left as it is.
-    """
-    copied = copy.deepcopy(module).train()
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        try:
-            logits_of(copied, some_images(data, 1))
-        except Exception as error:  # of another's forward pass too
-            return reason(error)
-    return ""

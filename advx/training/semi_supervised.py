@@ -110,7 +110,7 @@ class SemiSupervisedTrainer(AdamTrainer):
     def updates(self, train: Split) -> int:
         return self.updates_per_epoch
 
-    def smallest_minibatch(self, train: Split) -> int:
+    def full_minibatch(self, train: Split) -> int:
         return min(self.batch_size, self.unlabelled_batch_size)  # the loss sees them apart
 
 

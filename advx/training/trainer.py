@@ -18,6 +18,7 @@ from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.models.base import constrain
 from advx.models.call import UNDEFINED, UNDEFINED_LIMIT, logits_of, predicted
+from advx.training.alone import fails_alone
 from advx.training.schedules import decayed, ramped
 from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Probability
 
@@ -74,6 +75,10 @@ class Trainer:
 
     STOPPING_RULE = ("max_epochs", "patience")
     """The arguments that decide when training ends, and nothing of what happens before."""
+
+    joins: bool = False
+    """Whether a single example left over joins the last minibatch, for a network that normalizes
+    over the batch; `fit` decides."""
 
     def __init__(
         self,
@@ -150,6 +155,9 @@ class Trainer:
         Raises:
             Diverged: the loss became NaN, or stayed above that of guessing.
         """
+        images, labels = data.train.images, data.train.labels
+        left = len(labels) % self.batch_size if len(labels) > self.batch_size else 0
+        self.joins = left == 1 and fails_alone(model, loss, images, labels) != ""
         optimiser = self.optimiser(model)
         progress = Progress()
         if resume is not None:
@@ -209,16 +217,19 @@ class Trainer:
     def minibatches(self, train: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
         """One epoch's images and labels, in an order drawn from torch's own generator."""
         order = torch.randperm(len(train)).to(train.labels.device)
-        for batch in in_minibatches(order, self.batch_size):
+        batches = list(order.split(self.batch_size))
+        if self.joins:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        for batch in batches:
             yield train.images[batch], train.labels[batch]
 
     def updates(self, train: Split) -> int:
         """Parameter updates in one epoch."""
-        return len(in_minibatches(torch.arange(len(train)), self.batch_size))
+        return math.ceil(len(train) / self.batch_size) - self.joins
 
-    def smallest_minibatch(self, train: Split) -> int:
-        """Examples in the smallest minibatch of an epoch."""
-        return min(len(part) for part in in_minibatches(torch.arange(len(train)), self.batch_size))
+    def full_minibatch(self, train: Split) -> int:
+        """Examples in a full minibatch."""
+        return min(self.batch_size, len(train))
 
     def check(self, data: Dataset, loss: Loss | None = None) -> None:
         """Refuse data or a loss that this training cannot use, before anything is trained."""
@@ -269,17 +280,6 @@ class Trainer:
                 f"training loss above that of guessing ({guessing:.3f}) for "
                 f"{EPOCHS_ABOVE_CHANCE} epochs, {mean_loss:.3f} in epoch {progress.epoch}"
             )
-
-
-def in_minibatches(order: Tensor, size: PositiveInt) -> list[Tensor]:
-    """Indices (n,) in their order, `size` at a time, the last minibatch being smaller.
-
-    A last one of a single example joins the one before: alone it has no batch statistics.
-    """
-    parts = list(order.split(size))
-    if size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
-        parts[-2:] = [torch.cat(parts[-2:])]
-    return parts
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
