@@ -43,7 +43,7 @@ from advx.store.store import Store, key_of
 from advx.training.construct import construct, refuse_single_examples
 from advx.training.obtain import DataPart, Recipe, Trained, model_key, needed, obtain
 from advx.training.pair import GameProgress
-from advx.training.play import Played, game_key, new_game, play
+from advx.training.play import Played, game_key, new_game, play, refuse_single_pairs
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,9 @@ class Run:
             if path.split(".")[0] in GAME_KEYS:
                 self._refuse_no_data(path)
                 self._refuse_other_shape()
-                new_game(self.recipe(node, self.seeds[0], path=path), self.data)
+                trainer = self.config.get(f"{path}_trainer", self.config["trainer"])
+                recipe = self.recipe(node, self.seeds[0], path=path, trainer=trainer)
+                refuse_single_pairs(recipe, new_game(recipe, self.data), self.data)
             if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
                 trainer = self.config.get(f"{path}_trainer", self.config["trainer"])
                 recipe = self.recipe(node, self.seeds[0], path=path, trainer=trainer)
@@ -347,8 +349,10 @@ class Run:
                 layer that the model does not have.
         """
         layer = node.get("layer")
-        if layer and crafting.random and (self.key(crafting), layer) not in self._layers:
-            hidden(self.untrained(crafting), self.data.test.images[:2], layer)
+        if layer and (self.key(crafting), layer) not in self._layers:
+            module = self.untrained(crafting)
+            if not isinstance(module, Fitted):
+                hidden(module, self.data.test.images[:2], layer)
             self._layers.add((self.key(crafting), layer))
         if node.get("objective") != "training_cost":
             return build(node)

@@ -301,6 +301,17 @@ class Mute(Game):
         return self.generator(z)
 
 
+def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -> None:
+    words = ["experiment=gan_collapse", "scale=smoke", "device.threads=1", f"store={tmp_path}",
+             "game.batch_norm_generator=true"]  # fmt: skip
+    config, main = composed([*words, "trainer.batch_size=1"])
+    check(config, main)
+    with pytest.raises(ConfigError, match=r"game: cannot be played with a single example .*from 2"):
+        Run(config, tmp_path, "advx run").check_models()
+    config, _ = composed([*words, "trainer.batch_size=2"])
+    Run(config, tmp_path, "advx run").check_models()
+
+
 def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
     node = {"name": "own", "_target_": "tests.test_games.Mute"}
     parts = {"trainer": {"_target_": "advx.training.pair.PairTrainer"},

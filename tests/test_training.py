@@ -178,6 +178,19 @@ class Blind(nn.Module):
         return self.logits
 
 
+def test_parameters_that_the_last_update_ruins_are_a_divergence(tiny) -> None:
+    """Without a validation set too, where no logits are looked at."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+
+    def ruinous(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(model(x), y) + (model[1].bias * 0).sum().sqrt()  # 0, its slope NaN
+
+    with pytest.raises(Diverged, match="parameters are no longer finite in epoch 1"):
+        Trainer(batch_size=80, max_epochs=1, patience=None).fit(
+            model, ruinous, tiny.merged(), seed=0
+        )
+
+
 def test_undefined_validation_logits_are_left_out_or_the_training_has_diverged(caplog) -> None:
     labels = torch.arange(200) % 3
     split = Split(torch.rand(200, 1, 4, 4), labels)

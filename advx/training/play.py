@@ -73,6 +73,7 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
             with torch.no_grad():
                 told = game.condition(images, labels)
                 made = game.generate(game.draw(2), told)
+                game.judge(made, told)
                 judged = tuple(game.judge(images, told).shape)
             shape = tuple(made.shape[1:])
             misfit = f"it generates examples {shape}" if shape != data.input_shape else ""
@@ -86,6 +87,27 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
             f"{misfit}"
         )
     return game.train()
+
+
+def refuse_single_pairs(recipe: Recipe, game: Game, data: Dataset) -> None:
+    """Refuse to play with one example at a time where a network normalizes over the batch.
+
+    Raises:
+        ConfigError: it does; the game is left as it was.
+    """
+    size = min(getattr(build(recipe.trainer), "batch_size", 2), len(data.train))
+    if size > 1:
+        return
+    copied, images = copy.deepcopy(game).train(), some_images(data, 1)
+    try:
+        with seeded(recipe.seed), torch.no_grad():
+            told = copied.condition(images, torch.zeros(1, dtype=torch.int64))
+            copied.judge(copied.generate(copied.draw(1), told), told)
+    except Exception as error:  # whatever a user's own networks raise
+        raise ConfigError(
+            f"{recipe.path}: cannot be played with a single example at a time ({reason(error)}); "
+            "valid: a trainer.batch_size, and a training set, from 2"
+        ) from error
 
 
 def game_key(recipe: Recipe, data: Dataset) -> str:

@@ -259,8 +259,13 @@ class Trainer:
         """Validate, remember the best parameters, and stop a run that has diverged."""
         if not math.isfinite(mean_loss):
             raise Diverged(f"training loss became {mean_loss} in epoch {progress.epoch + 1}")
-        seen = getattr(loss, "validation_images", None)
-        error = validation_error(model, data.validation, seen) if len(data.validation) else math.nan
+        if len(data.validation):
+            seen = getattr(loss, "validation_images", None)
+            error = validation_error(model, data.validation, seen)
+        else:  # nothing would show that the last update went wrong
+            error = math.nan
+            if not all(bool(p.isfinite().all()) for p in model.parameters()):
+                raise Diverged(f"parameters are no longer finite in epoch {progress.epoch + 1}")
         if progress.note(error):
             progress.best_state = {k: v.clone() for k, v in model.state_dict().items()}
         progress.history.append(
