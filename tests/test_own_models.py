@@ -332,6 +332,45 @@ def test_every_rate_leaves_an_undefined_answer_out() -> None:
     assert away["error_rate"] == pytest.approx(100 * 148 / 199)
 
 
+@pytest.mark.parametrize("experiment", ["imperceptible", "linearity"])
+def test_figures_leave_an_undefined_answer_out_too(folder, experiment) -> None:
+    blackened(folder, 1)
+    key = "models.maxout" if experiment == "linearity" else "model"
+    only = ["~models.relu", "~models.tanh", "pixels=[4]",
+            "epsilons=[1e-9]", "linear=maxout"] if experiment == "linearity" else []  # fmt: skip
+    overrides = [word for word in words(folder, experiment) if word != "figure_examples=1"]
+    run = ran(folder, [
+        *overrides, "seeds=[0]", "examples=120", named(key), f"{key}._target_=own_nets.Undefined",
+        f"{key}.weights={folder / 'weights.pt'}", *only,
+        *(["~models.softmax_regression"] if only else ["levels=[1e-9]"]),
+    ])  # fmt: skip
+    found = values(run)["custom" if not only else "maxout", "error_rate@1e-09"]
+    assert found == pytest.approx(100 * 12 / 119)
+    text = "the logits of 1 of 120 examples are NaN"
+    assert text in (run.folder / "summary.md").read_text()
+
+
+def test_windows_show_points_without_a_class_as_such() -> None:
+    from advx.evaluation.church_windows import NO_CLASS, adaptive_maps, dense_maps, point_classes
+
+    images, right = torch.tensor([[[0.5, 0.0]]]), torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]])
+    classes = point_classes(Gaps(), images, right, shortcut=False)
+    maps = dense_maps(classes, 1, 0.5, 9)
+    assert maps[0, 4, 0] == NO_CLASS  # (0, 0)
+    assert int((maps < 0).sum()) == 1
+    assert adaptive_maps(classes, 1, 0.5, 9, stride=1).equal(maps)
+    assert int((adaptive_maps(classes, 1, 0.5, 9, stride=4) < 0).sum()) == 1
+
+
+def test_an_attacker_cannot_learn_from_undefined_answers() -> None:
+    from advx.evaluation.oracle import LabelOracle
+
+    with pytest.raises(
+        ConfigError, match=r"Gaps: the logits of 1 of 3 images .* asks about are NaN"
+    ):
+        LabelOracle(Gaps())(torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[0.0, 1.0]]]))
+
+
 def test_a_network_whose_validation_logits_are_nan_has_diverged(folder) -> None:
     blackened(folder, 120)
     run = ran(folder, trained(folder, *own(folder, "Undefined", "target", weights=False)))
