@@ -68,7 +68,7 @@ class Judge:
             pictures = drawn(split.images, self.samples)
 
             def measure(pictures: Tensor = pictures) -> dict[str, float]:
-                return self.quality(pictures) if len(pictures) > features else {}
+                return self.quality(pictures) if len(pictures) > self.features else {}
 
             found = run.measured(self.depends_on(of=f"{name} pictures"), measure, missing={})
             run.record_all(f"{name} pictures", found, UNITS, seed=None, n=len(pictures))

@@ -84,7 +84,8 @@ def main(
                 row = f"{linear}, {count} pixels"
                 run.record(row, "moved_by_sign", along, seed=seed, unit="logits for ε = 1")
                 run.record(row, "moved_by_random", at_random, seed=seed, unit="logits for ε = 1")
-                run.record(row, "sign_over_random", along / at_random, seed=seed, unit="ratio")
+                ratio = along / at_random if at_random else math.nan  # no slope at all
+                run.record(row, "sign_over_random", ratio, seed=seed, unit="ratio")
             if seed == run.seeds[0] and lengths:
                 sums = {"sign": [a for a, _ in lengths], "random": [r for _, r in lengths]}
     run.attempt(lambda: draw(run, run.recipe(figure_model, run.seeds[0]), figure_epsilon,
