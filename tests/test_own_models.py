@@ -1,8 +1,6 @@
 """A model of a user's own is a black box: whatever it does works, or gets one line."""
 
 import inspect
-import logging
-import subprocess
 import sys
 from pathlib import Path
 
@@ -671,16 +669,3 @@ def test_the_tangent_of_a_network_without_forward_derivatives(linear) -> None:
     x, d = torch.rand(2, 5, 1, 5, 5, dtype=torch.float64)
     for found, right in zip(tangent(Own(), x, d), tangent(linear, x, d), strict=True):
         torch.testing.assert_close(found, right)
-
-
-def test_habits_reach_the_command_line(folder) -> None:
-    """The log's warning and the summary's remark, once, from the real command."""
-    command = [sys.executable, "-c", "import sys; from advx.cli import main; sys.exit(main())"]
-    done = subprocess.run(
-        [*command, "attack", *words(folder)[1:], *own(folder, "Noisy"), "pictures=0",
-         "attack=random_noise", "attack.epsilon=0.01", f"hydra.run.dir={folder / 'cli'}"],
-        capture_output=True, text=True, cwd=folder, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "remark: crafting (custom): its answers differ" in done.stdout
-    assert logging.getLevelName(logging.WARNING) in (folder / "cli" / "run.log").read_text()
