@@ -4,8 +4,6 @@ import json
 import logging
 import math
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,11 +29,21 @@ from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, guides, target_classes
 from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
+from advx.memory import resident_peak
 from advx.models.base import is_differentiable
 from advx.progress import ModelBar
 from advx.report.claims import judge_claim, unmeasured
-from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
+from advx.report.results import (
+    Results,
+    Row,
+    append_result,
+    csv_text,
+    table,
+    write_results,
+    write_summary,
+)
 from advx.store.store import Store, key_of
+from advx.text_files import write_text
 from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
 from advx.training.pair import GameProgress
 from advx.training.play import Played, game_key, new_game, play
@@ -470,11 +478,14 @@ class Run:
     ) -> None:  # fmt: skip
         """Keep one number, with the chapter's figure where the YAML lists one for (row, metric)."""
         listed = self._chapter.get((row, metric), {})
-        self.results.add(
-            Row(self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter")),
-            note or listed.get("note", ""),
+        number = Row(
+            self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter")
         )
-        write_results(self.folder, self.results)
+        self.results.add(number, note or listed.get("note", ""))
+        if len(self.results.rows) == 1:
+            write_results(self.folder, self.results)
+        else:
+            append_result(self.folder, number)
 
     def record_all(
         self, row: str, found: dict[str, float], units: dict[str, str], *, seed: int | None, n: int
@@ -524,8 +535,8 @@ class Run:
             self.seconds["train", f"{trained['model']}, {key}"] = trained["seconds"]
         write_results(self.folder, self.results)
         timing = [[phase, row, round(spent, 3)] for (phase, row), spent in self.seconds.items()]
-        (self.folder / "timing.csv").write_text(csv_text(["phase", "row", "seconds"], timing))
-        (self.folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=1) + "\n")
+        write_text(self.folder / "timing.csv", csv_text(["phase", "row", "seconds"], timing))
+        write_text(self.folder / "manifest.json", json.dumps(self.manifest(), indent=1) + "\n")
         outcomes = {
             c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
         }
@@ -534,7 +545,7 @@ class Run:
             [self.results.experiment, o.claim, o.predicate, _holds(o.holds), o.seeds, o.evidence]
             for o in outcomes.values()
         ]
-        (self.folder / "claims.csv").write_text(csv_text(header, claims))
+        write_text(self.folder / "claims.csv", csv_text(header, claims))
         directions = {
             where: outcomes[listed["direction"]].holds
             for where, listed in self._chapter.items()
@@ -611,7 +622,7 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make this run again."""
         data = self.data
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        memory = resident_peak()
         seconds: dict[str, float] = {}
         for (phase, _), spent in self.seconds.items():
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 1)
@@ -637,7 +648,7 @@ class Run:
                 [node for _, node in nodes(self.config)] + list(self._own_experiment.values())
             ),
             "seconds": seconds,
-            "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
+            "peak_memory_mib": None if math.isnan(memory) else round(memory),
         }
 
 

@@ -19,7 +19,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
-from advx.text_files import write_atomically
+from advx.text_files import read_text, write_atomically, write_text
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Store:
     def meta(self, key: str) -> dict[str, Any] | None:
         """What made the entry, or None where it is not complete."""
         try:
-            return json.loads((self.path(key) / META).read_text())
+            return json.loads(read_text(self.path(key) / META))
         except (OSError, ValueError):
             return None
 
@@ -102,7 +102,7 @@ class Store:
         content = serialised(weights)
         write_atomically(folder / WEIGHTS, content)
         meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        write_atomically(folder / META, json.dumps(meta, indent=1, sort_keys=True).encode())
+        write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
 
     def checkpoint(self, key: str) -> dict[str, Any] | None:
         """The entry's last checkpoint, or None where there is none or it cannot be read."""
@@ -132,7 +132,7 @@ class Store:
     def rows(self, content: dict[str, Any]) -> Any | None:
         """The measurement kept under `content`, or None."""
         try:
-            return json.loads(self._rows_path(content).read_text())["value"]
+            return json.loads(read_text(self._rows_path(content)))["value"]
         except (OSError, ValueError, KeyError):
             return None
 
@@ -140,7 +140,7 @@ class Store:
         """Keep a measurement (anything JSON can hold) under what it depends on."""
         path = self._rows_path(content)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"of": content, "value": value}, default=str).encode())
+        write_text(path, json.dumps({"of": content, "value": value}, default=str))
 
     def remove_if_free(self, key: str) -> bool:
         """Delete an entry unless another process holds its lock; whether it was deleted."""

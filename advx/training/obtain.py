@@ -19,6 +19,7 @@ from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.models.base import Fitted, adapt
 from advx.store.store import Store, key_of
+from advx.text_files import write_text
 from advx.training.trainer import RECIPE_VERSION, Progress
 
 CHECKPOINT_SECONDS = 5.0
@@ -269,7 +270,7 @@ def _train(
     )
     folder = store.path(key)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.csv").write_text(",".join(progress.history[0]) + "\n" + history)
+    write_text(folder / "metrics.csv", ",".join(progress.history[0]) + "\n" + history)
     error = progress.best_error
     meta = meta | {
         "best_epoch": progress.best_epoch,

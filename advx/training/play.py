@@ -11,7 +11,7 @@ from torch import Tensor
 
 from advx.config.build import build
 from advx.data.dataset import Dataset
-from advx.errors import ConfigError, Diverged
+from advx.errors import ConfigError, Diverged, reason
 from advx.games.base import Game
 from advx.games.watch import warnings
 from advx.store.store import Store, key_of
@@ -74,15 +74,15 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
                 made = game.generate(game.draw(2), told)
                 judged = tuple(game.judge(torch.zeros(2, *data.input_shape), told).shape)
             shape = tuple(made.shape[1:])
-            reason = f"it generates examples {shape}" if shape != data.input_shape else ""
+            problem = f"it generates examples {shape}" if shape != data.input_shape else ""
             if judged != (2,):
-                reason = f"its discriminator gives {judged} for two examples, (2,) is needed"
+                problem = f"its discriminator gives {judged} for two examples, (2,) is needed"
         except Exception as error:  # whatever a user's own networks raise
-            reason = str(error).splitlines()[0]
-    if reason:
+            problem = reason(error)
+    if problem:
         raise ConfigError(
             f"{recipe.path} does not fit dataset={data.name} (examples {data.input_shape}): "
-            f"{reason}"
+            f"{problem}"
         )
     return game.train()
 
