@@ -16,10 +16,11 @@ from advx.config.build import build, plain, target
 from advx.config.identity import file_digest, identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
-from advx.errors import ConfigError
+from advx.errors import ConfigError, reason
 from advx.models.base import Fitted, adapt
+from advx.models.weights import load_weights
 from advx.store.store import Store, key_of
-from advx.text_files import write_text
+from advx.text_files import read_text, write_text
 from advx.training.trainer import RECIPE_VERSION, Progress
 
 CHECKPOINT_SECONDS = 5.0
@@ -117,19 +118,19 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
     if isinstance(module, Fitted):
         wanted = tuple(plain(recipe.model).get("input_shape", shape))
         logits_shape = (2, data.classes) if wanted == shape else None
-        reason = f"it is for images {wanted}"
+        problem = f"it is for images {wanted}"
     else:
         module.eval()
         try:
             with torch.no_grad():
                 logits_shape = tuple(module(torch.zeros(2, *shape)).shape)
-            reason = f"a batch of 2 gives {logits_shape}, (2, {data.classes}) is needed"
+            problem = f"a batch of 2 gives {logits_shape}, (2, {data.classes}) is needed"
         except Exception as error:  # whatever a user's own forward raises
-            logits_shape, reason = None, str(error).splitlines()[0]
+            logits_shape, problem = None, reason(error)
     if logits_shape != (2, data.classes):
         raise ConfigError(
             f"{recipe.path} does not fit dataset={data.name} (images {shape}, "
-            f"{data.classes} classes): {reason}"
+            f"{data.classes} classes): {problem}"
         )
     return module
 
@@ -311,14 +312,7 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> nn.Module
     """A model with the user's own weights, refused where its training data include our test set."""
     path = Path(recipe.model["weights"])
     key = f"{recipe.path}.weights={path}"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"{key}: cannot be loaded into {type(module).__name__} ({reason})"
-        ) from error
+    load_weights(module, path, key)
     trained_on = recipe.model.get("trained_on") or _trained_on(path)
     if trained_on is not None and trained_on == data.part_of:
         raise ConfigError(
@@ -331,6 +325,6 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> nn.Module
 def _trained_on(weights: Path) -> str | None:
     """The data set that a store entry's weights were trained on, where `weights` is one."""
     try:
-        return json.loads(weights.with_name("meta.json").read_text()).get("dataset")
-    except (OSError, ValueError):
+        return json.loads(read_text(weights.with_name("meta.json"))).get("dataset")
+    except (OSError, ValueError, AttributeError):
         return None
