@@ -42,6 +42,7 @@ from advx.report.results import (
     write_results,
     write_summary,
 )
+from advx.run_folder import stamps
 from advx.store.store import Store, key_of
 from advx.text_files import write_text
 from advx.training.obtain import DataPart, Recipe, Trained, construct, model_key, needed, obtain
@@ -115,6 +116,7 @@ class Run:
         main = str(config.get("main") or "advx.")
         own = not main.startswith("advx.")
         self._own_experiment = {"experiment": {"_target_": main}} if own else {}
+        self._stamps = stamps(folder)
         torch.set_num_threads(config["device"]["threads"])
 
     @cached_property
@@ -569,8 +571,14 @@ class Run:
         for limit in limits:
             print(f"\n{limit}")
         print(f"\nfiles:  {self.folder}")
-        for figure in sorted(self.folder.glob("*.png")):
-            print(f"figure: {figure}")
+        for figure in self.files():
+            if figure.endswith(".png"):
+                print(f"figure: {self.folder / figure}")
+
+    def files(self) -> list[str]:
+        """Names of the files that this run has written into its folder, the log's left out."""
+        found = stamps(self.folder)
+        return sorted(n for n in found if found[n] != self._stamps.get(n) and n != "run.log")
 
     def _limits(self, failed: str) -> list[str]:
         """What the table does not say, and why: rows never measured, verdicts withheld."""
@@ -648,6 +656,7 @@ class Run:
                 [node for _, node in nodes(self.config)] + list(self._own_experiment.values())
             ),
             "seconds": seconds,
+            "files": self.files(),
             "peak_memory_mib": None if math.isnan(memory) else round(memory),
         }
 

@@ -1,6 +1,7 @@
 """Files of a run and of the store: UTF-8 whatever the locale, and never half written."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,3 +89,20 @@ def _named(path: Path, opened: Path) -> Iterator[None]:
         if error.errno is None or error.filename not in (None, str(opened)):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def never_fail_to_print() -> None:
+    """Let standard output show what its encoding lacks as "?", and other bytes as they are.
+
+    Where a terminal is not UTF-8 the dash of a title would end a run after all its work.
+    """
+    stream = sys.stdout
+    if hasattr(stream, "reconfigure"):
+        unicode = stream.encoding.lower().replace("-", "") == "utf8"
+        stream.reconfigure(errors="surrogateescape" if unicode else "replace")
+
+
+def stop_printing() -> None:
+    """Send standard output nowhere: its reader, `head` say, has seen enough and is gone."""
+    with suppress(OSError, ValueError):  # a test's or a notebook's has no file descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

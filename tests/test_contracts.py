@@ -13,12 +13,12 @@ from advx.run import check
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"errors", "types", "progress", "memory", "text_files"},
+    {"errors", "types", "progress", "memory", "text_files", "places", "termination"},
     {"config", "listing"},
     {"models", "data"},
     {"attacks", "defenses", "games"},
     {"store", "evaluation"},
-    {"training", "figures", "report"},
+    {"training", "figures", "report", "run_folder"},
     {"run"},
     {"judge"},
     {"experiments"},

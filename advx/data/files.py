@@ -18,18 +18,11 @@ from pathlib import Path
 from urllib.error import URLError
 
 from advx.errors import ConfigError, DataError, reason
+from advx.places import cache_dir
 from advx.text_files import read_text, replacing, write_text
 
 DOWNLOAD_TIMEOUT = 20.0
 """Seconds without an answer after which a download counts as impossible."""
-
-
-def cache_dir() -> Path:
-    """Folder for what advx unpacks and downloads: $ADVX_CACHE, else the user's cache folder."""
-    if "ADVX_CACHE" in os.environ:
-        return Path(os.environ["ADVX_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "advx"
 
 
 def search_path(data_dir: str | None) -> list[Path]:
