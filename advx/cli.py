@@ -75,6 +75,20 @@ def main() -> None:
 
 def _dispatch(arguments: argparse.Namespace) -> int:
     """Carry out every verb but `run`; returns the exit status."""
+    from advx.errors import AdvxError, reason
+
+    try:
+        return _carried_out(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (AdvxError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # see `main`
+        print(f"advx: {reason(error)}", file=sys.stderr)
+        return 2
+
+
+def _carried_out(arguments: argparse.Namespace) -> int:
     if arguments.verb == "list":
         from advx.listing import print_choices
 
@@ -84,19 +98,9 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.errors import AdvxError
-        from advx.reporting import redraw_figures
-        from advx.reporting import report as print_report
+        from advx.reporting import redraw_figures, report
 
-        try:
-            return (
-                redraw_figures(arguments.redraw)
-                if arguments.redraw
-                else print_report(arguments.outputs)
-            )
-        except AdvxError as error:
-            print(f"advx: {error}", file=sys.stderr)
-            return 2
+        return redraw_figures(arguments.redraw) if arguments.redraw else report(arguments.outputs)
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 
