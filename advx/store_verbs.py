@@ -61,7 +61,7 @@ def prune(store: Store) -> int:
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
     unfinished = store.drop_unfinished()
     if unfinished:
-        print(f"removed {unfinished} files that a killed process had begun to write")
+        print(f"removed {unfinished} file(s) that killed processes had begun to write")
     if freed:
         print(f"removed the last checkpoints of finished models: {freed / 2**20:.0f} MiB")
     return 0

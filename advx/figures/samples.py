@@ -9,7 +9,6 @@ from PIL import Image
 from torch import Tensor
 
 from advx.figures import pyplot as plt
-
 from advx.figures.kept import save_figure
 from advx.text_files import replacing
 
