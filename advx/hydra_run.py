@@ -41,6 +41,7 @@ def launch(arguments: list[str]) -> None:
     """Run `hydra.main` with these command-line arguments; errors are raised, not printed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
     logging.raiseExceptions = False  # a log that a full disk does not take is no traceback
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what it also raises
     sys.path.insert(0, os.getcwd())
     flags, overrides = flags_and_overrides(arguments)
     for word in overrides:
