@@ -285,6 +285,32 @@ def test_a_full_disk_is_named(own, command, monkeypatch, words, part, key) -> No
     assert not list(own.rglob("*.partial"))
 
 
+LOADER = """
+import errno, os
+
+def load(**_):
+    name = os.path.join(os.environ["ADVX_CACHE"], "unpacked")
+    raise OSError(errno.ENOSPC, "No space left on device", name)
+
+def library(**_):
+    raise OSError(errno.ENOSPC, "No space left on device")
+"""
+
+
+def test_a_full_cache_and_a_library_that_names_no_file(own, command, monkeypatch) -> None:
+    (own / "files_loader.py").write_text(LOADER, encoding="utf-8")
+    monkeypatch.setenv("ADVX_CACHE", str(own / "cache"))
+    advice = "No space left on device; free some space there, or name"
+    for loader, expected in (
+        ("load", f"advx: {own}/cache/unpacked: {advice} a writable folder with the environment "
+         "variable ADVX_CACHE\n"),
+        ("library", f"advx: a file cannot be written: {advice} writable folders (hydra.run.dir=…, "
+         "store=…, the environment variable ADVX_CACHE)\n"),
+    ):  # fmt: skip
+        done = command(*OWN, f"dataset._target_=files_loader.{loader}")
+        assert done == (2, "", expected)
+
+
 def test_a_place_that_cannot_be_written_is_named(own, command, monkeypatch) -> None:
     (own / "file").write_text("", encoding="utf-8")
     real = os.mkdir
