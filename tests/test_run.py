@@ -35,7 +35,7 @@ SUMMARY = [
 CLAIMS = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
 MANIFEST = {
     "command", "config", "versions", "platform", "device", "threads", "data", "store_keys",
-    "seconds", "files", "peak_memory_mib",
+    "seconds", "files", "own_code", "peak_memory_mib",
 }  # fmt: skip
 FIGURES = {
     "transfer_table": "transfer",
