@@ -95,6 +95,7 @@ def test_plain_commands_name_an_experiment_and_a_scale() -> None:
 @pytest.mark.parametrize("words", [w for w in ALL if kind(w) == "changed"], ids=" ".join)
 def test_a_command_composes_and_passes_the_checks(words) -> None:
     flags, overrides = flags_and_overrides(words[1:])
+    overrides += ["experiment=attack"] if words[0] == "attack" else []
     if "-m" in flags:
         check_sweep(overrides)
     else:
