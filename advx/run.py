@@ -576,7 +576,7 @@ class Run:
                 print(f"figure: {self.folder / figure}")
 
     def files(self) -> list[str]:
-        """Names of the files that this run has written into its folder, the log's left out."""
+        """Names of the files that this run has written into its folder so far, but for its log."""
         found = stamps(self.folder)
         return sorted(n for n in found if found[n] != self._stamps.get(n) and n != "run.log")
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from advx.config.compose import composed
-from advx.hydra_run import check_sweep, flags_and_overrides
+from advx.hydra_run import flags_and_overrides
 from advx.listing import choices
 from advx.run import check
 from tests.test_contracts import ROOT
@@ -70,7 +70,7 @@ def test_the_commands_are_found() -> None:
     assert {words[0] for words in ALL} == set(VERBS) - {"store"}
     assert len(README) >= 15
     assert ["run", "experiment=transfer_table"] in README
-    assert sum(words[:2] == ["run", "-m"] for words in README) == 1
+    assert sum(words[:2] == ["run", "-m"] for words in README) >= 1
     for page, found in BY_PAGE.items():
         assert found or page.suffix != ".md" or page.stem not in choices()["experiment"]
 
@@ -96,10 +96,17 @@ def test_plain_commands_name_an_experiment_and_a_scale() -> None:
 def test_a_command_composes_and_passes_the_checks(words) -> None:
     flags, overrides = flags_and_overrides(words[1:])
     overrides += ["experiment=attack"] if words[0] == "attack" else []
-    if "-m" in flags:
-        check_sweep(overrides)
-    else:
-        check(*composed(overrides))
+    choice = [
+        word.split(",") if "-m" in flags and "[" not in word else [word] for word in overrides
+    ]
+    choice = [
+        [first, *(first.split("=")[0] + "=" + one for one in more)] for first, *more in choice
+    ]
+    jobs = [[options[0] for options in choice]]
+    for at, (_, *more) in enumerate(choice):  # every choice once
+        jobs += [[*jobs[0][:at], one, *jobs[0][at + 1 :]] for one in more]
+    for job in jobs:
+        check(*composed(job))
 
 
 @pytest.mark.parametrize(

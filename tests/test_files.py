@@ -181,7 +181,8 @@ def test_a_later_run_in_the_same_folder_leaves_nothing_of_the_earlier(own, comma
     assert done.status == 0, done.err
     left = names(own / "out") - {"run.log", ".hydra", ".lock", "adversarial", "mine.png", "s"}
     manifest = json.loads((own / "out" / "manifest.json").read_bytes())
-    assert left == {*manifest["files"], "manifest.json"}
+    every = {f"{name}.csv" for name in ("results", "summary", "claims", "timing")}
+    assert left == {*manifest["files"], *every, "summary.md", "manifest.json"}
     assert "transfer.png" in left
     assert not names(own / "out" / "adversarial")
 
