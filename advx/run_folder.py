@@ -1,5 +1,6 @@
 """The folder of a run: one run at a time in it, and no file of an earlier one among the new."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -36,12 +37,16 @@ class ClaimFolder(Callback):
 
 def _claim_of(config: DictConfig, key: str) -> None:
     """Claim what `key` names, or end here: Hydra makes a warning of a callback's exception."""
-    HydraConfig.instance().set_config(config)  # the folder's name may speak of other settings
+    hydra = HydraConfig.instance()
+    before = hydra.cfg
+    hydra.set_config(copy.deepcopy(config))  # the folder's name may speak of other settings
     try:
-        claim(Path(OmegaConf.select(config, key)), key)
+        claim(Path(OmegaConf.select(config, key)), key)  # and of the time, which it remembers
     except (ConfigError, OSError) as error:
         print(f"advx: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
+    finally:
+        hydra.cfg = before
 
 
 def claim(folder: Path, key: str = "hydra.run.dir") -> None:
