@@ -1,11 +1,12 @@
 """The command line. Torch and Hydra are imported only by the verbs that need them."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from advx import __version__
+from advx.termination import Terminated, terminating
+from advx.text_files import never_fail_to_print, stop_printing
 
 USAGE = """\
 examples:
@@ -37,6 +38,7 @@ complete -o nospace -o default -F _advx advx
 
 def main() -> None:
     """Entry point of the `advx` command. Exit status 2: something the user can mend."""
+    never_fail_to_print()
     parser = argparse.ArgumentParser(
         prog="advx", description="Experiments on adversarial perturbations of deep networks.",
         epilog=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -57,21 +59,36 @@ def main() -> None:
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
     completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
     completion.add_argument("shell", choices=["bash", "zsh"])
-    if sys.argv[1:2] == ["run"]:
-        sys.exit(_guarded(sys.argv[2:]))
-    if sys.argv[1:2] == ["attack"]:
-        sys.exit(_guarded(["experiment=attack", *sys.argv[2:]]))
     try:
-        status = _dispatch(parser.parse_args())
+        if sys.argv[1:2] == ["run"]:
+            status = _guarded(sys.argv[2:])
+        elif sys.argv[1:2] == ["attack"]:
+            status = _guarded(["experiment=attack", *sys.argv[2:]])
+        else:
+            status = _dispatch(parser.parse_args())
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_printing()
         status = 0
     sys.exit(status)
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
     """Carry out every verb but `run`; returns the exit status."""
+    from advx.errors import AdvxError, reason
+
+    try:
+        return _carried_out(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (AdvxError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # see `main`
+        print(f"advx: {reason(error)}", file=sys.stderr)
+        return 2
+
+
+def _carried_out(arguments: argparse.Namespace) -> int:
     if arguments.verb == "list":
         from advx.listing import print_choices
 
@@ -81,19 +98,9 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.errors import AdvxError
-        from advx.reporting import redraw_figures
-        from advx.reporting import report as print_report
+        from advx.reporting import redraw_figures, report
 
-        try:
-            return (
-                redraw_figures(arguments.redraw)
-                if arguments.redraw
-                else print_report(arguments.outputs)
-            )
-        except AdvxError as error:
-            print(f"advx: {error}", file=sys.stderr)
-            return 2
+        return redraw_figures(arguments.redraw) if arguments.redraw else report(arguments.outputs)
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 
@@ -105,15 +112,23 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 def _guarded(arguments: list[str]) -> int:
     """Run Hydra and turn every error a user can mend into one line."""
-    from advx.config.messages import one_line
-    from advx.hydra_run import launch, wants_traceback
-
     try:
-        launch(arguments)
+        with terminating():
+            from advx.hydra_run import launch
+
+            launch(arguments)
     except KeyboardInterrupt:
         print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
+    except Terminated as error:
+        print(f"{error}: run the same command again to continue", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:
+        raise  # see `main`
     except Exception as error:
+        from advx.config.messages import one_line
+        from advx.hydra_run import wants_traceback
+
         if wants_traceback(arguments):
             raise
         line = one_line(error, arguments)

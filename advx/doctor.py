@@ -4,7 +4,11 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from advx.errors import DataError, reason
 from advx.listing import choices, packages
+
+FEW = 40
+"""Examples that are drawn to see whether a data set without files can be made."""
 
 
 def diagnose() -> int:
@@ -23,37 +27,52 @@ def diagnose() -> int:
 
 
 def _machine() -> int:
-    import torch
+    try:
+        import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none"
+    except Exception as error:  # a driver that does not fit raises what it likes
+        print(f"device        PROBLEM: {reason(error)}")
+        return 1
     print(f"device        CUDA: {gpu}; {os.cpu_count()} processor cores")
     return 0
 
 
 def _data() -> int:
-    from advx.config.build import build
+    """Every data set as a run would load it, but without downloads."""
     from advx.data import files
-    from advx.errors import DataError
 
     folders = ", ".join(map(str, files.search_path(os.environ.get("ADVX_DATA"))))
     print(f"\ndata, looked for in {folders}")
     problems = 0
     for name in choices()["dataset"]:
-        node: dict[str, str | None] = {"_target_": f"advx.data.{name}.load"}
-        if name != "mnist5k":
-            node["data_dir"] = os.environ.get("ADVX_DATA")
         try:
             with files.offline():
-                data = build(node)
-        except DataError as error:
-            missing = "download" in str(error)
+                found = _data_set(name)
+        except Exception as error:  # of one data set: the others are looked at all the same
+            missing = isinstance(error, DataError) and "download" in str(error)
+            found = "not here (downloaded when first used)" if missing else reason(error)
             problems += not missing
-            print(f"  {name:<14} {'not here (downloaded when first used)' if missing else error}")
-        else:
-            print(
-                f"  {name:<14} verified, {len(data.train):,} training examples, {data.fingerprint}"
-            )
+        print(f"  {name:<14} {found}")
     return problems
+
+
+def _data_set(name: str) -> str:
+    """What is said of a data set that could be loaded, or that is the user's to name."""
+    from advx.config.build import build
+    from advx.config.compose import composed
+
+    node = composed(["experiment=train", f"dataset={name}"])[0]["dataset"]
+    node = {k: v for k, v in node.items() if k not in ("input_shape", "classes")}
+    open_keys = [key for key, value in node.items() if value == "???"]
+    if open_keys:
+        return f"yours: dataset.{open_keys[0]}=…"
+    drawn = "data_dir" not in node and "train" in node  # by advx itself: a few will do
+    if drawn:
+        build(node | {k: FEW for k in ("train", "validation", "test") if k in node})
+        return "drawn when used, needs no files"
+    data = build(node)
+    return f"verified, {len(data.train):,} training examples, {data.fingerprint}"
 
 
 def _experiments() -> int:
@@ -69,6 +88,6 @@ def _experiments() -> int:
                 check(*composed([f"experiment={name}", f"scale={scale}"]))
             except Exception as error:
                 problems += 1
-                print(f"  {name:<20} {scale:<8} {one_line(error) or error!r}")
+                print(f"  {name:<20} {scale:<8} {one_line(error) or reason(error)}")
         print(f"  {name}")
     return problems

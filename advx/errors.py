@@ -5,11 +5,15 @@ prints it without a traceback and exits with status 2.
 """
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 """What colors a terminal's text."""
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # Windows has no quotas
+"""What the system says where a disk or a quota is used up."""
 
 
 class AdvxError(Exception):

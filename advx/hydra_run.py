@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from advx.config.check import check_plain
 from advx.config.messages import one_line
+from advx.config.quoting import readable, words
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
 from advx.errors import ConfigError, JobFailed, reason
+from advx.run_folder import claim, clear, release
+from advx.termination import undisturbed
+from advx.text_files import never_fail_to_print, stop_printing, write_text
 
 log = logging.getLogger(__name__)
 
@@ -35,27 +40,37 @@ INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 def launch(arguments: list[str]) -> None:
     """Run `hydra.main` with these command-line arguments; errors are raised, not printed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    logging.raiseExceptions = False  # a log that a full disk does not take is no traceback
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what it also raises
     sys.path.insert(0, os.getcwd())
     flags, overrides = flags_and_overrides(arguments)
     for word in overrides:
         key, equals, _ = word.partition("=")
         if not key or not (equals or word.startswith("~")):
             raise ConfigError(f"{word}: not key=value, e.g. experiment=transfer_table")
-    if {"-m", "--multirun"} & set(flags) or "hydra.mode=MULTIRUN" in overrides:
+    several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
+    overrides = readable(overrides, sweep=several)
+    if several:
         sweep = sweep_of(overrides)
         if sweep is not None:
             check_sweep(sweep, search_path(config_folder(flags), overrides))
             overrides = [*sweep.jobs[0], *sweep.hydra, WHOLE_SWEEP]
             WholeSweep.words = sweep.words
     sys.argv = ["advx", *flags, *overrides]
-    hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
+    finally:
+        release()
 
 
 def task(config: DictConfig) -> None:
     """Check the configuration, then run the experiment it names."""
+    never_fail_to_print()
     sys.path.insert(0, os.getcwd())
     job = HydraConfig.get()
     folder = Path(os.path.relpath(job.runtime.output_dir))
+    claim(folder)
+    own_results = False
     try:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         check_plain(values)
@@ -63,19 +78,26 @@ def task(config: DictConfig) -> None:
 
         main = get_method(values["main"])
         check(values, main)
-        run = Run(values, folder, "advx run " + " ".join(job.overrides.task))
+        run = Run(values, folder, "advx run " + words(job.overrides.task))
         run.check_models()
+        clear(folder)
+        own_results = True
         own = list(inspect.signature(main).parameters)[1:]
         try:
             main(run, **{key: values[key] for key in own if key in values})
+        except BrokenPipeError:  # whoever reads the table has seen enough
+            if not (folder / "summary.md").exists():  # the last file that a run writes
+                raise
+            stop_printing()
         except Exception as error:
             run.rescue(error)
             raise
     except BaseException as error:
-        (folder / "FAILED").write_text(traceback.format_exc())
-        line = one_line(error)
+        with undisturbed(), suppress(OSError):
+            note_failure(folder, own_results)
+        line = one_line(error, job.overrides.task)
         if job.mode is RunMode.MULTIRUN and isinstance(error, Exception):
-            told = f"job {job.job.num} ({' '.join(job.overrides.task)}): {line or reason(error)}"
+            told = f"job {job.job.num} ({words(job.overrides.task)}): {line or reason(error)}"
             log.error("failed: %s", told)  # the others go on, and Hydra raises the first one's only
             if line is not None and not wants_traceback(job.overrides.hydra):
                 raise JobFailed(told) from error
@@ -83,6 +105,16 @@ def task(config: DictConfig) -> None:
             raise
         print(f"advx: {line}", file=sys.stderr)  # here, or Hydra would print a line of its own too
         sys.exit(2)
+    finally:
+        if job.mode is RunMode.MULTIRUN:
+            release(folder)
+
+
+def note_failure(folder: Path, own_results: bool) -> None:
+    """Write `FAILED`: the exception that is being handled, and whether results there are older."""
+    older = not own_results and (folder / "results.csv").exists()
+    remark = "This run was refused; the results beside this file are an earlier run's.\n\n"
+    write_text(folder / "FAILED", (remark if older else "") + traceback.format_exc())
 
 
 def wants_traceback(overrides: Iterable[str]) -> bool:

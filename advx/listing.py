@@ -29,7 +29,7 @@ def print_choices() -> None:
     width = max(len(name) for name in (*groups, *groups["experiment"]))
     print("experiments (advx run experiment=NAME):")
     for name in groups.pop("experiment"):
-        text = (files("advx.conf") / "experiment" / f"{name}.yaml").read_text()
+        text = (files("advx.conf") / "experiment" / f"{name}.yaml").read_text("utf-8")
         title = re.sub(r"\$\{(\w+)\.name\}", r"\1", yaml.safe_load(text)["title"])
         print(f"  {name:<{width}} {title}")
     print("\nchoices (group=NAME):")

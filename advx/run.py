@@ -4,8 +4,6 @@ import json
 import logging
 import math
 import platform
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,11 +33,22 @@ from advx.evaluation.transfer import Attack, craft, error_rate, guides, predicti
 from advx.evaluation.undefined import NAMES, Note, answered, noting
 from advx.games.watch import LIMITS, lasting
 from advx.listing import packages
+from advx.memory import resident_peak
 from advx.models.base import Fitted, is_differentiable
 from advx.progress import ModelBar
 from advx.report.claims import judge_claim, unmeasured
-from advx.report.results import Results, Row, csv_text, table, write_results, write_summary
+from advx.report.results import (
+    Results,
+    Row,
+    append_result,
+    csv_text,
+    table,
+    write_results,
+    write_summary,
+)
+from advx.run_folder import stamps
 from advx.store.store import Store, key_of
+from advx.text_files import write_text
 from advx.training.construct import construct, refuse_single_examples
 from advx.training.obtain import DataPart, Recipe, Trained, model_key, needed, obtain
 from advx.training.pair import GameProgress
@@ -114,6 +123,7 @@ class Run:
         main = str(config.get("main") or "advx.")
         own = not main.startswith("advx.")
         self._own_experiment = {"experiment": {"_target_": main}} if own else {}
+        self._stamps = stamps(folder)
         torch.set_num_threads(config["device"]["threads"])
 
     @cached_property
@@ -559,11 +569,14 @@ class Run:
     ) -> None:  # fmt: skip
         """Keep one number, with the chapter's figure where the YAML lists one for (row, metric)."""
         listed = self._chapter.get((row, metric), {})
-        self.results.add(
-            Row(self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter")),
-            note or listed.get("note", ""),
+        number = Row(
+            self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter")
         )
-        write_results(self.folder, self.results)
+        self.results.add(number, note or listed.get("note", ""))
+        if len(self.results.rows) == 1:
+            write_results(self.folder, self.results)
+        else:
+            append_result(self.folder, number)
 
     def record_all(
         self, row: str, found: dict[str, float], units: dict[str, str], *, seed: int | None, n: int
@@ -613,8 +626,8 @@ class Run:
             self.seconds["train", f"{trained['model']}, {key}"] = trained["seconds"]
         write_results(self.folder, self.results)
         timing = [[phase, row, round(spent, 3)] for (phase, row), spent in self.seconds.items()]
-        (self.folder / "timing.csv").write_text(csv_text(["phase", "row", "seconds"], timing))
-        (self.folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=1) + "\n")
+        write_text(self.folder / "timing.csv", csv_text(["phase", "row", "seconds"], timing))
+        write_text(self.folder / "manifest.json", json.dumps(self.manifest(), indent=1) + "\n")
         outcomes = {
             c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
         }
@@ -623,7 +636,7 @@ class Run:
             [self.results.experiment, o.claim, o.predicate, _holds(o.holds), o.seeds, o.evidence]
             for o in outcomes.values()
         ]
-        (self.folder / "claims.csv").write_text(csv_text(header, claims))
+        write_text(self.folder / "claims.csv", csv_text(header, claims))
         directions = {
             where: outcomes[listed["direction"]].holds
             for where, listed in self._chapter.items()
@@ -650,8 +663,14 @@ class Run:
         for limit in limits:
             print(f"\n{limit}")
         print(f"\nfiles:  {self.folder}")
-        for figure in sorted(self.folder.glob("*.png")):
-            print(f"figure: {figure}")
+        for figure in self.files():
+            if figure.endswith(".png"):
+                print(f"figure: {self.folder / figure}")
+
+    def files(self) -> list[str]:
+        """Names of the files that this run has written into its folder so far, but for its log."""
+        found = stamps(self.folder)
+        return sorted(n for n in found if found[n] != self._stamps.get(n) and n != "run.log")
 
     def _limits(self, failed: str) -> list[str]:
         """What the table does not say, and why: rows never measured, verdicts withheld."""
@@ -703,7 +722,7 @@ class Run:
     def manifest(self) -> dict[str, Any]:
         """Everything needed to make this run again."""
         data = self.data
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        memory = resident_peak()
         seconds: dict[str, float] = {}
         for (phase, _), spent in self.seconds.items():
             seconds[phase] = round(seconds.get(phase, 0.0) + spent, 1)
@@ -729,7 +748,8 @@ class Run:
                 [node for _, node in nodes(self.config)] + list(self._own_experiment.values())
             ),
             "seconds": seconds,
-            "peak_memory_mib": round(memory / (1024 if sys.platform != "darwin" else 2**20)),
+            "files": self.files(),
+            "peak_memory_mib": None if math.isnan(memory) else round(memory),
         }
 
 

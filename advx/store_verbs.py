@@ -1,6 +1,7 @@
 """`advx store ls | verify | prune`: what is kept, whether it is sound, and what can go."""
 
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
@@ -9,6 +10,9 @@ from advx.store.store import Store
 
 def manage(verb: str, folder: Path) -> int:
     """Run one of the store's verbs; returns the exit status (1 where `verify` found damage)."""
+    if not folder.exists():  # to look at a store makes none
+        print(f"{folder} is empty")
+        return 0
     store = Store(folder)
     return {"ls": list_entries, "verify": verify, "prune": prune}[verb](store)
 
@@ -18,17 +22,22 @@ def list_entries(store: Store) -> int:
     lines = []
     for key in store.entries():
         meta = store.meta(key)
-        if meta is None:
-            lines.append([key, "", "", "", "", "", store.problem(key)])
-        else:
-            error = meta["validation_error_rate"]
-            epochs = f"{meta['best_epoch']}/{meta['epochs']}"
-            shown = "" if error is None else f"{error:.2f}"
-            size = f"{meta['bytes'] / 2**20:.1f} MiB"
-            lines.append([key, meta["name"], meta["dataset"], meta["seed"], epochs, shown, size])
+        try:
+            lines.append([key, *_described(meta or {})])
+        except (KeyError, TypeError, ValueError):
+            lines.append([key, "", "", "", "", "", store.problem(key) or "no readable meta.json"])
     header = ["key", "model", "data set", "seed", "best epoch", "validation error (%)", ""]
     print(tabulate(lines, headers=header) if lines else f"{store.folder} is empty")
     return 0
+
+
+def _described(meta: dict[str, Any]) -> list[Any]:
+    """The columns of `list_entries` for one entry."""
+    error = meta["validation_error_rate"]
+    epochs = f"{meta['best_epoch']}/{meta['epochs']}"
+    shown = "" if error is None else f"{error:.2f}"
+    size = f"{meta['bytes'] / 2**20:.1f} MiB"
+    return [meta["name"], meta["dataset"], meta["seed"], epochs, shown, size]
 
 
 def verify(store: Store) -> int:
@@ -43,13 +52,16 @@ def verify(store: Store) -> int:
 def prune(store: Store) -> int:
     """Delete entries that are damaged or unfinished, and finished ones' last checkpoints.
 
-    Running ones are left alone.
+    Running ones are left alone. What a killed process had begun to write goes after an hour.
     """
     for key in store.entries():
         problem = store.problem(key)
         if problem and store.remove_if_free(key):
             print(f"removed {key}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
+    unfinished = store.drop_unfinished()
+    if unfinished:
+        print(f"removed {unfinished} file(s) that killed processes had begun to write")
     if freed:
         print(f"removed the last checkpoints of finished models: {freed / 2**20:.0f} MiB")
     return 0

@@ -25,6 +25,7 @@ from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.run import Run
+from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
 
 
@@ -103,7 +104,8 @@ def keep(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> Non
         arrays: of all examples, for the archive.
         pixels: uint8, those of the examples that are written as pictures.
     """
-    np.savez_compressed(folder / "adversarial.npz", **arrays)  # type: ignore[arg-type]
+    with replacing(folder / "adversarial.npz") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     written = folder / "adversarial"
     written.mkdir(exist_ok=True)
     for old in written.glob("[0-9]*_label*_predicted*.png"):  # of an earlier run in this folder
@@ -117,4 +119,5 @@ def keep(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> Non
         )
         lost = "" if before == after else f"_rounded_from{before}"
         name = f"{place:05d}_label{label}_predicted{after}{lost}.png"
-        Image.fromarray(shown).save(written / name)
+        with replacing(written / name) as stream:
+            Image.fromarray(shown).save(stream, "PNG")

@@ -29,6 +29,7 @@ from advx.evaluation.benchmark import (
 from advx.evaluation.transfer import craft
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 from advx.run import Run
+from advx.text_files import write_text
 from advx.training.construct import construct
 
 
@@ -82,7 +83,7 @@ def main(
             run.record(row, "operations_over_plain", other.operations / step.operations,
                        seed=repeat, unit="ratio")  # fmt: skip
         profiles.append(f"{name}\n{profile_table(step)}")
-    (run.folder / "profile.txt").write_text("\n".join(profiles))
+    write_text(run.folder / "profile.txt", "\n".join(profiles))
     peak, before = peak_memory(attack_nearest_neighbors, attacked, remembered)
     row = f"smoothed_nearest_neighbor, {attacked} x {remembered}"
     run.record(row, "peak_memory", peak, seed=None, unit="MiB",

@@ -1,6 +1,11 @@
-"""What several tests share: a small linear model with known weights, tiny data, seeds."""
+"""What several tests share: a small linear model with known weights, tiny data, seeds, `advx`."""
 
-from collections.abc import Callable
+import importlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -32,6 +37,41 @@ def tiny() -> Dataset:
     return Dataset("tiny", 3, *parts)
 
 
+class Done(NamedTuple):
+    """What a command left: its exit status, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys) -> Iterator[Callable[..., Done]]:
+    """`advx …` in this process, in an empty folder: what a process of its own takes seconds for."""
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["advx", *words])
+        importlib.invalidate_caches()  # a module may just have been written
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run
+    for handler in set(root.handlers) - set(before[0]):
+        handler.close()
+    root.handlers, root.level, logging.raiseExceptions = before
+    for name, module in list(sys.modules.items()):
+        if Path(getattr(module, "__file__", None) or "/").is_relative_to(tmp_path):
+            del sys.modules[name]
+
+
 MINE = """\
 # @package _global_
 defaults:
@@ -55,20 +95,8 @@ rows:
 
 
 @pytest.fixture
-def advx(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
-    """Runs the command line in this process, in a folder with the experiment `conf/…/mine`.
-
-    Returns its exit status, what it printed, and what it printed to the error stream.
-    """
+def advx(tmp_path, command) -> Callable[..., Done]:
+    """The same in a folder with the experiment `conf/experiment/mine.yaml`."""
     (tmp_path / "conf" / "experiment").mkdir(parents=True)
-    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(MINE)
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["advx", *words])
-        with pytest.raises(SystemExit) as end:
-            main()
-        printed = capsys.readouterr()
-        return int(end.value.code or 0), printed.out, printed.err
-
-    return run
+    (tmp_path / "conf" / "experiment" / "mine.yaml").write_text(MINE, encoding="utf-8")
+    return command

@@ -141,9 +141,9 @@ def test_what_was_never_measured_is_said_and_nothing_is_lost(advx) -> None:
         "`S`.clean_error_rate"
     )
     assert f"\n{line}\n" in printed
-    assert f"\n- {line}\n" in Path("out/summary.md").read_text()
+    assert f"\n- {line}\n" in Path("out/summary.md").read_text(encoding="utf-8")
     assert "  not tested (0/0 seeds)  c" in printed
-    assert "S.clean_error_rate not measured" in Path("out/claims.csv").read_text()
+    assert "S.clean_error_rate not measured" in Path("out/claims.csv").read_text(encoding="utf-8")
 
 
 def test_what_was_measured_before_an_error_is_kept(advx, monkeypatch) -> None:
@@ -175,7 +175,9 @@ def chapter_run(advx, *words: str) -> tuple[str, str]:
     rows = table(Path("out/summary.csv"))
     remarks = [line for line in printed.splitlines() if line.startswith("no verdicts: ")]
     listed = [f"- {line}" for line in remarks]
-    assert listed == [s for s in Path("out/summary.md").read_text().splitlines() if s in listed]
+    assert listed == [
+        s for s in Path("out/summary.md").read_text(encoding="utf-8").splitlines() if s in listed
+    ]
     return next((r["verdict"] for r in rows if r["chapter"]), "no row"), "".join(remarks)
 
 

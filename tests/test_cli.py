@@ -184,3 +184,39 @@ def test_killed_at_ten_random_moments_and_run_again_gives_the_same_rows(tmp_path
     assert (killed / "out" / "results.csv").read_bytes() == (
         whole / "out" / "results.csv"
     ).read_bytes()
+
+
+SILENT = """
+from torch import nn
+from advx.games.gan import GAN
+
+class Net(nn.Module):
+    def forward(self, x):
+        raise NotImplementedError
+
+class Estimator:
+    def __init__(self, **_):
+        raise RuntimeError
+
+class Game(GAN):
+    def generate(self, *_):
+        raise KeyError("z")
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("model@target=custom target._target_=broken_module.X", "imported (ImportError)"),
+        ("model@target=custom target._target_=silent_module.Net", "NotImplementedError"),
+        ("model@target=decision_tree target.estimator=silent_module.Estimator", "RuntimeError"),
+        ("experiment=gan_samples game._target_=silent_module.Game", "KeyError: 'z'"),
+    ],
+)
+def test_an_exception_without_a_text_is_named(tmp_path, command, words, expected) -> None:
+    (tmp_path / "broken_module.py").write_text("raise ImportError", encoding="utf-8")
+    (tmp_path / "silent_module.py").write_text(SILENT, encoding="utf-8")
+    experiment = [] if "experiment=" in words else ["experiment=transfer"]
+    done = command("run", *experiment, "scale=smoke", "device.threads=1", *words.split())
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
+    assert expected in done.err

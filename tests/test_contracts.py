@@ -13,12 +13,12 @@ from advx.run import check
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    {"errors", "types", "progress", "text_files"},
+    {"errors", "types", "progress", "memory", "text_files", "places", "termination"},
     {"config", "listing"},
     {"models", "data"},
     {"attacks", "defenses", "games"},
     {"store", "evaluation"},
-    {"training", "figures", "report"},
+    {"training", "figures", "report", "run_folder"},
     {"run"},
     {"judge"},
     {"experiments"},
@@ -31,7 +31,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 def imports(path: Path) -> set[str]:
     """Second parts of the `advx.…` modules that a file imports anywhere."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("advx."):
             found.add(node.module.split(".")[1])
         if isinstance(node, ast.Import):

@@ -35,7 +35,7 @@ SUMMARY = [
 CLAIMS = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
 MANIFEST = {
     "command", "config", "versions", "platform", "device", "threads", "data", "store_keys",
-    "seconds", "peak_memory_mib",
+    "seconds", "files", "own_code", "peak_memory_mib",
 }  # fmt: skip
 FIGURES = {
     "transfer_table": "transfer",
@@ -76,7 +76,7 @@ def started(folder: Path, *overrides: str) -> tuple[Run, dict, object]:
 
 
 def lines(path: Path, header: list[str]) -> list[dict[str, str]]:
-    with path.open() as stream:
+    with path.open(encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         assert reader.fieldnames == header
         return list(reader)

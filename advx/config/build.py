@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from advx.errors import AdvxError, ConfigError
+from advx.errors import FULL, AdvxError, ConfigError
 
 DESCRIPTIVE = ("name", "weights", "trained_on")
 """Keys of a model node that describe it and are not arguments of its constructor."""
@@ -76,7 +76,8 @@ def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
     """Instantiate a node; `extra` arguments win over the node's own.
 
     Raises:
-        AdvxError: what the target itself raised, without Hydra's wrapping.
+        AdvxError, or OSError of a full disk: what the target itself raised, without Hydra's
+            wrapping.
         ConfigError: the target refused its arguments.
     """
     name = plain(node)["_target_"]
@@ -85,7 +86,8 @@ def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
             return instantiate({"_target_": name} | arguments(node), **extra, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__
-        if isinstance(cause, AdvxError):
+        full = isinstance(cause, OSError) and cause.errno in FULL
+        if cause is not None and (full or isinstance(cause, AdvxError)):
             raise cause from None
         if isinstance(cause, TypeError | ValueError):
             raise ConfigError(f"{name}: {cause}") from error

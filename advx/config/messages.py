@@ -1,7 +1,10 @@
 """Errors of Hydra and OmegaConf as one line: the key, the value seen, the valid choice."""
 
+import errno
+import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.errors import HydraException
@@ -9,8 +12,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.check import nearest
 from advx.config.compose import resolved
-from advx.errors import AdvxError
+from advx.errors import FULL, AdvxError, reason
 from advx.listing import choices
+from advx.places import cache_dir
+
+REFUSED = FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
+"""The system does not let a file be written where it should be."""
 
 
 def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
@@ -35,8 +45,29 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(text.split())
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}; name a writable folder with hydra.run.dir=…"
+        return _of_system(error, overrides)
     return None
+
+
+def _of_system(error: OSError, overrides: Sequence[str]) -> str:
+    """Which file it was, and the key that names another place for it."""
+    if error.errno not in REFUSED:
+        return f"{error.filename}: {error.strerror}" if error.filename else reason(error)
+    advice = "free some space there, or " if error.errno in FULL else ""
+    named = [word.partition("=")[2] for word in overrides if word.startswith("store=")]
+    places = {
+        "store=…": Path((named or ["outputs/store"])[-1].strip("'\"")),
+        "the environment variable ADVX_CACHE": cache_dir(),
+    }
+    if error.filename is None:  # of a library that does not say which
+        keys = ", ".join(["hydra.run.dir=…", *places])
+        return f"a file cannot be written: {error.strerror}; {advice}name writable folders ({keys})"
+    file = Path(os.fsdecode(error.filename)).absolute()
+    key = next((k for k, p in places.items() if file.is_relative_to(p.absolute())), None)
+    return (
+        f"{error.filename}: {error.strerror}; {advice}name a writable folder with "
+        f"{key or 'hydra.run.dir=…'}"
+    )
 
 
 def _unknown_key(key: str, overrides: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from torch.nn.functional import normalize
 from advx.data import files
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError
+from advx.text_files import replacing
 from advx.types import PositiveInt
 
 NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
@@ -92,7 +93,8 @@ def rendered(count: int, side: int, seed: int) -> Split:
     labels = 2 * traits["glasses"].long() + traits["long"].long()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"images": grey, "labels": labels}, path)
+        with replacing(path) as stream:
+            torch.save({"images": grey, "labels": labels}, stream)
     except OSError:
         pass  # the cache only saves time
     return Split(grey.float().div_(255), labels)

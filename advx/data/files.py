@@ -17,18 +17,12 @@ from io import StringIO
 from pathlib import Path
 from urllib.error import URLError
 
-from advx.errors import ConfigError, DataError
+from advx.errors import ConfigError, DataError, reason
+from advx.places import cache_dir
+from advx.text_files import read_text, replacing, write_text
 
 DOWNLOAD_TIMEOUT = 20.0
 """Seconds without an answer after which a download counts as impossible."""
-
-
-def cache_dir() -> Path:
-    """Folder for what advx unpacks and downloads: $ADVX_CACHE, else the user's cache folder."""
-    if "ADVX_CACHE" in os.environ:
-        return Path(os.environ["ADVX_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "advx"
 
 
 def search_path(data_dir: str | None) -> list[Path]:
@@ -51,7 +45,7 @@ def accepted_digests(path: str | None) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        content = json.loads(Path(path).read_text())
+        content = json.loads(read_text(Path(path)))
         return {Path(name).name: str(md5) for name, md5 in content.items()}
     except (OSError, ValueError, AttributeError) as error:
         raise ConfigError(
@@ -86,14 +80,12 @@ def accepted_remark(count: int, digests: str | None) -> tuple[str, ...]:
 def unpack_gzip(source: Path, target: Path) -> None:
     """Unpack `source` to `target` once; the content is checked again on every use."""
     proof = target.with_name(target.name + ".sha256")
-    if target.exists() and proof.exists() and proof.read_text() == digest(target, "sha256"):
+    if target.exists() and proof.exists() and read_text(proof) == digest(target, "sha256"):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    with gzip.open(source) as packed, partial.open("wb") as unpacked:
+    with gzip.open(source) as packed, replacing(target) as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    proof.write_text(digest(partial, "sha256"))
-    partial.replace(target)
+    write_text(proof, digest(target, "sha256"))
 
 
 def download_root(data_dir: str | None) -> Path:
@@ -124,10 +116,9 @@ def download(
         with _quiet(), _socket_timeout(DOWNLOAD_TIMEOUT):
             fetch(root)
     except (URLError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1]
         raise DataError(
             f"dataset={name}: missing {', '.join(files)}; looked in {looked}; download failed "
-            f"({reason}); set ADVX_DATA to a folder that holds them, or use "
+            f"({reason(error)}); set ADVX_DATA to a folder that holds them, or use "
             "dataset=mnist5k, which needs no files"
         ) from error
     return root

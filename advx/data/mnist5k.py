@@ -6,7 +6,6 @@ training, the next 50 for validation and the last 100 for the test.
 """
 
 import hashlib
-import os
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ import torch
 from advx.data import files
 from advx.data.dataset import Dataset, Split, limited, rank_within_class
 from advx.errors import DataError
+from advx.text_files import replacing
 from advx.types import PositiveInt
 
 PIXELS_MD5 = "3d8f3cd6b1ecbaef5507b76a4fedc759"
@@ -68,9 +68,8 @@ def _arrays() -> tuple[np.ndarray, np.ndarray]:
         )
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_name(f"mnist5k.{os.getpid()}.npz")
-        np.savez_compressed(partial, pixels=pixels, labels=labels)
-        partial.replace(cached)
+        with replacing(cached) as stream:
+            np.savez_compressed(stream, pixels=pixels, labels=labels)
     except OSError:
         pass  # the cache only saves two seconds
     return pixels, labels

@@ -4,16 +4,15 @@ A figure is divided by the rate of a large matrix product measured next to it in
 """
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from advx.memory import resident_peak
 
 PRODUCT_SIZE = 2048
 """Rows and columns of the matrices in the reference product."""
@@ -90,7 +89,7 @@ def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, 
     """Peak resident memory of `function(*arguments)` in a fresh process, in MiB.
 
     Returns:
-        (the whole process's peak, what the process held before the call).
+        (the whole process's peak, what the process held before the call); NaN on Windows.
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
@@ -104,21 +103,6 @@ def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, 
 
 
 def _measure(pipe: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-    before = _resident_peak()
+    before = resident_peak()
     function(*arguments)
-    pipe.send((_resident_peak(), before))
-
-
-def _resident_peak() -> float:
-    """Peak resident memory of this process in MiB.
-
-    Linux keeps `ru_maxrss` across exec, where a child would start from its
-    parent's peak; VmHWM starts anew.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        (line,) = (s for s in status.read_text().splitlines() if s.startswith("VmHWM"))
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        2**20 if sys.platform == "darwin" else 1024
-    )
+    pipe.send((resident_peak(), before))

@@ -9,6 +9,7 @@ import numpy as np
 from advx.figures import pyplot as plt
 from advx.figures import samples
 from advx.figures.curves import COLOURS
+from advx.figures.kept import save_figure
 
 
 def draw(
@@ -61,6 +62,5 @@ def draw(
                       fontsize=8)  # fmt: skip
     heading = textwrap.wrap(title, round(15 * figure.get_figwidth()))
     figure.suptitle("\n".join(heading), fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"success.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, "success", dpi=200)
     plt.close(figure)

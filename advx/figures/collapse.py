@@ -10,6 +10,7 @@ import numpy as np
 from advx.figures import pyplot as plt
 from advx.figures import samples
 from advx.figures.curves import COLOURS
+from advx.figures.kept import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,8 +50,7 @@ def draw(
     if shown is not None:
         figures["points"] = strip(arrays, places, shown, title)
     for name, figure in figures.items():
-        for kind in ("png", "pdf"):
-            figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=None)
+        save_figure(figure, folder, name, dpi=200)
         plt.close(figure)
     if pictures:
         samples.draw(folder, arrays, name="pictures", panels=pictures, title=title)

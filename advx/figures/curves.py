@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep
+from advx.figures.kept import keep, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,8 +134,7 @@ def _draw(folder: Path, name: str, panels: list[Panel], title: str) -> None:
     height = figure.get_figheight()
     figure.text(0.5, 1 - 0.08 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
     figure.tight_layout(rect=(0, 0, 1, 1 - above / height + 0.03))
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"{name}.{kind}", dpi=160, metadata=None)
+    save_figure(figure, folder, name, dpi=160)
     plt.close(figure)
 
 

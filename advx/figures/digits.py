@@ -10,7 +10,7 @@ from torch import nn
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep
+from advx.figures.kept import keep, save_figure
 
 WRONG = "#b2182b"
 RIGHT = "#404040"
@@ -84,6 +84,5 @@ def draw(folder: Path, arrays: dict[str, np.ndarray], *, models: list[str], titl
             textcoords="offset points", ha="right", va="center", fontsize=9,
         )  # fmt: skip
     figure.text(0.5, 1 - 0.06 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"transfer.{kind}", dpi=160, metadata=None)
+    save_figure(figure, folder, "transfer", dpi=160)
     plt.close(figure)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.digits import RIGHT, WRONG
-from advx.figures.kept import keep
+from advx.figures.kept import keep, save_figure
 
 
 def gallery(
@@ -92,6 +92,5 @@ def _draw(
             row.replace("_", " "), fontsize=8, rotation=0, ha="right", va="center", labelpad=5
         )
     figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"{name}.{kind}", dpi=160, metadata=None)
+    save_figure(figure, folder, name, dpi=160)
     plt.close(figure)

@@ -8,6 +8,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.digits import WRONG
+from advx.figures.kept import save_figure
 
 
 def draw(
@@ -67,6 +68,5 @@ def draw(
                     color=WRONG if wrong else "#404040",
                 )  # fmt: skip
     figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"imperceptible.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, "imperceptible", dpi=200)
     plt.close(figure)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from advx.errors import ConfigError, reason
+from advx.text_files import replacing
 
 ARRAYS = "arrays.npz"
 DRAWN_BY = "drawn_by"
@@ -28,7 +29,15 @@ def keep(
         options: whatever else the function takes, as JSON holds it.
     """
     extra = {DRAWN_BY: np.array(drawn_by), OPTIONS: np.array(json.dumps(options))}
-    np.savez_compressed(folder / ARRAYS, **(arrays | extra))  # type: ignore[arg-type]
+    with replacing(folder / ARRAYS) as stream:
+        np.savez_compressed(stream, **(arrays | extra))  # type: ignore[arg-type]
+
+
+def save_figure(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
+    """Write a matplotlib figure as `name.png` and `name.pdf`."""
+    for kind in ("png", "pdf"):
+        with replacing(folder / f"{name}.{kind}") as stream:
+            figure.savefig(stream, format=kind, dpi=dpi, metadata=None)
 
 
 def redraw(folder: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.curves import COLOURS as FEW
+from advx.figures.kept import save_figure
 from advx.figures.windows import COLOURS
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def draw(
     for axis in (main, errors, added):
         axis.spines[["top", "right"]].set_visible(False)
     figure.text(0.5, 1 - 0.08 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"linearity.{kind}", dpi=160, metadata=None)
+    save_figure(figure, folder, "linearity", dpi=160)
     plt.close(figure)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.digits import WRONG
+from advx.figures.kept import save_figure
 
 CELL = 0.82
 """Side of a picture, in inches."""
@@ -54,6 +55,5 @@ def draw(
             if row == 0:
                 axis.set_title(columns[column], fontsize=7, pad=3)
     figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"pictures.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, "pictures", dpi=200)
     plt.close(figure)

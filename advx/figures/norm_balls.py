@@ -8,6 +8,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.digits import WRONG
+from advx.figures.kept import save_figure
 
 CELL = 1.15
 """Side of a picture, in inches."""
@@ -68,6 +69,5 @@ def draw(folder: Path, arrays: dict[str, np.ndarray], *, names: Sequence[str], t
         figure.text((0.25 + side * (3 * CELL + 0.55)) / width, (height - above + 0.32) / height,
                     label, fontsize=9, va="bottom")  # fmt: skip
     figure.text(0.5, 1 - 0.06 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"norm_balls.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, "norm_balls", dpi=200)
     plt.close(figure)

@@ -9,6 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from advx.figures import pyplot as plt
+from advx.figures.kept import save_figure
+from advx.text_files import replacing
 
 SECONDS = 0.3
 """Of one frame of the film."""
@@ -65,8 +67,7 @@ def draw(
         axis.axis("off")
         top -= tall
     figure.text(0.5, 1 - 0.04 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"{name}.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, name, dpi=200)
     plt.close(figure)
     if "snapshots" in arrays:
         film(folder / f"{name}.gif", arrays["snapshots"])
@@ -80,4 +81,7 @@ def film(path: Path, snapshots: np.ndarray) -> None:
     ]
     frames = [frame.resize((2 * frame.width, 2 * frame.height), 0) for frame in frames]
     times = [int(1000 * SECONDS)] * (len(frames) - 1) + [3000]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
+    with replacing(path) as stream:
+        frames[0].save(
+            stream, "GIF", save_all=True, append_images=frames[1:], duration=times, loop=0
+        )

@@ -8,6 +8,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.curves import COLOURS
+from advx.figures.kept import save_figure
 
 
 def draw(
@@ -79,6 +80,5 @@ def draw(
         axis.xaxis.label.set_fontsize(8)
         axis.yaxis.label.set_fontsize(8)
     figure.suptitle("\n".join(textwrap.wrap(title, 120)), fontsize=8)
-    for kind in ("png", "pdf"):
-        figure.savefig(folder / f"gan_theory.{kind}", dpi=200, metadata=None)
+    save_figure(figure, folder, "gan_theory", dpi=200)
     plt.close(figure)

@@ -9,6 +9,7 @@ import numpy as np
 
 from advx.figures import moved_pictures
 from advx.figures import pyplot as plt
+from advx.figures.kept import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,8 +67,7 @@ def draw(
         for style in STYLES:
             figure = grid(arrays[f"maps_{name}"], arrays["labels"], epsilon, class_names,
                           directions, title, columns, style)  # fmt: skip
-            for kind in ("png", "pdf"):
-                figure.savefig(folder / f"{name}{style}.{kind}", dpi=200, metadata=None)
+            save_figure(figure, folder, f"{name}{style}", dpi=200)
             plt.close(figure)
 
 

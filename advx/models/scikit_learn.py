@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advx.errors import ConfigError
+from advx.errors import ConfigError, reason
 from advx.models.base import Fitted
 from advx.types import PositiveInt, Shape
 
@@ -42,8 +42,8 @@ class ScikitLearn(Fitted):
         try:
             made = getattr(importlib.import_module(module), name)(**(arguments or {}))
         except Exception as error:  # whatever importing or making it raises
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"model.estimator={estimator}: cannot be made ({reason})") from error
+            because = f"cannot be made ({reason(error)})"
+            raise ConfigError(f"model.estimator={estimator}: {because}") from error
         if not all(
             callable(getattr(made, verb, None)) for verb in ("fit", "predict", "get_params")
         ):

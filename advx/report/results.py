@@ -12,6 +12,9 @@ from tabulate import tabulate
 
 from advx.report.intervals import prediction, wilson
 from advx.report.verdict import plain_verdict, verdict
+from advx.text_files import append_text, write_text
+
+RESULTS = "results.csv"
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,13 @@ class Results:
 
 def csv_text(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
     """Comma-separated text; None and NaN are empty, floats have at most six decimals."""
+    return csv_lines([header, *lines])
+
+
+def csv_lines(lines: Sequence[Sequence[Any]]) -> str:
+    """The lines of `csv_text` without a header."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
     writer.writerows([[_cell(value) for value in line] for line in lines])
     return stream.getvalue()
 
@@ -133,7 +140,16 @@ def _cell(value: Any) -> Any:
 def write_results(folder: Path, results: Results) -> None:
     """`results.csv`: one row a number, nothing that depends on time."""
     header = [f.name for f in fields(Row)]
-    (folder / "results.csv").write_text(csv_text(header, [astuple(row) for row in results.rows]))
+    text = csv_text(header, [astuple(row) for row in results.rows])
+    write_text(folder / RESULTS, text)
+
+
+def append_result(folder: Path, row: Row) -> None:
+    """Add one row to a `results.csv` that `write_results` began.
+
+    Writing all of them anew at each number would take time that grows with their square.
+    """
+    append_text(folder / RESULTS, csv_lines([astuple(row)]))
 
 
 def write_summary(
@@ -141,10 +157,10 @@ def write_summary(
 ) -> None:
     """`summary.csv`, and `summary.md` with a list of remarks under the table."""
     header = [f.name for f in fields(SummaryRow)]
-    (folder / "summary.csv").write_text(csv_text(header, [astuple(line) for line in lines]))
+    write_text(folder / "summary.csv", csv_text(header, [astuple(line) for line in lines]))
     listed = "".join(f"- {remark}\n" for remark in remarks)
     text = "\n".join([f"{title}\n", f"{table(lines, 'github')}\n", listed])
-    (folder / "summary.md").write_text(text.rstrip() + "\n")
+    write_text(folder / "summary.md", text.rstrip() + "\n")
 
 
 def table(lines: Sequence[SummaryRow], style: str = "simple") -> str:

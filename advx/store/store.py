@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -19,13 +20,15 @@ import torch
 from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
-from advx.text_files import write_atomically
+from advx.text_files import read_text, write_atomically, write_text
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = "weights.pt"
 META = "meta.json"
 CHECKPOINT = "checkpoint.pt"
+UNFINISHED_SECONDS = 3600.0
+"""Age of a temporary file after which nobody is still writing it."""
 
 
 def key_of(content: dict[str, Any]) -> str:
@@ -63,9 +66,10 @@ class Store:
     def meta(self, key: str) -> dict[str, Any] | None:
         """What made the entry, or None where it is not complete."""
         try:
-            return json.loads((self.path(key) / META).read_text())
+            meta = json.loads(read_text(self.path(key) / META))
         except (OSError, ValueError):
             return None
+        return meta if isinstance(meta, dict) else None
 
     def load(self, key: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
         """Weights and meta of a complete, undamaged entry; None where it must be made (again)."""
@@ -102,7 +106,7 @@ class Store:
         content = serialised(weights)
         write_atomically(folder / WEIGHTS, content)
         meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-        write_atomically(folder / META, json.dumps(meta, indent=1, sort_keys=True).encode())
+        write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
 
     def checkpoint(self, key: str) -> dict[str, Any] | None:
         """The entry's last checkpoint, or None where there is none or it cannot be read."""
@@ -132,15 +136,23 @@ class Store:
     def rows(self, content: dict[str, Any]) -> Any | None:
         """The measurement kept under `content`, or None."""
         try:
-            return json.loads(self._rows_path(content).read_text())["value"]
-        except (OSError, ValueError, KeyError):
+            return json.loads(read_text(self._rows_path(content)))["value"]
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def save_rows(self, content: dict[str, Any], value: Any) -> None:
         """Keep a measurement (anything JSON can hold) under what it depends on."""
         path = self._rows_path(content)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({"of": content, "value": value}, default=str).encode())
+        write_text(path, json.dumps({"of": content, "value": value}, default=str))
+
+    def drop_unfinished(self) -> int:
+        """Delete what killed processes had begun to write, an hour later; returns how many."""
+        found = [*self.folder.glob("models/*/.*.partial"), *self.folder.glob("rows/.*.partial")]
+        old = [p for p in found if time.time() - p.stat().st_mtime > UNFINISHED_SECONDS]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return len(old)
 
     def remove_if_free(self, key: str) -> bool:
         """Delete an entry unless another process holds its lock; whether it was deleted."""

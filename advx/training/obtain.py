@@ -19,7 +19,9 @@ from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.models.base import Fitted, adapt
+from advx.models.weights import load_weights
 from advx.store.store import Store, key_of
+from advx.text_files import read_text, write_text
 from advx.training.construct import construct, first_pass, refuse_single_examples, seeded
 from advx.training.trainer import RECIPE_VERSION, Progress
 
@@ -243,7 +245,7 @@ def _train(
     )
     folder = store.path(key)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.csv").write_text(",".join(progress.history[0]) + "\n" + history)
+    write_text(folder / "metrics.csv", ",".join(progress.history[0]) + "\n" + history)
     error = progress.best_error
     meta = meta | {
         "best_epoch": progress.best_epoch,
@@ -284,14 +286,7 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> nn.Module
     """A model with the user's own weights, refused where its training data include our test set."""
     path = Path(recipe.model["weights"])
     key = f"{recipe.path}.weights={path}"
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state)
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"{key}: cannot be loaded into {type(module).__name__} ({reason})"
-        ) from error
+    load_weights(module, path, key)
     trained_on = recipe.model.get("trained_on") or _trained_on(path)
     if trained_on is not None and trained_on == data.part_of:
         raise ConfigError(
@@ -304,6 +299,6 @@ def _with_weights(recipe: Recipe, module: nn.Module, data: Dataset) -> nn.Module
 def _trained_on(weights: Path) -> str | None:
     """The data set that a store entry's weights were trained on, where `weights` is one."""
     try:
-        return json.loads(weights.with_name("meta.json").read_text()).get("dataset")
-    except (OSError, ValueError):
+        return json.loads(read_text(weights.with_name("meta.json"))).get("dataset")
+    except (OSError, ValueError, AttributeError):
         return None
