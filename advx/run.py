@@ -62,7 +62,7 @@ COMMON_KEYS = (
 )  # fmt: skip
 """Top-level keys that every experiment has; its own are the parameters of its `main`."""
 
-EVALUATION_VERSION = 1
+EVALUATION_VERSION = 2
 """Raised by hand whenever a measurement comes to mean something else: kept rows are then redone."""
 
 MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")

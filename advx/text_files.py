@@ -1,5 +1,6 @@
 """Files of a run and of the store: UTF-8 whatever the locale, and never half written."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,12 @@ from typing import BinaryIO
 
 UNENCODABLE = "backslashreplace"
 """For what UTF-8 cannot hold: the bytes of a file name that are not UTF-8."""
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def read_text(path: Path) -> str:

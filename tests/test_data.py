@@ -11,9 +11,10 @@ import pytest
 import torch
 import torchvision
 
-from advx.data import cifar10, files, mnist, mnist5k, stacked_mnist
+from advx.data import cifar10, mnist, mnist5k, stacked_mnist
 from advx.data.dataset import Dataset, Split, from_arrays, one_of_each_class, stratified
 from advx.errors import ConfigError, DataError
+from advx.text_files import file_digest
 
 needs_data = pytest.mark.skipif("ADVX_DATA" not in os.environ, reason="ADVX_DATA is not set")
 
@@ -87,7 +88,7 @@ def test_damaged_file_is_refused_and_can_be_accepted(fake_mnist, tmp_path) -> No
     ):
         load(fake_mnist)
     digests = tmp_path / "digests.json"
-    digests.write_text(json.dumps({f"MNIST/raw/{path.name}": files.digest(path)}))
+    digests.write_text(json.dumps({f"MNIST/raw/{path.name}": file_digest(path, "md5")}))
     data = load(fake_mnist, digests=str(digests))
     assert "1 data files differ from the published ones" in data.remarks[0]
     path.write_bytes(path.read_bytes()[:40])

@@ -13,7 +13,6 @@ Weights and images enter by their content, where they are loaded. What no key ca
 extension module's libraries or a file that own code opens as it runs, is listed in the manifest.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
 from advx.config.sources import is_own, origin, package_version, reachable
+from advx.text_files import file_digest
 
 
 def identity(node: dict[str, Any], path: str) -> dict[str, Any]:
@@ -66,12 +66,6 @@ def own_code(nodes: list[dict[str, Any]]) -> dict[str, Any]:
             if _exists(value) and Path(value).is_dir()
         ]
     return {"modules": dict(sorted(modules.items())), "in_no_key": sorted(set(unseen))}
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _is_advx(node: dict[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import torch
 
 from advx.data import files
 from advx.data.dataset import Dataset, from_arrays
+from advx.text_files import file_digest
 from advx.types import NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def load(
                 name, list(published), data_dir, lambda root: source(str(root), download=True)
             )
     others = {
-        file: files.digest(root / folder / file)
+        file: file_digest(root / folder / file, "md5")
         for file, md5 in published.items()
         if files.verify(root / folder / file, name, md5, accepted)
     }

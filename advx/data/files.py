@@ -6,7 +6,6 @@ compared with the published one, or with those of the file that `dataset.digests
 """
 
 import gzip
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from urllib.error import URLError
 
 from advx.errors import ConfigError, DataError, reason
 from advx.places import cache_dir
-from advx.text_files import read_text, replacing, write_text
+from advx.text_files import file_digest, read_text, replacing, write_text
 
 DOWNLOAD_TIMEOUT = 20.0
 """Seconds without an answer after which a download counts as impossible."""
@@ -29,12 +28,6 @@ def search_path(data_dir: str | None) -> list[Path]:
     """Folders in which data files are looked for, in order."""
     folders = [Path(data_dir)] if data_dir else []
     return [*folders, cache_dir() / "data"]
-
-
-def digest(path: Path, algorithm: str = "md5") -> str:
-    """Hexadecimal digest of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
 
 
 def accepted_digests(path: str | None) -> dict[str, str]:
@@ -59,7 +52,7 @@ def verify(path: Path, name: str, expected: str, accepted: dict[str, str]) -> bo
     Raises:
         DataError: the digest is neither.
     """
-    seen = digest(path)
+    seen = file_digest(path, "md5")
     if seen == expected:
         return False
     if accepted.get(path.name) == seen:
@@ -80,12 +73,12 @@ def accepted_remark(count: int, digests: str | None) -> tuple[str, ...]:
 def unpack_gzip(source: Path, target: Path) -> None:
     """Unpack `source` to `target` once; the content is checked again on every use."""
     proof = target.with_name(target.name + ".sha256")
-    if target.exists() and proof.exists() and read_text(proof) == digest(target, "sha256"):
+    if target.exists() and proof.exists() and read_text(proof) == file_digest(target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     with gzip.open(source) as packed, replacing(target) as unpacked:
         shutil.copyfileobj(packed, unpacked)
-    write_text(proof, digest(target, "sha256"))
+    write_text(proof, file_digest(target))
 
 
 def download_root(data_dir: str | None) -> Path:

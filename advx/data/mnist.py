@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from advx.data import files
 from advx.data.dataset import Dataset, from_arrays
+from advx.text_files import file_digest
 from advx.types import NonNegativeInt, PositiveInt
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def load_idx(
     others = sum(
         files.verify(root / folder / file, name, md5, accepted) for file, md5 in published.items()
     )
-    contents = "".join(files.digest(root / folder / file) for file in published)
+    contents = "".join(file_digest(root / folder / file, "md5") for file in published)
     unpacked = files.cache_dir() / "unpacked" / hashlib.sha256(contents.encode()).hexdigest()[:12]
     for file in published:
         files.unpack_gzip(root / folder / file, unpacked / folder / Path(file).stem)

@@ -14,14 +14,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from advx.config.build import build, target
-from advx.config.identity import file_digest, identity
+from advx.config.identity import identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.models.base import Fitted, adapt
 from advx.models.weights import load_weights
 from advx.store.store import Store, key_of
-from advx.text_files import read_text, write_text
+from advx.text_files import file_digest, read_text, write_text
 from advx.training.construct import construct, first_pass, refuse_single_examples, seeded
 from advx.training.trainer import RECIPE_VERSION, Progress
 
