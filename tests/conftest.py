@@ -20,6 +20,14 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """A run sets its number of threads: the tests after it in this process keep theirs."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def linear() -> nn.Module:
     """Float64 linear classifier of 4 classes on (1, 5, 5) images."""

@@ -220,6 +220,7 @@ def test_doctor_goes_on_after_a_problem(tmp_path, command, monkeypatch) -> None:
     def broken(**_: object) -> None:
         raise AttributeError
 
+    monkeypatch.delenv("ADVX_DATA", raising=False)
     monkeypatch.setenv("ADVX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("advx.doctor.choices", fewer)
     monkeypatch.setattr("advx.data.mixtures.grid", broken)
