@@ -19,7 +19,7 @@ from typing import Any
 
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
-from advx.config.sources import is_own, origin, package_version, reachable
+from advx.config.sources import is_module, is_own, origin, package_version, reachable
 from advx.text_files import file_digest
 
 
@@ -63,14 +63,15 @@ def own_code(nodes: list[dict[str, Any]]) -> dict[str, Any]:
         unseen += [
             f"{value}: a folder that {node['_target_']} is given"
             for value in _texts(arguments(node))
-            if _exists(value) and Path(value).is_dir()
+            if (path := _path(value)) is not None and path.is_dir()
         ]
     return {"modules": dict(sorted(modules.items())), "in_no_key": sorted(set(unseen))}
 
 
 def _is_advx(node: dict[str, Any]) -> bool:
-    """Whether a node and all nodes in its arguments name parts of advx."""
-    return all(name.partition(".")[0] == "advx" for name in _targets(node))
+    """Whether a node and all nodes in its arguments name parts of advx, and no own module."""
+    own = any("." in text and _modules_in(text) for text in _texts(arguments(node)))
+    return not own and all(name.partition(".")[0] == "advx" for name in _targets(node))
 
 
 def _targets(content: Any) -> Iterator[str]:
@@ -96,10 +97,12 @@ def _foreign(node: dict[str, Any]) -> dict[str, Any]:
             sources |= {s.name: s.digest for s in reachable(starts).values()}
         else:
             versions[name] = package_version(name)
+    for value in _texts(arguments(node)):
+        sources |= {s.name: s.digest for s in reachable(_modules_in(value)).values()}
     files = {
-        value: file_digest(Path(value))
+        value: file_digest(path)
         for value in _texts(arguments(node))
-        if _exists(value) and Path(value).is_file()
+        if (path := _path(value)) is not None and path.is_file()
     }
     found = {"source": sources, "package": versions, "files": files}
     return {key: value for key, value in found.items() if value}
@@ -116,8 +119,19 @@ def _texts(content: Any) -> Iterator[str]:
         yield content
 
 
-def _exists(text: str) -> bool:
+def _path(text: str) -> Path | None:
+    """The file or folder that a text names, if there is one; `~` is the user's own folder."""
     try:
-        return bool(text) and Path(text).exists()
-    except (OSError, ValueError):  # too long for a file's name, say
-        return False
+        path = Path(text).expanduser()
+        return path if text and path.exists() else None
+    except (OSError, ValueError, RuntimeError):  # too long for a file's name, say
+        return None
+
+
+def _modules_in(text: str) -> frozenset[str]:
+    """The user's own modules that a text may name: `helper`, or `helper.activation`."""
+    parts = text.split(".")
+    if not all(part.isidentifier() for part in parts):
+        return frozenset()
+    names = [".".join(parts[: i + 1]) for i in range(len(parts))]
+    return frozenset(name for name in names if is_own(name) and is_module(name))
