@@ -6,7 +6,7 @@ it is measured again, as a new process would.
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -162,9 +162,9 @@ def project(tmp_path, monkeypatch) -> Project:
     return Project(tmp_path)
 
 
-def forget(folder: Path) -> None:
+def forget(folder: Path, more: Iterable[str] = ()) -> None:
     """Unload the project's modules: the next run reads them as a new process would."""
-    names = {Path(name).parts[0].removesuffix(".py") for name in FILES}
+    names = {Path(name).parts[0].removesuffix(".py") for name in (*FILES, *more)}
     for name in [n for n in sys.modules if n.partition(".")[0] in names]:
         del sys.modules[name]
 
@@ -196,6 +196,92 @@ def test_a_changed_ingredient_is_measured_again(project, what) -> None:
     assert new, what
     project.overrides[-1] = "store=fresh"
     assert rows == project.measure()[1], f"{what}: not what an empty store gives"
+
+
+ACT = "def act(x):\n    return x\n"
+USES = "import torch\nimport nets\n{}\n\nclass Other(nets.Net):\n{}"
+FORWARD = "    def forward(self, x):\n        return super().forward({}(x))\n"
+REACHED = {
+    "a file named like one of Python's": (
+        {"profile.py": ACT,
+         "other.py": USES.format("import profile", FORWARD.format("profile.act"))},
+        "profile.py", (),
+    ),
+    "a module loaded by hand": (
+        {"plain.py": ACT, "other.py": USES.format(
+            "import importlib.util as u\ns = u.spec_from_file_location('by_hand', 'plain.py')\n"
+            "hand = u.module_from_spec(s)\ns.loader.exec_module(hand)",
+            FORWARD.format("hand.act"))},
+        "plain.py", (),
+    ),
+    "plugins in a registry": (
+        {"own_acts/one.py": "from own_registry import ALL\n\n\ndef act(x):\n    return x\n\n\n"
+         "ALL['act'] = act\n", "own_registry.py": "ALL = {}\n", "other.py": USES.format(
+            "import importlib, pathlib\nfrom own_registry import ALL\n"
+            "for p in pathlib.Path('own_acts').glob('*.py'):\n"
+            "    importlib.import_module('own_acts.' + p.stem)", FORWARD.format("ALL['act']"))},
+        "own_acts/one.py", (),
+    ),
+    "a module that an argument names": (
+        {"own_act.py": ACT, "other.py": USES.format(
+            "import importlib", "    def __init__(self, act):\n        super().__init__()\n"
+            "        self.act = getattr(importlib.import_module(act), 'act')\n\n"
+            + FORWARD.format("self.act"))},
+        "own_act.py", ("+crafting.act=own_act",),
+    ),
+    "a file in the home folder": (
+        {"sign.txt": "return 1\n", "other.py": USES.format(
+            "import os", "    def __init__(self, sign):\n        super().__init__()\n"
+            "        text = open(os.path.expanduser(sign)).read()\n"
+            "        self.sign = -1 if '-' in text else 1\n\n"
+            + FORWARD.format("self.sign * torch.as_tensor"))},
+        "sign.txt", ("+crafting.sign='~/sign.txt'",),
+    ),
+    "a long source": (
+        {"own_act.py": "X = " + " + ".join(["1"] * 1500) + "\n\n\n" + ACT,
+         "other.py": USES.format("import own_act", FORWARD.format("own_act.act"))},
+        "own_act.py", (),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REACHED)
+def test_own_code_is_found_however_it_is_loaded(project, monkeypatch, what) -> None:
+    files, changed, more = REACHED[what]
+    for name, text in files.items():
+        (project.folder / name).parent.mkdir(exist_ok=True)
+        (project.folder / name).write_text(text)
+    monkeypatch.setenv("HOME", str(project.folder))
+    standard = sys.modules.pop("profile", None)
+    forget(project.folder, files)
+    more = ("crafting._target_=other.Other", *more)
+    project.measure(*more)
+    assert not project.measure(*more)[0]
+    project.edit(changed, "return ", "return -")
+    forget(project.folder, files)
+    new, rows = project.measure(*more)
+    assert new
+    assert rows == project.measure(*more, "store=fresh")[1]
+    forget(project.folder, files)
+    sys.modules.pop("profile", None)
+    if standard is not None:
+        sys.modules["profile"] = standard
+
+
+def test_a_module_that_changes_another_one_counts(project) -> None:
+    """An attack's module that patches the model's must not poison the model's numbers."""
+    plain = dict(project.measure()[1])
+    text = "import nets\n\nnets.act = lambda x: -x\n"
+    project.edit("own_attack.py", "import importlib\n", text + "import importlib\n")
+    forget(project.folder)
+    new, rows = project.measure()
+    assert new
+    assert dict(rows)["customclean_error_rate"] != plain["customclean_error_rate"]
+    project.edit("own_attack.py", text, "")
+    forget(project.folder)
+    new, rows = project.measure()
+    assert not new
+    assert dict(rows) == plain
 
 
 @pytest.mark.parametrize(

@@ -77,15 +77,15 @@ def reachable(starts: frozenset[str]) -> dict[str, Source]:
 
 def _patching() -> list[str]:
     """The user's own loaded modules that set an attribute of another module."""
-    loaded = [name for name in list(sys.modules) if name not in _others and is_own(name)]
+    loaded = [name for name in list(sys.modules) if is_own(name)]
     return sorted(name for name in loaded if _source(name).patches)
 
 
 def is_own(name: str) -> bool:
     """Whether a module is neither advx's, nor Python's, nor of an installed package."""
-    if name in _others or name.partition(".")[0] == "advx":
-        return False
     spec = _spec(name)
+    if name.partition(".")[0] == "advx" or (spec is not None and _others.get(name) is spec):
+        return False
     if spec is None:
         return name == "__main__"
     if spec.origin in (None, "built-in", "frozen"):
@@ -94,11 +94,11 @@ def is_own(name: str) -> bool:
     else:
         own = not _installed(Path(str(spec.origin)))
     if not own and name in sys.modules:
-        _others.add(name)
+        _others[name] = spec
     return own
 
 
-_others: set[str] = set()
+_others: dict[str, ModuleSpec] = {}
 """Loaded modules that are known to be installed ones."""
 
 
