@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import hidden
+from advx.attacks.own import guarded
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.chapter import departures
@@ -365,7 +366,7 @@ class Run:
                 hidden(module, self.data.test.images[:2], layer)
             self._layers.add((self.key(crafting), layer))
         if node.get("objective") != "training_cost":
-            return build(node)
+            return guarded(build(node))
         if not crafting.random:
             raise ConfigError(
                 f"attack.objective=training_cost: {crafting.model['name']} was not trained here "
@@ -377,7 +378,7 @@ class Run:
                 f"attack.objective=training_cost: {crafting.defense['_target_'].split('.')[-1]} "
                 "has no training cost of a single example; valid: log_odds, margin, cross_entropy"
             )
-        return build(node, training_cost=cost)
+        return guarded(build(node, training_cost=cost))
 
     def tested(self, examples: int | None = None) -> Split:
         """The test examples, or so many of them, evenly spaced."""

@@ -1,5 +1,6 @@
 """Make what a configuration node names. The only place that calls Hydra's `instantiate`."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from advx.errors import FULL, AdvxError, ConfigError
 
-DESCRIPTIVE = ("name", "weights", "trained_on")
-"""Keys of a model node that describe it and are not arguments of its constructor."""
+OF_A_MODEL = ("weights", "trained_on")
+"""Keys of a model's node that describe it and are not arguments of its constructor."""
 
 
 def plain(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
@@ -23,8 +24,25 @@ def plain(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
 
 
 def arguments(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
-    """The node's constructor arguments: everything but `_target_` and the descriptive keys."""
-    return {k: v for k, v in plain(node).items() if k not in (*DESCRIPTIVE, "_target_")}
+    """The node's constructor arguments: everything but `_target_` and the keys that describe it.
+
+    These are `name`, and `weights` and `trained_on` of a model.
+    """
+    node = plain(node)
+    left_out = {"_target_", "name"}
+    if any(key in node for key in OF_A_MODEL) and _describes_a_model(node):
+        left_out |= set(OF_A_MODEL)
+    return {key: value for key, value in node.items() if key not in left_out}
+
+
+def _describes_a_model(node: dict[str, Any]) -> bool:
+    """Whether a node with `weights` is a model's; an attack's or a defense's are its own affair."""
+    if OF_A_MODEL[1] in node:
+        return True
+    made, torch = target(node), sys.modules.get("torch")
+    if inspect.isclass(made):
+        return torch is not None and issubclass(made, torch.nn.Module)
+    return OF_A_MODEL[0] not in inspect.signature(made).parameters
 
 
 def target(node: DictConfig | dict[str, Any]) -> Any:

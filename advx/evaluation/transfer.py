@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import guarded
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.undefined import answered
@@ -28,6 +29,7 @@ def craft(attack: Attack, model: nn.Module, split: Split, aims: Tensor | None = 
         aims: (n, *any), what the attack is to reach: classes, or other images; None for an attack
             that is given the labels to leave.
     """
+    attack = guarded(attack)
     aims = split.labels if aims is None else aims
     size = len(split) if getattr(attack, "whole", False) else BATCH
     images = [

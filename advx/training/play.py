@@ -59,6 +59,11 @@ def new_game(recipe: Recipe, data: Dataset) -> Game:
     Raises:
         ConfigError: it does not.
     """
+    if recipe.model.get("weights"):
+        raise ConfigError(
+            f"{recipe.path}.weights={recipe.model['weights']}: a game is trained here, or read "
+            "from the store; leave the key out"
+        )
     with seeded(recipe.seed):
         game = build(recipe.model)
         if not isinstance(game, Game):
