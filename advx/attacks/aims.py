@@ -17,8 +17,14 @@ def answers(model: nn.Module, images: Tensor) -> Tensor:
 def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """For each image the class with the largest logit besides its label, (batch,) int64."""
     logits = answers(model, images)
-    others = logits.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
-    return others.scatter(1, labels[:, None], -torch.inf).argmax(1)
+    wrong = logits.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    return wrong.scatter(1, labels[:, None], -torch.inf).argmax(1)
+
+
+def others(logits: Tensor, labels: Tensor) -> Tensor:
+    """All classes but the label, the largest logit first: (batch, classes − 1) int64."""
+    order = logits.argsort(1, descending=True)
+    return order[order != labels[:, None]].view(len(logits), logits.shape[1] - 1)
 
 
 def fooled(logits: Tensor, labels: Tensor, *, targeted: bool) -> Tensor:

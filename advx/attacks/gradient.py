@@ -1,7 +1,7 @@
 """The gradient of an objective with respect to the images, leaving the model as it was found."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -18,9 +18,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside, every submodule's own mode restored after.
 
     A module with a `train` of its own is put back through it; what that and its `eval` change
-    besides has its value again.
+    besides has its value again. One that torch.jit froze or torch.export wrote has no mode.
     """
-    modes = {module: module.training for module in model.modules()}
+    modes = {module: getattr(module, "training", False) for module in model.modules()}
     if not any(modes.values()):
         yield
         return
@@ -28,7 +28,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     before = _settings(modes) if own else {}
     switched: set[tuple[nn.Module, str]] = set()
     try:
-        model.eval()
+        try:
+            model.eval()
+        except NotImplementedError:  # a part of torch.export's refuses; the others are switched
+            for module in modes:
+                module.training = False
         if own:
             switched |= _differing(before, _settings(modes))
         yield
@@ -38,7 +42,8 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             _put_back(model, modes)
             switched |= _differing(inside, _settings(modes))
         for module, mode in modes.items():
-            module.training = mode
+            if hasattr(module, "training"):
+                module.training = mode
         for module, name in switched & before.keys():
             setattr(module, name, before[module, name])
 
@@ -72,8 +77,9 @@ def _differing(one: Settings, other: Settings) -> set[tuple[nn.Module, str]]:
 def _put_back(model: nn.Module, modes: dict[nn.Module, bool]) -> None:
     """Call `train` as a user would who wants these modes, the whole before its parts."""
     for module, mode in modes.items():
-        if module is model or module.training != mode:
-            module.train(mode)
+        if module is model or getattr(module, "training", mode) != mode:
+            with suppress(NotImplementedError):
+                module.train(mode)
 
 
 def evaluated(
@@ -121,7 +127,8 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     As the layer gave it, whatever changes it in place afterwards; in float32 or float64.
 
     Raises:
-        ConfigError: there is no such submodule, or its output is no tensor.
+        ConfigError: there is no such submodule, it cannot be looked into, or its output is no
+            tensor.
     """
     layers = dict(model.named_modules())
     if layer not in layers or not layer:
@@ -133,12 +140,22 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     def note(module: nn.Module, given: Any, output: Any) -> None:
         seen.append(output.clone() if isinstance(output, Tensor) else output)
 
-    handle = layers[layer].register_forward_hook(note)
+    opaque = ConfigError(
+        f"attack.layer={layer}: compiled by torch.jit, and cannot be looked into; valid: the model "
+        "as it is before that"
+    )
+    compiled = isinstance(layers[layer], torch.jit.ScriptModule)
+    try:
+        handle = layers[layer].register_forward_hook(note)
+    except RuntimeError as error:
+        raise (opaque if compiled else error) from error
     try:
         with evaluating(model):
             model(images.clone())
     finally:
         handle.remove()
+    if compiled and not seen:
+        raise opaque
     if not seen or not isinstance(seen[-1], Tensor):
         raise ConfigError(f"attack.layer={layer}: a layer whose output is a tensor is needed")
     return seen[-1].to(torch.promote_types(seen[-1].dtype, torch.float32))
@@ -156,14 +173,23 @@ def require_gradient(model: nn.Module) -> None:
         )
 
 
+def require_slope(model: nn.Module, logits: Tensor) -> None:
+    """Refuse logits that do not depend on the images as far as autograd knows.
+
+    Raises:
+        NoGradientError: they do not.
+    """
+    if not logits.requires_grad:
+        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+
+
 def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """A copy of the images and the logits that depend on it, in evaluation mode."""
     require_gradient(model)
     with evaluating(model), torch.enable_grad():
         x = images.detach().clone().requires_grad_(True)
         logits = logits_of(model, x)
-    if not logits.requires_grad:
-        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+    require_slope(model, logits)
     return x, logits
 
 

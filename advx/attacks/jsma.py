@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from advx.attacks.aims import likeliest_wrong
 from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
+from advx.attacks.norms import ordinary
 from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, Positive, Probability
 
@@ -113,6 +114,7 @@ def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The two places of each row, (batch, 2) int64, and whether there is such a pair, (batch,).
     """
+    a, c = (ordinary(v.masked_fill(~allowed, 0))[0] for v in (a, c))  # no overflow in the products
     a, c = a.masked_fill(~allowed, -torch.inf), c.masked_fill(~allowed, -torch.inf)
     order = a.argsort(stable=True, dim=1, descending=True)
     descending = c.gather(1, order)

@@ -68,7 +68,7 @@ class LBFGS(Attack):
     def _towards(self, model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
         """The same for images that the model does not give the class aimed at."""
         x = images.flatten(1).to(torch.promote_types(images.dtype, torch.float32))
-        scale = ordinary_scale(answers(model, images))
+        scale = ordinary_scale(answers(model, images), aims)
         low, high = (x.new_tensor(bound) for bound in self.clip or (-torch.inf, torch.inf))
         best, nearest = x.clone(), torch.full_like(x[:, 0], torch.inf)
         weight = torch.full_like(nearest, self.weight)
@@ -102,12 +102,16 @@ class LBFGS(Attack):
         return best.view_as(images).to(images.dtype)
 
 
-def ordinary_scale(logits: Tensor) -> Tensor:
+def ordinary_scale(logits: Tensor, aims: Tensor) -> Tensor:
     """What brings each example's logits (batch, classes) to differences of about 32, (batch, 1).
 
-    A power of two; 1 where they differ by something between `ORDINARY`.
+    A power of two; 1 where they differ by something between `ORDINARY`. Where they differ by more,
+    some may be of classes that are masked, −inf or −1e30: the lead over the class aimed at counts.
     """
-    spread = logits.amax(1, keepdim=True) - logits.amin(1, keepdim=True)
+    top = logits.amax(1, keepdim=True)
+    spread = top - logits.amin(1, keepdim=True)
+    lead = top - logits.gather(1, aims[:, None])
+    spread = torch.where(spread > ORDINARY[1], lead, spread)
     usual = (spread >= ORDINARY[0]) & (spread <= ORDINARY[1])
     possible = spread.isfinite() & (spread > 0) & ~usual
     return torch.where(possible, torch.exp2(5 - spread.log2().round()), 1.0)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.aims import answers, fooled
+from advx.attacks.aims import answers, fooled, others
 from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
 from advx.models.call import UNDEFINED, predicted
@@ -86,11 +86,8 @@ class LinearizedModel(Attack):
         if self.targeted:
             leaving, entered = logits.argmax(1), labels[:, None]
         else:
-            others = logits.scatter(1, labels[:, None], -torch.inf)
-            entered = others.argsort(1, descending=True)[:, : logits.shape[1] - 1][
-                :, : self.classes
-            ]
-            leaving = labels
+            # a class whose logit is −inf stands among them, but is infinitely far
+            leaving, entered = labels, others(logits, labels)[:, : self.classes]
         best = torch.zeros_like(images)
         kind = torch.promote_types(logits.dtype, images.dtype)
         nearest = logits.new_full((len(logits),), torch.inf, dtype=kind)

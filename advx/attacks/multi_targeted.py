@@ -9,10 +9,9 @@ way out may lead through the least likely class: all of them are worth a try.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import answers, fooled
+from advx.attacks.aims import answers, fooled, others
 from advx.attacks.base import Attack
 from advx.attacks.pgd import PGD
 from advx.models.call import predicted
@@ -53,7 +52,7 @@ class MultiTargeted(Attack):
         """The first success; an example that withstands every target comes back as it was."""
         best = images.clone()
         logits = answers(model, images)
-        wrong = logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
+        wrong = others(logits, labels)
         left = (predicted(logits) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
             x = self.towards.perturb(model, images[left], wrong[left, rank])

@@ -3,12 +3,20 @@
 Norms are taken over all axes but the first, each example on its own.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
 from advx.types import DistanceName, NormName
 
 ORDERS = {"linf": torch.inf, "l2": 2, "l1": 1}
+
+ROOM = 2**16
+"""Times the root of the smallest normal number: shorter, and squares may have underflowed."""
+
+EXTREME = 2.0**30
+"""From its inverse to it, numbers whose products are ordinary too."""
 
 
 def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
@@ -57,8 +65,34 @@ def shortest(gradient: Tensor, gain: Tensor, norm: DistanceName) -> Tensor:
 
 
 def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
-    """Norm of each example's perturbation, (batch,)."""
-    return torch.linalg.vector_norm(perturbation.flatten(1), ord=ORDERS[norm], dim=1)
+    """Norm of each example's perturbation, (batch,), where squares leave the number format too."""
+    flat = perturbation.flatten(1)
+    found = torch.linalg.vector_norm(flat, ord=ORDERS[norm], dim=1)
+    if norm != "l2":
+        return found
+    tiny = torch.finfo(torch.promote_types(found.dtype, torch.float32)).tiny
+    unsure = (found < ROOM * tiny**0.5) | (found == torch.inf)
+    if unsure.any():
+        scaled, factor = ordinary(flat[unsure])
+        found[unsure] = torch.linalg.vector_norm(scaled, dim=1) / factor.squeeze(1)
+    return found
+
+
+def ordinary(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (batch, n), those of extreme size times a power of two that brings them to about 1.
+
+    Returns:
+        The rows and what they were multiplied with, (batch, 1): 1 for ordinary ones, zeros and
+        those that are no numbers.
+    """
+    largest = rows.abs().amax(1, keepdim=True)
+    some = (largest < 1 / EXTREME) | (largest > EXTREME)
+    if not some.any():
+        return rows, torch.ones_like(largest)
+    some &= (largest > 0) & largest.isfinite()
+    end = int(math.log2(torch.finfo(rows.dtype).max)) - 2  # the factor and its inverse are normal
+    factor = torch.exp2(torch.where(some, -largest.log2().floor(), 0).clamp(-end, end))
+    return rows * factor, factor
 
 
 def vanished(gradient: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.gradient import evaluating, require_gradient
+from advx.attacks.gradient import evaluating, require_gradient, require_slope
 from advx.attacks.tangent import with_tangent
 from advx.models.call import logits_of
 from advx.types import NormName
@@ -26,17 +26,22 @@ from advx.types import NormName
 def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tensor:
     """H d of every example: images and directions (batch, *shape) to the same shape.
 
-    The model is differentiated in the mode it is in.
+    The model is differentiated in the mode it is in. Where the logits' derivatives are very small
+    or very large, H d would leave the number format: it is then multiplied by a power of two.
+
+    Raises:
+        NoGradientError: the logits carry no gradient to the images.
     """
     with torch.enable_grad():
         x = images.detach().clone().requires_grad_(True)
         logits, moved = with_tangent(model, x, direction)
+        require_slope(model, logits)
         p = logits.detach().softmax(1)
         cotangent = p * (moved - (p * moved).sum(1, keepdim=True))
         certain = (cotangent == 0).all(1)
         if certain.any():
             cotangent[certain] = _of_the_certain(logits.detach()[certain], moved[certain])
-        (product,) = torch.autograd.grad(logits, x, cotangent)
+        (product,) = torch.autograd.grad(logits, x, norms.ordinary(cotangent)[0])
     return product.detach()
 
 
@@ -62,7 +67,9 @@ def divergence_gradient(model: nn.Module, images: Tensor, moved: Tensor) -> Tens
         here = logits_of(model, images)
     with torch.enable_grad():
         x = moved.detach().clone().requires_grad_(True)
-        (slope,) = torch.autograd.grad(divergence(here, logits_of(model, x)).sum(), x)
+        there = logits_of(model, x)
+        require_slope(model, there)
+        (slope,) = torch.autograd.grad(divergence(here, there).sum(), x)
     return slope
 
 
@@ -104,4 +111,5 @@ def virtual_adversarial_direction(
 def divergence(logits: Tensor, other: Tensor) -> Tensor:
     """KL(p ‖ q) of each example from the logits (batch, classes) of p and q, (batch,)."""
     log_p, log_q = logits.log_softmax(1), other.log_softmax(1)
-    return (log_p.exp() * (log_p - log_q)).sum(1)
+    change = (log_p - log_q).masked_fill(log_p == -torch.inf, 0)  # 0 · log 0 is 0
+    return (log_p.exp() * change).sum(1)
