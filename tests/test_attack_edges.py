@@ -15,8 +15,21 @@ from advx.attacks.noise import gaussian
 from advx.attacks.pgd import PGD
 from advx.attacks.rubbish import Rubbish
 from advx.attacks.virtual_adversarial import VirtualAdversarial
+from advx.errors import NoGradientError
 from advx.evaluation.linearity import tangent
-from tests.black_boxes import CLASSES, SHAPE, Apply, Net, Scaled, given, labelled, made
+from tests.black_boxes import (
+    CLASSES,
+    SHAPE,
+    Apply,
+    Net,
+    Scaled,
+    each,
+    given,
+    gradient,
+    labelled,
+    made,
+    one_line,
+)
 from tests.test_attack_promises import ATTACKS
 
 
@@ -235,3 +248,85 @@ def test_jsma_does_not_pay_for_pixels_that_hardly_change() -> None:
     model[1].weight.data[0, 5] = 100.0  # the label 0 stays ahead
     found = JSMA(share=0.34, targeted=True)(model, x, y)
     assert (found != x).flatten().nonzero().flatten().tolist() == [2, 3]
+
+
+class Masked(Net):
+    """One class more, with a constant logit."""
+
+    constant = -torch.inf
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.layers(x)
+        return torch.cat([z, torch.full_like(z[:, :1], self.constant)], 1)
+
+
+@each
+def test_a_class_whose_logit_is_minus_infinity_is_never_there(name, images) -> None:
+    """The attack goes on as if it were not, or were one of a logit far below all others."""
+    case, model, far = ATTACKS[name], made(Masked).double(), made(Masked).double()
+    far.constant = -1e30
+    x = images.double()
+    aims = given(case, x)
+    found = case()(model, x, aims)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, case()(far, x, aims))
+
+
+@pytest.mark.parametrize("attack", [LinearizedModel(steps=10), LBFGS(searches=3)])
+@pytest.mark.parametrize("value", [-torch.inf, -1e30])
+def test_masked_classes_do_not_stand_in_the_way(attack, value, images) -> None:
+    model = made(Masked)
+    model.constant = value
+    y = model(images).argmax(1)
+    assert (model(attack(model, images, y)).argmax(1) != y).all()
+
+
+@pytest.mark.parametrize("power", [-90, -73, 66, 90])
+@pytest.mark.parametrize(
+    "name", ["linearized_model", "linearized_model, l1", "linearized_model, linf", "deepfool",
+             "jsma", "jsma, untargeted"]
+)  # fmt: skip
+def test_logits_times_a_power_of_two_give_the_same_images(name, power, images) -> None:
+    """Products and squares of the slopes leave float32's range; the slopes do not."""
+    case, model = ATTACKS[name], made(Scaled)
+    aims = given(case, images)
+    plain = case()(model, images, aims)
+    assert not torch.equal(plain, images)
+    model.scale = 2.0**power
+    assert torch.equal(case()(model, images, aims), plain)
+
+
+def test_the_virtual_direction_of_logits_of_any_scale(images) -> None:
+    """The Hessian is of the square of the scale: its direction is that of a small scale."""
+    found = []
+    for power in (-12, -75):
+        model = made(Scaled)
+        model.scale = 2.0**power
+        found.append((VirtualAdversarial(epsilon=0.5)(model, images) - images).flatten(1))
+    assert (nn.functional.cosine_similarity(*found).abs() > 0.999).all()
+
+
+def test_lengths_and_projections_of_any_scale() -> None:
+    ones = torch.tensor([3.0, 4.0, 0.0]).repeat(6, 1)
+    factors = torch.tensor([1.0, 0.0, 1e-30, 1e-44, 1e20, 1e37])
+    found = norms.length(ones * factors[:, None], "l2")
+    exact = (ones * factors[:, None]).double().norm(dim=1)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-6, atol=0)
+    inside = norms.projected(ones * factors[:, None], "l2", 1e-3)
+    assert (inside.norm(dim=1) <= 1.001e-3).all()
+    assert norms.length(torch.tensor([[torch.nan, 1.0]]), "l2").isnan().all()
+    assert norms.length(torch.tensor([[torch.inf, 1.0]]), "l2").isinf().all()
+
+
+class WithoutGradient(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.layers(x)
+
+
+@gradient
+def test_a_model_that_takes_no_gradient_is_named(name, images) -> None:
+    case = ATTACKS[name]
+    with pytest.raises(NoGradientError) as error:
+        case()(made(WithoutGradient), images, given(case, images))
+    one_line(error, "no gradient")

@@ -1,6 +1,7 @@
 """What every attack refuses in one line: images, labels, bounds and models that are none."""
 
 import copy
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from advx.attacks.substitute import SubstituteTraining
 from advx.errors import ConfigError, NoGradientError
 from tests.black_boxes import (
     CLASSES,
+    FREE,
     SHAPE,
     Apply,
     Net,
@@ -196,6 +198,118 @@ def test_what_has_no_derivative_is_named(name, images) -> None:
     with pytest.raises(NoGradientError) as error:
         case()(model, images, given(case, images))
     one_line(error, "has no gradient")
+
+
+class Together(Net):
+    """Normalizes over the batch, in evaluation mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.BatchNorm1d(36, track_running_stats=False), nn.Linear(36, CLASSES)
+        )
+
+
+@each
+def test_a_model_that_needs_several_images_is_named(name, images) -> None:
+    case = ATTACKS[name]
+    if case.make is RandomNoise:  # it asks no model
+        return
+    aims = given(case, images)
+    case()(made(Net), images[:1], aims[:1])
+    with pytest.raises(ConfigError) as error:
+        case()(made(Together), images[:1], aims[:1])
+    one_line(error, "cannot classify a single image")
+
+
+@pytest.mark.parametrize("name", ["multi_targeted", "strongest", "lbfgs, untargeted", "deepfool"])
+def test_one_that_fails_on_the_last_image_left_is_named(name, images) -> None:
+    model, x = made(Together), images[:3]
+    y = (model(x).argmax(1) + 1) % CLASSES
+    y[1] = model(x).argmax(1)[1]  # the others are wrong already
+    with pytest.raises(ConfigError) as error:
+        ATTACKS[name]()(model, x, y)
+    one_line(error, "cannot classify a single image")
+
+
+class Cast(Net):
+    """Logits of another kind of number."""
+
+    kind = torch.complex64
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (10 * self.layers(x)).to(self.kind)
+
+
+@each
+def test_complex_logits_are_named(name, images) -> None:
+    case = ATTACKS[name]
+    if case.make is RandomNoise or case.aims == "guides":  # they ask for no logits
+        return
+    with pytest.raises(ConfigError) as error:
+        case()(made(Cast), images, given(case, images))
+    one_line(error, "Cast returns complex64 logits; needed: real numbers")
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.int8, torch.bool])
+def test_whole_logits_do_where_no_gradient_is_needed(kind, images) -> None:
+    model = made(Cast)
+    model.kind = kind
+    y = model(images).int().argmax(1)
+    assert ATTACKS["sign_search"]()(model, images, y).isfinite().all()
+    with pytest.raises(NoGradientError) as error:
+        FGSM(epsilon=0.1)(model, images, y)
+    one_line(error, "no gradient")
+
+
+@pytest.fixture(scope="module")
+def compiled() -> dict[str, nn.Module]:
+    """A network, scripted and traced."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return {
+            "script": torch.jit.script(made(Net).layers),
+            "trace": torch.jit.trace(made(Net).layers, torch.rand(2, *SHAPE)),
+        }
+
+
+@pytest.mark.parametrize("how", ["frozen", "exported"])
+def test_a_model_without_a_mode(how, images) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = made(Net)
+        if how == "frozen":
+            model: Any = torch.jit.freeze(torch.jit.script(net.layers))
+        else:
+            batch = {0: torch.export.Dim("batch")}
+            model = torch.export.export(net, (images,), dynamic_shapes=(batch,)).module()
+    y = net(images).argmax(1)
+    for attack in (FGSM(epsilon=0.1), RandomNoise(epsilon=0.1)):
+        for asked in (model, nn.Sequential(model, nn.Dropout())):
+            torch.testing.assert_close(attack(asked, images, y), attack(net, images, y))
+        assert asked[1].training
+
+
+@each
+@pytest.mark.parametrize("how", ["script", "trace"])
+@pytest.mark.parametrize("training", [True, False])
+def test_a_model_of_torch_jit(name, how, training, compiled, images) -> None:
+    case, model = ATTACKS[name], compiled[how].train(training)
+    aims = given(case, images)
+    if case.aims == "guides":
+        for layer in ("1", "2"):
+            with pytest.raises(ConfigError) as error:
+                case(layer=layer)(model, images, aims)
+            one_line(error, f"attack.layer={layer}: compiled by torch.jit")
+        return
+    plain = case()(made(Net), images, aims)
+    torch.testing.assert_close(case()(model, images, aims), plain, rtol=1e-3, atol=1e-3)
+    assert all(module.training is training for module in model.modules())
+    if case.make in FREE:  # they take no labels
+        return
+    with pytest.raises(ConfigError) as error:
+        case()(model, images, torch.full_like(aims, 99))
+    one_line(error, "labels: 99")
 
 
 def test_an_attack_of_ones_own_may_build_on_ours(images) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.config.check import checked
-from advx.errors import ConfigError, NoGradientError, reason
+from advx.errors import AdvxError, ConfigError, NoGradientError, reason
 from advx.models.call import logits_in
 
 Receives = Literal["labels", "guides", "originals", "nothing"]
@@ -81,10 +81,14 @@ class Attack:
             x = x.clone() if x.is_inference() else x
             y, largest = _beside(self.receives, labels, x)
             try:
-                with _first_answer(model, largest, look=self.receives in ("labels", "nothing")):
+                with _first_answer(model, x, largest, self.receives in ("labels", "nothing")):
                     yield x, y
-            except RuntimeError as error:
-                _explain(error, model, x)
+            except AdvxError:
+                raise
+            except Exception as error:  # whatever a user's own forward raises
+                if isinstance(error, RuntimeError):
+                    _explain(error, model, x)
+                _require_single(error, model, x)
                 raise
 
 
@@ -207,11 +211,13 @@ def _classes(labels: Any, images: Tensor) -> tuple[Tensor, int]:
 
 
 @contextmanager
-def _first_answer(model: nn.Module, largest: int, *, look: bool) -> Iterator[None]:
-    """Look at the model's first answer inside: are these logits, and of the labels' classes?"""
+def _first_answer(model: nn.Module, images: Tensor, largest: int, look: bool) -> Iterator[None]:
+    """Look at the model's first answer inside: are these logits, and of the labels' classes?
+
+    A model compiled by torch.jit takes no hook; it is asked about one image before.
+    """
 
     def check(module: nn.Module, given: tuple[Any, ...], answer: Any) -> None:
-        handle.remove()
         scores = logits_in(answer, model)
         name, wanted = type(model).__name__, "needed: logits (batch, classes)"
         count = len(given[0]) if given and isinstance(given[0], Tensor) else None
@@ -232,11 +238,44 @@ def _first_answer(model: nn.Module, largest: int, *, look: bool) -> Iterator[Non
     if not look:
         yield
         return
-    handle = model.register_forward_hook(check)
+    if isinstance(model, torch.jit.ScriptModule):
+        one = images[:1].clone()
+        if len(one):
+            with torch.no_grad():
+                check(model, (one,), model(one.clone()))
+        yield
+        return
+
+    def hook(module: nn.Module, given: tuple[Any, ...], answer: Any) -> None:
+        handle.remove()
+        check(module, given, answer)
+
+    handle = model.register_forward_hook(hook)
     try:
         yield
     finally:
         handle.remove()
+
+
+def _require_single(error: Exception, model: nn.Module, images: Tensor) -> None:
+    """Say in one line that the model failed for want of a second image, where that is why.
+
+    Raises:
+        ConfigError: it answers to several images, and not to one.
+    """
+    several = images if len(images) > 1 else torch.cat([images, images])
+    with torch.no_grad():
+        try:
+            model(several.clone())
+        except Exception:  # it fails anyway, so that the number of images is not why
+            return
+        try:
+            model(several[:1].clone())
+        except Exception as alone:
+            raise ConfigError(
+                f"{type(model).__name__} cannot classify a single image ({reason(alone)}); needed: "
+                "a model that in evaluation mode takes batches of any size"
+            ) from error
 
 
 def _explain(error: RuntimeError, model: nn.Module, images: Tensor) -> None:

@@ -24,10 +24,12 @@ UNDEFINED_LIMIT = 0.01
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     """Logits (batch, classes) for images (batch, *shape), in float32 or float64.
 
+    Whole numbers are logits too; they have no gradient.
+
     The model is given a copy of the images, which it may change; its mode stays as it is.
 
     Raises:
-        ConfigError: the model's answer holds no tensor.
+        ConfigError: the model's answer holds no tensor of real numbers.
     """
     answer = logits_in(model(images.clone()), model)
     return answer.to(torch.promote_types(answer.dtype, torch.float32))
@@ -37,7 +39,7 @@ def logits_in(answer: Any, model: nn.Module) -> Tensor:
     """The logits in whatever a model answered: a tensor, `.logits`, ["logits"] or the first item.
 
     Raises:
-        ConfigError: there is no tensor in it.
+        ConfigError: there is no tensor in it, or one of complex numbers.
     """
     found = answer
     if not isinstance(found, Tensor):
@@ -51,6 +53,9 @@ def logits_in(answer: Any, model: nn.Module) -> Tensor:
             f"{type(model).__name__} returns a {type(answer).__name__}; needed: a tensor of "
             "logits, or a tuple that begins with one, or a dictionary or object with 'logits'"
         )
+    if found.is_complex():
+        kind = str(found.dtype).removeprefix("torch.")
+        raise ConfigError(f"{type(model).__name__} returns {kind} logits; needed: real numbers")
     return found
 
 
