@@ -114,8 +114,8 @@ def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The two places of each row, (batch, 2) int64, and whether there is such a pair, (batch,).
     """
-    a, c = (ordinary(v.masked_fill(~allowed, 0))[0] for v in (a, c))  # no overflow in the products
     a, c = a.masked_fill(~allowed, -torch.inf), c.masked_fill(~allowed, -torch.inf)
+    a, c = (ordinary(v, v.amax(1, keepdim=True))[0] for v in (a, c))  # so are their products
     order = a.argsort(stable=True, dim=1, descending=True)
     descending = c.gather(1, order)
     first = _records(descending)

@@ -78,14 +78,18 @@ def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
     return found
 
 
-def ordinary(rows: Tensor) -> tuple[Tensor, Tensor]:
+def ordinary(rows: Tensor, largest: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Rows (batch, n), those of extreme size times a power of two that brings them to about 1.
+
+    Args:
+        rows: the rows.
+        largest: what size is measured by, (batch, 1); None for the largest magnitude.
 
     Returns:
         The rows and what they were multiplied with, (batch, 1): 1 for ordinary ones, zeros and
         those that are no numbers.
     """
-    largest = rows.abs().amax(1, keepdim=True)
+    largest = rows.abs().amax(1, keepdim=True) if largest is None else largest
     some = (largest < 1 / EXTREME) | (largest > EXTREME)
     if not some.any():
         return rows, torch.ones_like(largest)
