@@ -57,6 +57,8 @@ def main() -> None:
     store = verbs.add_parser("store", help="trained models: ls, verify, prune")
     store.add_argument("action", choices=["ls", "verify", "prune"])
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
+    store.add_argument("--unfinished", action="store_true",
+                       help="prune: also what a killed run would continue from")  # fmt: skip
     completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
     completion.add_argument("shell", choices=["bash", "zsh"])
     try:
@@ -104,7 +106,7 @@ def _carried_out(arguments: argparse.Namespace) -> int:
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 
-        return manage(arguments.action, arguments.store)
+        return manage(arguments.action, arguments.store, unfinished=arguments.unfinished)
     else:
         print(COMPLETION)
     return 0

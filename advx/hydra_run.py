@@ -16,11 +16,12 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from advx.config.check import check_plain
-from advx.config.messages import one_line
+from advx.config.compose import main_of
+from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
 from advx.errors import ConfigError, JobFailed, reason
@@ -48,6 +49,17 @@ def launch(arguments: list[str]) -> None:
         key, equals, _ = word.partition("=")
         if not key or not (equals or word.startswith("~")):
             raise ConfigError(f"{word}: not key=value, e.g. experiment=transfer_table")
+    try:
+        _launch(flags, overrides)
+    except (UnicodeDecodeError, YAMLError) as error:
+        line = unreadable(error, config_folder(flags), overrides)
+        if line is None:
+            raise
+        raise ConfigError(line) from error
+
+
+def _launch(flags: list[str], overrides: list[str]) -> None:
+    """Check a sweep, then hand Hydra the words."""
     several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
     overrides = readable(overrides, sweep=several)
     if several:
@@ -76,7 +88,7 @@ def task(config: DictConfig) -> None:
         check_plain(values)
         from advx.run import Run, check  # with torch, which takes seconds to import
 
-        main = get_method(values["main"])
+        main = main_of(values, job.overrides.task)
         check(values, main)
         run = Run(values, folder, "advx run " + words(job.overrides.task))
         run.check_models()

@@ -8,13 +8,21 @@ from tabulate import tabulate
 from advx.store.store import Store
 
 
-def manage(verb: str, folder: Path) -> int:
-    """Run one of the store's verbs; returns the exit status (1 where `verify` found damage)."""
+def manage(verb: str, folder: Path, *, unfinished: bool = False) -> int:
+    """Run one of the store's verbs; returns the exit status (1 where `verify` found damage).
+
+    Args:
+        verb: ls, verify or prune.
+        folder: of the store.
+        unfinished: whether `prune` deletes what a killed run would continue from.
+    """
     if not folder.exists():  # to look at a store makes none
         print(f"{folder} is empty")
         return 0
     store = Store(folder)
-    return {"ls": list_entries, "verify": verify, "prune": prune}[verb](store)
+    if verb == "prune":
+        return prune(store, unfinished=unfinished)
+    return {"ls": list_entries, "verify": verify}[verb](store)
 
 
 def list_entries(store: Store) -> int:
@@ -49,19 +57,25 @@ def verify(store: Store) -> int:
     return 1 if problems else 0
 
 
-def prune(store: Store) -> int:
-    """Delete entries that are damaged or unfinished, and finished ones' last checkpoints.
+def prune(store: Store, *, unfinished: bool = False) -> int:
+    """Delete damaged entries, finished ones' last checkpoints, and where asked unfinished ones.
 
     Running ones are left alone. What a killed process had begun to write goes after an hour.
     """
+    kept = 0
     for key in store.entries():
+        if store.unfinished(key) and not unfinished:
+            kept += 1
+            continue
         problem = store.problem(key)
         if problem and store.remove_if_free(key):
             print(f"removed {key}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
-    unfinished = store.drop_unfinished()
-    if unfinished:
-        print(f"removed {unfinished} file(s) that killed processes had begun to write")
+    begun = store.drop_unfinished()
+    if kept:
+        print(f"kept {kept} model(s) whose training is unfinished: --unfinished removes them")
+    if begun:
+        print(f"removed {begun} file(s) that killed processes had begun to write")
     if freed:
         print(f"removed the last checkpoints of finished models: {freed / 2**20:.0f} MiB")
     return 0

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import sys
+import unicodedata
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,37 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def damaged_part(path: Path) -> str | None:
+    """The first part of a zip archive that does not match its checksum; None where all do.
+
+    `torch.load` reads `torch.save`'s archives without comparing. None for files of other formats
+    and for archives that were written without checksums, too.
+
+    Raises:
+        OSError: the file cannot be read.
+        zipfile.BadZipFile: its list of parts, or a part's header, is damaged.
+    """
+    with path.open("rb") as stream:
+        if stream.read(4) != b"PK\3\4":
+            return None
+        with zipfile.ZipFile(stream) as archive:
+            if not any(part.CRC for part in archive.infolist()):
+                return None
+            return archive.testzip()
+
+
+def spelled(name: str) -> str:
+    """A file's name as a title can hold it: line breaks and bytes that are no UTF-8 spelled out.
+
+    Dollars are escaped, for matplotlib as for Markdown: between two of them is a formula.
+    """
+    kinds = {"Cc", "Cs", "Zl", "Zp"}
+    escaped = (
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in kinds else c for c in name
+    )
+    return "".join(escaped).replace("$", r"\$")
 
 
 def read_text(path: Path) -> str:
@@ -101,8 +134,13 @@ def _named(path: Path, opened: Path) -> Iterator[None]:
 def never_fail_to_print() -> None:
     """Let standard output show what its encoding lacks as "?", and other bytes as they are.
 
-    Where a terminal is not UTF-8 the dash of a title would end a run after all its work.
+    Where a terminal is not UTF-8 the dash of a title would end a run after all its work; so would
+    whatever is printed where an output is closed (`>&-`): it goes nowhere then.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            setattr(sys, name, os.fdopen(nowhere, "w", encoding="utf-8", errors="replace"))
     stream = sys.stdout
     if hasattr(stream, "reconfigure"):
         unicode = stream.encoding.lower().replace("-", "") == "utf8"

@@ -220,3 +220,48 @@ def test_an_exception_without_a_text_is_named(tmp_path, command, words, expected
     done = command("run", *experiment, "scale=smoke", "device.threads=1", *words.split())
     assert (done.status, len(done.err.splitlines())) == (2, 1)
     assert expected in done.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["store", "ls"], ["report"], ["run", "x"]])
+def test_a_closed_output_changes_no_exit_status(command, monkeypatch, words) -> None:
+    before = command(*words).status
+    monkeypatch.setattr(sys, "stdout", None)
+    assert command(*words).status == before
+    monkeypatch.setattr(sys, "stderr", None)
+    assert command(*words).status == before
+
+
+BAD_EXPERIMENTS = [
+    (b"title: [", "experiment/mine.yaml"),
+    ("title: Stra\u00dfe\n".encode("latin-1"), "experiment/mine.yaml: not UTF-8"),
+    (b"\n", "main: not given; experiment=mine needs"),
+    (b"", "experiment=mine: its file must begin with # @package _global_"),
+    (b"title: T\nmain: nothing.main\n", "main=nothing.main: cannot be imported"),
+    (b"title: T\nmain: own_experiment.nomain\n", "main=own_experiment.nomain: cannot be imported"),
+    (b"title: T\nmain: own_experiment.number\n", "main=own_experiment.number: no function"),
+    (b"title: T\nmain: 3\n", "main=3: no function"),
+    (b"main: advx.experiments.transfer.main\n", "title: not given; experiment=mine needs one"),
+]
+
+
+@pytest.mark.parametrize("sweep", [False, True])
+@pytest.mark.parametrize(("content", "expected"), BAD_EXPERIMENTS)
+def test_an_experiment_that_cannot_be_read_is_one_line(
+    tmp_path, command, content, expected, sweep
+) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    head = b"# @package _global_\n" if content else b""
+    (tmp_path / "mine" / "experiment" / "mine.yaml").write_bytes(head + content)
+    (tmp_path / "own_experiment.py").write_text("number = 3\n", encoding="utf-8")
+    more = ["-m", "seeds=[0],[1]"] if sweep else []
+    done = command("run", "--config-dir", "mine", "experiment=mine", *more)
+    assert (done.status, len(done.err.splitlines())) == (2, 1), done.err
+    assert expected in done.err
+    assert "mine" in done.err
+
+
+def test_a_seed_that_no_generator_takes_is_refused(command) -> None:
+    for seed, status in ((9_000_000_000_001, 2), (99999999999999999999, 2)):
+        done = command("run", "experiment=transfer", "scale=smoke", f"seeds=[{seed}]")
+        assert (done.status, len(done.err.splitlines())) == (status, 1), done.err
+        assert f"{seed} is larger than 9,000,000,000,000" in done.err

@@ -396,3 +396,27 @@ def test_no_module_needs_what_windows_lacks(monkeypatch) -> None:
         monkeypatch.undo()
         importlib.reload(memory)
     assert memory.resident_peak() > 10
+
+
+def test_unfinished_training_is_pruned_only_where_asked(tmp_path, command) -> None:
+    for key, file in (("killed", "checkpoint.pt"), ("bare", "weights.pt")):
+        folder = tmp_path / "kept" / "models" / key
+        folder.mkdir(parents=True)
+        (folder / file).write_bytes(b"x")
+    done = command("store", "prune", "--store", "kept")
+    assert done.out == (
+        "removed bare: no readable meta.json\n"
+        "kept 1 model(s) whose training is unfinished: --unfinished removes them\n"
+    )
+    assert names(tmp_path / "kept" / "models") == {"killed"}
+    done = command("store", "prune", "--store", "kept", "--unfinished")
+    assert done.out == "removed killed: training unfinished (checkpoint kept)\n"
+    assert names(tmp_path / "kept" / "models") == set()
+
+
+def test_a_limit_is_at_most(own, command) -> None:
+    """A scale sets one whatever the data: a few images of one's own are all taken."""
+    done = command(*OWN, "scale=smoke")
+    assert (done.status, done.err) == (0, "")
+    assert "(0 training, 12 test examples" in done.out
+    assert (own / "out" / "summary.md").exists()

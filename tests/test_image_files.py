@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from advx.data.dataset import Dataset
 from advx.data.images import load
@@ -74,6 +75,32 @@ def test_stray_files_are_passed_over_and_counted(pets) -> None:
     data = load(path=str(pets))
     assert data.test.labels.tolist() == [0, 1]
     assert data.remarks == ("passed over 3 files not named as images, e.g. readme.txt",)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", b"a\nb", b"$x_$", "caf\u00e9".encode()])
+def test_odd_names_that_are_passed_over_do_not_end_a_run(pets, command, name) -> None:
+    try:
+        (pets / os.fsdecode(name)).mkdir()
+        (pets / os.fsdecode(name + b".txt")).write_bytes(b"?")
+    except OSError:
+        pytest.skip("the file system takes UTF-8 names only")
+    torch.save(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)).state_dict(), pets / ".w.pt")
+    (pets.parent / "odd_nets.py").write_text(
+        "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(48, 2))\n",
+        encoding="utf-8",
+    )
+    said = load(path=str(pets)).remarks
+    spelled = {b"caf\xe9": "caf\\udce9", b"a\nb": "a\\nb", b"$x_$": r"\$x_\$"}.get(
+        name, os.fsdecode(name)
+    )
+    assert [f": {spelled}" in said[0], f"e.g. {spelled}.txt" in said[1]] == [True, True]
+    done = command(
+        "attack", "device.threads=1", "figure_examples=1", "model@crafting=custom",
+        "crafting._target_=odd_nets.net", "crafting.weights=pets/.w.pt", "dataset=images",
+        "dataset.path=pets", "dataset.classes=2", "attack=fgsm",
+    )  # fmt: skip
+    assert (done.status, done.err) == (0, "")
+    assert spelled in done.out
 
 
 def test_suffixes_in_capitals_and_links_count(pets) -> None:

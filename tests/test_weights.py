@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from advx.config.compose import composed
 from advx.errors import ConfigError
+from advx.models.weights import load_weights
 from advx.run import Run
+from advx.store.store import Store
 
 
 class Net(nn.Module):
@@ -70,6 +72,7 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         (lambda s: {"model_state_dict": s, "optimizer": {"state": {}, "lr": 0.1}}, "state_dict"),
         (lambda s: {"state_dict": prefixed(s, "net."), "model": s}, "without 'net.'"),
         (lambda s: {"mine": s, "step": 1}, "'mine'"),
+        (lambda s: {"state_dict": s, "mean": torch.rand(3), "epoch": 3}, "'state_dict'"),
     ],
 )  # fmt: skip
 def test_wrapped_weights_are_loaded_and_it_is_said(tmp_path, loaded, caplog, wrapped, said) -> None:
@@ -95,6 +98,7 @@ def cut(path: Path) -> None:
 
 
 BIAS = "layers.3.bias"
+COUNT = "layers.2.num_batches_tracked"
 STATE = Net().state_dict()
 
 
@@ -120,6 +124,12 @@ def saving(content: Any) -> Callable[[Path], None]:
         (saving(STATE | {"more": torch.zeros(2)}), "unexpected: more (2,)"),
         (saving(STATE | {BIAS: torch.zeros(4)}), f"{BIAS} is (4,), (3,) is needed"),
         (saving({f"l{i}": torch.zeros(1) for i in range(20)}), "and 17 more"),
+        (saving({1: torch.zeros(2)}), "no state_dict among what it holds (1)"),
+        (saving(STATE | {BIAS: STATE[BIAS].long()}), f"{BIAS} is int64, float32 is needed"),
+        (saving(STATE | {BIAS: STATE[BIAS] > 0}), f"{BIAS} is bool, float32 is needed"),
+        (saving(STATE | {BIAS: STATE[BIAS].cfloat()}), f"{BIAS} is complex64, float32 is needed"),
+        (saving(STATE | {BIAS: STATE[BIAS].to("meta")}), f"{BIAS} has no values (meta)"),
+        (saving(STATE | {BIAS: STATE[BIAS].to_sparse()}), f"{BIAS} is sparse_coo"),
     ],
 )  # fmt: skip
 def test_why_weights_do_not_load_is_one_line(tmp_path, loaded, make, expected) -> None:
@@ -144,3 +154,67 @@ def test_what_is_in_a_file_is_not_executed(tmp_path, loaded) -> None:
     with pytest.raises(ConfigError, match="executing code"):
         loaded(tmp_path / "w.pt")
     assert not (tmp_path / "executed").exists()
+
+
+class Normed(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers.insert(2, nn.BatchNorm1d(8))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: {name: value.double() for name, value in s.items()}, None),
+        (lambda s: {n: v.half() if v.is_floating_point() else v.int() for n, v in s.items()}, None),
+        (lambda s: s | {COUNT: torch.tensor(2.5)}, f"{COUNT} is float32, int64 is needed"),
+    ],
+)
+def test_numbers_of_another_width_are_taken_and_of_another_kind_are_not(
+    tmp_path, change, said
+) -> None:
+    torch.save(change(Normed().state_dict()), tmp_path / "w.pt")
+    module = Normed()
+    if said is None:
+        load_weights(module, tmp_path / "w.pt", "weights=w.pt")
+        return
+    with pytest.raises(ConfigError, match=said):
+        load_weights(module, tmp_path / "w.pt", "weights=w.pt")
+
+
+def flipped(path: Path, stored: Tensor) -> None:
+    """One bit of what the file holds of a tensor is another."""
+    content, part = path.read_bytes(), stored.numpy().tobytes()
+    assert content.count(part) == 1
+    place = content.index(part) + 3
+    path.write_bytes(content[:place] + bytes([content[place] ^ 64]) + content[place + 1 :])
+
+
+def test_one_bit_that_has_changed_is_told(tmp_path, loaded) -> None:
+    torch.save(STATE, tmp_path / "w.pt")
+    loaded(tmp_path / "w.pt")
+    flipped(tmp_path / "w.pt", STATE[BIAS])
+    with pytest.raises(ConfigError, match=r"w\.pt: damaged \(.* does not match its checksum\)$"):
+        loaded(tmp_path / "w.pt")
+
+
+def test_files_without_checksums_stay_readable(tmp_path) -> None:
+    torch.save(STATE, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(STATE, tmp_path / "quick.pt")
+    finally:
+        torch.serialization.set_crc32_options(True)
+    for name in ("old.pt", "quick.pt"):
+        module = Net()
+        load_weights(module, tmp_path / name, f"weights={name}")
+        assert torch.equal(module.state_dict()[BIAS], STATE[BIAS])
+
+
+def test_a_checkpoint_with_a_changed_bit_is_started_over(tmp_path, caplog) -> None:
+    store = Store(tmp_path)
+    store.save_checkpoint("a", {BIAS: STATE[BIAS]})
+    assert store.checkpoint("a") is not None
+    flipped(tmp_path / "models" / "a" / "checkpoint.pt", STATE[BIAS])
+    assert store.checkpoint("a") is None
+    assert "does not match its checksum" in caplog.text

@@ -19,6 +19,9 @@ from advx.config.build import arguments, plain, target
 from advx.config.claims import check_claims
 from advx.errors import ConfigError, nearest, reason
 
+LARGEST_SEED = 9_000_000_000_000
+"""A millionfold, and an epoch's number on top (`epoch_seed`), it still is an int64."""
+
 
 def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
     """Check one node with a `_target_`; returns its arguments, converted and without defaults.
@@ -173,7 +176,7 @@ def check_plain(config: dict[str, Any]) -> None:
 
 
 def check_seeds(seeds: Any) -> list[int]:
-    """Seeds must be distinct whole numbers from 0, at least one."""
+    """Seeds must be distinct whole numbers from 0 to `LARGEST_SEED`, at least one."""
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         raise ConfigError(f"seeds={seeds}: a list is needed, e.g. seeds=[0,1,2]")
     if not seeds:
@@ -181,6 +184,8 @@ def check_seeds(seeds: Any) -> list[int]:
     for seed in seeds:
         if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise ConfigError(f"seeds={seeds}: {seed!r} is not a whole number from 0")
+        if seed > LARGEST_SEED:
+            raise ConfigError(f"seeds={seeds}: {seed} is larger than {LARGEST_SEED:,}")
     if len(set(seeds)) != len(seeds):
         raise ConfigError(f"seeds={seeds}: each seed once, e.g. seeds=[0,1,2]")
     return list(seeds)

@@ -1,5 +1,6 @@
 """The rows and claims that an experiment's YAML lists, read before anything is trained."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,8 @@ def check_claims(config: dict[str, Any]) -> None:
         chapter, direction = entry.get("chapter"), entry.get("direction")
         if isinstance(chapter, bool) or not isinstance(chapter, int | float | None):
             raise ConfigError(f"{at}.chapter={chapter}: a number is needed")
+        if chapter is not None and not math.isfinite(chapter):
+            raise ConfigError(f"{at}.chapter={chapter}: a finite number is needed")
         if direction is not None and direction not in names:
             raise ConfigError(
                 f"{at}.direction={direction}: no such claim; {nearest(str(direction), names)}"

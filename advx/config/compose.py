@@ -1,20 +1,52 @@
 """Compose a configuration beside the one that runs: for checks, for tests and for the doctor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from hydra import compose, initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import get_method
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
+
+from advx.errors import ConfigError, reason
 
 
 def composed(overrides: list[str]) -> tuple[dict[str, Any], Any]:
     """The resolved configuration that these overrides make, and the experiment's `main`."""
     values = resolved(overrides)
-    return values, get_method(values["main"])
+    return values, main_of(values, overrides)
+
+
+def main_of(values: dict[str, Any], overrides: Sequence[str]) -> Any:
+    """The function that an experiment's `main` names.
+
+    Args:
+        values: the resolved configuration.
+        overrides: what made it, for messages.
+
+    Raises:
+        ConfigError: there is none, or its module cannot be imported.
+    """
+    words = [word for word in overrides if word.startswith("experiment=")]
+    chosen = words[-1] if words else "experiment"
+    needed = f"{chosen} needs one such as main: advx.experiments.transfer.main"
+    if not isinstance(values["experiment"], str):  # the file's keys stand below `experiment`
+        raise ConfigError(f"{chosen}: its file must begin with # @package _global_")
+    name = values.get("main")
+    if name is None:
+        raise ConfigError(f"main: not given; {needed}")
+    if values.get("title") is None:  # or it is missed at the end, when all is measured
+        raise ConfigError(f"title: not given; {chosen} needs one")
+    try:
+        main = get_object(name) if isinstance(name, str) else None
+    except (Exception, SystemExit) as error:  # whatever importing a user's own module raises
+        because = reason(error.__cause__ or error)
+        raise ConfigError(f"main={name}: cannot be imported ({because}); {needed}") from error
+    if not callable(main):
+        raise ConfigError(f"main={name}: no function; {needed}")
+    return main
 
 
 def resolved(overrides: list[str]) -> dict[str, Any]:

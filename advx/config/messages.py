@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra.errors import HydraException
+from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.check import nearest
 from advx.config.compose import resolved
+from advx.config.sweep import search_path
 from advx.errors import FULL, AdvxError, reason
 from advx.listing import choices
 from advx.places import cache_dir
@@ -46,6 +49,30 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         return " ".join(text.split())
     if isinstance(error, OSError):
         return _of_system(error, overrides)
+    return None
+
+
+def unreadable(error: Exception, config_dir: str | None, overrides: Sequence[str]) -> str | None:
+    """Which YAML file of the user's own cannot be read, and why; None where all of them can.
+
+    Hydra raises what its YAML reader raises, which does not always know the file.
+    """
+    found = search_path(config_dir, list(overrides))
+    folders = re.findall(r"file://([^',\]]+)", found[0]) if found else []
+    if config_dir:
+        folders.insert(0, config_dir)
+    named = [word.partition("=")[2] for word in overrides if word.startswith("experiment=")]
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.yaml"))]
+    for file in sorted(files, key=lambda file: file.stem not in named):  # the one asked for first
+        try:
+            yaml.load(file.read_text(encoding="utf-8"), Loader=get_yaml_loader())
+        except UnicodeDecodeError as wrong:
+            return f"{file}: not UTF-8 ({reason(wrong)})"
+        except yaml.YAMLError as wrong:
+            because = reason(wrong).replace(' in "<unicode string>"', "")
+            return f"{file}: no YAML ({because})"
+        except OSError:
+            continue
     return None
 
 

@@ -87,16 +87,25 @@ def parse(text: str) -> Predicate:
         raise _broken(text, position, "< or > is needed")
     made = Predicate(text, sign, tuple(sides))
     if not made.rows:
-        raise PredicateError("it compares no row; rows stand in backticks")
+        raise _broken(text, position, "it compares no row; rows stand in backticks")
     return made
 
 
 def _items(text: str, position: int) -> tuple[list[Item], int]:
-    """Items with commas between them, and the position of what follows."""
-    items = []
+    """Items with commas between them, and the position of what follows.
+
+    One number only: of several the tightest says all, and "17,5" is a decimal comma.
+    """
+    items: list[Item] = []
     while True:
         position = _past_space(text, position)
         item = _item(text, position)
+        number = next((other.text for other in items if other.row is None), None)
+        if item.row is None and number is not None:
+            comma = number.lstrip("+-").isdigit() and item.text.isdigit()
+            meant = f"{number}.{item.text}, with a point? A" if comma else "a"
+            needed = f"two numbers in one list: {meant} list says no more than its tightest number"
+            raise _broken(text, position, needed)
         items.append(item)
         position = _past_space(text, position + len(item.text))
         if text[position : position + 1] != ",":

@@ -187,7 +187,10 @@ def from_arrays(
 
 
 def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
-    """The stratified, deterministic subset with at most `limit[split]` examples of each split."""
+    """The stratified, deterministic subset with at most `limit[split]` examples of each split.
+
+    A split that has no more is taken whole: a scale's limits stand whatever the data.
+    """
     if not limit:
         return dataset
     unknown = set(limit) - {"train", "validation", "test"}
@@ -198,9 +201,7 @@ def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
 
     def kept(name: str) -> Split:
         split: Split = getattr(dataset, name)
-        return (
-            stratified(split, limit[name], key=f"dataset.limit.{name}") if name in limit else split
-        )
+        return stratified(split, limit[name]) if limit.get(name, len(split)) < len(split) else split
 
     return replace(
         dataset,
@@ -211,14 +212,14 @@ def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
     )
 
 
-def stratified(split: Split, count: int, *, key: str = "count") -> Split:
+def stratified(split: Split, count: int) -> Split:
     """The first examples of each class, in their order, in the proportions of the whole split.
 
     Raises:
         ConfigError: `count` is larger than the split.
     """
     if count > len(split):
-        raise ConfigError(f"{key}={count}: the split has only {len(split):,} examples")
+        raise ConfigError(f"count={count}: the split has only {len(split):,} examples")
     sizes = torch.bincount(split.labels)
     rank = rank_within_class(split.labels)
     share = sizes.double() * count / len(split)

@@ -11,6 +11,7 @@ Distances to ellipsoids are the usual bound (Quilez 2008), good enough for traci
 
 import hashlib
 from typing import Any
+from zipfile import BadZipFile
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from torch.nn.functional import normalize
 from advx.data import files
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError
-from advx.text_files import replacing
+from advx.text_files import damaged_part, replacing
 from advx.types import PositiveInt
 
 NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
@@ -82,9 +83,10 @@ def rendered(count: int, side: int, seed: int) -> Split:
     name = f"faces-{hashlib.sha256(words.encode()).hexdigest()[:12]}.pt"
     path = files.cache_dir() / name
     try:
-        kept = torch.load(path, weights_only=True)
-        return Split(kept["images"].float().div_(255), kept["labels"])
-    except (OSError, RuntimeError, KeyError):
+        if damaged_part(path) is None:
+            kept = torch.load(path, weights_only=True)
+            return Split(kept["images"].float().div_(255), kept["labels"])
+    except (OSError, RuntimeError, KeyError, BadZipFile):
         pass  # not there yet, or damaged: render
     traits = drawn_traits(count, seed)
     images = torch.cat([render(_rows(traits, first, first + 256), side)

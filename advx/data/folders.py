@@ -10,6 +10,7 @@ from pathlib import Path
 
 from advx.data.image_files import KINDS
 from advx.errors import DataError, reason
+from advx.text_files import spelled
 
 LEFT_BEHIND = {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 """Files that nobody made and nobody misses, in small letters."""
@@ -120,9 +121,11 @@ def _remarks(empty: list[Path], stray: list[Path], path: Path) -> tuple[str, ...
     """What was passed over, so that nobody misses it later."""
     said = []
     if empty:
-        said.append(f"folders without images are no classes: {', '.join(f.name for f in empty)}")
+        said.append(
+            f"folders without images are no classes: {', '.join(spelled(f.name) for f in empty)}"
+        )
     if stray:
         files = "file" if len(stray) == 1 else "files"
-        first = stray[0].relative_to(path)
+        first = spelled(str(stray[0].relative_to(path)))
         said.append(f"passed over {len(stray)} {files} not named as images, e.g. {first}")
     return tuple(said)

@@ -7,6 +7,7 @@ prefixes that `DataParallel` and `torch.compile` put before the names are taken 
 import logging
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.errors import ConfigError, reason
+from advx.text_files import damaged_part
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ def load_weights(module: nn.Module, path: Path, key: str) -> None:
     names = list(module.state_dict())
     renamed, without = _renamed(list(state), names)
     fitting = {new: state[old] for old, new in renamed.items()}
+    unfit = _unfit(fitting, module)
+    if unfit:
+        raise ConfigError(f"{key}: cannot be loaded into {type(module).__name__} ({unfit})")
     try:
         module.load_state_dict(fitting)
     except Exception as error:  # torch's own complaints, and those of a user's hooks
@@ -67,9 +72,16 @@ def _content(path: Path, key: str) -> Any:
     except OSError as error:
         raise ConfigError(f"{key}: {error.strerror}") from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types on files that are not its own
         raise ConfigError(f"{key}: {_why_unreadable(path, first, error)}") from error
+    try:
+        part = damaged_part(path)  # after what torch itself finds: its reasons say more
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ConfigError(f"{key}: damaged ({reason(error)})") from error
+    if part is not None:
+        raise ConfigError(f"{key}: damaged ({part} does not match its checksum)")
+    return content
 
 
 def _why_unreadable(path: Path, first: bytes, error: Exception) -> str:
@@ -103,7 +115,7 @@ def _state_in(content: Any, key: str) -> tuple[Mapping[str, Any], str]:
         return content, ""
     if not isinstance(content, Mapping):
         raise ConfigError(f"{key}: it holds a {type(content).__name__}; {NEEDED}")
-    found = [name for name, value in content.items() if value and _is_state(value)]
+    found = [name for name, value in content.items() if _is_state(value) and len(value)]
     best = next((name for name in NESTED if name in found), None)
     if best is None and len(found) == 1:
         best = found[0]
@@ -143,6 +155,42 @@ def _renamed(given: list[str], names: list[str]) -> tuple[dict[str, str], str]:
 
     best = max(tries, key=matches)
     return best if matches(best) > len(set(given) & set(names)) else (same, "")
+
+
+def _unfit(state: Mapping[str, Any], module: nn.Module) -> str:
+    """The first tensor that is of another kind of number, or none that can be copied; "" for none.
+
+    Torch casts in silence: integers in the place of floats are quantized weights without their
+    scale, say.
+    """
+    wanted = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            continue
+        if value.is_meta:
+            return f"{name} has no values (meta)"
+        if value.layout != torch.strided or value.is_nested or value.is_quantized:
+            kind = str(value.dtype if value.is_quantized else value.layout).removeprefix("torch.")
+            return (
+                f"{name} is {kind if not value.is_nested else 'nested'}, a dense tensor is needed"
+            )
+        own = wanted.get(name)
+        if not isinstance(own, Tensor) or _kind(value.dtype) == _kind(own.dtype):
+            continue
+        counts = value.is_floating_point() and _kind(own.dtype) == "integer"
+        if not (counts and torch.equal(value, value.round())):  # {name: value.float() …}
+            shown, needed = (str(x.dtype).removeprefix("torch.") for x in (value, own))
+            return f"{name} is {shown}, {needed} is needed"
+    return ""
+
+
+def _kind(dtype: torch.dtype) -> str:
+    """What a number is, whatever its width."""
+    if dtype.is_floating_point:
+        return "float"
+    if dtype.is_complex:
+        return "complex"
+    return "bool" if dtype == torch.bool else "integer"
 
 
 def _differences(state: Mapping[str, Any], module: nn.Module) -> str:

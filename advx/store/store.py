@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
-from advx.text_files import read_text, write_atomically, write_text
+from advx.text_files import damaged_part, read_text, write_atomically, write_text
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +83,15 @@ class Store:
         content = (self.path(key) / WEIGHTS).read_bytes()
         return torch.load(BytesIO(content), map_location="cpu", weights_only=True), meta
 
+    def unfinished(self, key: str) -> bool:
+        """Whether an entry is a training that was ended early and can be continued."""
+        return self.meta(key) is None and (self.path(key) / CHECKPOINT).exists()
+
     def problem(self, key: str) -> str | None:
         """What is wrong with an entry, or None."""
         meta = self.meta(key)
         if meta is None:
-            unfinished = (self.path(key) / CHECKPOINT).exists()
+            unfinished = self.unfinished(key)
             return (
                 "training unfinished (checkpoint kept)" if unfinished else "no readable meta.json"
             )
@@ -114,6 +118,9 @@ class Store:
         if not path.exists():
             return None
         try:
+            part = damaged_part(path)
+            if part is not None:
+                raise ValueError(f"{part} does not match its checksum")
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many types on damaged files
             log.warning("%s: unreadable checkpoint (%s); starting over", path, error)
