@@ -184,10 +184,11 @@ def require_slope(model: nn.Module, logits: Tensor) -> None:
 
 
 def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """A copy of the images and the logits that depend on it, in evaluation mode."""
+    """The images as a leaf, and the logits that depend on it, in evaluation mode."""
     require_gradient(model)
     with evaluating(model), torch.enable_grad():
-        x = images.detach().clone().requires_grad_(True)
+        x = images.detach()  # the same memory: `logits_of` gives the model a copy
+        x = (x.clone() if x.is_inference() else x).requires_grad_(True)
         logits = logits_of(model, x)
     require_slope(model, logits)
     return x, logits
