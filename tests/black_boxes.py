@@ -161,7 +161,7 @@ each = pytest.mark.parametrize("name", ATTACKS)
 gradient = pytest.mark.parametrize("name", [n for n, c in ATTACKS.items() if c.gradient])
 
 
-labelled = pytest.mark.parametrize(
+labeled = pytest.mark.parametrize(
     "name", [n for n, c in ATTACKS.items() if c.aims != "guides" and c.make not in FREE]
 )
 
@@ -177,7 +177,7 @@ def made(kind: Callable[[], Any]) -> Any:
 
 
 def given(case: Case, images: Tensor) -> Tensor:
-    """What the attack is given beside the images: mostly classified as labelled, some not."""
+    """What the attack is given beside the images: mostly classified as labeled, some not."""
     with torch.no_grad():
         said = made(Net)(images.float()).argmax(1)
     labels = torch.where(torch.arange(len(images)) % 5 == 4, (said + 1) % CLASSES, said)

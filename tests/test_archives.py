@@ -10,7 +10,7 @@ import torch
 from advx.data.images import load
 from advx.errors import AdvxError, DataError
 
-GREY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
 DEEP = np.linspace(0, 65_535, 48).reshape(8, 6).astype(np.uint16)
 
 
@@ -23,7 +23,7 @@ def refused(path: Path, match: str, **more: object) -> None:
 
 @pytest.mark.parametrize("kind", [">u2", "<u2", "u1", ">f4", "f8", "f2", "longdouble"])
 def test_every_number_format_gives_the_same_picture(tmp_path, kind) -> None:
-    levels = np.stack([GREY, GREY[::-1]])
+    levels = np.stack([GRAY, GRAY[::-1]])
     whole = {"u1": levels, ">u2": levels.astype(">u2") * 257, "<u2": levels.astype("<u2") * 257}
     images = whole.get(kind, (levels / 255).astype(kind))
     np.savez(tmp_path / "a.npz", images=images, labels=np.array([1, 0], ">i2"))
@@ -38,22 +38,22 @@ def test_every_number_format_gives_the_same_picture(tmp_path, kind) -> None:
 
 def test_whole_numbers_of_other_formats_ask_what_is_white(tmp_path) -> None:
     for images, message in (
-        (GREY.astype(np.int64), r"pixels from \d+ to 2\d\d; .* \(dataset.white=255\)"),
+        (GRAY.astype(np.int64), r"pixels from \d+ to 2\d\d; .* \(dataset.white=255\)"),
         (DEEP.astype(np.int32), r"pixels from 0 to 65535; .* \(dataset.white=65535\)"),
-        (GREY.astype(np.int16) - 100, r"pixels from -\d+ to \d+; \[0, 1\] is needed$"),
+        (GRAY.astype(np.int16) - 100, r"pixels from -\d+ to \d+; \[0, 1\] is needed$"),
     ):
         np.savez(tmp_path / "a.npz", images=images[None], labels=[0])
         refused(tmp_path / "a.npz", message)
-    np.savez(tmp_path / "a.npz", images=GREY.astype(np.int64)[None], labels=[0])
+    np.savez(tmp_path / "a.npz", images=GRAY.astype(np.int64)[None], labels=[0])
     found = load(path=str(tmp_path / "a.npz"), white=255).test
-    np.savez(tmp_path / "b.npz", images=GREY[None], labels=[0])
+    np.savez(tmp_path / "b.npz", images=GRAY[None], labels=[0])
     assert found.digest() == load(path=str(tmp_path / "b.npz")).test.digest()
 
 
 @pytest.fixture
 def archive(tmp_path) -> Path:
     """60 pictures, compressed."""
-    images = np.tile(np.stack([GREY, GREY // 2]), (30, 1, 1))
+    images = np.tile(np.stack([GRAY, GRAY // 2]), (30, 1, 1))
     np.savez_compressed(tmp_path / "good.npz", images=images, labels=np.arange(60) % 10)
     return tmp_path / "good.npz"
 

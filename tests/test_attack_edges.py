@@ -26,7 +26,7 @@ from tests.black_boxes import (
     each,
     given,
     gradient,
-    labelled,
+    labeled,
     made,
     one_line,
 )
@@ -38,7 +38,7 @@ def images() -> Tensor:
     return 0.05 + 0.9 * torch.rand(10, *SHAPE)
 
 
-@labelled
+@labeled
 def test_logits_of_any_scale(name, images) -> None:
     """The same function up to a factor: as many successes, and as small, but for a few."""
     case = ATTACKS[name]

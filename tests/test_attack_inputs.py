@@ -30,7 +30,7 @@ from tests.black_boxes import (
     each,
     given,
     gradient,
-    labelled,
+    labeled,
     made,
     one_line,
 )
@@ -65,7 +65,7 @@ def test_parameters_made_in_inference_mode_are_named(name, images) -> None:
     one_line(error, "made under torch.inference_mode")
 
 
-@labelled
+@labeled
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
 def test_labels_of_any_integer_width(name, dtype, images) -> None:
     case = ATTACKS[name]
@@ -74,7 +74,7 @@ def test_labels_of_any_integer_width(name, dtype, images) -> None:
     assert torch.equal(case()(made(Net), images, aims.to(dtype)), plain)
 
 
-@labelled
+@labeled
 def test_labels_of_any_other_kind_are_refused(name, images) -> None:
     case, model = ATTACKS[name], made(Net)
     aims = given(case, images)

@@ -33,7 +33,7 @@ from tests.black_boxes import (
     Undefined,
     each,
     given,
-    labelled,
+    labeled,
     made,
 )
 from tests.test_attack_promises import ATTACKS
@@ -173,7 +173,7 @@ def test_a_gap_does_not_end_the_search(images) -> None:
     assert wrong[0] >= wrong[1] / 2 > 0
 
 
-@labelled
+@labeled
 @pytest.mark.parametrize("classes", [2, 1000])
 def test_two_classes_and_a_thousand(name, classes, images) -> None:
     case = ATTACKS[name]

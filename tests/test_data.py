@@ -180,17 +180,17 @@ def test_the_reference_runs_data_keep_their_names() -> None:
 
 
 def test_images_in_8_bits_are_named_alike_however_they_were_divided() -> None:
-    grey, labels = torch.arange(256).view(4, 1, 8, 8), torch.arange(4)
-    name = Split(grey.float().div(255), labels).digest()
-    for images in (grey.double() / 255, torch.from_numpy(grey.numpy() / 255)):
+    gray, labels = torch.arange(256).view(4, 1, 8, 8), torch.arange(4)
+    name = Split(gray.float().div(255), labels).digest()
+    for images in (gray.double() / 255, torch.from_numpy(gray.numpy() / 255)):
         assert Split(images.float(), labels).digest() == name
-    assert Split(grey.float().div(255) + 0.0, labels).digest() == name
+    assert Split(gray.float().div(255) + 0.0, labels).digest() == name
 
 
 @pytest.mark.parametrize("by", [1e-7, 1e-5, 0.4 / 255, -0.4 / 255, float("nan")])
 def test_no_change_of_an_image_is_too_small_for_its_name(by) -> None:
-    grey, labels = torch.randint(1, 127, (5, 1, 4, 4)), torch.arange(5)
-    split = Split(grey.float() / 255, labels)
+    gray, labels = torch.randint(1, 127, (5, 1, 4, 4)), torch.arange(5)
+    split = Split(gray.float() / 255, labels)
     moved = split.images.clone()
     moved[3, 0, 2, 2] = by if math.isnan(by) else moved[3, 0, 2, 2] + by
     other = Split(moved, labels)
@@ -216,13 +216,13 @@ def test_shape_and_number_format_are_part_of_a_name() -> None:
 
 def test_thumbnails_are_named_by_what_they_are_made_of() -> None:
     """They may look alike in 8 bits where what they are made of does not."""
-    grey = torch.randint(1, 255, (8, 1, 8, 8))
-    near = grey.clone()
+    gray = torch.randint(1, 255, (8, 1, 8, 8))
+    near = gray.clone()
     near[0, 0, 0, 0] += 1
     labels = torch.arange(8)
     first, second = (
         Dataset("own", 8, *[Split(each.float() / 255, labels)] * 3).shrunk(2)
-        for each in (grey, near)
+        for each in (gray, near)
     )
     assert first.fingerprint != second.fingerprint
     assert first.fingerprint != first.shrunk(2).fingerprint

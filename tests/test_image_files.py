@@ -16,7 +16,7 @@ from advx.data.images import load
 from advx.data.picture import load_picture
 from advx.errors import AdvxError, DataError
 
-GREY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
+GRAY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
 COLOR = np.random.default_rng(1).integers(0, 256, (8, 6, 3), dtype=np.uint8)
 OPAQUE = np.dstack([COLOR, np.full((8, 6), 255, np.uint8)])
 DEEP = np.linspace(0, 65_535, 48).reshape(8, 6).astype(np.uint16)
@@ -27,7 +27,7 @@ def pets(tmp_path) -> Path:
     """Two classes of one picture each."""
     for name, shade in (("cat", 0), ("dog", 200)):
         (tmp_path / "pets" / name).mkdir(parents=True)
-        Image.fromarray(GREY // 4 + np.uint8(shade // 2)).save(tmp_path / "pets" / name / "0.png")
+        Image.fromarray(GRAY // 4 + np.uint8(shade // 2)).save(tmp_path / "pets" / name / "0.png")
     return tmp_path / "pets"
 
 
@@ -115,12 +115,12 @@ def test_suffixes_in_capitals_and_links_count(pets) -> None:
 def test_numbered_folders_keep_their_numbers(tmp_path) -> None:
     for name in ("10", "9", "2", "007", ".3"):
         (tmp_path / "n" / name).mkdir(parents=True)
-        Image.fromarray(GREY).save(tmp_path / "n" / name / "a.png")
+        Image.fromarray(GRAY).save(tmp_path / "n" / name / "a.png")
     (tmp_path / "n" / "4").mkdir()
     assert labels(tmp_path / "n", class_count=11) == [7, 10, 2, 9]
     refused(tmp_path / "n", r"label 10 of image 1 is not one of 0 … 9")
     (tmp_path / "n" / "7").mkdir()
-    Image.fromarray(GREY).save(tmp_path / "n" / "7" / "a.png")
+    Image.fromarray(GRAY).save(tmp_path / "n" / "7" / "a.png")
     refused(tmp_path / "n", "folders 007 and 7 are both class 7", class_count=11)
     (tmp_path / "n" / "7").rename(tmp_path / "n" / ("9" * 30))
     refused(tmp_path / "n", r"label \d{19} of image 4 is not one of", class_count=11)
@@ -130,7 +130,7 @@ def test_numbered_folders_keep_their_numbers(tmp_path) -> None:
 
 def test_pictures_that_lie_too_deep_are_not_left_out_in_silence(pets) -> None:
     (pets / "cat" / "more" / "old").mkdir(parents=True)
-    Image.fromarray(GREY).save(pets / "cat" / "more" / "old" / "9.png")
+    Image.fromarray(GRAY).save(pets / "cat" / "more" / "old" / "9.png")
     refused(pets, r"more/old/9.png lies too deep; images are read from .*pets/class/ only")
 
 
@@ -177,7 +177,7 @@ def test_numbers_whose_white_is_not_known_are_refused_or_told(tmp_path) -> None:
 
 
 def test_masks_are_not_divided_by_255_in_silence(tmp_path) -> None:
-    mask = np.array([GREY > 128, GREY < 50])
+    mask = np.array([GRAY > 128, GRAY < 50])
     arrays = {"uint8": mask.astype(np.uint8), "deep": mask.astype(np.uint16) * 255}
     for name, images in arrays.items():
         np.savez(tmp_path / f"{name}.npz", images=images, labels=[0, 1])
@@ -221,7 +221,7 @@ def test_transparent_pixels_and_deep_colors_are_not_dropped_in_silence(tmp_path)
         ("la.png", Image.fromarray(clear).convert("LA"), {}),
         ("p.png", palette, {"transparency": 0}),
         ("p.gif", palette, {"transparency": 0}),
-        ("l.png", Image.fromarray(GREY), {"transparency": int(GREY[0, 0])}),
+        ("l.png", Image.fromarray(GRAY), {"transparency": int(GRAY[0, 0])}),
         ("rgb.png", Image.fromarray(COLOR), {"transparency": tuple(map(int, COLOR[0, 0]))}),
     ):
         with pytest.raises(DataError, match=f"{name} has transparent pixels; save it on a backgr"):
@@ -232,11 +232,11 @@ def test_transparent_pixels_and_deep_colors_are_not_dropped_in_silence(tmp_path)
 
 
 def test_what_is_opaque_is_read_whatever_its_mode(tmp_path) -> None:
-    color, grey = torch.from_numpy(COLOR).permute(2, 0, 1) / 255, torch.from_numpy(GREY) / 255
+    color, gray = torch.from_numpy(COLOR).permute(2, 0, 1) / 255, torch.from_numpy(GRAY) / 255
     for name, image, expected in (
         ("rgba.png", Image.fromarray(OPAQUE), color),
-        ("la.png", Image.merge("LA", [Image.fromarray(GREY), Image.new("L", (6, 8), 255)]), grey),
-        ("one.png", Image.fromarray(GREY > 128), torch.from_numpy(GREY > 128) * 1.0),
+        ("la.png", Image.merge("LA", [Image.fromarray(GRAY), Image.new("L", (6, 8), 255)]), gray),
+        ("one.png", Image.fromarray(GRAY > 128), torch.from_numpy(GRAY > 128) * 1.0),
         ("cmyk.tif", Image.fromarray(COLOR).convert("CMYK"), color),
         ("p.png", Image.fromarray(COLOR).quantize(48), color),
     ):
@@ -271,12 +271,12 @@ def test_a_telephones_photograph_is_its_first_frame(tmp_path) -> None:
 
 def test_pictures_unlike_each_other_are_refused(pets) -> None:
     Image.fromarray(COLOR).save(pets / "dog" / "1.png")
-    refused(pets, r"dog/1.png is in color, the ones before are grey; all alike are needed")
-    Image.fromarray(GREY.T).save(pets / "dog" / "1.png")
+    refused(pets, r"dog/1.png is in color, the ones before are gray; all alike are needed")
+    Image.fromarray(GRAY.T).save(pets / "dog" / "1.png")
     refused(pets, r"dog/1.png has shape \(6, 8\), the ones before \(8, 6\)")
-    Image.fromarray(GREY.astype(np.uint16) * 257).save(pets / "dog" / "1.png")
+    Image.fromarray(GRAY.astype(np.uint16) * 257).save(pets / "dog" / "1.png")
     found = load(path=str(pets)).test.images
-    assert torch.equal(found[2, 0], torch.from_numpy(GREY) / 255)  # each depth by its own white
+    assert torch.equal(found[2, 0], torch.from_numpy(GRAY) / 255)  # each depth by its own white
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.gif"])

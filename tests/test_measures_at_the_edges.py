@@ -85,7 +85,7 @@ HOLED = torch.rand(30, 8).index_fill(0, torch.tensor([4]), math.nan)
          "1 of 30 generated examples hold NaN"),
         (lambda: parzen(torch.rand(9, 8), torch.rand(0, 8), torch.rand(9, 8), torch.ones(3)),
          "0 validation examples: a Parzen window needs more; valid: from 1"),
-        (lambda: k_means_centres(torch.rand(9, 8), 0), "0 centres of 9 examples; valid: from 1"),
+        (lambda: k_means_centres(torch.rand(9, 8), 0), "0 centers of 9 examples; valid: from 1"),
         (lambda: k_means_centres(torch.rand(9, 8), 10), "9 given examples: k-means with 10"),
     ],
 )  # fmt: skip

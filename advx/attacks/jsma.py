@@ -15,7 +15,7 @@ would be paid for like any other.
 The best of all n (n − 1) / 2 pairs is found exactly. The score grows with all four numbers, so a
 pixel that two others dominate in both a and c can be left out: the best pair lies in the first two
 Pareto layers of the points (a, c), a few dozen of the 784. Where a and c are opposed the layers are
-large: then blocks of neighbouring points are compared first, and only the pairs of blocks that can
+large: then blocks of neighboring points are compared first, and only the pairs of blocks that can
 hold the best pair are looked into.
 """
 
@@ -142,7 +142,7 @@ def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _among_blocks(a: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """The best pair of many points, whose neighbours are alike: its score and places, (2,).
+    """The best pair of many points, whose neighbors are alike: its score and places, (2,).
 
     Args:
         a: (n,), descending.

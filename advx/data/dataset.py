@@ -42,14 +42,14 @@ class Split:
     def digest(self) -> str:
         """SHA-256 of the labels and of the images, in 8 bits where these give the same images back.
 
-        Images that are whole grey levels, k / 255 to the last bit of float32, count as their 8
-        bits. All others count as they are: half a grey level is enough to make another class.
+        Images that are whole gray levels, k / 255 to the last bit of float32, count as their 8
+        bits. All others count as they are: half a gray level is enough to make another class.
         """
         images, labels = self.images.detach().cpu().contiguous(), self.labels.cpu()
         if images.dtype == torch.float32:
-            grey = images.mul(255).round_().to(torch.uint8)
-            if torch.equal(grey.float().div_(255).view(torch.int32), images.view(torch.int32)):
-                return _hashed(repr(tuple(grey.shape)).encode(), _bytes(labels), _bytes(grey))
+            gray = images.mul(255).round_().to(torch.uint8)
+            if torch.equal(gray.float().div_(255).view(torch.int32), images.view(torch.int32)):
+                return _hashed(repr(tuple(gray.shape)).encode(), _bytes(labels), _bytes(gray))
         kind = repr((tuple(images.shape), str(images.dtype))).encode()
         points = images.dim() == 2 and images.dtype == torch.float32
         # the names of points are older than their shape's place in them

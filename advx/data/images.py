@@ -134,7 +134,7 @@ def _from_folder(path: Path, white: float | None) -> tuple[Tensor, Tensor, tuple
 
 
 def _refuse_unlike(pixels: np.ndarray, first: list[np.ndarray], where: str) -> None:
-    """Refuse an image of another size, or grey among images in color.
+    """Refuse an image of another size, or gray among images in color.
 
     Raises:
         DataError: it is unlike the first one, if there is one yet.
@@ -146,7 +146,7 @@ def _refuse_unlike(pixels: np.ndarray, first: list[np.ndarray], where: str) -> N
                 "needed"
             )
         if pixels.ndim != other.ndim:
-            kinds = {2: "grey", 3: "in color"}
+            kinds = {2: "gray", 3: "in color"}
             raise DataError(
                 f"{where} is {kinds[pixels.ndim]}, the ones before are {kinds[other.ndim]}; all "
                 "alike are needed"

@@ -186,14 +186,14 @@ def parzen(
 
 
 def k_means_centres(x: Tensor, count: int, *, seed: int = 0) -> Tensor:
-    """`count` centres (count, d) of examples x (n, d): what games a Parzen estimate.
+    """`count` centers (count, d) of examples x (n, d): what games a Parzen estimate.
 
     Raises:
-        ConfigError: more centres than examples, or none; NaN.
+        ConfigError: more centers than examples, or none; NaN.
     """
     if count < 1:
-        raise ConfigError(f"k-means: {count} centres of {len(x)} examples; valid: from 1")
-    refuse_unusable({"given": x}, count, f"k-means with {count} centres")
+        raise ConfigError(f"k-means: {count} centers of {len(x)} examples; valid: from 1")
+    refuse_unusable({"given": x}, count, f"k-means with {count} centers")
     from sklearn.cluster import MiniBatchKMeans
 
     k_means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=10 * count)
