@@ -3,7 +3,6 @@
 Imported only when work starts, since it brings in torch.
 """
 
-import inspect
 import logging
 import os
 import sys
@@ -19,7 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from advx.config.check import check_plain
+from advx.config.check import check_plain, keywords
 from advx.config.compose import main_of
 from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
@@ -94,9 +93,8 @@ def task(config: DictConfig) -> None:
         run.check_models()
         clear(folder)
         own_results = True
-        own = list(inspect.signature(main).parameters)[1:]
         try:
-            main(run, **{key: values[key] for key in own if key in values})
+            main(run, **keywords(values, main))
         except BrokenPipeError:  # whoever reads the table has seen enough
             if not (folder / "summary.md").exists():  # the last file that a run writes
                 raise

@@ -13,16 +13,9 @@ from advx.errors import ConfigError
 from advx.report.claims import judge_claim
 from advx.report.results import Results, Row
 from advx.run import check
+from tests.test_report import results
 
 REFERENCES = sorted((Path(__file__).parent.parent / "outputs/reference").glob("*/manifest.json"))
-
-
-def results(**rows: list[float]) -> Results:
-    made = Results("demo")
-    for name, values in rows.items():
-        for seed, value in enumerate(values):
-            made.add(Row("demo", name, "error_rate", seed, value, n=1000))
-    return made
 
 
 def table(path: Path) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ A small project of a user's is written to a folder and measured; then one thing 
 it is measured again, as a new process would.
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 import torch
 
 from advx.config.compose import composed
-from advx.run import Run, check
+from advx.run import Run
+from tests.running import ran
 
 FILES = {
     "nets.py": """
@@ -134,14 +134,7 @@ class Project:
     def measure(self, *more: str) -> tuple[set[str], list[tuple[str, float]]]:
         """Entries of the store that are new, and the rows."""
         before = self.entries()
-        config, main = composed([*self.overrides, *more])
-        check(config, main)
-        out = self.folder / "out"
-        out.mkdir(exist_ok=True)
-        run = Run(config, out, "advx run")
-        run.check_models()
-        own = list(inspect.signature(main).parameters)[1:]
-        main(run, **{key: config[key] for key in own})
+        run = ran(self.folder, [*self.overrides, *more])
         self.manifest = run.manifest()
         return self.entries() - before, [(r.row + r.metric, r.value) for r in run.results.rows]
 

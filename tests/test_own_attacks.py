@@ -1,7 +1,6 @@
 """A user's own attack: it is given copies, the model is put back, its answer is looked at."""
 
 import copy
-import inspect
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ from advx.config.compose import composed
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.transfer import craft
-from advx.run import Run, check
+from advx.run import Run
+from tests.running import ran
 
 
 def in_place(model, images, labels):
@@ -117,18 +117,13 @@ def test_the_clean_error_is_that_of_the_clean_images(tmp_path, monkeypatch) -> N
     pixels = np.random.default_rng(0).integers(0, 200, (20, 6, 6), dtype=np.uint8)
     labels = net(torch.from_numpy(pixels)[:, None] / 255).argmax(1).numpy()
     np.savez("mine.npz", images=pixels, labels=labels)
-    config, main = composed(
+    run = ran(
+        tmp_path,
         ["experiment=attack", "model@crafting=custom", "crafting._target_=module_in_place.Net",
          "crafting.weights=weights.pt", "dataset=images", "dataset.path=mine.npz",
          "dataset.classes=5", "~attack", "+attack._target_=module_in_place.Attack",
          "+attack.name=mine", "+attack.weights=[0.2]", "store=store", "figure_examples=5"]
     )  # fmt: skip
-    check(config, main)
-    (tmp_path / "out").mkdir()
-    run = Run(config, tmp_path / "out", "advx attack")
-    run.check_models()
-    own = list(inspect.signature(main).parameters)[1:]
-    main(run, **{key: config[key] for key in own})
     found = {row.metric: row.value for row in run.results.rows}
     assert found["clean_error_rate"] == 0
     assert found["mean_linf"] == pytest.approx(0.2, abs=1e-6)  # its argument `weights` arrived

@@ -1,8 +1,6 @@
 """`advx attack`: a model and images of the user's own."""
 
-import inspect
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +9,9 @@ from PIL import Image
 from torch import nn
 
 from advx.attacks.pgd import PGD
-from advx.config.compose import composed
 from advx.data.images import load
 from advx.errors import AdvxError, ConfigError, DataError
-from advx.run import Run, check
+from tests.running import ran
 
 MODULE = """
 from torch import nn
@@ -56,20 +53,8 @@ def mine(tmp_path, pixels, monkeypatch) -> list[str]:
     ]  # fmt: skip
 
 
-def attacked(folder: Path, overrides: list[str]) -> Run:
-    config, main = composed(overrides)
-    check(config, main)
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
-    run = Run(config, out, "advx attack")
-    run.check_models()
-    own = list(inspect.signature(main).parameters)[1:]
-    main(run, **{key: config[key] for key in own})
-    return run
-
-
 def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, mine, pixels) -> None:
-    run = attacked(tmp_path, mine)
+    run = ran(tmp_path, mine)
     kept = np.load(run.folder / "adversarial.npz")
     np.testing.assert_allclose(kept["images"][:, 0], pixels / 255, atol=1e-6)
     moved = np.abs(kept["adversarial"] - kept["images"])
@@ -102,7 +87,7 @@ def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, min
 )
 def test_what_cannot_be_attacked_is_said_in_one_line(tmp_path, mine, change, message) -> None:
     with pytest.raises(AdvxError, match=message) as caught:
-        attacked(tmp_path, mine + change)
+        ran(tmp_path, mine + change)
     assert "\n" not in str(caught.value)
 
 
@@ -164,12 +149,12 @@ def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
     ]  # fmt: skip
     message = "game: dataset=images has nothing to train on; set dataset.training_share=0.8"
     with pytest.raises(AdvxError, match=message):
-        attacked(tmp_path, game)
+        ran(tmp_path, game)
     (tmp_path / "out").rmdir()
     with pytest.raises(AdvxError, match=r"input_shape=\[3, 28, 28\]: the images are \[1, 28, 28\]"):
-        attacked(tmp_path, [*game, "dataset.training_share=0.4", "dataset.input_shape=[3,28,28]"])
+        ran(tmp_path, [*game, "dataset.training_share=0.4", "dataset.input_shape=[3,28,28]"])
     (tmp_path / "out").rmdir()
-    run = attacked(tmp_path, [*game, "dataset.training_share=0.4"])
+    run = ran(tmp_path, [*game, "dataset.training_share=0.4"])
     assert len(run.data.train) == 160
     found = {(r.row, r.metric): r.value for r in run.results.rows}
     assert 0 <= found["generator", "coverage"] <= 100
@@ -224,7 +209,7 @@ def test_bad_folders_are_named(tmp_path) -> None:
 def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
     """DeepFool stops just across the border: rounding takes most of its examples back."""
     rest = [o for o in mine if o not in ("attack.epsilon=0.1", "attack.steps=10")]
-    run = attacked(tmp_path, [*rest, "attack=deepfool"])
+    run = ran(tmp_path, [*rest, "attack=deepfool"])
     model = run.trained(run.recipe(run.config["crafting"], 0, path="crafting")).module
     kept = np.load(run.folder / "adversarial.npz")
     files = sorted((run.folder / "adversarial").iterdir())
@@ -246,7 +231,7 @@ def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mi
     stale.parent.mkdir(parents=True)
     for name in (stale.name, "mine.png"):
         stale.with_name(name).write_bytes(b"")
-    run = attacked(tmp_path, mine)
+    run = ran(tmp_path, mine)
     files = {file.name for file in (run.folder / "adversarial").iterdir()}
     assert stale.name not in files
     assert "mine.png" in files
@@ -254,7 +239,7 @@ def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mi
 
 
 def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> None:
-    run = attacked(tmp_path, mine)
+    run = ran(tmp_path, mine)
     archive = run.folder / "adversarial.npz"
     kept = np.load(archive)
     with pytest.raises(
@@ -274,7 +259,7 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
         load(path=str(tmp_path / "figure.npz"), class_count=3)
     again = [*mine, f"dataset.path={archive}", "dataset.array=adversarial", "attack.epsilon=0"]
     (tmp_path / "second").mkdir()
-    second = {r.metric: r.value for r in attacked(tmp_path / "second", again).results.rows}
+    second = {r.metric: r.value for r in ran(tmp_path / "second", again).results.rows}
     first = {r.metric: r.value for r in run.results.rows}
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
@@ -297,7 +282,7 @@ def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> N
         np.savez(tmp_path / f"{name}.npz", images=images.numpy(), labels=y.numpy())
         (tmp_path / name).mkdir()
         rest = [o for o in mine if not o.startswith(("experiment", "dataset.path", "attack.st"))]
-        run = attacked(tmp_path / name, [
+        run = ran(tmp_path / name, [
             "experiment=transfer", "model@target=custom", "target._target_=my_own_module.MyNet",
             f"target.weights={tmp_path / 'weights.pt'}", f"dataset.path={tmp_path / name}.npz",
             "figure_examples=1", *rest,

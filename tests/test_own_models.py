@@ -1,6 +1,5 @@
 """A model of a user's own is a black box: whatever it does works, or gets one line."""
 
-import inspect
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from advx.evaluation.half_spaces import after_steps
 from advx.evaluation.linearity import tangent
 from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes, target_classes
 from advx.run import Run, check
+from tests.running import ran
 
 MODULE = """
 import torch
@@ -220,19 +220,6 @@ def named(key: str) -> str:
 def own(folder: Path, name: str, key: str = "crafting", weights: bool = True) -> list[str]:
     found = [f"model@{key}=custom", f"{key}._target_=own_nets.{name}"]
     return found + ([f"{key}.weights={folder / 'weights.pt'}"] if weights else [])
-
-
-def ran(folder: Path, overrides: list[str]) -> Run:
-    """The experiment on these overrides, as the command line runs it."""
-    config, main = composed(overrides)
-    check(config, main)
-    out = folder / "out"
-    out.mkdir(exist_ok=True)
-    run = Run(config, out, "advx run")
-    run.check_models()
-    parameters = list(inspect.signature(main).parameters)[1:]
-    main(run, **{key: config[key] for key in parameters})
-    return run
 
 
 def values(run: Run) -> dict[tuple[str, str], float]:

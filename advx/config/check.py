@@ -162,6 +162,12 @@ def check_keywords(
         raise ConfigError(_message(error, "")) from error
 
 
+def keywords(config: dict[str, Any], function: Any) -> dict[str, Any]:
+    """What of a configuration an experiment's `main` is called with, besides the run."""
+    own = list(inspect.signature(function).parameters)[1:]
+    return {key: config[key] for key in own if key in config}
+
+
 def check_plain(config: dict[str, Any]) -> None:
     """Check what can be seen without importing anything that the configuration names.
 
