@@ -121,9 +121,8 @@ class Run:
         self._layers: set[tuple[str, str]] = set()  # of which models, known to be there
         self.remarks: dict[tuple[str, str], str] = {}  # by what they are about and their kind
         self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
-        main = str(config.get("main") or "advx.")
-        own = not main.startswith("advx.")
-        self._own_experiment = {"experiment": {"_target_": main}} if own else {}
+        main = {"_target_": config.get("main") or "advx"}
+        self._own_experiment = {"experiment": main} if is_own(main) else {}
         self._stamps = stamps(folder)
         torch.set_num_threads(config["device"]["threads"])
 
@@ -136,9 +135,8 @@ class Run:
                 for k, v in self.config["dataset"].items()
                 if k not in ("input_shape", "classes")
             }
-            made, name = build(node), str(node["_target_"])
-            made = made if name.startswith("advx.") else usable(made, name)
-            return made.to(self.device)
+            made = build(node)
+            return (usable(made, node["_target_"]) if is_own(node) else made).to(self.device)
 
     @cached_property
     def test_digest(self) -> str:
@@ -796,7 +794,7 @@ def stands_alone(node: dict[str, Any]) -> bool:
 
 
 def is_own(node: dict[str, Any]) -> bool:
-    """Whether the model of a node is a user's own: its class or factory is none of advx's."""
+    """Whether what a node names is a user's own, or a library's: none of advx's."""
     return str(node["_target_"]).partition(".")[0] != "advx"
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
-from advx.config.sources import is_module, is_own, origin, package_version, reachable
+from advx.config.sources import is_module, is_own_module, origin, package_version, reachable
 from advx.text_files import file_digest
 
 
@@ -93,7 +93,7 @@ def _foreign(node: dict[str, Any]) -> dict[str, Any]:
         if name.partition(".")[0] == "advx":
             continue
         starts = origin(name, target({"_target_": name}))
-        if any(map(is_own, starts)):
+        if any(map(is_own_module, starts)):
             sources |= {s.name: s.digest for s in reachable(starts).values()}
         else:
             versions[name] = package_version(name)
@@ -134,4 +134,4 @@ def _modules_in(text: str) -> frozenset[str]:
     if not all(part.isidentifier() for part in parts):
         return frozenset()
     names = [".".join(parts[: i + 1]) for i in range(len(parts))]
-    return frozenset(name for name in names if is_own(name) and is_module(name))
+    return frozenset(name for name in names if is_own_module(name) and is_module(name))

@@ -67,7 +67,7 @@ def reachable(starts: frozenset[str]) -> dict[str, Source]:
     waiting = sorted(starts)
     while waiting:
         name = waiting.pop()
-        if name not in found and is_own(name):
+        if name not in found and is_own_module(name):
             found[name] = _source(name)
             waiting += sorted(found[name].imports)
         if not waiting:
@@ -77,11 +77,11 @@ def reachable(starts: frozenset[str]) -> dict[str, Source]:
 
 def _patching() -> list[str]:
     """The user's own loaded modules that set an attribute of another module."""
-    loaded = [name for name in list(sys.modules) if is_own(name)]
+    loaded = [name for name in list(sys.modules) if is_own_module(name)]
     return sorted(name for name in loaded if _source(name).patches)
 
 
-def is_own(name: str) -> bool:
+def is_own_module(name: str) -> bool:
     """Whether a module is neither advx's, nor Python's, nor of an installed package."""
     spec = _spec(name)
     if name.partition(".")[0] == "advx" or (spec is not None and _others.get(name) is spec):
@@ -145,7 +145,9 @@ def _digested(name: str, spec: ModuleSpec | None) -> Source:
     digest = hashlib.sha256("".join(_written(tree)).encode()).hexdigest()[:16]
     patches = frozenset(_patches(tree, package)) - {name}
     lines = [f"{name}, line {n}: {what}(…) may read a file" for n, what in _reads(tree)]
-    lines += [f"{name}: changes {n}, which is not named by it" for n in patches if not is_own(n)]
+    lines += [
+        f"{name}: changes {n}, which is not named by it" for n in patches if not is_own_module(n)
+    ]
     imports = frozenset(_imports(tree, package)) | _held(name)
     return Source(name, digest, imports, patches, tuple(sorted(lines)))
 
