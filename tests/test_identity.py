@@ -22,6 +22,8 @@ import torch
 from torch import nn
 from own_helper import act
 
+SIGN = 1.0
+
 class Net(nn.Module):
     def __init__(self, scale=1.0, table=None):
         super().__init__()
@@ -29,7 +31,7 @@ class Net(nn.Module):
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
 
     def forward(self, x):
-        return self.scale * self.layers(act(x))
+        return self.scale * self.layers(SIGN * act(x))
 
 class Trained(Net):
     pass
@@ -264,7 +266,7 @@ def test_own_code_is_found_however_it_is_loaded(project, monkeypatch, what) -> N
 def test_a_module_that_changes_another_one_counts(project) -> None:
     """An attack's module that patches the model's must not poison the model's numbers."""
     plain = dict(project.measure()[1])
-    text = "import nets\n\nnets.act = lambda x: -x\n"
+    text = "import nets\n\nnets.SIGN = -1.0\n"
     project.edit("own_attack.py", "import importlib\n", text + "import importlib\n")
     forget(project.folder)
     new, rows = project.measure()
