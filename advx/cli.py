@@ -54,6 +54,8 @@ def main() -> None:
     report.add_argument("--outputs", type=Path, default=Path("outputs"))
     report.add_argument("--redraw", type=Path, metavar="RUN",
                         help="draw a run's figures again, from its arrays")  # fmt: skip
+    report.add_argument("--judge", type=Path, metavar="RUN",
+                        help="judge a run's rows again, by the claims listed now")  # fmt: skip
     store = verbs.add_parser("store", help="trained models: ls, verify, prune")
     store.add_argument("action", choices=["ls", "verify", "prune"])
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
@@ -100,9 +102,13 @@ def _carried_out(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.reporting import redraw_figures, report
+        from advx.reporting import judge, redraw_figures, report
 
-        return redraw_figures(arguments.redraw) if arguments.redraw else report(arguments.outputs)
+        if arguments.redraw:
+            redraw_figures(arguments.redraw)
+        if arguments.judge:
+            judge(arguments.judge)
+        return 0 if arguments.redraw or arguments.judge else report(arguments.outputs)
     elif arguments.verb == "store":
         from advx.store_verbs import manage
 

@@ -49,6 +49,19 @@ def redraw_figures(folder: Path) -> int:
     return 0
 
 
+def judge(folder: Path) -> int:
+    """Judge a run's rows again, by the claims that its experiment lists now."""
+    from advx.report.again import judge_again  # Hydra only where it is needed
+
+    drawn = judge_again(folder)
+    for outcome in drawn.outcomes:
+        print(f"{outcome.holds:>12} ({outcome.seeds} seeds)  {outcome.claim}")
+    for limit in drawn.limits:
+        print(f"\n{limit}")
+    print(f"\nfiles:  {folder}")
+    return 0
+
+
 def _short(cell: str) -> str:
     """Numbers with at most two decimals."""
     try:

@@ -37,16 +37,8 @@ from advx.listing import packages
 from advx.memory import resident_peak
 from advx.models.base import Fitted, is_differentiable
 from advx.progress import ModelBar
-from advx.report.claims import judge_claim, unmeasured
-from advx.report.results import (
-    Results,
-    Row,
-    append_result,
-    csv_text,
-    table,
-    write_results,
-    write_summary,
-)
+from advx.report.conclusions import conclude, write_conclusions
+from advx.report.results import Results, Row, append_result, csv_text, table, write_results
 from advx.run_folder import stamps
 from advx.store.store import Store, key_of
 from advx.text_files import write_text
@@ -85,9 +77,6 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "the first digits": first_digits,
 }
 """What a recipe's model may be trained on; the test examples are the same for all."""
-
-SHOWN_DEPARTURES = 5
-"""Settings named where verdicts are withheld; the others are counted."""
 
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
@@ -569,8 +558,9 @@ class Run:
         """Keep one number, with the chapter's figure where the YAML lists one for (row, metric)."""
         listed = self._chapter.get((row, metric), {})
         number = Row(
-            self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter")
-        )
+            self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter"),
+            listed.get("published"), listed.get("source", ""),
+        )  # fmt: skip
         self.results.add(number, note or listed.get("note", ""))
         if len(self.results.rows) == 1:
             write_results(self.folder, self.results)
@@ -627,39 +617,16 @@ class Run:
         timing = [[phase, row, round(spent, 3)] for (phase, row), spent in self.seconds.items()]
         write_text(self.folder / "timing.csv", csv_text(["phase", "row", "seconds"], timing))
         write_text(self.folder / "manifest.json", json.dumps(self.manifest(), indent=1) + "\n")
-        outcomes = {
-            c["claim"]: judge_claim(c, self.results) for c in self.config.get("claims") or []
-        }
-        header = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
-        claims = [
-            [self.results.experiment, o.claim, o.predicate, _holds(o.holds), o.seeds, o.evidence]
-            for o in outcomes.values()
-        ]
-        write_text(self.folder / "claims.csv", csv_text(header, claims))
-        directions = {
-            where: outcomes[listed["direction"]].holds
-            for where, listed in self._chapter.items()
-            if listed.get("direction")
-        }
-        judge = not failed and not self._departures
-        lines = self.results.summary(judge=judge, directions=directions)
-        limits = self._limits(failed)
-        remarks = [
-            *limits,
-            *self.remarks.values(),
-            *(
-                f"{_holds(o.holds)} ({o.seeds} seeds): {o.claim}: {o.predicate}"
-                for o in outcomes.values()
-            ),
-            *(f"deviation: {text}" for text in self.config.get("deviations") or []),
-        ]
-        write_summary(self.folder, lines, self.heading(), remarks)
-        print(f"\n{self.heading()}\n\n{table(lines)}\n")
+        drawn = conclude(self.results, self.config, self._departures, failed)
+        for limit in drawn.missing if self.config["scale"] == "chapter" else []:
+            log.warning(limit)  # smaller scales leave rows out on purpose
+        write_conclusions(self.folder, drawn, self.heading(), list(self.remarks.values()))
+        print(f"\n{self.heading()}\n\n{table(drawn.lines)}\n")
         for text in self.remarks.values():
             print(f"remark: {text}")
-        for outcome in outcomes.values():
-            print(f"{_holds(outcome.holds):>12} ({outcome.seeds} seeds)  {outcome.claim}")
-        for limit in limits:
+        for outcome in drawn.outcomes:
+            print(f"{outcome.holds:>12} ({outcome.seeds} seeds)  {outcome.claim}")
+        for limit in drawn.limits:
             print(f"\n{limit}")
         print(f"\nfiles:  {self.folder}")
         for figure in self.files():
@@ -670,24 +637,6 @@ class Run:
         """Names of the files that this run has written into its folder so far, but for its log."""
         found = stamps(self.folder)
         return sorted(n for n in found if found[n] != self._stamps.get(n) and n != "run.log")
-
-    def _limits(self, failed: str) -> list[str]:
-        """What the table does not say, and why: rows never measured, verdicts withheld."""
-        limits = [f"unfinished: {failed}"] if failed else []
-        missing = unmeasured(self.config, self.results)
-        if missing:
-            limits.append(f"not measured at scale={self.config['scale']}: {', '.join(missing)}")
-            if self.config["scale"] == "chapter":  # smaller ones leave rows out on purpose
-                log.warning(limits[-1])
-        if self._departures and any(row.chapter is not None for row in self.results.rows):
-            more = len(self._departures) - SHOWN_DEPARTURES
-            limits.append(
-                f"no verdicts: {', '.join(self._departures[:SHOWN_DEPARTURES])}"
-                + (f" and {more} more" if more > 0 else "")
-                + (" differs" if len(self._departures) == 1 else " differ")
-                + " from scale=chapter"
-            )
-        return limits
 
     def rescue(self, error: Exception) -> None:
         """Write what was measured before an error, without hiding the error."""
@@ -728,6 +677,7 @@ class Run:
         return {
             "command": self.command,
             "config": self.config,
+            "remarks": list(self.remarks.values()),
             "versions": {
                 "python": platform.python_version(),
                 **{p: version(p) for p in ("advx", *packages())},
@@ -807,7 +757,3 @@ def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
                 yield here, value
             else:
                 yield from nodes(value, here)
-
-
-def _holds(holds: bool | None) -> str:
-    return {True: "holds", False: "does not hold", None: "not tested"}[holds]

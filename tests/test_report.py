@@ -66,13 +66,13 @@ def results(**rows: list[float]) -> Results:
 
 def test_claims_are_paired_over_seeds() -> None:
     made = results(a=[1.0, 5.0], b=[2.0, 6.0], c=[1.5, 4.0])
-    assert judge_claim({"claim": "x", "predicate": "`a` < `b`"}, made).holds is True
+    assert judge_claim({"claim": "x", "predicate": "`a` < `b`"}, made).holds == "holds"
     outcome = judge_claim({"claim": "x", "predicate": "`a` < `b`, `c`"}, made)
-    assert (outcome.holds, outcome.seeds) == (False, "1/2")
-    assert judge_claim({"claim": "x", "predicate": "`a` > 0.5"}, made).holds is True
-    assert judge_claim({"claim": "x", "predicate": "0.5 < `a`, `b`"}, made).holds is True
-    assert judge_claim({"claim": "x", "predicate": "1.2 < `b`, `a`"}, made).holds is False
-    assert judge_claim({"claim": "x", "predicate": "`missing` > 0.5"}, made).holds is None
+    assert (outcome.holds, outcome.seeds) == ("does not hold", "1/2")
+    assert judge_claim({"claim": "x", "predicate": "`a` > 0.5"}, made).holds == "holds"
+    assert judge_claim({"claim": "x", "predicate": "0.5 < `a`, `b`"}, made).holds == "holds"
+    assert judge_claim({"claim": "x", "predicate": "1.2 < `b`, `a`"}, made).holds == "does not hold"
+    assert judge_claim({"claim": "x", "predicate": "`missing` > 0.5"}, made).holds == "not tested"
 
 
 @pytest.mark.parametrize(

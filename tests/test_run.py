@@ -27,15 +27,19 @@ from advx.judge import Judge
 from advx.listing import choices
 from advx.run import PARTS, Run, check
 
-RESULTS = ["experiment", "row", "metric", "seed", "value", "unit", "n", "chapter"]
-SUMMARY = [
-    "experiment", "row", "metric", "unit", "chapter", "mean", "low", "high", "seeds", "n",
-    "verdict", "note",
+RESULTS = [
+    "experiment", "row", "metric", "seed", "value", "unit", "n", "chapter", "published", "source",
 ]  # fmt: skip
-CLAIMS = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
+SUMMARY = [
+    "experiment", "row", "metric", "unit", "chapter", "published", "source", "mean", "low", "high",
+    "seeds", "n", "verdict", "note",
+]  # fmt: skip
+CLAIMS = [
+    "experiment", "claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence",
+]  # fmt: skip
 MANIFEST = {
-    "command", "config", "versions", "platform", "device", "threads", "data", "store_keys",
-    "seconds", "files", "own_code", "peak_memory_mib",
+    "command", "config", "remarks", "versions", "platform", "device", "threads", "data",
+    "store_keys", "seconds", "files", "own_code", "peak_memory_mib",
 }  # fmt: skip
 FIGURES = {
     "transfer_table": "transfer",

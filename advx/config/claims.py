@@ -7,8 +7,19 @@ from typing import Any
 from advx.config.predicate import EXAMPLE, Predicate, PredicateError, parse
 from advx.errors import ConfigError, nearest
 
-CLAIM_KEYS = ("claim", "says", "predicate")
-ROW_KEYS = ("row", "metric", "chapter", "note", "direction")
+CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed")
+"""`source` is `chapter`, another paper ("Goodfellow et al. 2014b"), or ours where none is named.
+`added` says when and why a claim joined the list after the first run; `changed` lists the
+predicates that it had, each {date, was, why}."""
+
+ROW_KEYS = ("row", "metric", "chapter", "published", "source", "note", "direction", "set")
+"""`chapter` is the chapter's figure, `published` that of the paper that `source` names. `set` marks
+what the protocol fixes and no run measures: it gets no verdict."""
+
+CHANGE_KEYS = ("date", "was", "why")
+
+CHAPTER, OURS = "chapter", "ours"
+"""Sources of claims that are no paper's."""
 
 
 def check_claims(config: dict[str, Any]) -> None:
@@ -20,16 +31,23 @@ def check_claims(config: dict[str, Any]) -> None:
     names: list[str] = []
     for at, entry in _entries(config, "claims", CLAIM_KEYS, ("claim", "predicate")):
         predicate_of(entry, at)
+        _check_history(entry, at)
         if entry["claim"] in names:
             raise ConfigError(f"{at}.claim={entry['claim']}: listed twice; each needs its own name")
         names.append(entry["claim"])
     listed = set()
     for at, entry in _entries(config, "rows", ROW_KEYS, ("row", "metric")):
-        chapter, direction = entry.get("chapter"), entry.get("direction")
-        if isinstance(chapter, bool) or not isinstance(chapter, int | float | None):
-            raise ConfigError(f"{at}.chapter={chapter}: a number is needed")
-        if chapter is not None and not math.isfinite(chapter):
-            raise ConfigError(f"{at}.chapter={chapter}: a finite number is needed")
+        direction = entry.get("direction")
+        for key in ("chapter", "published"):
+            figure = entry.get(key)
+            if isinstance(figure, bool) or not isinstance(figure, int | float | None):
+                raise ConfigError(f"{at}.{key}={figure}: a number is needed")
+            if figure is not None and not math.isfinite(figure):
+                raise ConfigError(f"{at}.{key}={figure}: a finite number is needed")
+        if entry.get("published") is not None and not entry.get("source"):
+            raise ConfigError(f"{at}.source: not given; it names the paper of {at}.published")
+        if not isinstance(entry.get("set", False), bool):
+            raise ConfigError(f"{at}.set={entry['set']}: true or false is needed")
         if direction is not None and direction not in names:
             raise ConfigError(
                 f"{at}.direction={direction}: no such claim; {nearest(str(direction), names)}"
@@ -38,6 +56,19 @@ def check_claims(config: dict[str, Any]) -> None:
         if where in listed:
             raise ConfigError(f"{at}: row {where[0]!r}, metric {where[1]!r} is listed twice")
         listed.add(where)
+
+
+def _check_history(entry: dict[str, Any], at: str) -> None:
+    """Check where a claim comes from and what it was before.
+
+    Raises:
+        ConfigError: a source or date that is no text, or a change without one of its parts.
+    """
+    for key in ("says", "source", "added"):
+        if key in entry and (not isinstance(entry[key], str) or not entry[key]):
+            raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
+    for _ in _entries(entry, "changed", CHANGE_KEYS, CHANGE_KEYS, f"{at}."):
+        pass
 
 
 def predicate_of(claim: dict[str, Any], at: str = "claims") -> Predicate:
@@ -60,14 +91,15 @@ def predicate_of(claim: dict[str, Any], at: str = "claims") -> Predicate:
 
 
 def _entries(
-    config: dict[str, Any], key: str, valid: tuple[str, ...], texts: tuple[str, ...]
+    config: dict[str, Any], key: str, valid: tuple[str, ...], texts: tuple[str, ...], path: str = ""
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The entries of a top-level list, each with its place ("claims.0"); `texts` must be there."""
+    """The entries of a list, each with its place ("claims.0"); `texts` must be there."""
     entries = config.get(key)
     if not isinstance(entries, list | None):
-        raise ConfigError(f"{key}={entries}: a list is needed, e.g. {key}=[{{{texts[0]}: …}}]")
+        where = f"{path}{key}"
+        raise ConfigError(f"{where}={entries}: a list is needed, e.g. {key}=[{{{texts[0]}: …}}]")
     for index, entry in enumerate(entries or []):
-        at = f"{key}.{index}"
+        at = f"{path}{key}.{index}"
         if not isinstance(entry, dict):
             raise ConfigError(f"{at}={entry}: keys are needed; valid: {', '.join(valid)}")
         for name, value in entry.items():

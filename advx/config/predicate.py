@@ -5,8 +5,10 @@ A predicate compares rows by name::
     `maxout -> relu` < `maxout -> tanh`, `maxout -> maxout`     below every item on the right
     -1.39 < `k = 1`.value < -1.38                               between the two
     `relu`.clean_error_rate > 9e1                               a metric, and a number
+    `relu` - `tanh` < 1                                         a difference; `+` is a sum
 
-An item is a row in backticks, with `.metric` unless its `error_rate` is meant, or a number.
+An item is a row in backticks, with `.metric` unless its `error_rate` is meant, or a number; or two
+of them with ` + ` or ` - ` between.
 """
 
 import math
@@ -20,18 +22,42 @@ ROW = re.compile(r"`([^`]+)`(?:\.(\w+(?:@[\w.+-]*\w)*))?")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 
 
+SIGN = re.compile(r"\s+([-+])\s+")
+
+
 class PredicateError(ValueError):
     """A predicate that cannot be read: where it breaks, and what was expected there."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """One thing compared: a metric of a row, or a number."""
+class Term:
+    """A metric of a row, or a number; `sign` is 1 where it is added, −1 where it is taken away."""
 
     text: str
     row: str | None
     metric: str
     number: float = math.nan
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing compared: a term, or the sum of two."""
+
+    text: str
+    terms: tuple[Term, ...]
+
+    @property
+    def number(self) -> bool:
+        """Whether it is a number and nothing else."""
+        return len(self.terms) == 1 and self.terms[0].row is None
+
+    def value(self, values: dict[str, float]) -> float:
+        """Its value where the rows have these, by text."""
+        return sum(
+            term.sign * (term.number if term.row is None else values[term.text])
+            for term in self.terms
+        )
 
 
 @dataclass(frozen=True)
@@ -48,17 +74,33 @@ class Predicate:
         return list(dict.fromkeys(item for side in self.sides for item in side))
 
     @property
-    def rows(self) -> list[Item]:
-        """The items that are measured."""
-        return [item for item in self.items if item.row is not None]
+    def rows(self) -> dict[str, Term]:
+        """The terms that are measured, by text, from left to right."""
+        return {
+            term.text: term for item in self.items for term in item.terms if term.row is not None
+        }
 
-    def holds(self, values: dict[Item, float]) -> bool:
-        """Whether every comparison is true of these values."""
-        return all(
-            values[low] < values[high] if self.sign == "<" else values[low] > values[high]
+    def gaps(self, values: dict[str, float]) -> list[float]:
+        """How far each comparison is from its border, positive where it is true.
+
+        Args:
+            values: of the rows, by text.
+        """
+        direction = 1 if self.sign == "<" else -1
+        return [
+            _gap(direction * low.value(values), direction * high.value(values))
             for (low, *_), side in zip(self.sides, self.sides[1:], strict=False)
             for high in side
-        )
+        ]
+
+    def holds(self, values: dict[str, float]) -> bool:
+        """Whether every comparison is true of these values."""
+        return all(gap > 0 for gap in self.gaps(values))
+
+
+def _gap(low: float, high: float) -> float:
+    """`high` minus `low`; 0 where both are the same infinity."""
+    return 0.0 if low == high else high - low
 
 
 def parse(text: str) -> Predicate:
@@ -99,27 +141,38 @@ def _items(text: str, position: int) -> tuple[list[Item], int]:
     items: list[Item] = []
     while True:
         position = _past_space(text, position)
-        item = _item(text, position)
-        number = next((other.text for other in items if other.row is None), None)
-        if item.row is None and number is not None:
+        item, after = _item(text, position)
+        number = next((other.text for other in items if other.number), None)
+        if item.number and number is not None:
             comma = number.lstrip("+-").isdigit() and item.text.isdigit()
             meant = f"{number}.{item.text}, with a point? A" if comma else "a"
             needed = f"two numbers in one list: {meant} list says no more than its tightest number"
             raise _broken(text, position, needed)
         items.append(item)
-        position = _past_space(text, position + len(item.text))
+        position = _past_space(text, after)
         if text[position : position + 1] != ",":
             return items, position
         position += 1
 
 
-def _item(text: str, position: int) -> Item:
-    """The item that begins at `position`."""
+def _item(text: str, position: int) -> tuple[Item, int]:
+    """The item that begins at `position`, and where it ends."""
+    first = _term(text, position)
+    end = position + len(first.text)
+    if not (found := SIGN.match(text, end)):
+        return Item(first.text, (first,)), end
+    second = _term(text, found.end(), -1 if found.group(1) == "-" else 1)
+    end = found.end() + len(second.text)
+    return Item(text[position:end], (first, second)), end
+
+
+def _term(text: str, position: int, sign: int = 1) -> Term:
+    """The term that begins at `position`."""
     if found := ROW.match(text, position):
         row, metric = found.groups()
-        return Item(found.group(), row, metric or "error_rate")
+        return Term(found.group(), row, metric or "error_rate", sign=sign)
     if (found := NUMBER.match(text, position)) and math.isfinite(float(found.group())):
-        return Item(found.group(), None, "", float(found.group()))
+        return Term(found.group(), None, "", float(found.group()), sign)
     raise _broken(text, position, "a row in backticks or a number is needed")
 
 

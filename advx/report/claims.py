@@ -7,44 +7,67 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from advx.config.claims import predicate_of
-from advx.config.predicate import Item
+from advx.config.claims import OURS, predicate_of
+from advx.config.predicate import Term
+from advx.report.numbers import short
 from advx.report.results import Results
+
+HOLDS = {True: "holds", False: "does not hold", None: "not tested"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a claim: `holds` only if it held on every seed where it could be tested."""
+    """What came of a claim, a line of `claims.csv`.
+
+    Attributes:
+        claim, says, source, predicate: as the YAML lists them.
+        holds: "holds" only if it held on every seed on which it could be tested; or "does not
+            hold", "not tested".
+        margin: from the border of its closest comparison in its worst seed, in the metric's unit;
+            negative where it does not hold, NaN where it was not tested.
+        seeds: "2/3": on how many it held.
+        evidence: the means that are compared.
+    """
 
     claim: str
+    says: str
+    source: str
     predicate: str
-    holds: bool | None
+    holds: str
+    margin: float
     seeds: str
     evidence: str
 
 
 def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
-    """Test one claim, {claim, predicate}, on the rows measured.
+    """Test one claim, an entry of the YAML's `claims`, on the rows measured.
 
     Raises:
         ConfigError: the predicate cannot be read.
     """
     predicate = predicate_of(claim)
-    values = {item: _values(item, results) for item in predicate.items}
+    values = {text: _values(term, results) for text, term in predicate.rows.items()}
     known_seeds = {seed for each in values.values() for seed in each if seed is not None}
     seeds: list[int | None] = [*sorted(known_seeds)] or [None]
-    held = []
+    gaps = []
     for seed in seeds:
-        found = {item: each.get(seed, each.get(None)) for item, each in values.items()}
-        known = {i: v for i, v in found.items() if v is not None and not math.isnan(v)}
+        found = {text: each.get(seed, each.get(None)) for text, each in values.items()}
+        known = {text: v for text, v in found.items() if v is not None and not math.isnan(v)}
         if len(known) == len(found):
-            held.append(predicate.holds(known))
-    evidence = "; ".join(
-        f"{item.text.replace('`', '')} {_mean(values[item])}" for item in predicate.rows
-    )
-    seeds_held = f"{sum(held)}/{len(held)}"
+            gaps.append(min(predicate.gaps(known)))
+    held = [gap > 0 for gap in gaps]
     return Outcome(
-        claim["claim"], claim["predicate"], all(held) if held else None, seeds_held, evidence
+        claim["claim"],
+        claim.get("says", ""),
+        claim.get("source", OURS),
+        claim["predicate"],
+        HOLDS[all(held) if held else None],
+        min(gaps, default=math.nan),
+        f"{sum(held)}/{len(held)}",
+        "; ".join(
+            f"{text.replace('`', '')} {_mean(values[text], _unit(term, results))}"
+            for text, term in predicate.rows.items()
+        ),
     )
 
 
@@ -53,17 +76,20 @@ def unmeasured(config: dict[str, Any], results: Results) -> list[str]:
     measured = {(row.row, row.metric) for row in results.rows}
     wanted = {(entry["row"], entry["metric"]): None for entry in config.get("rows") or []}
     for claim in config.get("claims") or []:
-        wanted |= {(str(i.row), i.metric): None for i in predicate_of(claim).rows}
+        wanted |= {(str(t.row), t.metric): None for t in predicate_of(claim).rows.values()}
     return [f"`{row}`.{metric}" for row, metric in wanted if (row, metric) not in measured]
 
 
-def _values(item: Item, results: Results) -> dict[int | None, float]:
-    """Value of an item by seed; None stands for "the same for every seed"."""
-    if item.row is None:
-        return {None: item.number}
-    return {r.seed: r.value for r in results.rows if (r.row, r.metric) == (item.row, item.metric)}
+def _values(term: Term, results: Results) -> dict[int | None, float]:
+    """Values of a row by seed; None stands for "the same for every seed"."""
+    return {r.seed: r.value for r in results.rows if (r.row, r.metric) == (term.row, term.metric)}
 
 
-def _mean(values: dict[int | None, float]) -> str:
+def _unit(term: Term, results: Results) -> str:
+    rows = (r for r in results.rows if (r.row, r.metric) == (term.row, term.metric))
+    return next((row.unit for row in rows), "")
+
+
+def _mean(values: dict[int | None, float], unit: str) -> str:
     known = [value for value in values.values() if value == value]
-    return f"{sum(known) / len(known):.2f}" if known else "not measured"
+    return short(sum(known) / len(known), unit) if known else "not measured"

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,15 @@ RESULTS = "results.csv"
 
 @dataclass(frozen=True)
 class Row:
-    """One number. `seed` is None for a row without randomness, `n` the examples behind it."""
+    """One number.
+
+    Attributes:
+        experiment, row, metric, unit: what it is.
+        seed: None for a row without randomness.
+        n: the examples behind it.
+        chapter: the chapter's figure, where there is one.
+        published, source: that of another paper, and which.
+    """
 
     experiment: str
     row: str
@@ -29,6 +37,8 @@ class Row:
     unit: str = "percent"
     n: int | None = None
     chapter: float | None = None
+    published: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class SummaryRow:
     metric: str
     unit: str
     chapter: float | None
+    published: float | None
+    source: str
     mean: float
     low: float
     high: float
@@ -64,9 +76,19 @@ class Results:
             self.notes[row.row, row.metric] = note
 
     def summary(
-        self, *, judge: bool, directions: dict[tuple[str, str], bool | None] | None = None
+        self,
+        *,
+        judge: bool,
+        directions: dict[tuple[str, str], bool | None] | None = None,
+        given: Collection[tuple[str, str]] = (),
     ) -> list[SummaryRow]:
-        """One line for each (row, metric); verdicts only if `judge` and the chapter has one."""
+        """One line for each (row, metric).
+
+        Args:
+            judge: whether what the chapter has a figure of gets a verdict.
+            directions: whether the claim that a row names holds.
+            given: what the protocol sets and no run measures: it gets no verdict.
+        """
         groups: dict[tuple[str, str], list[Row]] = {}
         for row in self.rows:
             groups.setdefault((row.row, row.metric), []).append(row)
@@ -88,9 +110,11 @@ class Results:
             ):
                 note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
             said = ""
-            if judge and chapter is not None and unit != "percent":
+            if not judge or chapter is None or (name, metric) in given:
+                pass
+            elif unit != "percent":
                 said = plain_verdict(chapter, mean)
-            elif judge and chapter is not None:
+            else:
                 said = verdict(
                     chapter,
                     mean,
@@ -106,6 +130,8 @@ class Results:
                     metric,
                     unit,
                     chapter,
+                    rows[0].published,
+                    rows[0].source,
                     mean,
                     low,
                     high,
@@ -191,6 +217,7 @@ def _shown(line: SummaryRow) -> dict[str, str]:
         "row": line.row,
         "metric": line.metric + ("" if line.unit == "percent" else f" ({line.unit})"),
         "chapter": "" if line.chapter is None else f"{line.chapter:g}",
+        "published": "" if line.published is None else f"{line.published:g} ({line.source})",
         "mean": number("mean") or "diverged",
         "interval": interval,
         "seeds": str(line.seeds),

@@ -1,0 +1,21 @@
+"""Numbers as a reader sees them."""
+
+import math
+
+
+def short(value: float, unit: str = "", digits: int = 4) -> str:
+    """Percentages and points to two decimals, or two digits where that is 0; the rest to `digits`.
+
+    Powers of ten are written below 1e-4 and from a million on.
+    """
+    if not math.isfinite(value):
+        return "" if math.isnan(value) else f"{value:g}".replace("inf", "∞")
+    if unit in ("percent", "points") and (value == 0 or abs(value) >= 0.01):
+        return f"{value:.2f}"
+    if unit in ("percent", "points"):
+        digits = 2
+    if value == 0 or not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{digits}g}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
