@@ -1,0 +1,154 @@
+"""The generated parts of README and of the index of results: what a stranger sees first."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from advx.report.finished import summary_of, table_of
+from advx.report.markdown import markdown, measured
+from advx.report.pages import SUMMARY, duration, hours
+from advx.text_files import read_text
+
+HEADLINES = "headlines.csv"
+"""Beside README's pages: `statement,experiment,row,metric`, a line a headline."""
+
+QUICK = "quick_times.csv"
+"""In the reference folder: `experiment,seconds`, of one core, from an empty store."""
+
+THUMBNAIL, PER_ROW = 260, 3
+"""Width of a picture in the index, in pixels, and how many stand side by side."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the index says of an experiment's page.
+
+    Attributes:
+        name: the experiment's.
+        heading: of the page, without its section.
+        section: "1.2.1", or nothing where it belongs to none.
+        picture: its first figure, as the page links to it; nothing where it has none.
+        caption: what the figure shows, in one sentence.
+    """
+
+    name: str
+    heading: str
+    section: str
+    picture: str
+    caption: str
+
+
+def page_of(path: Path) -> Page:
+    """What stands at the head of an experiment's page: heading, section, first figure, caption."""
+    text = read_text(path)
+    heading = text.partition("\n")[0].removeprefix("# ")
+    section = re.search(r"section ([\d.]+\d)", heading)
+    picture = re.search(r"^!\[[^\]]*\]\(([^)]+)\)", text, re.MULTILINE)
+    caption = re.search(r"^\*([^*\n][^*]*)\*$", text, re.MULTILINE)
+    return Page(
+        path.stem,
+        re.sub(r" \([^()]*section [^()]*\)$", "", heading),
+        section.group(1) if section else "",
+        picture.group(1) if picture else "",
+        " ".join(caption.group(1).split()) if caption else "",
+    )
+
+
+def pages_of(folder: Path) -> list[Page]:
+    """The pages of a folder in the order of the chapter's sections; those without one last."""
+    found = [page_of(path) for path in sorted(folder.glob("*.md")) if path.stem != "README"]
+    return sorted(found, key=lambda page: (not page.section, _numbers(page.section), page.name))
+
+
+def _numbers(section: str) -> list[int]:
+    return [int(part) for part in section.split(".") if part]
+
+
+def index(pages: list[Page]) -> str:
+    """A gallery: a picture, a heading and a sentence for every page, three in a row."""
+    lines = []
+    for section in dict.fromkeys(page.section for page in pages):
+        some = [page for page in pages if page.section == section]
+        lines.append(f"## {f'Section {section}' if section else 'Speed'}")
+        lines.append("<table>")
+        for start in range(0, len(some), PER_ROW):
+            cells = "".join(_tile(page) for page in some[start : start + PER_ROW])
+            lines.append(f"<tr>{cells}</tr>")
+        lines.append("</table>")
+    return "\n\n".join(lines).replace("</tr>\n\n<tr>", "</tr>\n<tr>")
+
+
+def _tile(page: Page) -> str:
+    """A cell of the gallery."""
+    link = f'<a href="{page.name}.md">'
+    picture = (
+        f'{link}<img src="{page.picture}" width="{THUMBNAIL}" alt="{page.heading}"></a><br>'
+        if page.picture
+        else ""
+    )
+    return (
+        f'<td width="{100 // PER_ROW}%" valign="top">{picture}{link}<b>{page.heading}</b></a><br>'
+        f"{page.caption}</td>"
+    )
+
+
+def headlines(docs: Path, reference: Path) -> str:
+    """The results named in `headlines.csv`: the chapter's figure, ours, its interval, the verdict.
+
+    Raises:
+        Unfinished: a run that is named is not whole.
+        LookupError: a line names a row that was not measured.
+    """
+    listed = pd.read_csv(docs / HEADLINES)
+    lines = []
+    for line in listed.itertuples():
+        summary = measured(summary_of(reference / line.experiment, SUMMARY))
+        found = summary[(summary.row == line.row) & (summary.metric == line.metric)]
+        if found.empty:
+            raise LookupError(f"{HEADLINES}: {line.experiment} has no {line.row}.{line.metric}")
+        row = found.iloc[0]
+        lines.append(
+            {
+                "error rate, %": f"[{line.statement}](docs/results/{line.experiment}.md)",
+                "chapter": f"{row.chapter:g}",
+                "here": f"**{row.measured}**",
+                "interval": row.interval,
+                "seeds": f"{row.seeds:.0f}",
+                "verdict": row.verdict,
+            }
+        )
+    return markdown(pd.DataFrame(lines))
+
+
+def chapter_map(pages: list[Page], reference: Path, listed: Mapping[str, dict[str, Any]]) -> str:
+    """Section, experiment, page, and what both scales cost.
+
+    Args:
+        pages: the experiments'.
+        reference: a folder an experiment, and the times at the quick scale.
+        listed: configurations by experiment.
+
+    Raises:
+        Unfinished: a run or the times are not whole.
+    """
+    quick = table_of(reference, QUICK, ("experiment", "seconds")).set_index("experiment").seconds
+    lines = [
+        {
+            "section": page.section,
+            "`experiment=`": f"[`{page.name}`](docs/results/{page.name}.md)",
+            "what": page.heading,
+            "quick": f"{max(1, round(quick[page.name] / 60))} min" if page.name in quick else "",
+            "chapter": duration(hours(reference / page.name))
+            .replace("core-hours", "h")
+            .replace("core-minutes", "min")
+            if (reference / page.name).is_dir()
+            else "",
+        }
+        for page in pages
+        if page.name in listed
+    ]
+    return markdown(pd.DataFrame(lines))

@@ -1,0 +1,196 @@
+"""The generated part of an experiment's page: its numbers beside the chapter's, and its claims.
+
+No table has more than seven columns. The chapter's numbers stand first; what else was measured is
+folded, a table for every few metrics.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from advx.report.finished import manifest_of, summary_of, table_of, title_of
+from advx.report.markdown import folded, markdown, measured, words
+
+SUMMARY = (
+    "row", "metric", "unit", "chapter", "published", "source", "mean", "low", "high", "seeds", "n",
+    "verdict", "note",
+)  # fmt: skip
+OUTCOMES = ("claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence")
+"""Columns that a page shows."""
+
+MOST_COLUMNS = 7
+
+FEW_ROWS = MOST_COLUMNS - 1
+"""Rows that stand side by side, one metric a line; with more, the metrics do."""
+
+HOUR = 3600
+
+
+def block(folder: Path, listed: dict[str, Any]) -> str:
+    """What a page says of one reference run, Markdown.
+
+    Args:
+        folder: the run's.
+        listed: its experiment's configuration now: rows, claims and their history, deviations.
+
+    Raises:
+        Unfinished: the folder is not that of a whole run.
+    """
+    summary = summary_of(folder, SUMMARY)
+    claims = table_of(folder, "claims.csv", OUTCOMES, dtype=str).fillna("")
+    deviations = "\n".join(f"- {text}" for text in listed.get("deviations") or [])
+    blocks = [
+        f"### Against the chapter\n\n{chapter}" if (chapter := _chapter(summary)) else "",
+        f"### Against other papers\n\n{papers}" if (papers := _papers(summary)) else "",
+        f"### Statements\n\n{claims_table(claims)}" if len(claims) else "",
+        folded("What each statement was tested by", tests_table(claims)),
+        history(listed.get("claims") or []),
+        folded("Every number", _rest(summary)),
+        f"### Deviations\n\n{deviations}" if deviations else "",
+        f"### Run\n\n{_run(folder)}",
+    ]
+    return "\n\n".join(filter(None, blocks))
+
+
+def hours(folder: Path) -> float:
+    """Core-hours that a run's networks were trained and its longer attacks took.
+
+    Raises:
+        Unfinished: the folder is not that of a whole run.
+    """
+    manifest = manifest_of(folder)
+    return sum(manifest["seconds"].values()) * manifest["threads"] / HOUR
+
+
+def duration(of: float) -> str:
+    """Core-hours as a reader says them."""
+    return f"{of:.1f} core-hours" if of >= 1 else f"{max(1, round(60 * of))} core-minutes"
+
+
+def _run(folder: Path) -> str:
+    """What ran, where, how long and by which command."""
+    manifest = manifest_of(folder)
+    command = re.sub(r" (dataset\.digests|hydra\.run\.dir)=\S+", "", manifest["command"])
+    copied = " The data were a copy whose digests the run was given." * (
+        "dataset.digests=" in manifest["command"]
+    )
+    name = folder.name
+    return (
+        f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
+        f"{manifest['threads']} thread(s): {duration(hours(folder))}, training included."
+        f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
+        f"(../../outputs/reference/{name})."
+    )
+
+
+def _chapter(summary: pd.DataFrame) -> str:
+    """Each figure of the chapter beside the measured mean and its interval."""
+    some = measured(summary[summary.chapter.notna()])
+    some = some.assign(
+        chapter=some.chapter.map("{:g}".format),
+        verdict=some.verdict.fillna("").where(some.verdict.notna(), some.note),
+        row=some.row.map(words),
+        metric=some.metric.map(words),
+    )
+    columns = ["row", "metric", "chapter", "measured", "interval", "seeds", "verdict"]
+    return markdown(some[columns])
+
+
+def _papers(summary: pd.DataFrame) -> str:
+    """Figures of other papers beside the measured ones."""
+    some = measured(summary[summary.published.notna()])
+    noted = [
+        f"{paper} ({note})" if note == note else paper
+        for paper, note in zip(some.source, some.note, strict=True)
+    ]
+    some = some.assign(
+        published=some.published.map("{:g}".format),
+        source=noted,
+        row=some.row.map(words),
+        metric=some.metric.map(words),
+    )
+    columns = ["row", "metric", "published", "measured", "interval", "seeds", "source"]
+    return markdown(some[columns])
+
+
+def claims_table(claims: pd.DataFrame) -> str:
+    """The statements in words, and what came of each."""
+    says = claims.says.where(claims.says != "", claims.claim)
+    return markdown(
+        pd.DataFrame(
+            {
+                "statement": says,
+                "whose": claims.source,
+                "outcome": claims.holds.map(lambda holds: f"**{holds}**"),
+                "seeds": claims.seeds,
+                "margin": claims.margin.map(_margin),
+            }
+        )
+    )
+
+
+def _margin(text: str) -> str:
+    return f"{float(text):.3g}".replace("inf", "∞") if text else ""
+
+
+def tests_table(claims: pd.DataFrame) -> str:
+    """Each claim's predicate, and the means that it compares."""
+    shown = claims[["claim", "predicate", "evidence"]]
+    return markdown(shown.assign(predicate=shown.predicate.map(lambda text: f"`` {text} ``")))
+
+
+def history(listed: list[dict[str, Any]]) -> str:
+    """What was added to the claims of an experiment, or changed, after its first run."""
+    lines = []
+    for claim in listed:
+        if claim.get("added"):
+            lines.append(f"- *{claim['claim']}* was added. {claim['added']}")
+        for change in claim.get("changed") or []:
+            lines.append(
+                f"- *{claim['claim']}* was changed on {change['date']}. Before: "
+                f"`` {change['was']} ``. {change['why']}"
+            )
+    return "\n".join(lines)
+
+
+def _rest(summary: pd.DataFrame) -> str:
+    """Means of everything else, in tables of at most seven columns; then the notes."""
+    others = measured(summary[summary.chapter.isna() & summary.published.isna()])
+    if others.empty:
+        return ""
+    others["column"] = [
+        words(metric) + ("" if unit == "percent" else f" [{unit}]")
+        for metric, unit in zip(others.metric, others.unit, strict=True)
+    ]
+    others["line"] = others.row.map(words)
+    notes = "\n".join(
+        f"- {words(row)}, {words(metric)}: {note}"
+        for row, metric, note in zip(others.row, others.metric, others.note, strict=True)
+        if note == note
+    )
+    return "\n\n".join(
+        filter(
+            None,
+            [
+                "Means over seeds, in percent unless a unit is given; intervals and seeds stand in "
+                "`summary.csv`.",
+                *map(markdown, _wide(others)),
+                notes,
+            ],
+        )
+    )
+
+
+def _wide(others: pd.DataFrame) -> list[pd.DataFrame]:
+    """Rows side by side where they are few, metrics side by side otherwise; none empty."""
+    side, down = ("line", "column") if others.line.nunique() <= FEW_ROWS else ("column", "line")
+    names = list(dict.fromkeys(others[side]))
+    made = []
+    for start in range(0, len(names), FEW_ROWS):
+        some = others[others[side].isin(names[start : start + FEW_ROWS])]
+        wide = some.pivot_table("measured", down, side, aggfunc="first", sort=False)
+        wide = wide.reset_index().rename_axis(columns=None)
+        made.append(wide.rename(columns={down: "metric" if side == "line" else "row"}))
+    return made
