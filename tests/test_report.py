@@ -1,18 +1,15 @@
 """Intervals, verdicts and claims on made-up seeds, against formulas written out here."""
 
-import json
 import math
 import os
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
-from advx.report.readme import _others, every_claim, in_order, update
 from advx.report.results import Results, Row, csv_text, table
 from advx.report.verdict import verdict
 
@@ -118,50 +115,6 @@ def test_evidence_names_row_and_metric_without_backticks() -> None:
     assert judge_claim(claim, results).evidence == "a.clean_error_rate 1.00"
 
 
-def test_a_columns_number_of_seeds_is_a_range_where_its_rows_differ() -> None:
-    lines = [("a", "error", 1.0, 3), ("b", "error", 2.0, 1), ("a", "size", 3.0, 3)]
-    summary = pd.DataFrame(lines, columns=["row", "metric", "mean", "seeds"])
-    summary = summary.assign(unit="percent", chapter=np.nan, note=np.nan)
-    shown = _others(summary, ["a", "b"])
-    assert "error (1–3)" in shown
-    assert "size (3)" in shown
-
-
-def test_a_page_keeps_the_block_of_a_run_that_is_not_there(tmp_path) -> None:
-    page = tmp_path / "page.md"
-    text = "before\n<!-- not_measured -->\nold\n<!-- /not_measured -->\nafter\n"
-    page.write_text(text)
-    assert not update(page, tmp_path)
-    assert page.read_text() == text
-
-
-def test_claims_of_all_experiments_are_counted_and_stand_in_the_order_of_readme(tmp_path) -> None:
-    said = {"first": "the chapter's words", "second": "(ours) a check", "third": "(ours, added) b"}
-    for name, outcomes in {"linearity": ["holds", "does not hold"], "attack": ["holds"] * 3,
-                           "speed": []}.items():  # fmt: skip
-        folder = tmp_path / name
-        folder.mkdir()
-        claims = list(said)[: len(outcomes)]
-        manifest = {"config": {"claims": [{"claim": c, "says": said[c]} for c in claims]}}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-        rows = [
-            [name, c, "", held, "3/3", "a.b 1"] for c, held in zip(claims, outcomes, strict=True)
-        ]
-        header = ["experiment", "claim", "predicate", "holds", "seeds", "evidence"]
-        (folder / "claims.csv").write_text(csv_text(header, rows))
-        (folder / "summary.csv").write_text("chapter,verdict\n1.0,near\n,\n")
-    order = in_order("| `attack` | 1.2.4 | x |\n| [`linearity`](docs/linearity.md) | 1.2.3 | y |\n")
-    assert order == {"attack": "1.2.4", "linearity": "1.2.3"}
-    text = every_claim(order, tmp_path)
-    assert text.startswith(
-        "Of 2 statements of the chapter and its sources 2 hold, of 3 checks of ours 2. "
-        "Published figures: 3 near."
-    )
-    headings = [line for line in text.splitlines() if line.startswith("#")]
-    assert headings == ["## `attack`, section 1.2.4", "## `linearity`, section 1.2.3"]
-    assert text.count("| (ours") == 3
-
-
 HEADER = "experiment,row,metric,unit,chapter,mean,low,high,seeds,n,verdict,note\n"
 LINE = "x,a,error_rate,percent,50,51.234,40,60,3,1000,near,\n"
 
@@ -251,21 +204,3 @@ def test_redrawing_arrays_of_something_else_is_one_line(advx, drawn_by, options)
     (folder / "arrays.npz").write_bytes(cut)
     status, _, said = advx("report", "--redraw", str(folder))
     assert (status, said.count("\n")) == (2, 1)
-
-
-def test_a_page_keeps_the_block_of_an_unfinished_run_and_says_so(tmp_path, capsys) -> None:
-    claims = "experiment,claim,predicate,holds,seeds,evidence\n"
-    manifest = json.dumps({"command": "advx run", "config": {"rows": None}}) + "\n"
-    for name, summary in (("good", HEADER + LINE), ("bad", HEADER + LINE[:9])):
-        folder = run_folder(tmp_path / name, summary_csv=summary, claims_csv=claims)
-        (folder / "manifest.json").write_text(manifest)
-    page, block = tmp_path / "page.md", "<!-- {0} -->\nold {0}\n<!-- /{0} -->\n"
-    every = "<!-- every claim -->\nold claims\n<!-- /every claim -->\n"
-    page.write_text(block.format("good") + block.format("bad") + every)
-    assert update(page, tmp_path)
-    text = page.read_text()
-    assert "old good" not in text
-    assert "old bad" in text
-    assert "old claims" in text
-    printed = capsys.readouterr().out
-    assert printed.count(f"unfinished: {tmp_path / 'bad'}: summary.csv is cut short") == 2
