@@ -115,7 +115,10 @@ def known(experiment: str) -> tuple[float, ...]:
     manifest = folder / "manifest.json"
     if manifest.is_file():
         kept = json.loads(manifest.read_text(encoding="utf-8"))
-        found += scalars([kept["config"], kept["store_keys"], kept["seconds"]])
+        found += scalars([kept["config"], kept["seconds"]])
+        found += [
+            float(model["epochs"]) for model in kept["store_keys"].values() if "epochs" in model
+        ]
     listed = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
     found += [number for _, number, _ in numbers(listed)]
     return tuple(abs(value) for value in found if math.isfinite(value))
@@ -169,7 +172,7 @@ PAGE = ROOT / "docs" / "results" / "transfer_table.md"
         ("In `31.7` and\n\n    31.7\n\n```\n31.7\n```\n", []),
         ("<!-- transfer_table -->\n31.7\n<!-- /transfer_table -->\n", []),
         ("| 31.7 |\n", ["31.7"]),
-        ("Seventeen times.", ["seventeen"]),
+        ("Sixty times.", ["sixty"]),
         ("[28.28](label_smoothing.md) with smoothing.", []),
         ("28.28 with smoothing.", ["28.28"]),
     ],
