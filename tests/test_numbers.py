@@ -1,9 +1,10 @@
 """Every number in the prose of README and `docs/` stands in a row, a setting or a published figure.
 
 A number of an experiment's page is looked for in that experiment's reference run, and in those of
-the pages that it links to: in the values, means, intervals, margins and seconds, in the
-configuration, in how its networks were trained, and in the figures of the chapter and of other papers. It matches at the precision
-at which it is printed. A sentence that says "not kept" is excused: its number has no row.
+the pages that it links to: in the values, means, intervals and margins, in the configuration and
+the number of epochs, and in the figures of the chapter and of other papers; where the sentence
+speaks of seconds, minutes or hours, also in what the run took. It matches at the precision at which
+it is printed. A sentence that says "not kept" is excused: its number has no row.
 """
 
 import csv
@@ -102,26 +103,30 @@ def known(experiment: str) -> tuple[float, ...]:
         "results.csv": ("value", "n", "chapter", "published"),
         "summary.csv": ("mean", "low", "high", "seeds", "n"),
         "claims.csv": ("margin",),
-        "timing.csv": ("seconds",),
     }
     for name, keys in columns.items():
         for row in table(folder / name):
             found += [float(row[key]) for key in keys if row.get(key)]
-            if name == "timing.csv":
-                found += [float(row["seconds"]) / 60, float(row["seconds"]) / 3600]
             if name in ("results.csv", "claims.csv"):
                 text = f"{row['row']}, {row['metric']}" if "row" in row else row["predicate"]
                 found += [number for _, number, _ in numbers(text.replace("@", " "))]
     manifest = folder / "manifest.json"
     if manifest.is_file():
         kept = json.loads(manifest.read_text(encoding="utf-8"))
-        found += scalars([kept["config"], kept["seconds"]])
+        found += scalars(kept["config"])
         found += [
             float(model["epochs"]) for model in kept["store_keys"].values() if "epochs" in model
         ]
     listed = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
     found += [number for _, number, _ in numbers(listed)]
     return tuple(abs(value) for value in found if math.isfinite(value))
+
+
+@cache
+def durations(experiment: str) -> tuple[float, ...]:
+    """What the parts of a run took, in seconds, minutes and hours."""
+    seconds = [float(row["seconds"]) for row in table(REFERENCE / experiment / "timing.csv")]
+    return tuple(each / unit for each in [*seconds, sum(seconds)] for unit in (1, 60, 3600))
 
 
 def sources(page: Path, text: str) -> list[str]:
@@ -133,7 +138,9 @@ def sources(page: Path, text: str) -> list[str]:
 
 def unknown(page: Path, text: str) -> list[str]:
     """The numbers of a page that stand nowhere, each with its sentence."""
-    pool = [value for name in sources(page, text) for value in known(name)]
+    names = sources(page, text)
+    pool = [value for name in names for value in known(name)]
+    took = [value for name in names for value in durations(name)]
     pool += [*CONSTANTS, *OTHERS.get(str(page.relative_to(ROOT)), ())]
     found = []
     for sentence in sentences(prose(text)):
@@ -141,7 +148,8 @@ def unknown(page: Path, text: str) -> list[str]:
             continue
         for printed, value, decimals in numbers(sentence):
             near = 0.5 * 10**-decimals * (1 + 1e-9) + 1e-12
-            if not any(abs(value - other) <= near for other in pool):
+            timed = took if re.search(r"\b(second|minute|hour)s?\b", sentence) else []
+            if not any(abs(value - other) <= near for other in [*pool, *timed]):
                 found.append(f"{printed}: {sentence}")
     return found
 
@@ -172,7 +180,10 @@ PAGE = ROOT / "docs" / "results" / "transfer_table.md"
         ("In `31.7` and\n\n    31.7\n\n```\n31.7\n```\n", []),
         ("<!-- transfer_table -->\n31.7\n<!-- /transfer_table -->\n", []),
         ("| 31.7 |\n", ["31.7"]),
-        ("Sixty times.", ["sixty"]),
+        ("Seventy times.", ["seventy"]),
+        ("It took 553 minutes.", ["553"]),
+        ("It took 550 seconds, which is 9.2 minutes.", []),
+        ("It errs on 550 digits.", ["550"]),
         ("[28.28](label_smoothing.md) with smoothing.", []),
         ("28.28 with smoothing.", ["28.28"]),
     ],
