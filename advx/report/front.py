@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tabulate import tabulate
 
 from advx.report.finished import summary_of, table_of
 from advx.report.markdown import markdown, measured
@@ -16,8 +17,11 @@ from advx.text_files import read_text
 HEADLINES = "headlines.csv"
 """Beside README's pages: `statement,experiment,row,metric`, a line a headline."""
 
-QUICK = "quick_times.csv"
+TIMES = "quick/times.csv"
 """In the reference folder: `experiment,seconds`, of one core, from an empty store."""
+
+QUICKSTART = "quick/transfer_table"
+"""In the reference folder: what `make quickstart` ran."""
 
 THUMBNAIL, PER_ROW = 260, 3
 """Width of a picture in the index, in pixels, and how many stand side by side."""
@@ -124,6 +128,21 @@ def headlines(docs: Path, reference: Path) -> str:
     return markdown(pd.DataFrame(lines))
 
 
+def quickstart(reference: Path) -> str:
+    """The table that `make quickstart` ends with, its first lines.
+
+    Raises:
+        Unfinished: that run is not whole.
+    """
+    summary = measured(summary_of(reference / QUICKSTART, SUMMARY))
+    some = summary[summary.chapter.notna()]
+    shown = some[["row", "chapter", "mean", "interval", "seeds", "n"]].assign(
+        chapter=some.chapter.map("{:g}".format), mean=some.measured
+    )
+    text = tabulate(shown, headers="keys", showindex=False, disable_numparse=True)
+    return f"```text\n{text}\n```"
+
+
 def chapter_map(pages: list[Page], reference: Path, listed: Mapping[str, dict[str, Any]]) -> str:
     """Section, experiment, page, and what both scales cost.
 
@@ -135,7 +154,7 @@ def chapter_map(pages: list[Page], reference: Path, listed: Mapping[str, dict[st
     Raises:
         Unfinished: a run or the times are not whole.
     """
-    quick = table_of(reference, QUICK, ("experiment", "seconds")).set_index("experiment").seconds
+    quick = table_of(reference, TIMES, ("experiment", "seconds")).set_index("experiment").seconds
     lines = [
         {
             "section": page.section,

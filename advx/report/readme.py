@@ -4,8 +4,8 @@ python -m advx.report.readme    # what `make readme` runs
 
 First every reference run is judged again by the claims that its experiment lists now. Then the text
 between `<!-- NAME -->` and `<!-- /NAME -->` is written anew: an experiment's numbers on its page in
-`docs/results/`, `every claim` in `docs/claims.md`, `gallery` in the index of results, `headlines`
-and `map` in README. Nothing else of a page changes; a second call changes nothing.
+`docs/results/`, `every claim` in `docs/claims.md`, `gallery` in the index of results, `headlines`,
+`quickstart` and `map` in README. Nothing else of a page changes; a second call changes nothing.
 """
 
 import re
@@ -17,7 +17,7 @@ from advx.config.compose import resolved
 from advx.report.again import judge_again
 from advx.report.claims_page import every_claim
 from advx.report.finished import Unfinished
-from advx.report.front import chapter_map, headlines, index, pages_of
+from advx.report.front import chapter_map, headlines, index, pages_of, quickstart
 from advx.report.pages import block
 from advx.text_files import read_text, write_text
 
@@ -42,6 +42,7 @@ def renew(root: Path) -> list[Path]:
         "every claim": lambda: every_claim(reference, listed),
         "gallery": lambda: index(pages),
         "headlines": lambda: headlines(docs, reference),
+        "quickstart": lambda: quickstart(reference),
         "map": lambda: chapter_map(pages, reference, listed),
     }
     parts |= {name: lambda name=name: block(reference / name, listed[name]) for name in names}  # type: ignore[misc]
