@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from advx.report.chapter_map import MEASURED, ROW, SECTIONS, STATUSES, listed, names, text, write
+from advx.config.claims import CHAPTER
+from advx.report.chapter_map import ROW, SECTIONS, STATUSES, listed, names, text, write
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "outputs" / "reference"
@@ -52,12 +53,6 @@ def rows(experiment: str) -> set[str]:
     summary = REFERENCE / experiment / "summary.csv"
     measured = listed(summary) if summary.is_file() else []
     return {f"{row['row']}.{row['metric']}" for row in [*listed_rows, *measured]}
-
-
-def is_the_chapters(claim: dict[str, str]) -> bool:
-    """By `source`, where it is given; otherwise by how `says` begins."""
-    ours = claim.get("says", "(").startswith("(")
-    return claim.get("source", "ours" if ours else "chapter") == "chapter"
 
 
 def defines(path: Path, symbol: str) -> bool:
@@ -118,7 +113,7 @@ def test_every_claim_of_the_chapter_is_named_by_a_statement() -> None:
         (experiment, name)
         for experiment in experiments()
         for name, claim in claims(experiment).items()
-        if is_the_chapters(claim) and name not in LEAVING_SOON
+        if claim["source"] == CHAPTER and name not in LEAVING_SOON
     }
     assert of_the_chapter - named == set()
 
@@ -132,7 +127,7 @@ def test_every_figure_that_the_chapter_prints_is_named_by_a_statement() -> None:
     }
     for experiment, config in experiments().items():
         for row in config.get("rows") or []:
-            if "chapter" in row and row["metric"] != "parzen":  # another paper's
+            if "chapter" in row:
                 assert (experiment, f"{row['row']}.{row['metric']}") in named
 
 
@@ -179,17 +174,18 @@ def made_up(root: Path, statements: list[tuple[str, ...]]) -> Path:
     for name, lines in (("statements", [head, *statements]), ("chapter", things)):
         with (root / "docs" / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(lines)
-    for experiment, holds in (("one", "holds"), ("two", "does not hold")):
+    for experiment, holds, whose in (("one", "holds", "chapter"), ("two", "does not hold", "ours")):
         folder = root / "outputs" / "reference" / experiment
         folder.mkdir(parents=True)
         (folder / "claims.csv").write_text(
-            f"experiment,source,claim,holds,margin,seeds\n{experiment},chapter,c,{holds},1,2/3\n"
-            f"{experiment},ours,never,not tested,,0/0\n"
+            f"experiment,source,claim,holds,margin,seeds\n{experiment},{whose},c,{holds},1,2/3\n"
+            f"{experiment},chapter,never,not tested,,0/0\n"
         )
         (folder / "summary.csv").write_text(
             "row,metric,unit,chapter,mean,low,high,seeds,n,verdict\n"
             "a -> b,error_rate,percent,7,8.25,8,9,3,10,near\n"
             "a,gap,nats,,0.125,0,1,3,10,\n"
+            "a,length,nats,4,4.25,,,1,,\n"
         )
     return root
 
@@ -199,7 +195,15 @@ def test_the_page_says_what_came_out(tmp_path) -> None:
         tmp_path,
         [
             ("1.1-01", "1.1", "p | q*", "tested", "one; two", "c; never; row: a.gap", ""),
-            ("1.2-01", "1.2", "s", "partly", "two", "row: a -> b.error_rate; d", "Half."),
+            (
+                "1.2-01",
+                "1.2",
+                "s",
+                "partly",
+                "two",
+                "row: a -> b.error_rate; row: a.length; d",
+                "Half.",
+            ),
             ("1.5-01", "1.5", "t", "not yet", "", "", "No."),
         ],
     )
@@ -213,10 +217,10 @@ def test_the_page_says_what_came_out(tmp_path) -> None:
     assert "(1): 1 near." in found
     first, second = (line for line in found.splitlines() if line.startswith(("| 1.1-", "| 1.2-")))
     assert r"| p \| q\* | tested | [`one`](results/one.md)<br>[`two`](results/two.md) |" in first
-    assert "c in `one`: **holds (2/3)**<br>c in `two`: **does not hold (2/3)**" in first
+    assert "c in `one`: **holds (2/3)**<br>c (ours) in `two`: **does not hold (2/3)**" in first
     assert "never in `one`: **not tested**" in first
-    assert f"row `a.gap` in `one`: **{MEASURED}0.125 nats**" in first
-    assert "row `a -> b.error_rate`: **near**<br>d: **not tested** | Half. |" in second
+    assert "a, gap in `one`: **measured 0.125 nats**" in first
+    assert "| a → b, error rate: **near**<br>a, length: **set: 4.25 nats**<br>d: **not" in second
     assert "## 1.3" not in found
     assert found.index("## 1.2 ") < found.index("## 1.5 ")
 

@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
+from advx.config.claims import CHAPTER
 from advx.report.finished import Unfinished, summary_of, table_of
+from advx.report.markdown import words
+from advx.report.numbers import short
 from advx.text_files import read_text, write_text
 
 STATUSES = ("tested", "partly", "not yet", "out of scope")
@@ -26,8 +28,8 @@ STATUSES = ("tested", "partly", "not yet", "out of scope")
 ROW = "row: "
 """Begins what is no claim, but a row of a summary: its verdict, or its mean where it has none."""
 
-MEASURED = "measured "
-"""Begins what came of a row for which the chapter prints no figure."""
+MEASURED, SET = "measured ", "set: "
+"""Begin what came of a row for which the chapter prints no figure, or one that nobody measures."""
 
 NOT_TESTED = "not tested"
 """What came of a claim or row that the reference runs do not have, or could not test."""
@@ -69,7 +71,21 @@ what came of them in the reference runs. `make readme` writes this page from `do
 
 Statements are the chapter's words, shortened at "…", with formulas in plain characters and with our
 additions in square brackets. A claim holds only if it holds on every seed; the fraction counts the
-seeds on which it does. Its predicate and what was measured stand on the page of its experiment."""
+seeds on which it does. A claim that is not the chapter's has its source behind it, in brackets.
+Predicates and what was measured stand on the page of the experiment."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one claim or row.
+
+    Args:
+        label: its name for a reader; a claim that is not the chapter's says whose it is.
+        text: "holds (3/3)", a verdict, a mean, or "not tested".
+    """
+
+    label: str
+    text: str
 
 
 @dataclass
@@ -81,44 +97,46 @@ class Reference:
     """
 
     folder: Path
-    claims: dict[str, dict[str, str]] = field(default_factory=dict)
-    rows: dict[str, dict[str, str]] = field(default_factory=dict)
+    read: dict[str, dict[str, Outcome]] = field(default_factory=dict)
 
-    def outcome(self, experiment: str, name: str) -> str | None:
+    def outcome(self, experiment: str, name: str) -> Outcome | None:
         """What came of a claim or of "row: NAME.metric"; None where the experiment has none such.
 
         Raises:
             Unfinished: the experiment's folder is not that of a whole run.
         """
-        if experiment not in self.claims:
-            self.claims[experiment], self.rows[experiment] = self._read(experiment)
-        if name.startswith(ROW):
-            return self.rows[experiment].get(name.removeprefix(ROW))
-        return self.claims[experiment].get(name)
+        if experiment not in self.read:
+            self.read[experiment] = self._read(self.folder / experiment)
+        return self.read[experiment].get(name)
 
-    def _read(self, experiment: str) -> tuple[dict[str, str], dict[str, str]]:
-        """Outcomes of the claims, and of the rows, of one experiment."""
-        folder = self.folder / experiment
+    def _read(self, folder: Path) -> dict[str, Outcome]:
+        """Outcomes of the claims and rows of one experiment; none where it has no folder."""
         if not folder.is_dir():
-            return {}, {}
-        claims = table_of(folder, "claims.csv", ("claim", "holds", "seeds"), dtype=str)
-        summary = summary_of(folder, ("row", "metric", "mean", "unit", "verdict"))
-        return (
-            {
-                line.claim: line.holds
-                if line.holds == NOT_TESTED
-                else f"{line.holds} ({line.seeds})"
-                for line in claims.itertuples()
-            },
-            {f"{line.row}.{line.metric}": _row_outcome(line) for line in summary.itertuples()},
-        )
+            return {}
+        claims = table_of(folder, "claims.csv", ("claim", "source", "holds", "seeds"), dtype=str)
+        summary = summary_of(folder, ("row", "metric", "chapter", "mean", "unit", "verdict"))
+        found = {line.claim: _of_claim(line) for line in claims.fillna("").itertuples()}
+        return found | {
+            f"{ROW}{line.row}.{line.metric}": _of_row(line) for line in summary.itertuples()
+        }
 
 
-def _row_outcome(line: pd.Series) -> str:
-    """A row's verdict, or its mean where the chapter prints no figure."""
+def _of_claim(line: Any) -> Outcome:
+    """A line of claims.csv."""
+    whose = "" if line.source == CHAPTER else f" ({line.source})"
+    seeds = "" if line.holds == NOT_TESTED else f" ({line.seeds})"
+    return Outcome(f"{line.claim}{whose}", f"{line.holds}{seeds}")
+
+
+def _of_row(line: Any) -> Outcome:
+    """A line of summary.csv: its verdict, or its mean where it has none."""
+    label = f"{words(line.row)}, {words(line.metric)}"
     if isinstance(line.verdict, str):
-        return line.verdict
-    return f"{MEASURED}{line.mean:.4g} {line.unit}" if line.mean == line.mean else NOT_TESTED
+        return Outcome(label, line.verdict)
+    if line.mean != line.mean:
+        return Outcome(label, NOT_TESTED)
+    kind = SET if line.chapter == line.chapter else MEASURED
+    return Outcome(label, f"{kind}{short(line.mean, line.unit)} {line.unit}")
 
 
 def write(page: Path, root: Path) -> bool:
@@ -189,7 +207,7 @@ def _counts(statements: list[dict[str, str]]) -> str:
 def _outcomes(statements: list[dict[str, str]], reference: Reference) -> str:
     """What came of all claims and of all figures that the chapter prints, each counted once."""
     found = {
-        (experiment, name): outcome.partition(" (")[0]
+        (experiment, name): outcome.text.partition(" (")[0]
         for line in statements
         for name in names(line["claim"])
         for experiment, outcome in _found(line, name, reference)
@@ -198,24 +216,24 @@ def _outcomes(statements: list[dict[str, str]], reference: Reference) -> str:
     printed = Counter(
         what
         for (_, name), what in found.items()
-        if name.startswith(ROW) and not what.startswith((MEASURED, NOT_TESTED))
+        if name.startswith(ROW) and not what.startswith((MEASURED, SET, NOT_TESTED))
     )
     figures = sorted(printed.items(), key=lambda item: (-item[1], item[0]))
     return (
         f"The statements name {claims.total()} claims: {claims['holds']} hold, "
         f"{claims['does not hold']} do not, {claims[NOT_TESTED]} are not tested. Figures that the "
-        f"chapter prints ({printed.total()}): "
+        f"chapter prints and that were measured ({printed.total()}): "
         + ", ".join(f"{count} {what}" for what, count in figures)
         + "."
     )
 
 
-def _found(line: dict[str, str], name: str, reference: Reference) -> list[tuple[str, str]]:
+def _found(line: dict[str, str], name: str, reference: Reference) -> list[tuple[str, Outcome]]:
     """What came of one name of a statement: by experiment, of each that has it."""
     experiments = names(line["experiment"])
     found = [(experiment, reference.outcome(experiment, name)) for experiment in experiments]
     known = [(experiment, outcome) for experiment, outcome in found if outcome is not None]
-    return known or [(experiment, NOT_TESTED) for experiment in experiments[:1]]
+    return known or [(experiment, Outcome(name, NOT_TESTED)) for experiment in experiments[:1]]
 
 
 def _statements(statements: list[dict[str, str]], reference: Reference) -> str:
@@ -227,7 +245,7 @@ def _statements(statements: list[dict[str, str]], reference: Reference) -> str:
         for name in names(line["claim"]):
             for experiment, outcome in _found(line, name, reference):
                 where = f" in `{experiment}`" if several else ""
-                outcomes.append(f"{_escaped(_named(name))}{where}: **{outcome}**")
+                outcomes.append(f"{_escaped(outcome.label)}{where}: **{outcome.text}**")
         lines.append(
             [
                 line["id"],
@@ -258,11 +276,6 @@ def _things(things: list[dict[str, str]]) -> str:
             ]
         )
     return _table(["", "section", "what", "implemented by", "experiment", "figure"], lines)
-
-
-def _named(name: str) -> str:
-    """A claim's name, or a row's as code."""
-    return f"row `{name.removeprefix(ROW)}`" if name.startswith(ROW) else name
 
 
 def _page(experiment: str) -> str:
