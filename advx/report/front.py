@@ -143,7 +143,9 @@ def quickstart(reference: Path) -> str:
     return f"```text\n{text}\n```"
 
 
-def chapter_map(pages: list[Page], reference: Path, listed: Mapping[str, dict[str, Any]]) -> str:
+def experiments_map(
+    pages: list[Page], reference: Path, listed: Mapping[str, dict[str, Any]]
+) -> str:
     """Section, experiment, page, and what both scales cost.
 
     Args:

@@ -5,7 +5,8 @@ python -m advx.report.readme    # what `make readme` runs
 First every reference run is judged again by the claims that its experiment lists now. Then the text
 between `<!-- NAME -->` and `<!-- /NAME -->` is written anew: an experiment's numbers on its page in
 `docs/results/`, `every claim` in `docs/claims.md`, `gallery` in the index of results, `headlines`,
-`quickstart` and `map` in README. Nothing else of a page changes; a second call changes nothing.
+`quickstart` and `map` in README. `docs/chapter-map.md` is written as a whole. Nothing else changes,
+and a second call changes nothing.
 """
 
 import re
@@ -14,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from advx.config.compose import resolved
+from advx.report import chapter_map
 from advx.report.again import judge_again
 from advx.report.claims_page import every_claim
 from advx.report.finished import Unfinished
-from advx.report.front import chapter_map, headlines, index, pages_of, quickstart
+from advx.report.front import experiments_map, headlines, index, pages_of, quickstart
 from advx.report.pages import block
 from advx.text_files import read_text, write_text
 
@@ -43,11 +45,13 @@ def renew(root: Path) -> list[Path]:
         "gallery": lambda: index(pages),
         "headlines": lambda: headlines(docs, reference),
         "quickstart": lambda: quickstart(reference),
-        "map": lambda: chapter_map(pages, reference, listed),
+        "map": lambda: experiments_map(pages, reference, listed),
     }
     parts |= {name: lambda name=name: block(reference / name, listed[name]) for name in names}  # type: ignore[misc]
+    whole = docs / "chapter-map.md"
+    changed = [whole] if chapter_map.write(whole, root) else []
     found = [root / "README.md", *sorted(docs.rglob("*.md"))]
-    return [page for page in found if update(page, parts)]
+    return changed + [page for page in found if update(page, parts)]
 
 
 def update(page: Path, parts: dict[str, Callable[[], str]]) -> bool:
