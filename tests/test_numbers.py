@@ -124,9 +124,15 @@ def known(experiment: str) -> tuple[float, ...]:
 
 @cache
 def durations(experiment: str) -> tuple[float, ...]:
-    """What the parts of a run took, in seconds, minutes and hours."""
-    seconds = [float(row["seconds"]) for row in table(REFERENCE / experiment / "timing.csv")]
-    return tuple(each / unit for each in [*seconds, sum(seconds)] for unit in (1, 60, 3600))
+    """What the parts of a run took, each seed and the whole, in seconds, minutes and hours."""
+    parts = table(REFERENCE / experiment / "timing.csv")
+    seconds = [float(part["seconds"]) for part in parts]
+    seeds: dict[str, float] = {}
+    for part, spent in zip(parts, seconds, strict=True):
+        for seed in re.findall(r"seed (\d+)", part["row"]):
+            seeds[seed] = seeds.get(seed, 0.0) + spent
+    kinds = [*seconds, *seeds.values(), sum(seconds)]
+    return tuple(each / unit for each in kinds for unit in (1, 60, 3600))
 
 
 def sources(page: Path, text: str) -> list[str]:

@@ -55,7 +55,7 @@ def block(folder: Path, listed: dict[str, Any]) -> str:
 
 
 def hours(folder: Path) -> float:
-    """Core-hours that a run's networks were trained and its longer attacks took.
+    """Core-hours that training a run's networks and crafting its examples took.
 
     Raises:
         Unfinished: the folder is not that of a whole run.
@@ -79,7 +79,7 @@ def _run(folder: Path) -> str:
     name = folder.name
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
-        f"{manifest['threads']} thread(s): {duration(hours(folder))}, training included."
+        f"{manifest['threads']} thread(s): {duration(hours(folder))} of training and crafting."
         f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name})."
     )
