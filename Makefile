@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test smoke reproduce-all report readme lint lock
+.PHONY: help setup quickstart test smoke reproduce-all report readme docs lint lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ report: $(READY) ## one table over the latest runs
 
 readme: $(READY) ## the tables of README and docs, from outputs/reference
 	$(BIN)/python -m advx.report.readme
+
+docs: $(READY) ## the API reference from the docstrings, in outputs/docs
+	$(BIN)/python -W error::UserWarning -m pdoc --docformat google --output-directory outputs/docs \
+		advx advx.experiments
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
