@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -78,6 +79,34 @@ def command(tmp_path, monkeypatch, capsys) -> Iterator[Callable[..., Done]]:
     for name, module in list(sys.modules.items()):
         if Path(getattr(module, "__file__", None) or "/").is_relative_to(tmp_path):
             del sys.modules[name]
+
+
+NETWORK = """
+from torch import nn
+
+class MyNet(nn.Module):
+    def __init__(self, hidden=100):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, hidden), nn.ReLU(), nn.Linear(hidden, 10)
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+"""
+
+
+@pytest.fixture
+def readers_files(tmp_path) -> Path:
+    """What README's reader has: a module, its weights, images."""
+    (tmp_path / "my_module.py").write_text(NETWORK, encoding="utf-8")
+    layers = {"1": (100, 784), "3": (10, 100)}
+    state = {f"layers.{k}.weight": 0.1 * torch.randn(*shape) for k, shape in layers.items()}
+    state |= {f"layers.{k}.bias": torch.zeros(shape[0]) for k, shape in layers.items()}
+    torch.save(state, tmp_path / "my_weights.pt")
+    images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
+    np.savez(tmp_path / "my_images.npz", images=images, labels=np.arange(400) % 10)
+    return tmp_path
 
 
 MINE = """\

@@ -1,12 +1,6 @@
 """A loader of a user's own: what it makes is checked before anything is trained on it."""
 
-import gzip
-import hashlib
-import re
-import shlex
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -72,77 +66,3 @@ def test_a_data_set_without_training_examples_is_usable() -> None:
     empty = Split(torch.zeros(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64))
     some = Split(torch.rand(3, 1, 4, 4), torch.arange(3))
     assert usable(Dataset("mine", 3, empty, empty, some), "mine.load")
-
-
-def blocks(language: str) -> list[str]:
-    """The blocks of a language on the page about images of one's own."""
-    page = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text()
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return [text for name, text in found if name == language]
-
-
-@pytest.fixture
-def loaders(tmp_path, monkeypatch) -> Path:
-    """The page's two loaders as files of the working folder."""
-    codes = [code for code in blocks("python") if "def load" in code]
-    for name, code in zip(("my_kmnist", "my_arrays"), codes, strict=True):
-        (tmp_path / f"{name}.py").write_text(code)
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def loaded(command: str, *more: str) -> Dataset:
-    """The data set of a command of the page."""
-    from advx.config.compose import composed
-    from advx.run import Run, check
-
-    words = shlex.split(command.replace("\\\n", " "))
-    assert words[:2] == ["advx", "run"]
-    config, main = composed([*words[2:], "device.threads=1", "store=store", *more])
-    check(config, main)
-    run = Run(config, Path("out"), command)
-    run.check_models()
-    return run.data
-
-
-def test_the_pages_loader_of_arrays(loaders) -> None:
-    images = torch.randint(256, (80, 1, 8, 8), dtype=torch.uint8)
-    labels = torch.arange(80) % 3
-    torch.save((images, labels, images[:9], labels[:9]), "arrays.pt")
-    command = next(code for code in blocks("") if "my_arrays.load" in code)
-    data = loaded(command)
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [60, 20, 9]
-    assert torch.equal(data.train.images, images[:60].float() / 255)
-    assert (data.name, data.classes) == ("my arrays", 3)
-    few = loaded(command, "dataset.limit={train: 30}")
-    assert len(few.train) == 30
-    assert few.fingerprint != data.fingerprint
-
-
-def test_the_pages_loader_of_a_data_set_of_torchvisions(loaders, monkeypatch) -> None:
-    """KMNIST's files, of sixteen images each, which count as published."""
-    import torchvision
-
-    monkeypatch.setenv("ADVX_CACHE", str(loaders / "cache"))
-    raw = loaders / "data" / "KMNIST" / "raw"
-    raw.mkdir(parents=True)
-    resources = []
-    for name, _ in torchvision.datasets.KMNIST.resources:
-        head = bytes([0, 0, 8, 3 if "images" in name else 1]) + (16).to_bytes(4, "big")
-        head += (28).to_bytes(4, "big") * 2 if "images" in name else b""
-        body = bytes(i % 251 for i in range(16 * 784)) if "images" in name else bytes(range(10))
-        (raw / name).write_bytes(gzip.compress(head + body.ljust(16, b"\0"), mtime=0))
-        resources.append((name, hashlib.md5((raw / name).read_bytes()).hexdigest()))
-    monkeypatch.setattr(torchvision.datasets.KMNIST, "resources", resources)
-    command = next(code for code in blocks("") if "my_kmnist.load" in code)
-    sizes = ("dataset.train=12", "dataset.validation=4", f"data_dir={loaders / 'data'}")
-    data = loaded(command, *sizes)
-    assert (data.name, len(data.train), len(data.validation)) == ("kmnist", 12, 4)
-    assert data.test.images[0, 0, 0, 1].item() == pytest.approx(1 / 255)
-    assert data.test.labels.tolist() == [*range(10), *[0] * 6]
-    monkeypatch.setattr(torchvision.datasets.KMNIST, "resources",
-                        [(name, "0" * 32) for name, _ in resources])  # fmt: skip
-    with pytest.raises(DataError, match=r"dataset=kmnist: .* has MD5 .*dataset.digests=FILE"):
-        loaded(command, *sizes)
