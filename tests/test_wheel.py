@@ -1,9 +1,12 @@
-"""The wheel holds everything that an empty folder needs."""
+"""The wheel: installed beside a PyTorch that is there already, it runs from an empty folder."""
 
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGED = ("advx", "conf", "experiments", "pyproject.toml", "README.md", "LICENSE")
@@ -13,48 +16,68 @@ FILES = (
 )  # fmt: skip
 
 
-def test_the_wheel_runs_from_an_empty_folder(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    tracked = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", *PACKAGED],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
-    for name in tracked:
+def done(*words: str | Path, folder: Path, fails: bool = False) -> str:
+    """What a command prints, in a folder, without this project's environment or pip's settings."""
+    left_out = ("PYTHONPATH", "PIP_", "VIRTUAL_ENV")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
+    environment["PIP_CONFIG_FILE"] = os.devnull
+    ended = subprocess.run(
+        [*map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode != 0) == fails, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    listed = ["git", "ls-files", "-co", "--exclude-standard", *PACKAGED]
+    for name in done(*listed, folder=ROOT).split():
         if (ROOT / name).exists():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
-    build = [
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        str(tmp_path),
-        str(source),
-    ]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    installed, empty = tmp_path / "installed", tmp_path / "empty"
+            (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
+    done(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, "source",
+         folder=folder)  # fmt: skip
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def environment(folder: Path, *without: str) -> Path:
+    """The Python of a new environment that has all packages of this one, but advx and `without`."""
+    done(sys.executable, "-m", "venv", "--without-pip", "env", folder=folder)
+    packages = folder / "packages"
+    packages.mkdir()
+    for site in {sysconfig.get_path(kind) for kind in ("purelib", "platlib")}:
+        for path in Path(site).iterdir():
+            if not path.name.startswith(("advx", "__editable__", "__pycache__", *without)):
+                (packages / path.name).symlink_to(path)
+    (place,) = folder.glob("env/lib/python*/site-packages")
+    (place / "packages.pth").write_text(f"{packages}\n", encoding="utf-8")
+    return folder / "env" / "bin" / "python"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links, and other names of folders")
+def test_the_wheel_takes_the_pytorch_that_is_there_and_runs_from_an_empty_folder(
+    wheel, tmp_path
+) -> None:
+    python, empty = environment(tmp_path), tmp_path / "empty"
     empty.mkdir()
-    subprocess.run([sys.executable, "-m", "zipfile", "-e", str(wheel), str(installed)], check=True)
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    where = [
-        sys.executable,
-        "-c",
-        "import advx, advx.conf; print(advx.__file__, advx.conf.__file__)",
-    ]
-    found = subprocess.run(
-        where, cwd=empty, env=environment, capture_output=True, text=True, check=True
-    )
-    assert found.stdout.count(str(installed)) == 2
-    run = [sys.executable, "-c", "from advx.cli import main; main()",
-           "run", "experiment=transfer_table",
-           "scale=smoke", "seeds=[0]", "readings=[unclipped]", "hydra.run.dir=out"]  # fmt: skip
-    done = subprocess.run(
-        run, cwd=empty, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    said = done(python, "-m", "pip", "install", "--no-index", wheel, folder=empty)
+    assert "Installing collected packages: advx\n" in said
+    assert "Requirement already satisfied: torch>=" in said
+    advx = python.with_name("advx")
+    where = "import advx, advx.conf, torch; print(advx.__file__, advx.conf.__file__)"
+    assert done(python, "-c", where, folder=empty).count(str(tmp_path / "env")) == 2
+    assert "transfer_table" in done(advx, "list", folder=empty)
+    done(advx, "run", "experiment=transfer_table", "scale=smoke", "seeds=[0]",
+         "readings=[unclipped]", "device.threads=1", "hydra.run.dir=out", folder=empty)  # fmt: skip
     for name in FILES:
         assert (empty / "out" / name).exists(), name
     assert not (empty / "out" / "FAILED").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links, and other names of folders")
+def test_the_wheel_asks_for_pytorch_where_there_is_none(wheel, tmp_path) -> None:
+    python = environment(tmp_path, "torch-")
+    said = done(python, "-m", "pip", "install", "--no-index", wheel, folder=tmp_path, fails=True)
+    assert "No matching distribution found for torch>=" in said
