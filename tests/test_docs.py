@@ -83,7 +83,7 @@ def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -
     assert len(measured) > 200
     for metric, units in measured.items():
         (name,) = defined(metric.partition("@")[0])
-        assert units <= set(METRICS[name][1].split(", ")), metric
+        assert units <= set(METRICS[name][1].replace("`", "").split(", ")), metric
 
 
 def test_every_metric_that_an_experiment_records_is_defined(measured) -> None:
@@ -196,7 +196,7 @@ def test_the_worked_interval_comes_out_as_the_page_shows_it(capsys, monkeypatch)
     with (REFERENCE / "label_smoothing" / "summary.csv").open(encoding="utf-8") as stream:
         (row,) = [line for line in csv.DictReader(stream) if wanted.items() <= line.items()]
     assert f"interval {float(row['low']):.2f} to {float(row['high']):.2f}\n" in printed
-    assert f"In the example the chapter has {row['chapter']}, which lies in" in page
+    assert f"In the example the chapter has `{row['chapter']}`, which lies in" in page
     assert row["verdict"] == "reproduced"
 
 
