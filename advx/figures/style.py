@@ -175,10 +175,10 @@ def _apart(wanted: Sequence[float], gap: float, top: float) -> list[float]:
             groups.append([(a * n + b * m) / (n + m), n + m])
     made = [center + gap * (k - (count - 1) / 2) for center, count in groups
             for k in range(int(count))]  # fmt: skip
-    over = max(0.0, made[-1] - top)
-    made = [place - over for place in made]
-    for k, place in enumerate(made):  # nothing below the axis, where its ticks have their names
-        made[k] = max(place, made[k - 1] + gap if k else 0.0)
+    for k in reversed(range(len(made))):
+        made[k] = min(made[k], top if k == len(made) - 1 else made[k + 1] - gap)
+    for k in range(len(made)):  # nothing below the axis, where its ticks have their names
+        made[k] = max(made[k], made[k - 1] + gap if k else 0.0)
     return made
 
 
