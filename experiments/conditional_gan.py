@@ -9,6 +9,7 @@ column: what stays the same is what z decides.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ from advx.types import PositiveInt
 
 COLUMNS = 20
 """z of the figure."""
+
+NOTE = "At the right: the share of a class's images that a classifier gives that class, all seeds."
+"""Under the figure."""
 
 
 def main(
@@ -63,7 +67,7 @@ def main(
         for seed in run.seeds:
             found = judged(run, run.recipe(game, seed, path="game"), judge, sigmas)
             run.record_all("generator", found, UNITS, seed=seed, n=samples)
-    draw(run, game)
+    draw(run, game, samples)
     run.finish()
 
 
@@ -98,21 +102,48 @@ def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> 
         return game.generate(z.repeat(classes, 1), labels)
 
 
-def draw(run: Run, game: dict[str, Any]) -> None:
+def finding(means: dict[tuple[str, str], float], samples: int, names: Sequence[str]) -> str:
+    """How often the class that was asked for was made, from means by row and metric."""
+    rates = {name: means["generator", f"asked_for@{name}"] for name in names}
+    worst, best = (pick(rates, key=lambda name: rates[name]) for pick in (min, max))
+    return (
+        f"The generator makes the class that it is asked for in "
+        f"{means['generator', 'asked_for']:.1f}% of {samples:,} images: at worst in "
+        f"{rates[worst]:.1f}% ({worst}), at best in {rates[best]:.1f}% ({best})"
+    )
+
+
+def panel(means: dict[tuple[str, str], float], names: Sequence[str]) -> figure.Panel:
+    """Of the figure: a row a class, with how often it was made when asked for."""
+    rates = [means["generator", f"asked_for@{name}"] for name in names]
+    return {
+        "array": "pictures",
+        "columns": COLUMNS,
+        "caption": "Each row is a class that the first seed's generator was asked for, each "
+        "column one z",
+        "left": list(names),
+        "right": [f"{rate:.1f}%" for rate in rates],
+    }
+
+
+def draw(run: Run, game: dict[str, Any], samples: int) -> None:
     """One row a class, one column a z."""
     played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
     if played is None:
         return
-    pictures = same_noise(played.game, run.data.classes, COLUMNS, run.device)
+    images = same_noise(played.game, run.data.classes, COLUMNS, run.device)
     arrays = {
-        "pictures": figure.grey_levels(pictures),
-        "snapshots": figure.grey_levels(played.snapshots),
+        "pictures": figure.gray_levels(images),
+        "snapshots": figure.gray_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
-    options = {
+    means, names = run.results.means(), run.data.class_names
+    options: dict[str, Any] = {
         "name": "conditional_gan",
-        "panels": [["pictures", COLUMNS, "first seed: a row a class, the same z down a column"]],
-        "title": run.heading(),
+        "panels": [panel(means, names)],
+        "finding": finding(means, samples, names),
+        "note": NOTE,
+        "provenance": run.heading(),
     }
     keep(run.folder, "samples", arrays, options)
     figure.draw(run.folder, arrays, **options)

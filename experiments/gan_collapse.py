@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
-from advx.evaluation.modes import Modes, nearest_modes, stacked_modes, stacked_sureness
+from advx.evaluation.modes import REACH, Modes, nearest_modes, stacked_modes, stacked_sureness
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.samples import generated
 from advx.evaluation.undefined import percent
 from advx.figures import collapse as figure
 from advx.figures.kept import keep
-from advx.figures.samples import grey_levels
+from advx.figures.samples import gray_levels
 from advx.games.losses import GeneratorLossName, non_saturating
 from advx.run import Run
 from advx.training.critic import train_critic
@@ -46,7 +46,14 @@ PLACES = {
 SURE = 0.9
 """Probability from which each of three stacked digits counts as read."""
 
+INSIDE = f"that lie within {REACH:g} standard deviations of a mode's mean"
+READ = f"of which a classifier is sure (p > {SURE}) what all three digits are"
+"""Which examples `high_quality` counts, for the figure."""
+
 UNITS = {"modes": "modes", "reverse_kl": "nats"}
+
+IMAGES = 32
+"""Shown of each game whose examples are images."""
 
 Cell = tuple[str, GeneratorLossName, int]
 """Where batch normalization stands, what G minimises, updates of D for one of G."""
@@ -262,29 +269,26 @@ def draw(
         played = run.attempt(lambda recipe=recipe: run.played(recipe))
         if played is not None:
             shots[place], epochs = played.snapshots, played.snapshot_epochs
-    shown = cell_name(cells[0]).partition(", ")[2]
     arrays = {"epochs": torch.tensor(epochs).numpy()}
     arrays |= {f"grown_{name}": torch.tensor(v).numpy() for name, v in grown.items()}
     for array, metric in (("ends", "modes"), ("inside", "high_quality")):
         arrays |= {f"{array}_{name}": torch.tensor([end[metric] for end in found]).numpy()
                    for name, found in ends.items()}  # fmt: skip
+    if modes.means is not None:
+        arrays |= {f"points_{place}": shot.numpy() for place, shot in shots.items()}
+        arrays["data"] = run.data.test.images[:500].cpu().numpy()
+    else:
+        arrays |= {f"images_{place}": gray_levels(shot[-1][:IMAGES])
+                   for place, shot in shots.items()}  # fmt: skip
+        arrays["data"] = gray_levels(run.data.test.images[:IMAGES])
     options: dict[str, Any] = {
         "places": list(PLACES),
         "columns": list(dict.fromkeys(cell_name(c).partition(", ")[2] for c in cells)),
         "count": modes.count,
         "counted": [run.config["trainer"]["shown"], samples],
-        "title": run.heading(),
+        "inside": INSIDE if modes.sure is None else READ,
+        "shown": cell_name(cells[0]).partition(", ")[2],
+        "provenance": run.heading(),
     }
-    if modes.means is not None:
-        arrays |= {f"points_{place}": shot.numpy() for place, shot in shots.items()}
-        arrays["data"] = run.data.test.images[:500].cpu().numpy()
-        options["shown"] = shown
-    if modes.means is None:
-        arrays |= {place: grey_levels(shot[-1][:60]) for place, shot in shots.items()}
-        arrays["data"] = grey_levels(run.data.test.images[:60])
-        names = {place: f"batch normalization {place}, {shown}" for place in shots}
-        options["pictures"] = [
-            [key, 20, caption] for key, caption in (names | {"data": "data"}).items()
-        ]
     keep(run.folder, "collapse", arrays, options)
     figure.draw(run.folder, arrays, **options)

@@ -25,11 +25,14 @@ from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
 
-PAIRS = 30
-"""Samples shown beside their nearest training picture."""
-
 STEPS = 12
-"""Pictures of one walk."""
+"""Images of one walk."""
+
+WALKS: figure.Panel = {
+    "array": "walks",
+    "columns": STEPS,
+    "caption": "c  Along straight lines from one z, at the left, to another",
+}
 
 
 def main(
@@ -94,35 +97,41 @@ def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
         run.record_all(row, found, UNITS, seed=None, n=n)
 
 
+def finding(means: dict[tuple[str, str], float]) -> str:
+    """What classifiers make of generated and of real images, from means by row and metric."""
+    told, real = (means.get((row, "two_sample_accuracy"), math.nan)
+                  for row in ("generator", "validation pictures"))  # fmt: skip
+    known = "" if math.isnan(real) else f" (real from real: {real:.0f}%)"
+    return (
+        f"{figure.confidence(means)}, and a second one tells them from real images in {told:.0f}% "
+        f"of cases{known}"
+    )
+
+
 def draw(run: Run, game: dict[str, Any]) -> None:
-    """Samples, pairs with the nearest training pictures, walks, and the film of the game."""
+    """Samples, pairs with the nearest training images, walks, and the film of the game."""
     played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
     if played is None:
         return
-    fake = generated(played.game, max(100, PAIRS), device=run.device)
+    fake = generated(played.game, 100, device=run.device)
     train = run.data.train.images
-    beside = train[nearest(fake[:PAIRS], train)]
-    pairs = torch.stack([fake[:PAIRS], beside], 1).flatten(0, 1)
+    arrays, panels = figure.beside_nearest(fake, train[nearest(fake[: figure.PAIRS], train)])
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)
         ends = played.game.draw(8).view(4, 2, -1)
         share = torch.linspace(0, 1, STEPS)[:, None]
         walks = [played.game.generate((a + share * (b - a)).to(run.device)) for a, b in ends]
-    arrays = {
-        "samples": figure.grey_levels(fake[:100]),
-        "pairs": figure.grey_levels(pairs),
-        "walks": figure.grey_levels(torch.cat(walks)),
-        "snapshots": figure.grey_levels(played.snapshots),
+    arrays |= {
+        "walks": figure.gray_levels(torch.cat(walks)),
+        "snapshots": figure.gray_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
-    options = {
+    options: dict[str, Any] = {
         "name": "samples",
-        "panels": [
-            ["samples", 20, "samples of the first seed, not chosen"],
-            ["pairs", 20, "each sample (left) and the training picture nearest to it (right)"],
-            ["walks", STEPS, "straight lines between two z"],
-        ],
-        "title": run.heading(),
+        "panels": [*panels, WALKS],
+        "finding": finding(run.results.means()),
+        "note": figure.SURE,
+        "provenance": run.heading(),
     }
     keep(run.folder, "samples", arrays, options)
     figure.draw(run.folder, arrays, **options)

@@ -113,6 +113,7 @@ def main(
     games = steps | widths | afar
     curves: dict[str, dict[str, list[float]]] = {}
     shots: dict[str, list[float]] = {}
+    ends: dict[str, list[float]] = {}
     with run.progress(models=len(games) * len(run.seeds)):
         for seed in run.seeds:
             for name, parameters in (generators | {"far": [far, deviation]}).items():
@@ -127,11 +128,25 @@ def main(
                 found = played(run, recipe, means, deviation, samples)
                 over_time = found.pop("over_time", None)
                 run.record_all(name, found, UNITS, seed=seed, n=samples)
+                ends.setdefault(name, []).append(found["divergence"])
                 if over_time and seed == run.seeds[0]:
                     shots[name] = over_time
             estimated(run, sample_counts, seed)
-    draw(run, curves, shots)
+    draw(run, curves, shots, ends, panels(discriminator_steps, discriminator_units, far))
     run.finish()
+
+
+def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str, str]]:
+    """The figure's panels of games: by title, what the games' lines are called."""
+    losses = ("minimax", "non-saturating")
+    return {
+        "k updates of D for one of G": {f"k = {k}": f"k = {k}" for k in steps},
+        "units in each of D's two layers": {f"D of {w} units": f"{w} units" for w in units},
+        f"G begins near x = {far:g}: loss, k": {
+            f"from afar, {loss}, k = {k}": f"{loss}, {k}"
+            for loss in losses for k in steps[:3:2]
+        },
+    }  # fmt: skip
 
 
 def alone(
@@ -246,13 +261,18 @@ def estimated(run: Run, counts: list[int], seed: int) -> None:
 
 
 def draw(
-    run: Run, curves: dict[str, dict[str, list[float]]], shots: dict[str, list[float]]
+    run: Run,
+    curves: dict[str, dict[str, list[float]]],
+    shots: dict[str, list[float]],
+    ends: dict[str, list[float]],
+    games: dict[str, dict[str, str]],
 ) -> None:
     """D beside D*, the factors of both losses, and divergence over time."""
     arrays = {f"{kind}_{name}": torch.tensor(values).numpy()
               for name, found in curves.items() for kind, values in found.items()}  # fmt: skip
     arrays |= {f"divergence_{name}": torch.tensor(values).numpy() for name, values in shots.items()}
-    options = {"generators": list(curves), "games": list(shots), "title": run.heading(),
-               "most": math.log(2)}  # fmt: skip
+    arrays |= {f"ends_{name}": torch.tensor(values).numpy() for name, values in ends.items()}
+    options = {"generators": list(curves), "games": games, "most": math.log(2),
+               "provenance": run.heading()}  # fmt: skip
     keep(run.folder, "theory", arrays, options)
     figure.draw(run.folder, arrays, **options)

@@ -11,6 +11,7 @@ thumbnail, enlarge, add a residual, enlarge, add a residual. Beside it the fines
 real coarse pictures, and the pyramid of real pictures.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -33,7 +34,10 @@ PARTS: tuple[DataPart, ...] = ("a quarter as large", "half as large", "training 
 """The levels, from coarse to fine."""
 
 COLUMNS = 20
-"""Pictures in a row of the figure."""
+"""Images in a row of the figure."""
+
+NOTE = "Detail: what a level adds; mid-gray where that is nothing."
+"""Under the figure."""
 
 
 def main(
@@ -156,20 +160,43 @@ def draw(run: Run, recipes: list[Recipe]) -> None:
             x.repeat_interleave(side // x.shape[-1], -1).repeat_interleave(side // x.shape[-1], -2)
             for x in parts.values()
         ]
-        sheets[name] = figure.grey_levels(torch.cat(enlarged))
+        sheets[name] = figure.gray_levels(torch.cat(enlarged))
     arrays = sheets | {
-        "snapshots": figure.grey_levels(played[-1].snapshots),
+        "snapshots": figure.gray_levels(played[-1].snapshots),
         "epochs": torch.tensor(played[-1].snapshot_epochs).numpy(),
     }
-    sizes = " → ".join(str(p.shape[-1]) for p in made)
-    options = {
+    options: dict[str, Any] = {
         "name": "laplacian_gan",
-        "panels": [
-            ["generated", COLUMNS, f"generated (first seed), {sizes} pixels: thumbnail, residual, "
-                                   "sum, residual, sum (grey: nothing added)"],
-            ["real", COLUMNS, "the same of test pictures"],
-        ],
-        "title": run.heading(),
-    }  # fmt: skip
+        "panels": panels([tuple(x.shape[-2:]) for x in made]),
+        "finding": finding(run.results.means()),
+        "note": NOTE,
+        "provenance": run.heading(),
+    }
     keep(run.folder, "samples", arrays, options)
     figure.draw(run.folder, arrays, **options)
+
+
+def panels(sizes: list[tuple[int, int]]) -> list[figure.Panel]:
+    """Of the figure; `sizes` are the heights and widths of the levels, from coarse to fine."""
+    thumbnail, *finer = (f"{height} × {width}" for height, width in sizes)
+    rows = [thumbnail]
+    for size in finer:
+        rows += ["+ detail", f"= {size}"]
+    captions = {
+        "generated": "a  Generated (first seed): each level's game adds detail to the one before",
+        "real": "b  Test images, taken apart in the same way",
+    }
+    return [{"array": array, "columns": COLUMNS, "caption": caption, "left": rows}
+            for array, caption in captions.items()]  # fmt: skip
+
+
+def finding(means: dict[tuple[str, str], float]) -> str:
+    """Fréchet distances of the whole pyramid and of its parts, from means by row and metric."""
+    distances = {row: means.get((row, "frechet_classifier_distance"), math.nan) for row in (
+        "pyramid", "finest level on real pictures", "validation pictures")}  # fmt: skip
+    whole, finest, real = distances.values()
+    said = (
+        f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "
+        f"from the data, the whole pyramid at {whole:.3g}"
+    )
+    return said if math.isnan(real) else f"{said} (real images: {real:.3g})"

@@ -24,7 +24,7 @@ from advx.evaluation.transfer import probabilities
 from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep
-from advx.figures.samples import grey_levels
+from advx.figures.samples import gray_levels
 from advx.games.base import Game
 from advx.models.call import predicted
 from advx.run import Run
@@ -34,7 +34,10 @@ from advx.types import PositiveInt
 SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
 """What is asked of the probe; the last three are controls."""
 
-GAMES = {"": "a game with all four classes", ", never seen": "a game without the fourth class"}
+GAMES = {
+    "": "G was trained on all four classes",
+    ", never seen": "G was never trained on the fourth class",
+}
 """By the suffix of their rows."""
 
 SURE = 0.9
@@ -42,6 +45,9 @@ SURE = 0.9
 
 POOL = 20_000
 """z that are tried for faces of the three classes, at most."""
+
+PICTURED, TRIALS = 3, 8
+"""z averaged for each face of the figure, and equations in it."""
 
 
 def main(
@@ -92,7 +98,7 @@ def main(
     with run.progress(models=1 + 2 * len(run.seeds)):
         judge = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
         run.record("probe", "error_rate", run.error_rate(judge), seed=None, n=len(run.data.test))
-        drawn: dict[str, Tensor] = {}
+        drawn: dict[str, tuple[Tensor, Tensor]] = {}
         reached: dict[str, list[list[float]]] = {}
         for seed in run.seeds:
             for suffix, data in datas.items():
@@ -193,37 +199,41 @@ def faces(game: Game, z: Tensor) -> Tensor:
 
 def pictures(
     run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...]
-) -> Tensor | None:
-    """For the figure: faces of a, b, c and of a − b + c, three z averaged, eight times."""
+) -> tuple[Tensor, Tensor] | None:
+    """For the figure: faces of all a, b, c and a − b + c; whether the last are of their class.
+
+    Returns:
+        (4 · trials, *shape), and (trials,) bool; None where a class has no faces.
+    """
     probe, network = run.trained(judge).module, run.played(recipe, data).game
     pools = codes(network, probe, classes, recipe.seed)
     if min(len(pools[k]) for k in classes[:3]) == 0:
         return None
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(recipe.seed + 1)
-        a, b, c = (means(pools[k], 3, 8)[0] for k in classes[:3])
-        return torch.cat([network.generate(z) for z in (a, b, c, a - b + c)])
+        a, b, c = (means(pools[k], PICTURED, TRIALS)[0] for k in classes[:3])
+        made = [network.generate(z) for z in (a, b, c, a - b + c)]
+        return torch.cat(made), predicted(probabilities(probe, made[-1])) == classes[3]
 
 
 def draw(
     run: Run,
-    drawn: dict[str, Tensor],
+    drawn: dict[str, tuple[Tensor, Tensor]],
     reached: dict[str, list[list[float]]],
     averaged: list[int],
     classes: tuple[int, ...],
 ) -> None:
-    """A row a concept, a column a trial; and how often the sums succeed."""
-    names = [run.data.class_names[k] for k in classes]
-    arrays = {f"faces{suffix}": grey_levels(x) for suffix, x in drawn.items()}
+    """A row a trial, a − b + c = d; and how often the sums succeed."""
+    arrays = {f"faces{suffix}": gray_levels(faces) for suffix, (faces, _) in drawn.items()}
+    arrays |= {f"right{suffix}": right.cpu().numpy() for suffix, (_, right) in drawn.items()}
     arrays |= {row: torch.tensor(found).numpy() for row, found in reached.items()}
     arrays["averaged"] = torch.tensor(averaged).numpy()
-    caption = f"{names[0]}; − {names[1]}; + {names[2]}; = (three z averaged, first seed); "
     options: dict[str, Any] = {
-        "panels": [[f"faces{suffix}", 8, caption + GAMES[suffix]] for suffix in drawn],
         "games": GAMES,
         "sums": list(SUMS),
-        "target": names[3],
-        "title": run.heading(),
+        "names": [run.data.class_names[k] for k in classes],
+        "pictured": PICTURED,
+        "provenance": run.heading(),
     }
     keep(run.folder, "arithmetic", arrays, options)
     figure.draw(run.folder, arrays, **options)

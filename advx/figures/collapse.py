@@ -1,6 +1,5 @@
-"""Modes that generators have: over time, at the end by cell, and the points themselves."""
+"""Modes that generators have: over time, at the end, and the points or images themselves."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,27 +8,47 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import samples
-from advx.figures.curves import COLOURS
 from advx.figures.kept import save_figure
+from advx.figures.points import strip
+from advx.figures.style import (
+    DASHES,
+    MARKERS,
+    NEUTRAL,
+    SERIES,
+    SMALL,
+    ink,
+    label_ends,
+    page,
+    styled,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOTS = 6
-"""Snapshots in the strip of points, evenly spaced."""
+Arrays = dict[str, np.ndarray]
+
+ACROSS = 16
+"""Images in a row."""
+
+BLACK = 64
+"""Gray levels of 255 that look black."""
+
+ALIKE = 0.01
+"""Variety, in that of the data, below which images look the same."""
 
 
 def draw(
     folder: Path,
-    arrays: dict[str, np.ndarray],
+    arrays: Arrays,
     *,
     places: Sequence[str],
     columns: Sequence[str],
     count: int,
     counted: Sequence[int],
-    title: str,
-    shown: str | None = None,
-    pictures: Sequence[Sequence[str | int]] = (),
+    inside: str,
+    provenance: str,
+    shown: str,
 ) -> None:
     """Write `gan_collapse.png` and `points.png` or `pictures.png`; both as `.pdf` too.
 
@@ -37,113 +56,200 @@ def draw(
         folder: where.
         arrays: for every "PLACE, COLUMN": `grown_…` (seeds, times) and `ends_…` (seeds,) numbers of
             modes, `inside_…` (seeds,) percent of the examples in any; `epochs` (times,); for
-            `points.png` `points_PLACE` (times, n, 2), `data` (m, 2).
-        places: where batch normalization stands.
+            `points.png` `points_PLACE` (times, n, 2) and `data` (m, 2), for `pictures.png`
+            `images_PLACE` and `data` (n, channels, h, w), bytes.
+        places: where batch normalization stands: in no network first, in both last.
         columns: the other choices.
         count: the modes that the data have.
         counted: examples in which modes were looked for: over time, and at the end.
-        title: over the figures.
-        shown: the column whose points are shown, if any are.
-        pictures: the panels of `pictures.png`, see `advx.figures.samples`.
+        inside: which examples `inside_…` counts, in words.
+        provenance: what ran.
+        shown: the column whose points or images are shown.
     """
-    figures = {"gan_collapse": modes(arrays, places, columns, count, counted, title)}
-    if shown is not None:
-        figures["points"] = strip(arrays, places, shown, title)
-    for name, figure in figures.items():
-        save_figure(figure, folder, name, dpi=200)
-        plt.close(figure)
-    if pictures:
-        samples.draw(folder, arrays, name="pictures", panels=pictures, title=title)
+    seed = {
+        "finding": seed_finding(arrays, places, shown, count),
+        "provenance": f"{shown.capitalize()}, first seed. {provenance}",
+    }
+    with styled():
+        figures = {
+            "gan_collapse": modes(arrays, places, columns, count, counted, inside, provenance)
+        }
+        if any(f"points_{place}" in arrays for place in places):
+            figures["points"] = strip(arrays, places, **seed)
+        for name, figure in figures.items():
+            save_figure(figure, folder, name, dpi=200)
+            plt.close(figure)
+    if panels := image_panels(arrays, places, shown, count):
+        samples.draw(folder, arrays, name="pictures", panels=panels, **seed)
+
+
+def image_panels(
+    arrays: Arrays, places: Sequence[str], shown: str, count: int
+) -> list[samples.Panel]:
+    """A panel a place, and the data; none where the examples are points."""
+    drawn = [place for place in places if f"images_{place}" in arrays]
+    if not drawn:
+        return []
+    variety = arrays["data"].std(0).mean() or 1.0
+    panels: list[samples.Panel] = []
+    for place in drawn:
+        images, ends = arrays[f"images_{place}"], arrays.get(f"ends_{place}, {shown}")
+        said = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
+        said += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
+        varied = images.std(0).mean() / variety
+        said += (f"; the images vary {100 * varied:.0f}% as much as the data" if varied > ALIKE
+                 else "; all images are alike")  # fmt: skip
+        said += ", black" if images.max() < BLACK else ""
+        panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": said})
+    return [*panels, {"array": "data", "columns": ACROSS, "caption": "Data"}]
+
+
+def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count: int) -> str:
+    """In how many of the games there are more modes with normalization everywhere than nowhere."""
+    ends = {}
+    for column in columns:
+        keys = [f"ends_{place}, {column}" for place in (places[-1], places[0])]
+        if all(key in arrays for key in keys):
+            ends[column] = (arrays[keys[0]], arrays[keys[1]])
+    if not ends:
+        return f"Modes that generators have, of {count:,}"
+    gains = {column: float(a.mean() - b.mean()) for column, (a, b) in ends.items()}
+    best, worst = (pick(gains, key=lambda c: gains[c]) for pick in (max, min))
+    if len(ends) == 1:
+        a, b = map(number, ends[best])
+        return (f"With batch normalization in both networks G ends with {a} of {count:,} modes, "
+                f"without it with {b}")  # fmt: skip
+    more, fewer = sum(g > 0 for g in gains.values()), sum(g < 0 for g in gains.values())
+    told = [f"{number(ends[c][0])} instead of {number(ends[c][1])} ({c})"
+            for c in dict.fromkeys((best, worst))]  # fmt: skip
+    return (
+        f"Batch normalization in both networks leaves G more of the {count:,} modes in {more} of "
+        f"{len(ends)} games and fewer in {fewer}: {'; '.join(told)}"
+    )
+
+
+def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) -> str:
+    """The modes that the first seed's generators have at the end."""
+    found = {place: f"{arrays[f'ends_{place}, {shown}'][0]:,.0f}" for place in places
+             if f"ends_{place}, {shown}" in arrays}  # fmt: skip
+    without = found.pop(places[0], "")
+    parts = [f"Without batch normalization G ends with {without} of {count:,} modes"] * bool(
+        without
+    )
+    parts += [f"with it {place} {modes}" for place, modes in found.items()]
+    return ", ".join(parts) or "Examples that generators make"
+
+
+def number(values: np.ndarray) -> str:
+    """The mean of modes (seeds,), with a decimal where there are several."""
+    return f"{values.mean():,.0f}" if len(values) == 1 else f"{values.mean():,.1f}"
 
 
 def modes(
-    arrays: dict[str, np.ndarray],
+    arrays: Arrays,
     places: Sequence[str],
     columns: Sequence[str],
-    most: int,
+    count: int,
     counted: Sequence[int],
-    title: str,
+    inside: str,
+    provenance: str,
 ) -> "Figure":
-    """A panel a column with one curve a place, and a table of the ends with the seeds' range."""
-    across = len(columns)
-    heading = textwrap.wrap(title, 120)
-    figure, axes = plt.subplots(
-        2, across, figsize=(max(7.0, 2.4 * across + 0.8), 4.9), layout="constrained",
-        squeeze=False, height_ratios=(1.25, 1), sharey="row",
-    )  # fmt: skip
-    for column, name in enumerate(columns):
-        axis = axes[0, column]
-        for place, colour in zip(places, COLOURS, strict=False):
-            found = arrays.get(f"grown_{place}, {name}")
-            if found is None:
-                continue
-            epochs = arrays["epochs"]
-            axis.plot(epochs, found.mean(0), color=colour, label=place, linewidth=1.4)
-            axis.fill_between(epochs, found.min(0), found.max(0), color=colour, alpha=0.15,
-                              linewidth=0)  # fmt: skip
-        axis.set(title=name, xlabel="epoch", ylim=(0, 1.04 * min(most, counted[0])))
-        axis.title.set_fontsize(8)
-        axis.grid(alpha=0.3, linewidth=0.5)
-        ends = [arrays.get(f"ends_{place}, {name}", np.array([np.nan])) for place in places]
-        below = axes[1, column]
-        means = np.array([[each.mean()] for each in ends])
-        below.imshow(means, cmap="cividis", vmin=0, vmax=most, aspect="auto")
-        for row, each in enumerate(ends):
-            inside = arrays.get(f"inside_{places[row]}, {name}", np.array([np.nan])).mean()
-            text = (
-                f"{each.mean():.1f}"
-                + (f" ({each.min():.0f} – {each.max():.0f})" if len(each) > 1 else "")
-                + f"\n{inside:.{1 if inside < 1 else 0}f}% inside"
-            )
-            dark = each.mean() < most / 2
-            below.text(0, row, text, ha="center", va="center", fontsize=7,
-                       color="white" if dark else "black")  # fmt: skip
-        below.set_xticks([])
-        below.set_yticks(range(len(places)), places)
-    axes[0, 0].set_ylabel(f"modes of {most}")
-    axes[1, 0].set_ylabel("batch normalization")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    caption = (
-        f"batch normalization: mean and range over seeds, modes seen in {counted[0]:,} examples; "
-        f"below, in {counted[1]:,} at the end, and the share that is surely in one"
+    """For every column the modes over time, and below (beside, if it is the only one) the ends."""
+    one = len(columns) == 1
+    seeds = max((len(arrays[key]) for key in arrays if key.startswith("ends_")), default=1)
+    note = (
+        f"{'Left' if one else 'Top'}: modes among {counted[0]:,} generated examples while the "
+        f"networks train{f', mean of {seeds} seeds' if seeds > 1 else ''}. "
+        f"{'Right' if one else 'Bottom'}: modes among {counted[1]:,} at the end"
+        f"{', a dot a seed' if seeds > 1 else ''}. Inside: examples {inside}. Names: the networks "
+        "with batch normalization" + ("." if one else "; k: updates of D for one of G.")
     )
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=len(places), frameon=False, fontsize=8,
-        title="\n".join(textwrap.wrap(caption, round(14 * figure.get_figwidth()))),
-        title_fontsize=8,
-    )  # fmt: skip
-    for axis in axes.flat:
-        axis.tick_params(labelsize=7)
-        axis.xaxis.label.set_fontsize(8)
-        axis.yaxis.label.set_fontsize(8)
-    figure.suptitle("\n".join(heading), fontsize=8)
+    figure = page(2.0 if one else 3.1, finding=finding(arrays, places, columns, count),
+                  provenance=provenance, note=note)  # fmt: skip
+    shape = (1, 2) if one else (2, len(columns))
+    axes = figure.subplots(*shape, squeeze=False, height_ratios=None if one else (1.2, 1))
+    above, below = (axes[:, :1], axes[:, 1:]) if one else (axes[:1], axes[1:])
+    for index, name in enumerate(columns):
+        over_time(above[0, index], arrays, places, name, count, counted[0])
+        at_the_end(below[0, index], arrays, places, name, count, first=index == 0)
+        above[0, index].set_title(name)
+        below[0, index].set_xlabel(f"modes in {counted[1]:,}")
+        if index:
+            above[0, index].tick_params(labelleft=False)
+    above[0, 0].set_ylabel(f"modes in {counted[0]:,}")
+    figure.draw_without_rendering()
+    for index, name in enumerate(columns):
+        ends = [
+            (
+                above[0, index].get_xlim()[1],
+                arrays[f"grown_{place}, {name}"].mean(0)[-1],
+                place,
+                color,
+            )
+            for place, color in zip(places, SERIES, strict=False)
+            if f"grown_{place}, {name}" in arrays
+        ]
+        label_ends(above[0, index], ends)
     return figure
 
 
-def strip(arrays: dict[str, np.ndarray], places: Sequence[str], shown: str, title: str) -> "Figure":
-    """Generated points: a row a place, time from left to right, the data at the end."""
-    present = [place for place in places if f"points_{place}" in arrays]
-    epochs = arrays.get("epochs", np.array([0]))
-    times = np.unique(np.linspace(0, len(epochs) - 1, SHOTS).round().astype(int))
-    across = len(times) + 1
-    choice = shown.replace(" = ", "\u00a0=\u00a0")  # not to be broken
-    heading = textwrap.wrap(f"{title}; {choice}, first seed", 105)
-    figure, axes = plt.subplots(
-        max(1, len(present)), across, figsize=(1.15 * across + 0.3, 1.15 * len(present) + 0.75),
-        layout="constrained", squeeze=False,
-    )  # fmt: skip
-    reach = np.abs(arrays["data"]).max() * 1.25
-    for row, place in enumerate(present):
-        for column in range(across):
-            axis = axes[row, column]
-            last = column == across - 1
-            points = arrays["data"] if last else arrays[f"points_{place}"][times[column]]
-            axis.scatter(*points.T, s=2, linewidths=0, alpha=0.5,
-                         color="#404040" if last else COLOURS[row])  # fmt: skip
-            axis.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[],
-                     aspect="equal")  # fmt: skip
-            if row == 0:
-                axis.set_title("data" if last else f"epoch {epochs[times[column]]}", fontsize=8)
-        axes[row, 0].set_ylabel(place, fontsize=8)
-    figure.suptitle("\n".join(heading), fontsize=8)
-    return figure
+def over_time(
+    axis: "Axes",
+    arrays: Arrays,
+    places: Sequence[str],
+    name: str,
+    count: int,
+    examples: int,
+) -> None:
+    """A line a place."""
+    top = 0.0
+    for index, place in enumerate(places):
+        found = arrays.get(f"grown_{place}, {name}")
+        if found is not None:
+            top = max(top, found.mean(0).max())
+            axis.plot(arrays["epochs"], found.mean(0), color=SERIES[index],
+                      linestyle=DASHES[index % len(DASHES)])  # fmt: skip
+    most = count * (1 - (1 - 1 / count) ** examples)  # expected of as many of the data
+    if most < count - 0.5:
+        axis.axhline(most, color=NEUTRAL, linewidth=0.8)
+        axis.text(0, most, f"{examples:,} of the data: about {most:.0f}", ha="left", va="bottom",
+                  fontsize=SMALL, color="#606060")  # fmt: skip
+    most = max(top, most)
+    axis.set(xlabel="epoch", ylim=(-0.05 * most, 1.12 * most))
+    axis.locator_params("x", integer=True, nbins=4)
+    axis.locator_params("y", integer=True)
+    axis.grid(axis="y")
+
+
+def at_the_end(
+    axis: "Axes", arrays: Arrays, places: Sequence[str], name: str, count: int, *, first: bool
+) -> None:
+    """A row a place, a dot a seed, and in words the mean and the share inside."""
+    for row, place in enumerate(places):
+        found = arrays.get(f"ends_{place}, {name}", np.array([]))
+        seen: dict[float, int] = {}
+        for value in sorted(found):
+            k = seen[value] = seen.get(value, 0) + 1
+            lift = 0.19 * (k // 2) * (-1) ** k  # equal ones above and below each other
+            axis.plot(value, row + lift, color=SERIES[row], markersize=3, linestyle="",
+                      marker=MARKERS[row % len(MARKERS)], clip_on=False)  # fmt: skip
+        if len(found) > 1:
+            axis.plot([found.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9)
+        share = arrays.get(f"inside_{place}, {name}", np.array([np.nan])).mean()
+        if len(found):
+            beside(axis, row, number(found), f"{share:.{0 if share >= 1 else 1}f}%")
+    beside(axis, -0.9, "modes", "inside")
+    axis.set(xlim=(-0.06 * count, 1.06 * count), ylim=(len(places) - 0.4, -0.6))
+    axis.set_yticks(range(len(places)), places if first else [""] * len(places))
+    axis.set_xticks(np.linspace(0, count, 3))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axis.grid(axis="x")
+    for row, tick in enumerate(axis.get_yticklabels()):
+        tick.set_color(ink(SERIES[row]))
+
+
+def beside(axis: "Axes", row: float, *columns: str) -> None:
+    """Words in two columns to the right of a row, each flush right."""
+    for place, text in zip((19, 43), columns, strict=True):
+        axis.annotate(text, (1, row), (place, 0), xycoords=("axes fraction", "data"), va="center",
+                      textcoords="offset points", ha="right", fontsize=SMALL)  # fmt: skip

@@ -16,6 +16,9 @@ ARRAYS = "arrays.npz"
 DRAWN_BY = "drawn_by"
 OPTIONS = "options"
 
+PLACES = 6
+"""Decimals of an axis's position in its figure."""
+
 
 def keep(
     folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: dict[str, Any]
@@ -34,10 +37,21 @@ def keep(
 
 
 def save_figure(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
-    """Write a matplotlib figure as `name.png` and `name.pdf`."""
-    for kind in ("png", "pdf"):
+    """Write a matplotlib figure as `name.png` and `name.pdf`: the same bytes every time."""
+    if figure.get_layout_engine() is not None:
+        settle(figure, dpi)
+    for kind, metadata in (("png", None), ("pdf", {"CreationDate": None})):
         with replacing(folder / f"{name}.{kind}") as stream:
-            figure.savefig(stream, format=kind, dpi=dpi, metadata=None)
+            figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata)
+
+
+def settle(figure: Any, dpi: int) -> None:
+    """Lay a figure out for the last time: the solver's noise could move a line by a pixel."""
+    figure.set_dpi(dpi)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        axis.set_position([round(edge, PLACES) for edge in axis.get_position(original=True).bounds])
 
 
 def redraw(folder: Path) -> None:

@@ -1,34 +1,90 @@
-"""Pictures that a generator makes: a grid, with their nearest training pictures, over time."""
+"""Images that a generator makes: in panels whose rows have names, and over time."""
 
-import textwrap
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
+from advx.figures.style import PAGE_WIDTH, SMALL, TEXT, page, place, spot, styled, words_width
 from advx.text_files import replacing
 
 SECONDS = 0.3
 """Of one frame of the film."""
 
+PAIRS, ACROSS = 30, 15
+"""Samples shown above their nearest training images, and in a row."""
 
-def grey_levels(pictures: Tensor) -> np.ndarray:
-    """Pictures in [0, 1] as they are kept for a figure: bytes, a quarter as large."""
-    return (255 * pictures.float().clamp(0, 1)).round().byte().cpu().numpy()
+SURE = "Sure: one class has a probability above .9. Real images: validation images."
+"""A note for figures whose title says `confidence`."""
+
+CAPTION, BETWEEN, SIDE = 0.17, 0.1, 0.07
+"""Inches: above a panel for its caption, below it, and at the sides of its rows' names."""
 
 
-def tiled(pictures: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Pictures (n, channels, h, w), bytes, as one in [0, 1], (H, W) or (H, W, 3), white between."""
-    n, channels, height, width = pictures.shape
+class Panel(TypedDict):
+    """A sheet of images.
+
+    Attributes:
+        array: the name of its images in `arrays`.
+        columns: images in a row.
+        caption: above it.
+        left: what every row is, at its left.
+        right: what was measured of every row, at its right.
+    """
+
+    array: str
+    columns: int
+    caption: str
+    left: NotRequired[Sequence[str]]
+    right: NotRequired[Sequence[str]]
+
+
+def gray_levels(images: Tensor) -> np.ndarray:
+    """Images in [0, 1] as they are kept for a figure: bytes, a quarter as large."""
+    return (255 * images.float().clamp(0, 1)).round().byte().cpu().numpy()
+
+
+def beside_nearest(fake: Tensor, nearest: Tensor) -> tuple[dict[str, np.ndarray], list[Panel]]:
+    """Arrays and panels of samples and of the training images nearest to the first of them.
+
+    Args:
+        fake: generated images (n, *shape).
+        nearest: the training images (`PAIRS`, *shape) nearest to the first ones.
+    """
+    rows = zip(fake[:PAIRS].split(ACROSS), nearest.split(ACROSS), strict=True)
+    arrays = {
+        "samples": gray_levels(fake),
+        "pairs": gray_levels(torch.cat([*map(torch.cat, rows)])),
+    }
+    return arrays, [
+        {"array": "samples", "columns": 20, "caption": "a  Samples of the first seed, not chosen"},
+        {"array": "pairs", "columns": ACROSS, "caption": "b  The first of them, and the training "
+         "image nearest to each", "left": ["sample", "nearest"] * (PAIRS // ACROSS)},
+    ]  # fmt: skip
+
+
+def confidence(means: dict[tuple[str, str], float]) -> str:
+    """How many generated images a classifier is sure of, from means by row and metric."""
+    sure, real = means["generator", "sure"], means.get(("validation pictures", "sure"), math.nan)
+    known = "" if math.isnan(real) else f" (real ones: {real:.0f}%)"
+    return f"A classifier is sure of {sure:.0f}% of the generated images{known}"
+
+
+def tiled(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """Images (n, channels, h, w), bytes, as one in [0, 1], (H, W) or (H, W, 3), white between."""
+    n, channels, height, width = images.shape
     rows = -(-n // columns)
     sheet = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels))
     for k in range(n):
         y, x = (k // columns) * (height + gap), (k % columns) * (width + gap)
-        sheet[y : y + height, x : x + width] = pictures[k].transpose(1, 2, 0) / 255
+        sheet[y : y + height, x : x + width] = images[k].transpose(1, 2, 0) / 255
     return sheet[..., 0] if channels == 1 else sheet
 
 
@@ -37,38 +93,50 @@ def draw(
     arrays: dict[str, np.ndarray],
     *,
     name: str,
-    panels: Sequence[Sequence[str | int]],
-    title: str,
+    panels: Sequence[Panel],
+    finding: str,
+    provenance: str,
+    note: str = "",
 ) -> None:
     """Write `NAME.png`, `.pdf`, and `NAME.gif` where there are snapshots.
 
     Args:
         folder: where.
-        arrays: the panels' pictures (n, channels, h, w) and `snapshots` (times, n, channels, h, w),
+        arrays: the panels' images (n, channels, h, w) and `snapshots` (times, n, channels, h, w),
             all as bytes; `epochs` (times,).
         name: of the files.
-        panels: of each the array's name, the number of pictures in a row, and its caption.
-        title: over the figure.
+        panels: from top to bottom.
+        finding: the title.
+        provenance: what ran.
+        note: how to read the figure.
     """
-    width = 7.4
-    sheets = [tiled(arrays[str(key)], int(columns)) for key, columns, _ in panels]
+    lefts = [panel.get("left", ()) for panel in panels]
+    rights = [panel.get("right", ()) for panel in panels]
+    wide = [max(words_width(names) for names in side) for side in (lefts, rights)]
+    left, right = (SIDE + (width + SIDE if width else 0) for width in wide)
+    width = PAGE_WIDTH - left - right
+    sheets = [tiled(arrays[panel["array"]], panel["columns"]) for panel in panels]
     heights = [width * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
-    heading = textwrap.wrap(title, 115)
-    above, between = 0.16 * len(heading) + 0.1, 0.27
-    height = above + sum(heights) + between * len(panels) + 0.05
-    figure = plt.figure(figsize=(width + 0.2, height))
-    top = height - above
-    for sheet, tall, (_, _, caption) in zip(sheets, heights, panels, strict=True):
-        figure.text(0.5, (top - 0.08) / height, str(caption), ha="center", va="top", fontsize=8)
-        top -= between
-        axis = figure.add_axes((0.1 / (width + 0.2), (top - tall) / height,
-                                width / (width + 0.2), tall / height))  # fmt: skip
-        axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axis.axis("off")
-        top -= tall
-    figure.text(0.5, 1 - 0.04 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, name, dpi=200)
-    plt.close(figure)
+    with styled():
+        figure = page(sum(heights) + len(panels) * (CAPTION + BETWEEN), finding=finding,
+                      provenance=provenance, note=note, free=True)  # fmt: skip
+        top = 0.0
+        for panel, sheet, tall, *names in zip(panels, sheets, heights, lefts, rights, strict=True):
+            figure.text(*spot(figure, left, top + CAPTION - 0.04), panel["caption"],
+                        ha="left", va="bottom", fontsize=TEXT)  # fmt: skip
+            top += CAPTION
+            place(figure, left, top, width, tall).imshow(
+                sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
+            )
+            rows = -(-len(arrays[panel["array"]]) // panel["columns"])
+            for x, side, align in zip((left - SIDE, left + width + SIDE), names, ("right", "left"),
+                                      strict=True):  # fmt: skip
+                for row, text in enumerate(side[:rows]):
+                    figure.text(*spot(figure, x, top + (row + 0.5) * tall / rows), text, ha=align,
+                                va="center", fontsize=SMALL)  # fmt: skip
+            top += tall + BETWEEN
+        save_figure(figure, folder, name, dpi=200)
+        plt.close(figure)
     if "snapshots" in arrays:
         film(folder / f"{name}.gif", arrays["snapshots"])
 

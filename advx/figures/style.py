@@ -72,7 +72,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def page(height: float, *, finding: str, provenance: str) -> "Figure":
+def page(
+    height: float, *, finding: str, provenance: str, note: str = "", free: bool = False
+) -> "Figure":
     """An empty figure of the page's width, with its title and foot.
 
     Axes added to it are laid out between the two by matplotlib's constrained layout.
@@ -81,19 +83,53 @@ def page(height: float, *, finding: str, provenance: str) -> "Figure":
         height: of what lies between the title and the foot, in inches.
         finding: one sentence, wrapped, at the top left.
         provenance: what ran and on what, wrapped, gray, at the foot.
+        note: how to read the figure, wrapped, black, above the provenance.
+        free: axes and words are placed by `spot` and `place` instead.
     """
     head = _wrapped(finding, TITLE, BOLD)
     foot = _wrapped(provenance, SMALL, PLAIN)
+    notes = _wrapped(note, SMALL, PLAIN) if note else []
     above = _inches(head, TITLE) + 0.08
-    below = _inches(foot, SMALL) + 0.06
+    lowest = _inches(foot, SMALL) + 0.06
+    below = lowest + (_inches(notes, SMALL) + 0.06 if notes else 0)
     whole = height + above + below
-    figure = plt.figure(figsize=(PAGE_WIDTH, whole), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, below / whole, 1, height / whole))
+    figure = plt.figure(figsize=(PAGE_WIDTH, whole), layout="none" if free else "constrained")
+    if free:
+        figure.subplots_adjust(bottom=below / whole, top=(below + height) / whole)
+    else:
+        figure.get_layout_engine().set(rect=(0, below / whole, 1, height / whole))
     figure.text(0.01, 1 - 0.04 / whole, "\n".join(head), ha="left", va="top", fontsize=TITLE,
                 fontweight="bold", linespacing=LINE_HEIGHT)  # fmt: skip
-    figure.text(0.01, 0.03 / whole, "\n".join(foot), ha="left", va="bottom", fontsize=SMALL,
-                color="#606060", linespacing=LINE_HEIGHT)  # fmt: skip
+    for y, lines, color in ((lowest, notes, "black"), (0.03, foot, "#606060")):
+        if lines:
+            figure.text(0.01, y / whole, "\n".join(lines), ha="left", va="bottom",
+                        fontsize=SMALL, color=color, linespacing=LINE_HEIGHT)  # fmt: skip
     return figure
+
+
+def spot(figure: "Figure", left: float, top: float) -> tuple[float, float]:
+    """Figure coordinates of a place on a `free` page.
+
+    Args:
+        figure: the page.
+        left: inches from the page's left edge.
+        top: inches below the title.
+    """
+    return left / PAGE_WIDTH, figure.subplotpars.top - top / figure.get_figheight()
+
+
+def place(figure: "Figure", left: float, top: float, width: float, height: float) -> "Axes":
+    """Axes without lines or ticks on a `free` page, in inches as `spot` has them."""
+    x, y = spot(figure, left, top + height)
+    axis = figure.add_axes((x, y, width / PAGE_WIDTH, height / figure.get_figheight()))
+    axis.axis("off")
+    return axis
+
+
+def words_width(lines: Sequence[str], size: float = SMALL) -> float:
+    """Inches that the longest of these lines takes at most."""
+    longest = max((len(part) for line in lines for part in line.split("\n")), default=0)
+    return longest * PLAIN * size / 72
 
 
 def label_ends(
@@ -102,7 +138,7 @@ def label_ends(
     """Write each line's name to the right of where it ends, moved apart where they would overlap.
 
     Args:
-        axis: with its limits set.
+        axis: with its limits set, and laid out (`figure.draw_without_rendering()`).
         ends: x and y of a line's last point in data coordinates, its name, its color.
         size: of the letters, in points.
     """
@@ -120,8 +156,10 @@ def label_ends(
                     for place, x, y, name, color in places)  # fmt: skip
     heights = _apart([place for place, *_ in wanted], gap, tall)
     for height, (place, x, y, name, color) in zip(heights, wanted, strict=True):
-        axis.annotate(name, (x, y), (5, height - place), textcoords="offset points", ha="left",
-                      va="center", fontsize=size, color=color, annotation_clip=False)  # fmt: skip
+        axis.annotate(
+            name, (x, y), (5, height - place), textcoords="offset points", ha="left", va="center",
+            fontsize=size, color=ink(color), annotation_clip=False,
+        )  # fmt: skip
 
 
 def _apart(wanted: Sequence[float], gap: float, top: float) -> list[float]:
@@ -137,8 +175,11 @@ def _apart(wanted: Sequence[float], gap: float, top: float) -> list[float]:
             groups.append([(a * n + b * m) / (n + m), n + m])
     made = [center + gap * (k - (count - 1) / 2) for center, count in groups
             for k in range(int(count))]  # fmt: skip
-    over = max(0.0, made[-1] - top)
-    return [place - over for place in made]
+    for k in reversed(range(len(made))):
+        made[k] = min(made[k], top if k == len(made) - 1 else made[k + 1] - gap)
+    for k in range(len(made)):  # nothing below the axis, where its ticks have their names
+        made[k] = max(made[k], made[k - 1] + gap if k else 0.0)
+    return made
 
 
 def _wrapped(text: str, size: float, wide: float) -> list[str]:
@@ -158,6 +199,15 @@ def letter(index: int) -> str:
 def mark(right: bool) -> str:
     """A tick or a cross."""
     return "✓" if right else "✗"
+
+
+def ink(color: Any) -> tuple[float, float, float]:
+    """A color made dark enough for small letters on white, where it is not."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(color)
+    share = min(1.0, 0.42 / max(0.299 * red + 0.587 * green + 0.114 * blue, 1e-9))
+    return (share * red, share * green, share * blue)
 
 
 def text_on(color: Any) -> str:

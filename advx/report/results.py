@@ -75,6 +75,10 @@ class Results:
         if note:
             self.notes[row.row, row.metric] = note
 
+    def means(self) -> dict[tuple[str, str], float]:
+        """Means over seeds by (row, metric)."""
+        return {(line.row, line.metric): line.mean for line in self.summary(judge=False)}
+
     def summary(
         self,
         *,
