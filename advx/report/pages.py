@@ -90,7 +90,10 @@ def _chapter(summary: pd.DataFrame) -> str:
     some = measured(summary[summary.chapter.notna()])
     some = some.assign(
         chapter=some.chapter.map("{:g}".format),
-        verdict=some.verdict.fillna("").where(some.verdict.notna(), some.note),
+        verdict=[
+            verdict if verdict == verdict else note
+            for verdict, note in zip(some.verdict, some.note, strict=True)
+        ],
         row=some.row.map(words),
         metric=some.metric.map(words),
     )
