@@ -10,17 +10,27 @@ controls, on noise of the same max norm; attack each with one step and with grad
 97, 22 and, without the defence, 79%.
 """
 
-import re
+from pathlib import Path
 from typing import Any
 
 from advx.evaluation.transfer import mean_confidence_on_mistakes
-from advx.figures.curves import Curve, Mark, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Mark, Panel
+from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 TRAINED = "adversarially trained"
 PLAIN = "plain"
+
+ATTACKS = {"fgsm": "one step", "iterative": "gradient descent"}
+"""What the figure calls them."""
+
+COLORS = {TRAINED: OURS, PLAIN: ADVERSARIAL}
+LABELS = {TRAINED: "adversarially\ntrained", PLAIN: PLAIN}
+"""In the figure; the controls are gray."""
 
 
 def main(
@@ -48,7 +58,7 @@ def main(
         iterative: the iterated attack's node.
         strongest: the strong attack's node.
         epsilons: sizes of the perturbation in the table.
-        curve_epsilons: sizes of the perturbation in the figure, with the first seed.
+        curve_epsilons: sizes of the perturbation in the figure.
         search_steps: numbers of gradient steps in the search for the best perturbation.
         search_restarts: numbers of starts, with the iterated attack's own number of steps.
         search_examples: test examples in the search and in the figure.
@@ -75,14 +85,14 @@ def main(
             for row in (TRAINED, PLAIN):
                 search(run, row, each[row], iterative | {"epsilon": min(epsilons)},
                        search_steps, search_restarts, search_examples)  # fmt: skip
+            for row, network in each.items():
+                curves(run, row, network, fgsm, iterative, curve_epsilons, search_examples)
         for seed in run.seeds[:published_seeds]:
             each = networks(seed, trainer=published_trainer)
             for row in (TRAINED, PLAIN):
                 errors(run, row, each[row], fgsm, iterative, epsilons, "@published_schedule")
-    run.attempt(
-        lambda: draw(run, networks(run.seeds[0]), fgsm, iterative, curve_epsilons, search_examples,
-                     search_steps)
-    )  # fmt: skip
+    draw(run.folder, Numbers(run.results.rows), list(rows), epsilons, curve_epsilons, search_steps,
+         run.heading())  # fmt: skip
     run.finish()
 
 
@@ -172,47 +182,90 @@ def search(
         run.record(f"{row}, {kind}", metric, rate, seed=network.seed, n=examples)
 
 
-def draw(
+def curves(
     run: Run,
-    networks: dict[str, Recipe],
+    row: str,
+    network: Recipe,
     fgsm: dict[str, Any],
     iterative: dict[str, Any],
     epsilons: list[float],
     examples: int,
-    steps: list[int],
 ) -> None:
-    """Error against ε for every network and both attacks; error against the number of steps."""
+    """The error against ε under both attacks, of the controls under one step."""
     examples = min(examples, len(run.data.test))
-    curves = []
-    for colour, (row, network) in enumerate(networks.items()):
-        for style, (attack, node) in enumerate((("fgsm", fgsm), ("iterative", iterative))):
-            if attack == "iterative" and row not in (TRAINED, PLAIN):
+    for attack, node in (("fgsm", fgsm), ("iterative", iterative)):
+        if attack == "iterative" and row not in COLORS:
+            continue
+        for epsilon in epsilons:
+            rate = run.error_rate(network, node | {"epsilon": epsilon}, examples=examples)
+            run.record(f"{row}, epsilon {epsilon:g}", f"{attack}_error_rate", rate,
+                       seed=network.seed, n=examples)  # fmt: skip
+
+
+def draw(
+    folder: Path,
+    found: Numbers,
+    rows: list[str],
+    epsilons: list[float],
+    curve_epsilons: list[float],
+    steps: list[int],
+    provenance: str,
+) -> None:
+    """Error against ε for every network and both attacks; error against the number of steps.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        rows: the networks.
+        epsilons: where the whole test set was measured, and the chapter's figures are.
+        curve_epsilons: where the curves were.
+        steps: numbers of gradient steps in the search.
+        provenance: what ran.
+    """
+    panels = []
+    for attack, title in ATTACKS.items():
+        panel = Panel(title, y="" if panels else "error rate (%)")
+        every = []
+        for row in rows:
+            cells = [(f"{row}, epsilon {e:g}", f"{attack}_error_rate") for e in curve_epsilons]
+            if cells[0] not in found:
                 continue
-            rates = []
+            every += cells
             for epsilon in epsilons:
-                rate = run.error_rate(network, node | {"epsilon": epsilon}, examples=examples)
-                run.record(f"{row}, epsilon {epsilon:g}", f"{attack}_error_rate", rate,
-                           seed=network.seed, n=examples)  # fmt: skip
-                rates.append(rate)
-            curves.append(Curve(f"{row}: {attack}", epsilons, rates, colour, style))
-    marks = [
-        Mark(
-            f"{r['chapter']:g}% in the chapter ({named.group(1)})",
-            float(named.group(2)), r["chapter"], list(networks).index(r["row"]),
+                chapter = found.chapter(row, f"{attack}_error_rate@{epsilon:g}")
+                if chapter is not None:
+                    panel.marks.append(
+                        Mark(f"chapter {chapter:g}%", epsilon, chapter, len(panel.curves))
+                    )
+            panel.curves.append(
+                Curve(LABELS.get(row, f"trained on\n{row}"), curve_epsilons,
+                      found.over_seeds(cells), COLORS.get(row, NEUTRAL), len(panel.curves))
+            )  # fmt: skip
+        panel.basis = found.basis(every)
+        panels.append(panel)
+    least, most = min(epsilons), max(epsilons)
+    search = Panel(f"gradient descent with more steps, ε = {size(least)}", x="gradient steps",
+                   logarithmic="x")  # fmt: skip
+    every = []
+    for row in (TRAINED, PLAIN):
+        cells = [(f"{row}, {n} steps", f"iterative_error_rate@{least:g}") for n in steps]
+        every += cells
+        look = next(c for c in panels[0].curves if c.color == COLORS[row])
+        search.curves.append(
+            Curve(look.label, steps, found.over_seeds(cells), look.color, look.dash)
         )
-        for r in run.config.get("rows") or []
-        if r.get("chapter") is not None and r["row"] in networks
-        and (named := re.fullmatch(r"([a-z]+)_error_rate@(\d+\.?\d*)", r["metric"]))
-    ]  # fmt: skip
-    found = {(r.row, r.seed): r.value for r in run.results.rows}
-    searched = [
-        Curve(row, [float(n) for n in steps],
-              [found[f"{row}, {n} steps", run.seeds[0]] for n in steps], colour)
-        for colour, row in enumerate((TRAINED, PLAIN))
-    ]  # fmt: skip
-    panels = [
-        Panel("error of the attacked network", curves, marks),
-        Panel(f"harder search, ε = {min(run.config['epsilons']):g}", searched,
-              axis="gradient steps", logarithmic=True),
-    ]  # fmt: skip
-    error_figure(run.folder, "adversarial_training", panels, title=run.heading())
+    search.basis = found.basis(every)
+
+    def rate(row: str, attack: str, epsilon: float) -> str:
+        return percentage(found.mean(row, f"{attack}_error_rate@{epsilon:g}"))
+
+    finding = (
+        f"The {TRAINED} network's error is {rate(TRAINED, 'fgsm', most)} after one step of "
+        f"ε = {size(most)} and {rate(TRAINED, 'iterative', most)} after gradient descent; within "
+        f"ε = {size(least)} it is {rate(TRAINED, 'iterative', least)}, without the defense "
+        f"{rate(PLAIN, 'iterative', least)}"
+    )
+    title = found.basis([(TRAINED, f"iterative_error_rate@{most:g}")], seen="mean")
+    provenance += f". Title: {title}"
+    strips = [Strip(panels, 2.3), Strip([search], 1.6)]
+    curve_figure(folder, "adversarial_training", strips, finding=finding, provenance=provenance)

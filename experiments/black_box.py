@@ -10,6 +10,7 @@ the result to the target. Targets are networks, nearest neighbor and scikit-lear
 each: noise of the same size, and the same attack by someone who has the target itself.
 """
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,11 +22,27 @@ from advx.errors import ConfigError
 from advx.evaluation.oracle import LabelOracle
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.evaluation.undefined import answered
-from advx.figures.curves import Curve, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Panel
+from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called, percentage, size
 from advx.models.base import is_differentiable
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegative, PositiveInt
+
+IN_A_ROW = 4
+"""Small panels of the figure."""
+
+LEVELS = {
+    "white_box_error_rate@{}": ("the target's\nown gradient", ADVERSARIAL, 1),
+    "noise_error_rate@{}": ("noise", NEUTRAL, 2),
+    "clean_error_rate": ("clean (ε = 0)", CLEAN, 3),
+}
+"""What the figure compares with: metric, what it is called, its color and its dash."""
+
+SUBSTITUTES = ((OURS, 0), (SERIES[3], 3), (SERIES[5], 1))
+"""Color and dash of the curves of different kinds of substitutes."""
 
 
 def main(
@@ -71,7 +88,6 @@ def main(
         )
     examples = min(examples, len(run.data.test))
     settings = {"own_digits": own_digits, "substitute": substitute, "training": training}
-    curves: dict[str, list[list[float]]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
@@ -90,8 +106,6 @@ def main(
                     if white_box:
                         rate = run.error_rate(target, fgsm | size, examples=examples)
                         run.record(name, f"white_box_error_rate@{epsilon:g}", rate, **known)
-                if seed == run.seeds[0]:
-                    curves[name] = curve(rounds, curve_epsilon)
                 if name == varied_target:
                     for variant, change in variants.items():
                         changed = altered(settings, change)
@@ -99,8 +113,20 @@ def main(
                             run, target, seed, changed, fgsm, epsilons, curve_epsilon, examples
                         )
                         report(run, f"{name}, {variant.replace('_', ' ')}", rounds, known)
-    draw(run, curves, curve_epsilon)
+    kinds = {"": kind(substitute)} | {
+        row.replace("_", " "): kind(change["substitute"]) if "substitute" in change else ""
+        for row, change in variants.items()
+    }
+    draw(run.folder, Numbers(run.results.rows), list(models), varied_target, kinds, curve_epsilon,
+         run.heading())  # fmt: skip
     run.finish()
+
+
+def kind(substitute: dict[str, Any]) -> str:
+    """What kind of network a node makes."""
+    if "channels" in substitute:
+        return "convolutional"
+    return "fully connected" if "units" in substitute else called(substitute["name"])
 
 
 def altered(settings: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -165,21 +191,120 @@ def report(run: Run, row: str, rounds: list[dict[str, float]], known: dict[str, 
             run.record(here, metric, value, unit=unit, **known)
 
 
-def curve(rounds: list[dict[str, float]], epsilon: float) -> list[list[float]]:
-    """Queries, the target's errors and the substitute's disagreement, one number a round."""
-    metrics = ("queries", f"error_rate@{epsilon:g}", "disagreement")
-    return [[result[metric] for result in rounds] for metric in metrics]
+def draw(
+    folder: Path,
+    found: Numbers,
+    models: list[str],
+    varied_target: str,
+    kinds: dict[str, str],
+    epsilon: float,
+    provenance: str,
+) -> None:
+    """Every target's error against the number of queries, and what it is to be compared with.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        models: the targets.
+        varied_target: the one that the variants were tried on.
+        kinds: by variant, "" for the usual way of asking: which kind of substitute, if it is
+            another one.
+        epsilon: size of the perturbation.
+        provenance: what ran.
+    """
+    error = f"error_rate@{epsilon:g}"
+    strips = []
+    if varied_target in models:
+        ways = {f"{varied_target}, {way}" if way else varied_target: kinds[way] for way in kinds}
+        first = _panel(found, varied_target, error, every=2, x="queries")
+        first.curves = [*_levels(found, varied_target, epsilon), *_ways(found, ways, error)]
+        second = _panel(found, varied_target, error, every=2, x="queries", y="test examples (%)")
+        second.curves = _ways(found, ways, "disagreement")
+        second.title = "the substitute's disagreement with it"
+        strips.append(Strip([first, second], 2.4))
+        others = [way for way, other in kinds.items() if not other]
+        provenance += f". Other ways of asking: {', '.join(others)}" if others else ""
+    rest = [name for name in models if name != varied_target]
+    for start in range(0, len(rest), IN_A_ROW):
+        last = start + IN_A_ROW >= len(rest)
+        row = []
+        for name in rest[start : start + IN_A_ROW]:
+            panel = _panel(found, name, error, every=3, x="queries" if last else "",
+                           y="" if row else "error rate (%)", names="none")  # fmt: skip
+            panel.curves = [_curve(found, name, error, "substitute", OURS, 0),
+                            *_levels(found, name, epsilon)]  # fmt: skip
+            row.append(panel)
+        row[-1].names = "ends"
+        strips.append(Strip(row, 1.5 if last else 1.3))
+    target = varied_target if varied_target in models else models[0]
+    curve_figure(folder, "black_box", strips, provenance=provenance,
+                 finding=finding(found, target, kinds, error, epsilon))  # fmt: skip
 
 
-def draw(run: Run, curves: dict[str, list[list[float]]], epsilon: float) -> None:
-    """Both against the number of queries, with the first seed."""
-    panels = []
-    titles = {1: f"the target's error, crafted on the substitute, ε = {epsilon:g}",
-              2: "the substitute's disagreement with the target"}  # fmt: skip
-    for which, title in titles.items():
-        drawn = [Curve(name, values[0], values[which], index, index // 7)
-                 for index, (name, values) in enumerate(curves.items())]  # fmt: skip
-        panels.append(
-            Panel(title, drawn, axis="queries", logarithmic=True, height="test examples (%)")
-        )
-    error_figure(run.folder, "black_box", panels, title=run.heading())
+def _asked(found: Numbers, row: str) -> list[str]:
+    """A row's names after every round of questions, in order."""
+    names = [name for name, metric in found.cells if metric == "queries"]
+    names = [name for name in names if name == row or name.startswith(f"{row} after ")]
+    return sorted(names, key=lambda name: found.mean(name, "queries"))
+
+
+def _panel(found: Numbers, name: str, error: str, *, every: int, **look: Any) -> Panel:
+    """An empty panel of a target; one round in `every` is named on the axis."""
+    ticks = [found.mean(row, "queries") for row in _asked(found, name)][::every]
+    return Panel(called(name), basis=found.basis([(name, error)]), logarithmic="x",
+                 ticks={f"{tick:,.0f}": tick for tick in ticks}, **look)  # fmt: skip
+
+
+def _curve(
+    found: Numbers, row: str, metric: str, label: str, color: str, dash: int, **look: Any
+) -> Curve:
+    """A number after every round of questions."""
+    rounds = _asked(found, row)
+    places = [found.mean(name, "queries") for name in rounds]
+    values = found.over_seeds([(name, metric) for name in rounds])
+    return Curve(label, places, values, color, dash, **look)
+
+
+def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
+    """What a target's errors are to be compared with, as level lines."""
+    queries = [found.mean(row, "queries") for row in _asked(found, name)]
+    ends = [queries[0], queries[-1]] if queries else []
+    made = []
+    for metric, (label, color, dash) in LEVELS.items():
+        cell = (name, metric.format(f"{epsilon:g}"))
+        if cell in found:
+            values = found.over_seeds([cell] * len(ends))
+            made.append(Curve(label, ends, values, color, dash, points=False))
+    return made
+
+
+def _ways(found: Numbers, ways: dict[str, str], metric: str) -> list[Curve]:
+    """One curve a way of asking; those with the usual substitute are gray, and named once."""
+    made: list[Curve] = []
+    grays = 0
+    for row, kind_of in ways.items():
+        if not _asked(found, row):
+            continue
+        if kind_of:
+            color, dash = SUBSTITUTES[(len(made) - grays) % len(SUBSTITUTES)]
+            made.append(_curve(found, row, metric, f"{kind_of}\nsubstitute", color, dash))
+        else:
+            label = row if grays else "other ways\nof asking"
+            made.append(_curve(found, row, metric, label, NEUTRAL, 0, points=False,
+                               named=not grays, width=0.8))  # fmt: skip
+            grays += 1
+    return made
+
+
+def finding(found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float) -> str:
+    """What the target makes of every kind of substitute, and of noise."""
+    parts: list[str] = []
+    for way, other in kinds.items():
+        cell = (f"{target}, {way}" if way else target, error)
+        if other and cell in found:
+            words = f"on a {other} one" if parts else f"when crafted on a {other} substitute"
+            parts.append(f"{percentage(found.mean(*cell))} {words}")
+    return (
+        f"Examples of ε = {size(epsilon)} give the {called(target)} an error of "
+        f"{', '.join(parts)}; noise gives {percentage(found.mean(target, f'noise_{error}'))}"
+    )

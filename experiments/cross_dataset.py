@@ -11,6 +11,7 @@ the authors, by L-BFGS and then stretched to one length; noise of that length st
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -18,12 +19,18 @@ from torch import Tensor
 from advx.attacks import norms
 from advx.data.dataset import Split
 from advx.evaluation.transfer import error_rate
-from advx.figures.curves import Curve, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Panel
+from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, called, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import DataPart, Recipe
 from advx.types import NonNegative, Positive, PositiveInt
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")
+
+DRAWN = {HALVES[0]: ("same half", OURS), HALVES[1]: ("other half", ADVERSARIAL)}
+"""The halves in the figure: what they are to the crafting network, and their color."""
 
 
 def main(
@@ -50,13 +57,14 @@ def main(
         stretched_to: L2 length of the stretched perturbations and of the noise.
         examples: test examples that L-BFGS is run on.
     """
-    curves: dict[str, list[float]] = {}
     n, few = len(run.data.test), min(examples, len(run.data.test))
     with run.progress(models=(1 + 2 * len(models)) * len(run.seeds)):
         for seed in run.seeds:
             source = replace(run.recipe(crafting, seed), part=HALVES[0])
             own = {epsilon: run.error_rate(source, fgsm | {"epsilon": epsilon})
                    for epsilon in epsilons}  # fmt: skip
+            run.record(f"{crafting} -> itself", "clean_error_rate", run.error_rate(source),
+                       seed=seed, n=n)  # fmt: skip
             for epsilon, rate in own.items():
                 run.record(f"{crafting} -> itself", f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
             victims = {f"{name}, {half}": replace(run.recipe(name, seed + 1), part=half)
@@ -71,18 +79,11 @@ def main(
                     run.record(
                         f"{crafting} -> {name}", f"error_rate@{epsilon:g}", rate, seed=seed, n=n
                     )
-                    if seed == run.seeds[0]:
-                        curves.setdefault(name, []).append(rate)
             for metric, node in (("stretched_error_rate", lbfgs), ("noise_error_rate", noise)):
                 for name, victim in victims.items():
                     rate = stretched(run, source, victim, node, stretched_to, examples)
                     run.record(f"{crafting} -> {name}", metric, rate, seed=seed, n=few)
-            if seed == run.seeds[0]:
-                curves[f"{crafting}, itself"] = list(own.values())
-    drawn = [Curve(label, epsilons, rates, index // 2, index % 2)
-             for index, (label, rates) in enumerate(curves.items())]  # fmt: skip
-    panel = Panel(f"crafted on {crafting}, first half, in one step", drawn)
-    error_figure(run.folder, "cross_dataset", [panel], title=run.heading())
+    draw(run.folder, Numbers(run.results.rows), list(models), crafting, epsilons, run.heading())
     run.finish()
 
 
@@ -110,3 +111,49 @@ def brought_to(perturbation: Tensor, size: float) -> Tensor:
     length = norms.length(perturbation, "l2")
     factor = size / length.where(length > 0, 1)
     return perturbation * factor.view(-1, *[1] * (perturbation.dim() - 1))
+
+
+def draw(
+    folder: Path,
+    found: Numbers,
+    models: list[str],
+    crafting: str,
+    epsilons: list[float],
+    provenance: str,
+) -> None:
+    """Error against ε of every architecture, trained on either half.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        models: the architectures.
+        crafting: that of the network that the examples were crafted on, on the first half.
+        epsilons: sizes of the perturbation; 0, the clean error, is added.
+        provenance: what ran.
+    """
+
+    def drawn(panel: Panel, row: str, label: str, color: str, dash: int, named: bool) -> None:
+        cells = [(row, "clean_error_rate"), *((row, f"error_rate@{e:g}") for e in epsilons)]
+        values = found.over_seeds(cells)
+        panel.curves.append(Curve(label, [0.0, *epsilons], values, color, dash, named=named))
+        panel.basis = found.basis(cells)
+
+    panels = []
+    for name in models:
+        panel = Panel(called(name), names="inside", y="" if panels else "error rate (%)")
+        if name == crafting:
+            drawn(panel, f"{crafting} -> itself", "itself", NEUTRAL, 2, True)
+        for dash, (half, (label, color)) in enumerate(DRAWN.items()):
+            named = name != crafting or len(models) == 1  # one name more has no room there
+            drawn(panel, f"{crafting} -> {name}, {half}", label, color, dash, named)
+        panels.append(panel)
+    largest = max(epsilons)
+    rates = [[found.mean(f"{crafting} -> {name}, {half}", f"error_rate@{largest:g}")
+              for name in models] for half in HALVES]  # fmt: skip
+    ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]
+    finding = (
+        f"Networks trained on the {HALVES[1]} err on {ranges[1]} of the examples (ε = "
+        f"{size(largest)}) that were crafted on the {HALVES[0]}, others of that half on {ranges[0]}"
+    )
+    strips = [Strip(panels[k : k + 4], 1.9) for k in range(0, len(panels), 4)]
+    curve_figure(folder, "cross_dataset", strips, finding=finding, provenance=provenance)

@@ -10,16 +10,29 @@ validation error suffers.
 """
 
 import math
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from advx.attacks.pgd import PGD
 from advx.evaluation.singular_values import jacobian_singular_values
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import craft, error_rate
-from advx.figures.curves import Curve, Panel, error_figure
+from advx.figures.dots import Dots, dot_figure
+from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe, needed
 from advx.types import NonNegative, Positive, PositiveInt
+
+DOTS = {
+    "clean_error_rate": Dots("clean", CLEAN, "|"),
+    "float32_fgsm_error_rate": Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
+    "fgsm_error_rate": Dots("one step, log-odds", OURS, "o"),
+    "strongest_error_rate": Dots("strongest attack", ADVERSARIAL, "D"),
+}
+"""What the figure shows of every defense."""
 
 
 def main(
@@ -54,9 +67,9 @@ def main(
         epsilons: sizes of the perturbation in the table.
         largest_epsilon: where the search for the median smallest perturbation ends.
         median_steps: gradient steps in that search.
-        median_examples: test examples in that search and in the figure.
+        median_examples: test examples in that search and in the curves.
         singular_examples: test examples whose Jacobian is decomposed.
-        curve_epsilons: sizes of the perturbation in the figure, with the first seed.
+        curve_epsilons: sizes of the perturbation in the curves, with the first seed.
     """
     (name,) = models
     decays = {f"weight_decay {c:g}": weight_decay | {"coefficient": c} for c in coefficients}
@@ -81,8 +94,11 @@ def main(
             through_one_member(run, each["ensemble"], fgsm, epsilons)
             amplification(run, each["denoising_autoencoder"], singular_examples)
     run.attempt(
-        lambda: draw(run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples)
+        lambda: curves(
+            run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples
+        )
     )
+    draw(run.folder, Numbers(run.results.rows), [*defenses, *decays], epsilons, run.heading())
     run.finish()
 
 
@@ -179,7 +195,7 @@ def amplification(run: Run, stacked: Recipe, examples: int) -> None:
         run.record("denoising_autoencoder", metric, value, seed=stacked.seed, unit="number")
 
 
-def draw(
+def curves(
     run: Run,
     networks: dict[str, Recipe],
     fgsm: dict[str, Any],
@@ -187,7 +203,7 @@ def draw(
     epsilons: list[float],
     examples: int,
 ) -> None:
-    """Error against ε under the naive step and under the strong attack, one curve a defence."""
+    """Error against ε under the naive step and under the strong attack."""
     examples = min(examples, len(run.data.test))
 
     def naive(network: Recipe, epsilon: float) -> float:
@@ -197,17 +213,45 @@ def draw(
     def worst(network: Recipe, epsilon: float) -> float:
         return run.broken_by(network, strongest | {"epsilon": epsilon}, examples)["all"]
 
-    panels = []
-    for title, metric, error in (
-        ("one step along the float32 cross-entropy", "float32_fgsm_error_rate", naive),
-        ("the strongest attack", "strongest_error_rate", worst),
-    ):
-        curves = []
-        for index, (row, network) in enumerate(networks.items()):
-            rates = [error(network, epsilon) for epsilon in epsilons]
-            for epsilon, rate in zip(epsilons, rates, strict=True):
-                run.record(f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed,
-                           n=examples)  # fmt: skip
-            curves.append(Curve(row, epsilons, rates, index, index // 7))
-        panels.append(Panel(title, curves))
-    error_figure(run.folder, "defenses", panels, title=run.heading())
+    for metric, error in (("float32_fgsm_error_rate", naive), ("strongest_error_rate", worst)):
+        for row, network in networks.items():
+            for epsilon in epsilons:
+                run.record(f"{row}, epsilon {epsilon:g}", metric, error(network, epsilon),
+                           seed=network.seed, n=examples)  # fmt: skip
+
+
+def draw(
+    folder: Path, found: Numbers, rows: list[str], epsilons: list[float], provenance: str
+) -> None:
+    """Every defense's error, clean, after one step and under the strongest attack.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        rows: the defenses.
+        epsilons: sizes of the perturbation.
+        provenance: what ran.
+    """
+    least = min(epsilons)
+    worst = {row: found.mean(row, f"strongest_error_rate@{least:g}") for row in rows}
+    order = sorted(rows, key=lambda row: (math.isnan(worst[row]), worst[row]))
+    panels = {}
+    for epsilon in sorted(epsilons):
+        metrics = [m if m.startswith("clean") else f"{m}@{epsilon:g}" for m in DOTS]
+        cells = [(row, metric) for metric in metrics for row in order]
+        rates = found.over_seeds(cells)
+        panels[f"ε = {size(epsilon)}"] = np.reshape(rates, (len(rates), len(DOTS), len(order)))
+    best = next((row for row in order if row != "none"), "none")
+    naive = {row: found.mean(row, f"float32_fgsm_error_rate@{least:g}") for row in rows}
+    hiding = max(rows, key=lambda row: worst[row] - naive[row])
+    finding = (
+        f"{called(best)} leaves the least error of all defenses at ε = {size(least)}, "
+        f"{percentage(worst[best])} (none: {percentage(worst['none'])}); of {called(hiding)}'s "
+        f"{percentage(worst[hiding])} a naive step finds {percentage(naive[hiding])}"
+    )
+    finding = finding[0].upper() + finding[1:]
+    dot_figure(
+        folder, "defenses", [called(row) for row in order], list(DOTS.values()), panels,
+        finding=finding, provenance=f"{provenance}. Dots: {found.basis(cells)}",
+        reference=called("none"),
+    )  # fmt: skip

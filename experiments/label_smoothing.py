@@ -9,10 +9,16 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 (a) makes a confidently classified example more confident: facts that the chapter's 33.0% may hide.
 """
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from advx.evaluation.slopes import input_slope, margins, weight_norm
-from advx.figures.curves import Curve, Mark, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Mark, Panel
+from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
@@ -30,6 +36,13 @@ ATTACKS = {
     ),
 }
 """What the fast gradient sign method climbs: the metric, and the change to the attack's node."""
+
+DRAWN = {
+    "training cost": ("one step,\ntraining cost", OURS),
+    "hard-label cost": ("one step,\nhard-label cost", NEUTRAL),
+    "strongest": ("strongest\nattack", ADVERSARIAL),
+}
+"""Attacks in the figure: what a curve is called, and its color."""
 
 
 def main(
@@ -53,7 +66,7 @@ def main(
         smoothed: the defence with smoothing.
         fgsm: the fast gradient sign method's node.
         strongest: the strong attack's node.
-        epsilons: where the curves are measured, with the first seed.
+        epsilons: where the curves are measured.
         curve_examples: test examples in the curves.
         published_trainer: the authors' own schedule.
         published_seeds: number of seeds trained with it.
@@ -69,16 +82,16 @@ def main(
             for row in defenses:
                 errors(run, row, recipe(row, seed), fgsm, strongest)
                 explanation(run, row, recipe(row, seed))
+                curves(run, row, recipe(row, seed), fgsm, strongest, epsilons, curve_examples)
         for seed in run.seeds[:published_seeds]:
             for row in defenses:
                 published = recipe(row, seed, trainer=published_trainer)
                 errors(run, row, published, fgsm, strongest, "@published_schedule")
-    run.attempt(
-        lambda: draw(
-            run, {row: recipe(row, run.seeds[0]) for row in defenses},
-            fgsm, strongest, epsilons, curve_examples,
-        )
-    )  # fmt: skip
+    spread = {row: run.attempt(lambda row=row: clean_margins(run, recipe(row, run.seeds[0])))
+              for row in defenses}  # fmt: skip
+    spread = {row: values for row, values in spread.items() if values is not None}
+    draw(run.folder, Numbers(run.results.rows), list(defenses), spread, run.seeds[0], epsilons,
+         fgsm["epsilon"], run.heading())  # fmt: skip
     run.finish()
 
 
@@ -123,47 +136,84 @@ def explanation(run: Run, row: str, network: Recipe) -> None:
         run.record(row, metric, value, seed=network.seed, unit=units[metric])
 
 
-def draw(
+def curves(
     run: Run,
-    networks: dict[str, Recipe],
+    row: str,
+    network: Recipe,
     fgsm: dict[str, Any],
     strongest: dict[str, Any],
     epsilons: list[float],
     examples: int,
 ) -> None:
-    """Error against ε along each direction, and how far apart the logits are."""
+    """The error against ε along each direction."""
     examples = min(examples, len(run.data.test))
-    curves = []
-    for colour, (row, network) in enumerate(networks.items()):
-        for style, attack in enumerate(("training cost", "hard-label cost", "strongest")):
-            rates = []
-            for epsilon in epsilons:
-                if attack == "strongest":
-                    node = strongest | {"epsilon": epsilon}
-                    rate = run.broken_by(network, node, examples)["all"]
-                    metric = "strongest_error_rate"
-                else:
-                    metric, change = ATTACKS[attack]
-                    node = fgsm | change | {"epsilon": epsilon}
-                    rate = run.error_rate(network, node, examples=examples)
-                run.record(
-                    f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed, n=examples
-                )
-                rates.append(rate)
-            curves.append(Curve(f"{row}: {attack}", epsilons, rates, colour, style))
-    marks = [
-        Mark(f"{r['chapter']:g}% in the chapter", 0.25, r["chapter"], colour)
-        for colour, row in enumerate(networks)
-        for r in run.config.get("rows") or []
-        if (r["row"], r["metric"]) == (row, "fgsm_error_rate") and r.get("chapter") is not None
-    ]
-    spread = {
-        row: margins(run.trained(network).module, run.data.test).cpu().numpy()
-        for row, network in networks.items()
-    }
-    panels = [
-        Panel("error of the attacked network", curves, marks),
-        Panel("margin of the correct class, clean test examples", distributions=spread,
-              axis="logit of the correct class − largest other"),
-    ]  # fmt: skip
-    error_figure(run.folder, "label_smoothing", panels, title=run.heading())
+    for attack in DRAWN:
+        for epsilon in epsilons:
+            if attack == "strongest":
+                metric, node = "strongest_error_rate", strongest | {"epsilon": epsilon}
+                rate = run.broken_by(network, node, examples)["all"]
+            else:
+                metric, change = ATTACKS[attack]
+                node = fgsm | change | {"epsilon": epsilon}
+                rate = run.error_rate(network, node, examples=examples)
+            run.record(f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed, n=examples)
+
+
+def clean_margins(run: Run, network: Recipe) -> np.ndarray:
+    """How far the correct class's logit is above the others, (n,); negative for a mistake."""
+    return margins(run.trained(network).module, run.data.test).cpu().numpy()
+
+
+def draw(
+    folder: Path,
+    found: Numbers,
+    rows: list[str],
+    spread: dict[str, np.ndarray],
+    seed: int,
+    epsilons: list[float],
+    epsilon: float,
+    provenance: str,
+) -> None:
+    """Error against ε along each direction, and how far apart the logits are.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        rows: the networks.
+        spread: margins of clean test examples, (n,), by network.
+        seed: theirs.
+        epsilons: where the curves were measured.
+        epsilon: where the whole test set was, and the chapter's figures are.
+        provenance: what ran.
+    """
+    panels = []
+    for row in rows:
+        panel = Panel(row, y="" if panels else "error rate (%)")
+        for dash, (attack, (label, color)) in enumerate(DRAWN.items()):
+            metric = ATTACKS[attack][0] if attack in ATTACKS else "strongest_error_rate"
+            cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
+            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, dash))
+            panel.basis = found.basis(cells)
+        chapter = found.chapter(row, "fgsm_error_rate")
+        if chapter is not None:
+            panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))
+        panels.append(panel)
+    counted = max((len(values) for values in spread.values()), default=0)
+    margin = Panel(
+        "margin of the correct class, clean test examples", distributions=spread,
+        basis=f"seed {seed}, {counted:,} test examples", y="density\n(peak = 1)",
+        x="logit of the correct class − largest other",
+    )  # fmt: skip
+    step, strongest = (
+        [percentage(found.mean(row, f"{attack}_error_rate")) for row in rows]
+        for attack in ("fgsm", "strongest")
+    )
+    worst = f"{strongest[0]} with both" if len(set(strongest)) == 1 else " and ".join(strongest)
+    finding = (
+        f"One step of ε = {size(epsilon)} gives {step[0]} error with {rows[0]}, {step[1]} with "
+        f"{rows[1]}; the strongest attack gives {worst}"
+    )
+    title = found.basis([(row, "fgsm_error_rate") for row in rows], seen="mean")
+    provenance += f". Title: {title}"
+    strips = [Strip(panels, 2.3), *([Strip([margin], 1.4)] if spread else [])]
+    curve_figure(folder, "label_smoothing", strips, finding=finding, provenance=provenance)

@@ -12,6 +12,7 @@ a linear model the whole of it is ε‖w‖₁, which grows with the number of p
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from advx.attacks.gradient import linearized
@@ -23,7 +24,9 @@ from advx.evaluation.slopes import slopes
 from advx.evaluation.undefined import answered, no_number, percent
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
+from advx.figures.style import called, percentage, size
 from advx.models.call import predicted
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -67,8 +70,6 @@ def main(
     if max(pixels) > total:
         raise ConfigError(f"pixels={max(pixels)}: an image of dataset={run.data.name} has {total}")
     n = min(examples, len(run.data.test))
-    errors: dict[str, list[list[float]]] = {}
-    sums: dict[str, list[float]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
@@ -76,9 +77,6 @@ def main(
                 for metric, value in found.items():
                     unit = UNITS.get(metric.partition("@")[0], "percent")
                     run.record(name, metric, value, seed=seed, n=n, unit=unit)
-                if seed == run.seeds[0] and found:
-                    errors[name] = [[found[f"{kind}@{e:g}"] for e in epsilons]
-                                    for kind in ("error_rate", "random_error_rate")]  # fmt: skip
             lengths = weights_added_up(run, run.recipe(linear, seed), pixels)
             for count, (along, at_random) in zip(pixels, lengths, strict=True):
                 row = f"{linear}, {count} pixels"
@@ -86,10 +84,13 @@ def main(
                 run.record(row, "moved_by_random", at_random, seed=seed, unit="logits for ε = 1")
                 ratio = along / at_random if at_random else math.nan  # no slope at all
                 run.record(row, "sign_over_random", ratio, seed=seed, unit="ratio")
-            if seed == run.seeds[0] and lengths:
-                sums = {"sign": [a for a, _ in lengths], "random": [r for _, r in lengths]}
+    numbers = Numbers(run.results.rows)
+    arrays = measured(numbers, list(models), linear, epsilons, pixels)
+    within = max([e for e in epsilons if e <= pieces_epsilon], default=min(epsilons))
+    bases_of = bases(numbers, linear, figure_model, within, pixels, run.seeds[0])
+    title = finding(numbers, figure_model, within)
     run.attempt(lambda: draw(run, run.recipe(figure_model, run.seeds[0]), figure_epsilon,
-                             figure_example, epsilons, errors, pixels, sums))  # fmt: skip
+                             figure_example, arrays, bases_of, title))  # fmt: skip
     run.finish()
 
 
@@ -167,15 +168,51 @@ def weights_added_up(run: Run, network: Recipe, pixels: list[int]) -> list[tuple
     return run.measured(content, measure, missing=[])
 
 
+def measured(
+    found: Numbers, models: list[str], linear: str, epsilons: list[float], pixels: list[int]
+) -> dict[str, np.ndarray]:
+    """The errors and the sums of the figure, over the seeds."""
+    arrays = {"epsilons": np.array(epsilons), "pixels": np.array(pixels)}
+    for name in models:
+        arrays[f"errors_{name}"] = np.stack([
+            found.over_seeds([(name, f"{kind}@{e:g}") for e in epsilons])
+            for kind in ("error_rate", "random_error_rate")
+        ])  # fmt: skip
+    for kind in ("sign", "random"):
+        cells = [(f"{linear}, {count} pixels", f"moved_by_{kind}") for count in pixels]
+        arrays[f"sums_{kind}"] = found.over_seeds(cells)
+    return arrays
+
+
+def bases(
+    found: Numbers, linear: str, model: str, epsilon: float, pixels: list[int], seed: int
+) -> list[str]:
+    """What the logits, the errors and the sums were measured on."""
+    return [
+        f"seed {seed}, one test example",
+        found.basis([(model, f"error_rate@{epsilon:g}")]),
+        found.basis([(f"{linear}, {pixels[-1]} pixels", "moved_by_sign")]),
+    ]
+
+
+def finding(found: Numbers, model: str, epsilon: float) -> str:
+    """How far the logits are from their tangents, and whether what fools those fools the model."""
+    away = percentage(100 * found.mean(model, f"deviation@{epsilon:g}"))
+    too = percentage(found.mean(model, f"fooled_with_the_tangent@{epsilon:g}"))
+    return (
+        f"At ε = {size(epsilon)} the {called(model)}'s logits are off their tangents by {away} of "
+        f"the way that they moved, and {too} of what fools the tangents fools the model"
+    )
+
+
 def draw(
     run: Run,
     network: Recipe,
     epsilon: float,
     example: int,
-    epsilons: list[float],
-    errors: dict[str, list[list[float]]],
-    pixels: list[int],
-    sums: dict[str, list[float]],
+    arrays: dict[str, np.ndarray],
+    bases_of: list[str],
+    title: str,
 ) -> None:
     """The logits of one digit along its adversarial direction; errors; a linear model's sum."""
     module = run.trained(network).module
@@ -185,22 +222,20 @@ def draw(
     sizes = torch.linspace(-epsilon, epsilon, 201, dtype=torch.float64)
     logits = along_line(module, x, sign, sizes)[0]
     start, slope = tangent(module, x, sign)
-    arrays = {
+    arrays |= {
         "sizes": sizes.numpy(),
         "logits": logits.cpu().numpy(),
         "tangents": (start + sizes[:, None].to(start) * slope).cpu().numpy(),
         "image": x[0].cpu().numpy(),
         "sign": sign[0].cpu().numpy(),
-        "epsilons": torch.tensor(epsilons).numpy(),
-        "pixels": torch.tensor(pixels).numpy(),
     }
-    arrays |= {f"errors_{name}": torch.tensor(found).numpy() for name, found in errors.items()}
-    arrays |= {f"sums_{kind}": torch.tensor(found).numpy() for kind, found in sums.items()}
     options = {
         "label": int(y),
         "class_names": list(run.data.class_names),
         "model": network.name,
-        "title": run.heading(),
+        "bases_of": bases_of,
+        "finding": title,
+        "provenance": run.heading(),
     }
     keep(run.folder, "linearity", arrays, options)
     figure.draw(run.folder, arrays, **options)

@@ -10,14 +10,19 @@ digit's true class.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
-from advx.figures.curves import Curve, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Panel
+from advx.figures.style import NEUTRAL, SERIES, called, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.types import NonNegative
 
@@ -39,7 +44,6 @@ def main(
         epsilons: sizes of the perturbation.
     """
     others = [name for name in models if name != crafting]
-    curves: dict[str, list[float]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for epsilon in epsilons:
@@ -54,17 +58,7 @@ def main(
                         if n or not found:  # without a common mistake there is no such figure
                             value = found.get(metric, math.nan)
                             run.record(row, metric + at, value, seed=seed, n=max(n, 1))
-                    if seed == run.seeds[0]:
-                        curves.setdefault(name, []).append(found.get("same_class", math.nan))
-                        curves.setdefault(f"{name}, chance", []).append(
-                            found.get("same_class_by_chance", math.nan)
-                        )
-    drawn = [Curve(label, epsilons, values, index // 2, index % 2)
-             for index, (label, values) in enumerate(curves.items())]  # fmt: skip
-    panel = Panel(
-        "same wrong class, where both are wrong", drawn, height="examples that both get wrong (%)"
-    )
-    error_figure(run.folder, "same_mistake", [panel], title=run.heading())
+    draw(run.folder, Numbers(run.results.rows), crafting, others, epsilons, run.heading())
     run.finish()
 
 
@@ -107,3 +101,52 @@ def by_chance(first: Tensor, second: Tensor, labels: Tensor, classes: int) -> fl
     count = one.sum(1).double()  # examples of each label
     same = (one * other).sum(1) / count.clamp(min=1).square()
     return ((count * same).sum() / count.sum()).item()
+
+
+def draw(
+    folder: Path,
+    found: Numbers,
+    crafting: str,
+    others: list[str],
+    epsilons: list[float],
+    provenance: str,
+) -> None:
+    """How often both give the same wrong class, by chance too, and how often both are wrong.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        crafting: the model that the examples were crafted on.
+        others: the models that they were shown to.
+        epsilons: sizes of the perturbation.
+        provenance: what ran.
+    """
+    same = Panel("same wrong class, where both are wrong", y="of those examples (%)")
+    both = Panel("both are wrong", y="of the test examples (%)")
+    by_chance = []
+    for index, name in enumerate(others):
+        label, color = called(name).replace(" ", "\n", 1), SERIES[index % len(SERIES)]
+        for panel, metric in ((same, "same_class"), (both, "both_wrong")):
+            cells = [(f"{crafting} -> {name}", f"{metric}@{e:g}") for e in epsilons]
+            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, index))
+            panel.basis = found.basis(cells)
+        cells = [(f"{crafting} -> {name}", f"same_class_by_chance@{e:g}") for e in epsilons]
+        by_chance.append(found.over_seeds(cells))
+    same.curves.append(
+        Curve("by chance", epsilons, np.concatenate(by_chance), NEUTRAL, 1, points=False)
+    )
+    same.basis = f"{both.basis}, those that both get wrong (by chance: all models together)"
+    largest = max(epsilons)
+    rates, chances = (
+        [found.mean(f"{crafting} -> {name}", f"{metric}@{largest:g}") for name in others]
+        for metric in ("same_class", "same_class_by_chance")
+    )
+    same_rates, by_luck = (
+        f"{percentage(min(each))} to {percentage(max(each))}" for each in (rates, chances)
+    )
+    finding = (
+        f"Where the {called(crafting)} and another model both err at ε = {size(largest)}, they "
+        f"agree on the wrong class in {same_rates} of the cases; chance would give {by_luck}"
+    )
+    curve_figure(folder, "same_mistake", [Strip([same, both], 2.4)], finding=finding,
+                 provenance=provenance)  # fmt: skip

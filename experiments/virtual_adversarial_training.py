@@ -11,12 +11,24 @@ seed and the fewest labels. Beside it the same network on the labelled digits al
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
-from advx.figures.curves import Curve, Panel, error_figure
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Panel
+from advx.figures.style import ADVERSARIAL, OURS, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegative, Positive, PositiveInt
+
+CLEAN = "clean_error_rate"
+
+KINDS = {
+    "virtual adversarial": ("virtual\nadversarial", OURS),
+    "labelled only": ("labeled\nonly", ADVERSARIAL),
+}
+"""The networks: what the figure calls them, and their color."""
 
 
 def main(
@@ -52,22 +64,20 @@ def main(
     choices = [{"epsilon": length, "xi": xi} for length in lengths for xi in xis]
     with run.progress(models=2 * len(labels) * len(run.seeds) + len(choices) - 1):
         best = choose(run, choices, [recipe(fewest, run.seeds[0], **c) for c in choices])
-        chosen = {}
+        counts = {}
         for count in labels:
             shown = "all" if count is None else f"{count}"
-            kinds = {
-                f"virtual adversarial, {shown} labels": best,
-                f"labelled only, {shown} labels": {"epsilon": 0.0, "weight": 0.0},
-            }
-            for row, change in kinds.items():
-                chosen[row] = recipe(count, run.seeds[0], **change)
+            counts[shown] = len(run.data.train) if count is None else count
+            changes = (best, {"epsilon": 0.0, "weight": 0.0})
+            for kind, change in zip(KINDS, changes, strict=True):
+                row = f"{kind}, {shown} labels"
                 for seed in run.seeds:
                     network = recipe(count, seed, **change)
-                    run.record(row, "clean_error_rate", run.error_rate(network), seed=seed, n=n)
+                    run.record(row, CLEAN, run.error_rate(network), seed=seed, n=n)
                     for epsilon in attacked_epsilons:
                         rate = run.error_rate(network, fgsm | {"epsilon": epsilon})
                         run.record(row, f"fgsm_error_rate@{epsilon:g}", rate, seed=seed, n=n)
-    run.attempt(lambda: draw(run, chosen, attacked_epsilons))
+    draw(run.folder, Numbers(run.results.rows), counts, attacked_epsilons, run.heading())
     run.finish()
 
 
@@ -88,14 +98,60 @@ def choose(
     return choices[errors.index(min(errors))]
 
 
-def draw(run: Run, networks: dict[str, Recipe], epsilons: list[float]) -> None:
-    """Error of the first seed's networks under the fast gradient sign method, against ε."""
-    found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == run.seeds[0]}
-    curves = [
-        Curve(row, [0.0, *epsilons],
-              [found[row, "clean_error_rate"]]
-              + [found[row, f"fgsm_error_rate@{e:g}"] for e in epsilons], index // 2, index % 2)
-        for index, row in enumerate(networks)
-    ]  # fmt: skip
-    panels = [Panel("error of the attacked network, one step along the log-odds", curves)]
-    error_figure(run.folder, "virtual_adversarial_training", panels, title=run.heading())
+def draw(
+    folder: Path,
+    found: Numbers,
+    counts: dict[str, int],
+    epsilons: list[float],
+    provenance: str,
+) -> None:
+    """Clean error against the number of labels, and error under one step against ε.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        counts: numbers of labeled examples, by what they are called.
+        epsilons: sizes of the perturbation.
+        provenance: what ran.
+    """
+    clean = Panel("clean test examples", x="labeled examples", logarithmic="xy", limits=None,
+                  ticks={f"{count:,}" + " (all)" * (shown == "all"): count
+                         for shown, count in counts.items()})  # fmt: skip
+    attacked = [Panel(f"one step, {_thousands(shown)} labels") for shown in counts]
+    every = []
+    for dash, (kind, (label, color)) in enumerate(KINDS.items()):
+        cells = [(f"{kind}, {shown} labels", CLEAN) for shown in counts]
+        clean.curves.append(
+            Curve(label, list(counts.values()), found.over_seeds(cells), color, dash)
+        )
+        for shown, panel in zip(counts, attacked, strict=True):
+            row = f"{kind}, {shown} labels"
+            cells = [(row, CLEAN)]
+            cells += [(row, f"fgsm_error_rate@{e:g}") for e in epsilons]
+            panel.curves.append(
+                Curve(label, [0.0, *epsilons], found.over_seeds(cells), color, dash)
+            )
+            every += cells
+    panels = [clean, *attacked] if len(counts) > 1 else attacked
+    for panel in panels:
+        panel.basis = found.basis(every)
+    fewest = min(counts, key=lambda shown: counts[shown])
+    virtual, plain = (f"{kind}, {fewest} labels" for kind in KINDS)
+    middle = sorted(epsilons)[len(epsilons) // 2]
+    attack = f"fgsm_error_rate@{middle:g}"
+    clean_rates, attacked_rates = (
+        [percentage(found.mean(row, metric)) for row in (virtual, plain)]
+        for metric in (CLEAN, attack)
+    )
+    finding = (
+        f"With {_thousands(fewest)} labels the error is {clean_rates[0]} with virtual adversarial "
+        f"training, {clean_rates[1]} without; after one step of ε = {size(middle)}, "
+        f"{' and '.join(attacked_rates)}"
+    )
+    strips = [Strip(panels[k : k + 2], 1.9) for k in range(0, len(panels), 2)]
+    curve_figure(folder, "virtual_adversarial_training", strips, finding=finding,
+                 provenance=provenance)  # fmt: skip
+
+
+def _thousands(count: str) -> str:
+    return f"{int(count):,}" if count.isdigit() else count

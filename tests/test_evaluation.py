@@ -21,7 +21,6 @@ from advx.evaluation.transfer import (
 )
 from advx.experiments.cross_dataset import brought_to
 from advx.experiments.same_mistake import by_chance
-from advx.figures.curves import Curve, Mark, Panel, error_figure
 
 
 @pytest.fixture
@@ -104,18 +103,6 @@ def test_operations_are_counted_through_attacks_on_modules() -> None:
     assert operations_of(lambda: model(x)) == forward
     both = operations_of(lambda: torch.autograd.grad(model(x).sum(), x))
     assert both == 2 * forward
-
-
-def test_figure_keeps_the_numbers_it_draws(tmp_path) -> None:
-    curve = Curve("model: attack", [0.0, 0.1], [1.0, 50.0])
-    panels = [Panel("left", [curve], [Mark("published", 0.1, 40.0)]),
-              Panel("right", distributions={"model": np.arange(10.0)})]  # fmt: skip
-    error_figure(tmp_path, "name", panels, title="A title")
-    arrays = np.load(tmp_path / "arrays.npz")
-    assert arrays["left: model: attack"].tolist() == [[0.0, 0.1], [1.0, 50.0]]
-    assert arrays["right: model"].tolist() == list(range(10))
-    assert (tmp_path / "name.png").stat().st_size > 5_000
-    assert (tmp_path / "name.pdf").stat().st_size > 1_000
 
 
 def test_guides_are_of_the_class_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,22 +11,49 @@ import torch
 
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.figures import windows
-from advx.figures.curves import Curve, Mark, Panel, error_figure
+from advx.figures import linearity, windows
+from advx.figures.curves import Strip, curve_figure
 from advx.figures.digits import transfer_figure
+from advx.figures.dots import Dots, dot_figure
 from advx.figures.gallery import gallery
 from advx.figures.kept import keep, redraw
+from advx.figures.panels import Curve, Mark, Panel
 from advx.models.softmax_regression import SoftmaxRegression
 
 
 def drawn_curves(folder: Path) -> str:
     panels = [
-        Panel("a", [Curve("x", [0.1, 0.2], [3.0, 4.0], 1, 1)], [Mark("m", 0.1, 50.0)],
-              axis="queries", logarithmic=True),
+        Panel("a", [Curve("x", [0.1, 0.2], [[3.0, 4.0], [5.0, 9.0]], dash=1)],
+              [Mark("m", 0.1, 50.0)], basis="seeds", x="queries", logarithmic="x"),
         Panel("b", distributions={"one": np.linspace(0, 1, 50), "two": np.linspace(-1, 1, 50)}),
     ]  # fmt: skip
-    error_figure(folder, "curves", panels, title="t")
+    strips = [Strip(panels), Strip([Panel("c", [Curve("y", [0, 1], [7.0, np.nan])])], 1.0)]
+    curve_figure(folder, "curves", strips, finding="f", provenance="p")
     return "curves"
+
+
+def drawn_dots(folder: Path) -> str:
+    dots = [Dots("one step", "#0072b2", "o", filled=False), Dots("strongest", "#d55e00", "D")]
+    rates = {"left": np.array([[[1.0, 2.0], [30.0, np.nan]]] * 2)}
+    dot_figure(folder, "dots", ["none", "some"], dots, rates, finding="f", provenance="p",
+               reference="none")  # fmt: skip
+    return "dots"
+
+
+def drawn_logits(folder: Path) -> str:
+    sizes = np.linspace(-0.5, 0.5, 21)
+    logits = np.outer(sizes, [-30.0, 20.0, 5.0]) + np.array([9.0, 0.0, 1.0])
+    arrays = {
+        "sizes": sizes, "logits": logits, "tangents": logits + 1, "image": np.eye(6)[None],
+        "sign": np.ones((1, 6, 6)), "epsilons": np.array([0.1, 0.2]),
+        "errors_maxout": np.full((2, 3, 2), 50.0), "pixels": np.array([1, 9]),
+        "sums_sign": np.array([[1.0, 9.0]]), "sums_random": np.array([[1.0, 3.0]]),
+    }  # fmt: skip
+    options = {"label": 0, "class_names": ["0", "1", "2"], "model": "maxout",
+               "bases_of": ["a", "b", "c"], "finding": "f", "provenance": "p"}  # fmt: skip
+    keep(folder, "linearity", arrays, options)
+    linearity.draw(folder, arrays, **options)
+    return "linearity"
 
 
 def drawn_gallery(folder: Path) -> str:
@@ -53,13 +81,19 @@ def drawn_windows(folder: Path) -> str:
     return "w"
 
 
-@pytest.mark.parametrize("draw", [drawn_curves, drawn_gallery, drawn_digits, drawn_windows])
+@pytest.mark.parametrize(
+    "draw",
+    [drawn_curves, drawn_dots, drawn_logits, drawn_gallery, drawn_digits, drawn_windows],
+)
 def test_a_figure_is_drawn_again_to_the_same_bytes(draw, tmp_path) -> None:
-    picture = tmp_path / f"{draw(tmp_path)}.png"
-    before = picture.read_bytes()
-    picture.unlink()
+    name = draw(tmp_path)
+    files = [tmp_path / f"{name}.{kind}" for kind in ("png", "pdf")]
+    before = [file.read_bytes() for file in files]
+    for file in files:
+        file.unlink()
+    time.sleep(1.1)  # a time of writing has seconds
     redraw(tmp_path)
-    assert picture.read_bytes() == before
+    assert [file.read_bytes() for file in files] == before
 
 
 def test_redrawing_needs_a_run(tmp_path) -> None:

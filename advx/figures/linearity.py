@@ -1,6 +1,5 @@
 """Logits along an adversarial direction, with the digits under the axis, and what follows."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,16 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.curves import COLOURS as FEW
+from advx.figures import style
 from advx.figures.kept import save_figure
-from advx.figures.windows import COLOURS
+from advx.figures.panels import Curve, Panel, bases, fill
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 DIGITS = 11
-"""Pictures under the axis."""
+"""Images under the axis."""
+
+HEIGHTS = (2.3, 0.55, 2.1)
+"""Of the logits, of the images under them, and of what follows, in inches."""
 
 
 def draw(
@@ -27,96 +28,119 @@ def draw(
     label: int,
     class_names: Sequence[str],
     model: str,
-    title: str,
+    bases_of: Sequence[str],
+    finding: str,
+    provenance: str,
 ) -> None:
     """Write `linearity.png` and `.pdf`.
 
     Args:
         folder: where.
         arrays: `sizes` (k,), `logits` and `tangents` (k, classes), `image` and `sign`
-            (channels, h, w), `epsilons`, `errors_MODEL` (2, epsilons: along the sign, at random),
-            `pixels`, `sums_sign`, `sums_random`.
-        label: the digit's class.
+            (channels, h, w), `epsilons` (e,), `errors_MODEL` (2, seeds, e: along the sign, at
+            random), `pixels` (p,), `sums_sign` and `sums_random` (seeds, p).
+        label: the image's class.
         class_names: one a class.
         model: whose logits they are.
-        title: over the figure.
+        bases_of: what the logits, the errors and the sums were measured on.
+        finding: the figure's title: what the numbers say, in one sentence.
+        provenance: what ran.
     """
-    width, height = 13.0, 5.6
-    heading = textwrap.wrap(title, int(13 * width))
-    figure = plt.figure(figsize=(width, height))
-    top = 1 - (0.17 * len(heading) + 0.42) / height
-    main = figure.add_axes((0.05, 0.30, 0.40, top - 0.30))
-    sizes, logits = arrays["sizes"], arrays["logits"]
+    along, at_random = _errors(arrays)
+    panels = [_logits(arrays, label, class_names, model), along, at_random, _sums(arrays)]
+    for panel, which in zip(panels, (0, 1, 1, 2), strict=True):
+        panel.basis = bases_of[which]
+    with style.styled():
+        figure = style.page(sum(HEIGHTS), finding=finding,
+                            provenance=f"{provenance}. {bases(panels)}")  # fmt: skip
+        grid = figure.add_gridspec(3, 1, height_ratios=HEIGHTS)
+        main = figure.add_subplot(grid[0])
+        strip = figure.add_subplot(grid[1])
+        below = grid[2].subgridspec(1, 3)
+        axes = [main, *(figure.add_subplot(below[k]) for k in range(3))]
+        strip.set(xlim=panels[0].reach, ylim=(0, 1), yticks=[],
+                  xlabel="ε along the sign, and the image there (cut to [0, 1])")  # fmt: skip
+        strip.tick_params(bottom=False, labelbottom=False)
+        strip.spines[:].set_visible(False)
+        fill(figure, axes, panels, [1, 3, 3, 3])
+        _images(strip, arrays)
+        save_figure(figure, folder, "linearity", dpi=style.DPI)
+        plt.close(figure)
+
+
+def _logits(
+    arrays: dict[str, np.ndarray], label: int, class_names: Sequence[str], model: str
+) -> Panel:
+    """The logits of the correct class and of the one that overtakes it; the others are gray."""
+    sizes, logits = arrays["sizes"].tolist(), arrays["logits"]
+    rival = int(np.delete(np.arange(logits.shape[1]), label)[np.delete(logits[-1], label).argmax()])
+    curves: list[Curve] = []
     for k, name in enumerate(class_names):
-        colour, own = COLOURS[k % len(COLOURS)], k == label
-        main.plot(
-            sizes,
-            logits[:, k],
-            color="black" if own else colour,
-            linewidth=2.2 if own else 1.3,
-            label=f"{name} (correct)" if own else name,
+        if k not in (label, rival):
+            curves.append(
+                Curve("the other classes" if not curves else name, sizes, logits[:, k],
+                      style.NEUTRAL, points=False, named=not curves, width=0.6)
+            )  # fmt: skip
+    for k, color, said in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
+        name, tangent = class_names[k], arrays["tangents"][:, k]
+        curves.append(Curve(f"{name}{said}", sizes, logits[:, k], color, points=False, width=2.0))
+        curves.append(
+            Curve(f"tangent of {name} at ε = 0", sizes, tangent, color, 2, points=False, width=1.0)
         )
-        main.plot(sizes, arrays["tangents"][:, k], ":", color="black" if own else colour,
-                  linewidth=0.8)  # fmt: skip
-    spread = logits.max() - logits.min()
-    main.set(xlim=(sizes[0], sizes[-1]), ylabel="logit",
-             ylim=(logits.min() - 0.05 * spread, logits.max() + 0.05 * spread))  # fmt: skip
-    main.set_title(f"{model}: logits along the gradient's sign, dotted their tangents", fontsize=10)
-    figure.legend(
-        *main.get_legend_handles_labels(),
-        fontsize=7.5,
-        frameon=False,
-        ncols=6,
-        handlelength=1.6,
-        loc="lower center",
-        bbox_to_anchor=(0.25, 0.0),
-    )
-    main.grid(alpha=0.25)
-    _digits(figure, main, arrays)
-    errors = figure.add_axes((0.52, 0.30, 0.20, top - 0.30))
+    spread = np.ptp(logits)
+    limits = logits.min() - 0.05 * spread, logits.max() + 0.05 * spread
+    margin = 0.05 * (sizes[-1] - sizes[0])
+    return Panel(
+        f"{style.called(model)}: logits along the sign of the gradient", curves, names="inside",
+        x="", y="logit", limits=(float(limits[0]), float(limits[1])),
+        reach=(sizes[0] - margin, sizes[-1] + margin),
+        ticks={f"{place:.1f}".replace("-", "−"): place
+               for place in np.linspace(sizes[0], sizes[-1], DIGITS)},
+    )  # fmt: skip
+
+
+def _errors(arrays: dict[str, np.ndarray]) -> tuple[Panel, Panel]:
+    """Errors along the sign, and along random signs."""
+    panels = (Panel("error along the sign", names="none"),
+              Panel("error along random signs", y=""))  # fmt: skip
     models = [key.removeprefix("errors_") for key in arrays if key.startswith("errors_")]
-    for k, name in enumerate(models):
-        for style, values in zip(("-", "--"), arrays[f"errors_{name}"], strict=True):
-            errors.plot(arrays["epsilons"], values, style, color=FEW[k % len(FEW)], marker="o",
-                        markersize=3,
-                        label=name.replace("_", " ") if style == "-" else None)  # fmt: skip
-    errors.plot([], [], "--", color="#404040", label="random signs")
-    errors.set(xlabel="ε (max norm)", ylabel="error rate (%)", ylim=(-2, 102))
-    errors.set_title("errors along the sign", fontsize=10)
-    added = figure.add_axes((0.785, 0.30, 0.20, top - 0.30))
-    for kind, name, style in (("sign", "ε‖w‖₁: along the sign", "-"),
-                              ("random", "ε‖w‖₂: random signs", "--")):  # fmt: skip
+    for index, model in enumerate(models):
+        label = style.called(model).replace(" ", "\n", 1)
+        for panel, errors in zip(panels, arrays[f"errors_{model}"], strict=True):
+            panel.curves.append(
+                Curve(label, arrays["epsilons"].tolist(), errors,
+                      style.SERIES[index % len(style.SERIES)], index)
+            )  # fmt: skip
+    return panels
+
+
+def _sums(arrays: dict[str, np.ndarray]) -> Panel:
+    """What ε = .1 adds to a difference of two logits of a linear model."""
+    panel = Panel("a linear model, ε = .1", names="inside", x="pixels", limits=None,
+                  y="logit difference")  # fmt: skip
+    for dash, (kind, label, color) in enumerate((
+        ("sign", "ε‖w‖₁:\nthe sign", style.OURS),
+        ("random", "ε‖w‖₂: random signs", style.NEUTRAL),
+    )):  # fmt: skip
         if f"sums_{kind}" in arrays:
-            added.plot(arrays["pixels"], 0.1 * arrays[f"sums_{kind}"], style, color="black",
-                       marker="o", markersize=3, label=name)  # fmt: skip
-    added.set(xlabel="pixels", ylabel="change of a logit difference, ε = .1")
-    added.set_title("a linear model", fontsize=10)
-    for axis in (errors, added):
-        axis.legend(fontsize=7.5, frameon=False, loc="upper center", handlelength=3,
-                    bbox_to_anchor=(0.5, -0.16))  # fmt: skip
-        axis.grid(alpha=0.25)
-    for axis in (main, errors, added):
-        axis.spines[["top", "right"]].set_visible(False)
-    figure.text(0.5, 1 - 0.08 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, "linearity", dpi=160)
-    plt.close(figure)
+            panel.curves.append(
+                Curve(label, arrays["pixels"].tolist(), 0.1 * arrays[f"sums_{kind}"], color, dash)
+            )
+    return panel
 
 
-def _digits(figure: "Figure", axis: "Axes", arrays: dict[str, np.ndarray]) -> None:
-    """The image at evenly spaced ε, each centred under its place on the axis."""
-    sizes, box = arrays["sizes"], axis.get_position()
-    side = 0.9 * box.width / DIGITS
-    tall = side * figure.get_figwidth() / figure.get_figheight()
+def _images(axis: "Axes", arrays: dict[str, np.ndarray]) -> None:
+    """The image at evenly spaced ε, each square and centered under its place on the axis above."""
+    sizes, frame = arrays["sizes"], axis.get_window_extent()
+    left, right = axis.get_xlim()
     places = np.linspace(sizes[0], sizes[-1], DIGITS)
+    side = min(0.92 * (places[1] - places[0]), (right - left) * frame.height / frame.width)
+    tall = side / (right - left) * frame.width / frame.height  # in the axes' heights
     for place in places:
-        share = (place - sizes[0]) / (sizes[-1] - sizes[0])
-        small = figure.add_axes(
-            (box.x0 + share * box.width - side / 2, box.y0 - 0.07 - tall, side, tall)
-        )
         image = arrays["image"] + place * arrays["sign"]
-        shown = image[0] if len(image) == 1 else np.clip(image.transpose(1, 2, 0), 0, 1)
-        small.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        small.set(xticks=[], yticks=[])
-    axis.set_xticks(places, [f"{place:.1f}" for place in places])
-    figure.text(box.x0 + box.width / 2, box.y0 - 0.10 - tall, "ε, and the image there (shown cut "
-                "to [0, 1])", ha="center", va="top", fontsize=8.5)  # fmt: skip
+        shown = np.clip(image[0] if len(image) == 1 else image.transpose(1, 2, 0), 0, 1)
+        axis.imshow(
+            shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto",
+            extent=(place - side / 2, place + side / 2, 1 - tall, 1),
+        )  # fmt: skip
+    axis.set(xlim=(left, right), ylim=(0, 1))

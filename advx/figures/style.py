@@ -5,9 +5,11 @@ small at its foot. Colors have a meaning, and nothing is told by color alone: li
 and marker, areas in hatch or letter.
 """
 
-import textwrap
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from advx.figures import pyplot as plt
@@ -37,11 +39,14 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++", "oo", "||||", "**")
 """Beside the colors, for print in gray."""
 
+DPI = 200
+"""Of the bitmaps: 1,300 dots across the page."""
+
 LINE_HEIGHT = 1.25
 """Of a line of text, in sizes of its letters."""
 
-PLAIN, BOLD = 0.55, 0.64
-"""Mean width of a letter, in sizes of it; wide enough that no line leaves the page."""
+PLAIN = 0.55
+"""Mean width of a letter, in sizes of it, and somewhat more."""
 
 _RC = {
     "font.size": TEXT,
@@ -86,9 +91,9 @@ def page(
         note: how to read the figure, wrapped, black, above the provenance.
         free: axes and words are placed by `spot` and `place` instead.
     """
-    head = _wrapped(finding, TITLE, BOLD)
-    foot = _wrapped(provenance, SMALL, PLAIN)
-    notes = _wrapped(note, SMALL, PLAIN) if note else []
+    head = wrapped(finding, TITLE, bold=True)
+    foot = wrapped(provenance, SMALL)
+    notes = wrapped(note, SMALL) if note else []
     above = _inches(head, TITLE) + 0.08
     lowest = _inches(foot, SMALL) + 0.06
     below = lowest + (_inches(notes, SMALL) + 0.06 if notes else 0)
@@ -133,62 +138,157 @@ def words_width(lines: Sequence[str], size: float = SMALL) -> float:
 
 
 def label_ends(
-    axis: "Axes", ends: Sequence[tuple[float, float, str, str]], *, size: float = SMALL
+    axis: "Axes",
+    ends: Sequence[tuple[float, float, str, str]],
+    *,
+    size: float = SMALL,
+    joined: bool = False,
 ) -> None:
     """Write each line's name to the right of where it ends, moved apart where they would overlap.
 
     Args:
         axis: with its limits set, and laid out (`figure.draw_without_rendering()`).
-        ends: x and y of a line's last point in data coordinates, its name, its color.
+        ends: x and y of a line's last point in data coordinates, its name (of one line or several),
+            its color.
         size: of the letters, in points.
+        joined: whether a thin line joins a name that had to move to the end of its line.
     """
     if not ends:
         return
     low, high = axis.get_ylim()
     tall = axis.get_window_extent().height / axis.figure.dpi * 72  # in points
-    gap = size * LINE_HEIGHT
-    places = [
-        (axis.transData.transform((x, y))[1], x, y, name, color) for x, y, name, color in ends
-    ]
     bottom = axis.transData.transform((0, low))[1] if low != high else 0.0
     per_point = axis.figure.dpi / 72
-    wanted = sorted((((place - bottom) / per_point), x, y, name, color)
-                    for place, x, y, name, color in places)  # fmt: skip
-    heights = _apart([place for place, *_ in wanted], gap, tall)
-    for height, (place, x, y, name, color) in zip(heights, wanted, strict=True):
+    wanted = sorted(
+        ((axis.transData.transform((x, y))[1] - bottom) / per_point, x, y, name, color)
+        for x, y, name, color in ends
+    )
+    sizes = [(name.count("\n") + 1) * size * LINE_HEIGHT for *_, name, _ in wanted]
+    heights = _apart([place for place, *_ in wanted], sizes, tall)
+    moved = [joined and abs(height - place) > size / 2
+             for height, (place, *_) in zip(heights, wanted, strict=True)]  # fmt: skip
+    for height, (place, x, y, name, color), far in zip(heights, wanted, moved, strict=True):
+        line = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2,
+                "relpos": (0, 0.5)}  # fmt: skip
         axis.annotate(
-            name, (x, y), (5, height - place), textcoords="offset points", ha="left", va="center",
-            fontsize=size, color=ink(color), annotation_clip=False,
+            name, (x, y), (14 if any(moved) else 5, height - place), textcoords="offset points",
+            ha="left", va="center", fontsize=size, color=ink(color), annotation_clip=False,
+            linespacing=1.0, arrowprops=line if far else None,
+            bbox={"pad": 0.5, "facecolor": "none", "edgecolor": "none"} if far else None,
         )  # fmt: skip
 
 
-def _apart(wanted: Sequence[float], gap: float, top: float) -> list[float]:
-    """Sorted places moved as little as pooling allows until each is `gap` from the next."""
-    groups: list[list[float]] = []  # center and count
-    for place in wanted:
-        groups.append([place, 1])
-        while (
-            len(groups) > 1
-            and groups[-1][0] - groups[-2][0] < gap * (groups[-1][1] + groups[-2][1]) / 2
+def _apart(wanted: Sequence[float], sizes: Sequence[float], top: float) -> list[float]:
+    """Sorted places moved as little as pooling allows until nothing that stands there overlaps.
+
+    Args:
+        wanted: centers, ascending.
+        sizes: of what stands there.
+        top: where the highest center may be; the lowest may be at 0.
+    """
+    gaps = [(below + above) / 2 for below, above in pairwise(sizes)]
+
+    def placed(members: list[int]) -> list[float]:
+        """Centers of what touches: the nearest to what is wanted."""
+        shifts = [sum(gaps[members[0] : k]) for k in members]
+        start = sum(wanted[k] - shift for k, shift in zip(members, shifts, strict=True))
+        return [start / len(members) + shift for shift in shifts]
+
+    groups: list[list[int]] = []
+    for index in range(len(wanted)):
+        groups.append([index])
+        while len(groups) > 1 and (
+            placed(groups[-1])[0] - placed(groups[-2])[-1] < gaps[groups[-1][0] - 1]
         ):
-            (b, m), (a, n) = groups.pop(), groups.pop()
-            groups.append([(a * n + b * m) / (n + m), n + m])
-    made = [center + gap * (k - (count - 1) / 2) for center, count in groups
-            for k in range(int(count))]  # fmt: skip
+            groups[-2:] = [groups[-2] + groups[-1]]
+    made = [place for members in groups for place in placed(members)]
     for k in reversed(range(len(made))):
-        made[k] = min(made[k], top if k == len(made) - 1 else made[k + 1] - gap)
+        made[k] = min(made[k], top if k == len(made) - 1 else made[k + 1] - gaps[k])
     for k in range(len(made)):  # nothing below the axis, where its ticks have their names
-        made[k] = max(made[k], made[k - 1] + gap if k else 0.0)
+        made[k] = max(made[k], made[k - 1] + gaps[k - 1] if k else 0.0)
     return made
 
 
-def _wrapped(text: str, size: float, wide: float) -> list[str]:
-    """Lines as wide as the page; `wide` is a letter's mean width in sizes of the letter."""
-    return textwrap.wrap(text, int(PAGE_WIDTH * 72 / (wide * size))) or [""]
+def wrapped(
+    text: str, size: float, *, bold: bool = False, width: float = PAGE_WIDTH - 0.14
+) -> list[str]:
+    """Lines no wider than the page, as few as possible, and of bold letters as even as possible.
+
+    Args:
+        text: without line breaks.
+        size: of the letters, in points.
+        bold: whether they are.
+        width: that there is, in inches.
+    """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+
+    def wide(line: str) -> float:
+        return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
+
+    space = wide("a a") - wide("aa")
+    words = text.replace("ε = ", "ε\u00a0=\u00a0").split(" ")  # sizes stay on one line
+    lengths = [wide(word) for word in words]
+
+    def broken(limit: float) -> list[int]:
+        """How many words stand on each line."""
+        counts, filled = [0], 0.0
+        for length in lengths:
+            if counts[-1] and filled + space + length > limit:
+                counts, filled = [*counts, 0], 0.0
+            filled += length + (space if counts[-1] else 0)
+            counts[-1] += 1
+        return counts
+
+    limit = width * 72
+    counts = broken(limit)
+    while bold and len(broken(limit * 0.98)) == len(counts) and limit > 10:
+        limit *= 0.98
+    lines = []
+    for count in broken(limit):
+        lines.append(" ".join(words[:count]))
+        words = words[count:]
+    return lines
 
 
 def _inches(lines: Sequence[str], size: float) -> float:
     return len(lines) * LINE_HEIGHT * size / 72
+
+
+def percentage(value: float) -> str:
+    """A rate for a sentence: two digits, more where they would round it to nothing or to all."""
+    if not isfinite(value):
+        return "no number"
+    if value in (0, 100) or 10 <= value < 98.5 or value > 100:
+        return f"{value:.0f}%"
+    for digits in (1, 2):
+        if 0 < (rounded := round(value, digits)) < 100:
+            return f"{rounded:.{digits}f}".removesuffix(".0") + "%"
+    return "over 99.99%" if value > 50 else "under .01%"
+
+
+def size(epsilon: float) -> str:
+    """The size of a perturbation as the chapter prints it: .25."""
+    return f"{epsilon:g}".removeprefix("0") or "0"
+
+
+NAMES = {
+    "convolutional": "convolutional network",
+    "k_nearest_neighbors": "k nearest neighbors",
+    "maxout": "maxout network",
+    "none": "no defense",
+    "relu": "ReLU network",
+    "tanh": "tanh network",
+    "virtual_adversarial": "virtual adversarial training",
+}
+"""What is called otherwise than the configuration names it."""
+
+
+def called(name: str) -> str:
+    """What a reader calls a model or a defense: words, not an identifier."""
+    return NAMES.get(name, re.sub(r"\b0\.", ".", name.replace("_", " ")))
 
 
 def letter(index: int) -> str:
