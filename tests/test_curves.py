@@ -170,6 +170,10 @@ def test_titles_are_broken_evenly_and_sizes_stay_whole() -> None:
     assert max(map(len, lines)) - min(map(len, lines)) < 25
     assert any("ε\u00a0=\u00a0.25" in line for line in lines)
     assert style.wrapped("", style.TITLE) == [""]
+    full = style.wrapped("some words " * 40, style.SMALL)
+    assert len(style.wrapped(" ".join(full[:2]), style.SMALL)) == 2
+    *_, last = style.wrapped(" ".join(full[:2]) + " more", style.SMALL)  # and no word alone
+    assert len(last) > len(full[0]) / 6
 
 
 @pytest.mark.parametrize("heights", [[99.0] * 4, [0.0] * 4, [50, 51, 52, 90], [10.0]])

@@ -45,6 +45,9 @@ DPI = 200
 LINE_HEIGHT = 1.25
 """Of a line of text, in sizes of its letters."""
 
+SHORT = 0.2
+"""Part of the width that the last of several lines should have."""
+
 PLAIN = 0.55
 """Mean width of a letter, in sizes of it, and somewhat more."""
 
@@ -212,7 +215,9 @@ def _apart(wanted: Sequence[float], sizes: Sequence[float], top: float) -> list[
 def wrapped(
     text: str, size: float, *, bold: bool = False, width: float = PAGE_WIDTH - 0.14
 ) -> list[str]:
-    """Lines no wider than the page, as few as possible, and of bold letters as even as possible.
+    """Lines no wider than the page, as few as possible.
+
+    Bold lines are as even as possible, and the last of others is no single word.
 
     Args:
         text: without line breaks.
@@ -228,29 +233,27 @@ def wrapped(
     def wide(line: str) -> float:
         return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
 
-    space = wide("a a") - wide("aa")
     words = text.replace("ε = ", "ε\u00a0=\u00a0").split(" ")  # sizes stay on one line
-    lengths = [wide(word) for word in words]
+    lengths, space = [wide(word) for word in words], wide("a a") - wide("aa")
 
-    def broken(limit: float) -> list[int]:
-        """How many words stand on each line."""
-        counts, filled = [0], 0.0
-        for length in lengths:
-            if counts[-1] and filled + space + length > limit:
-                counts, filled = [*counts, 0], 0.0
-            filled += length + (space if counts[-1] else 0)
-            counts[-1] += 1
-        return counts
+    def broken(limit: float) -> list[list[int]]:
+        """The words of each line, by number."""
+        lines: list[list[int]] = [[]]
+        for k, length in enumerate(lengths):
+            if lines[-1] and sum(lengths[j] + space for j in lines[-1]) + length > limit:
+                lines.append([])
+            lines[-1].append(k)
+        return lines
 
     limit = width * 72
-    counts = broken(limit)
-    while bold and len(broken(limit * 0.98)) == len(counts) and limit > 10:
+    lines = broken(limit)
+    while bold or sum(lengths[k] for k in lines[-1]) < SHORT * limit:
         limit *= 0.98
-    lines = []
-    for count in broken(limit):
-        lines.append(" ".join(words[:count]))
-        words = words[count:]
-    return lines
+        closer = broken(limit)
+        if len(closer) > len(lines) or limit < width:
+            break
+        lines = closer
+    return [" ".join(words[k] for k in line) for line in lines]
 
 
 def _inches(lines: Sequence[str], size: float) -> float:
