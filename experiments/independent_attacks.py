@@ -1,24 +1,25 @@
-"""The trained defences under other people's attacks: do ours miss anything?
+"""The trained defenses under other people's attacks: do ours miss anything?
 
     advx run experiment=independent_attacks                  # 5,000 digits that need no download
     advx run experiment=independent_attacks scale=chapter
 
 The same networks as `experiment=defenses`, attacked by `strongest`, by foolbox's PGD and by
-torchattacks' AutoAttack (Croce and Hein 2020), all with the same ε and images kept in [0, 1]. Needs
-the optional packages: pip install "advx[oracles]".
+torchattacks' AutoAttack (Croce and Hein 2020), all with the same ε and images kept in [0, 1].
+`theirs_minus_ours` is a difference of error rates; `missed` is the share of the examples that a
+library breaks and `strongest` does not. Needs the optional packages: pip install "advx[oracles]".
 """
 
 import importlib
 import math
-from typing import Any
+from functools import partial
+from typing import Any, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
-from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.transfer import BATCH, error_rate
+from advx.evaluation.transfer import Attack, craft, mistakes
 from advx.run import Run
 from advx.training.obtain import Recipe, needed
 from advx.types import Positive, PositiveInt
@@ -36,12 +37,12 @@ def main(
     foolbox_steps: PositiveInt,
     autoattack: bool,
 ) -> None:
-    """Error rates of every defence under each library's attack.
+    """Error rates of every defense under each library's attack.
 
     Args:
         run: the run to measure on.
         models: the bag with the one network.
-        defenses: the defences attacked with every seed, by name.
+        defenses: the defenses attacked with every seed, by name.
         first_seed_defenses: those attacked with the first seed alone.
         autoencoder_trainer: the trainer of `denoising_autoencoder`.
         strongest: our attack's node, clipped to [0, 1].
@@ -77,38 +78,78 @@ def main(
             known = {"seed": seed, "n": examples}
             for epsilon in epsilons:
                 node = strongest | {"epsilon": epsilon}
-                ours = run.broken_by(network, node, examples)["all"]
-                run.record(row, f"strongest_error_rate@{epsilon:g}", ours, **known)
-                rates = []
+                found = {"strongest": fallen(run, network, run.attack(node, network), epsilon,
+                                             examples, {"attack": node})}  # fmt: skip
                 for library, attack in others.items():
-                    theirs = measured(run, network, library, attack, epsilon, examples,
-                                      foolbox_steps)  # fmt: skip
-                    run.record(row, f"{library}_error_rate@{epsilon:g}", theirs, **known)
-                    rates.append(theirs)
-                worst = math.nan if any(map(math.isnan, rates)) else max(rates)
+                    named = {"library": library, "epsilon": epsilon, "steps": foolbox_steps}
+                    search = partial(attack, epsilon=epsilon, steps=foolbox_steps)
+                    found[library] = fallen(run, network, search, epsilon, examples, named)
+                rates = {who: percent(broken) for who, broken in found.items()}
+                for who, rate in rates.items():
+                    run.record(row, f"{who}_error_rate@{epsilon:g}", rate, **known)
+                ours, *theirs = rates.values()
+                worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
                 run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,
                            unit="points")  # fmt: skip
+                run.record(row, f"missed@{epsilon:g}", missed(*found.values()), **known)
     run.finish()
 
 
-def measured(
-    run: Run, network: Recipe, library: str, attack: Any, epsilon: float, examples: int, steps: int
-) -> float:
-    """The network's error rate under one library's attack; kept."""
+class Fallen(TypedDict):
+    """What an attack breaks: places among the examples, `of` so many that were given a class."""
 
-    def measure() -> float:
+    places: list[int]
+    of: int
+
+
+def fallen(
+    run: Run,
+    network: Recipe,
+    attack: Attack,
+    epsilon: float,
+    examples: int,
+    depends_on: dict[str, Any],
+) -> Fallen:
+    """The examples that an attack breaks on the network; kept.
+
+    Args:
+        run: the run to measure on.
+        network: the network attacked.
+        attack: from images and labels to adversarial images.
+        epsilon: the size that it must keep, in the max norm.
+        examples: test examples attacked.
+        depends_on: what names the attack.
+
+    Returns:
+        The places; of no examples where the network diverged, or where the attack leaves the ball:
+        a point outside of it proves nothing.
+    """
+    nothing: Fallen = {"places": [], "of": 0}
+
+    def measure() -> Fallen:
         module, clean = run.trained(network).module, run.tested(examples)
         with evaluating(module):
-            parts = zip(clean.images.split(BATCH), clean.labels.split(BATCH), strict=True)
-            images = torch.cat([attack(module, x, y, epsilon, steps) for x, y in parts])
-        moved = (images - clean.images).abs().max().item()
-        if moved > epsilon + 1e-6:
-            return math.nan  # a point outside the ball proves nothing
-        return error_rate(module, Split(images, clean.labels))
+            moved = craft(attack, module, clean)
+        if (moved.images - clean.images).abs().max().item() > epsilon + 1e-6:
+            return nothing
+        wrong, defined = mistakes(module, moved)
+        return {"places": wrong.nonzero().squeeze(1).tolist(), "of": int(defined.sum())}
 
-    content = {"models": [run.key(network)], "library": library, "epsilon": epsilon,
-               "steps": steps}  # fmt: skip
-    return run.measured(content, measure, examples)
+    content = {"models": [run.key(network)], "of": "examples that fall"} | depends_on
+    return cast(Fallen, run.measured(content, measure, examples, missing=nothing))
+
+
+def percent(found: Fallen) -> float:
+    """The error rate, in percent; NaN of no examples."""
+    return 100 * len(found["places"]) / found["of"] if found["of"] else math.nan
+
+
+def missed(ours: Fallen, *theirs: Fallen) -> float:
+    """Percent of the examples that any of `theirs` breaks and `ours` does not; NaN of none."""
+    if not all(found["of"] for found in (ours, *theirs)):
+        return math.nan
+    anyones = {place for found in theirs for place in found["places"]}
+    return 100 * len(anyones - set(ours["places"])) / ours["of"]
 
 
 def foolbox_pgd(model: nn.Module, x: Tensor, y: Tensor, epsilon: float, steps: int) -> Tensor:

@@ -89,16 +89,25 @@ def predictions(model: nn.Module, images: Tensor) -> Tensor:
         return torch.cat([predicted(logits_of(model, x)) for x in images.split(BATCH)])
 
 
+def mistakes(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """Which examples `model` misclassifies, and which it gives a class at all, (n,) bool each.
+
+    Raises:
+        ConfigError: too many examples have NaN logits; few are no mistakes.
+    """
+    said = predictions(model, split.images)
+    defined = answered(model, said)
+    return (said != split.labels) & defined, defined
+
+
 def error_rate(model: nn.Module, split: Split) -> float:
     """Share of the split's examples that `model` misclassifies, in percent.
 
     Raises:
         ConfigError: too many examples have NaN logits; few are left out.
     """
-    said = predictions(model, split.images)
-    defined = answered(model, said)
-    wrong = int(((said != split.labels) & defined).sum())
-    return 100 * wrong / int(defined.sum())
+    wrong, defined = mistakes(model, split)
+    return 100 * int(wrong.sum()) / int(defined.sum())
 
 
 @torch.no_grad()
