@@ -56,7 +56,8 @@ COMMON_KEYS = (
 """Top-level keys that every experiment has; its own are the parameters of its `main`."""
 
 EVALUATION_VERSION = 2
-"""Raised by hand whenever a measurement comes to mean something else: kept rows are then redone."""
+"""Raised by hand whenever a measurement comes to mean something else, and when a fix changes a
+gradient that attacks follow: kept rows are then redone."""
 
 MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")
 """Top-level keys under which models stand."""
