@@ -57,7 +57,9 @@ def test_a_claims_history_has_dates_reasons_and_other_predicates(claim) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted((ROOT / "outputs" / "reference").iterdir()), ids=lambda folder: folder.name
+    "folder",
+    sorted(path.parent for path in (ROOT / "outputs" / "reference").glob("*/manifest.json")),
+    ids=lambda folder: folder.name,
 )
 def test_what_a_claim_names_was_measured_or_it_says_so(folder) -> None:
     """A row whose name is spelled wrong would never be tested, and nobody would know."""
