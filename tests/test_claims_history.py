@@ -40,6 +40,12 @@ def test_a_claim_stands_in_full_words_and_names_its_source(claim) -> None:
     assert not BRITISH.search(f"{claim['claim']} {claim['says']}")
 
 
+def test_no_two_claims_of_an_experiment_say_alike() -> None:
+    """Pages show what a claim says, without its name."""
+    said = [(experiment, claim["says"]) for (experiment, _), claim in LISTED.items()]
+    assert len(set(said)) == len(said)
+
+
 @pytest.mark.parametrize("claim", LISTED.values(), ids=NAMES)
 def test_a_claims_history_has_dates_reasons_and_other_predicates(claim) -> None:
     dates = []
