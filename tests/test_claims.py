@@ -269,7 +269,11 @@ def test_judging_again_changes_no_number(tmp_path) -> None:
     folder = tmp_path / "gan_samples"
     shutil.copytree(ROOT / "outputs" / "reference" / "gan_samples", folder)
     before = {(r["row"], r["metric"], r["seed"]): r["value"] for r in table(folder / "results.csv")}
+    page = folder / "summary.md"
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace("Generated", "Ggenerated", 1), encoding="utf-8")  # an old title
     judge_again(folder)
+    assert page.read_text(encoding="utf-8") == text
     after = {(r["row"], r["metric"], r["seed"]): r["value"] for r in table(folder / "results.csv")}
     assert after == before
     notes = {(r["row"], r["metric"]): r["note"] for r in table(folder / "summary.csv")}

@@ -18,6 +18,9 @@ from advx.report.results import RESULTS, Results, Row, write_results
 LISTED = ("title", "rows", "claims", "deviations")
 """Keys that change no number: what an experiment's YAML says of its rows."""
 
+DASH = " — "
+"""Between the title of a run and what it ran on."""
+
 COUNTED = re.compile(r"(^|; )\d+ seed\(s\) \w.*$")
 """The part of a note that the summary adds itself."""
 
@@ -37,7 +40,8 @@ def judge_again(folder: Path) -> Conclusions:
     results = results_of(folder, config)
     drawn = conclude(results, config, departures(config))
     write_results(folder, results)
-    write_conclusions(folder, drawn, title_of(folder), manifest.get("remarks", []))
+    _, dash, ran = title_of(folder).partition(DASH)
+    write_conclusions(folder, drawn, f"{config['title']}{dash}{ran}", manifest.get("remarks", []))
     return drawn
 
 
