@@ -19,17 +19,17 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q advx conf experiments
 	touch $@
 
-quickstart: $(READY) ## Table 1.1 on digits that need no download, about 5 minutes on two cores
+quickstart: $(READY) ## Table 1.1 on digits that need no download, two to five minutes on two cores
 	$(BIN)/advx run experiment=transfer_table
 
-test: $(READY) ## every test, about 10 minutes on two cores; more of them where ADVX_DATA is set
+test: $(READY) ## every test, about five minutes on two cores; more of them where ADVX_DATA is set
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 smoke: $(READY) ## every experiment at its smallest size
 	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
 		$(BIN)/advx run experiment=$$name scale=smoke || exit 1; done
 
-reproduce-all: $(READY) ## every experiment at the chapter's size: hours; run it again to continue
+reproduce-all: $(READY) ## every experiment at the chapter's size: days; run it again to continue
 	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
 		$(BIN)/advx run experiment=$$name scale=chapter || exit 1; done
 
