@@ -22,6 +22,7 @@ from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
+from advx.report.results import Results
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import Positive, PositiveInt, Probability
@@ -213,13 +214,60 @@ def smallest_step(
     return run.measured(content, measure, examples)
 
 
+WORDS = {
+    "fgsm": "FGSM", "fgsm_l2": "FGSM, L2", "fgsm_targeted": "FGSM, targeted", "pgd": "PGD",
+    "lbfgs": "L-BFGS, targeted", "lbfgs_untargeted": "L-BFGS",
+    "linearized_model": "linearized\nmodel, L2", "linearized_model_linf": "linearized\nmodel, max",
+    "linearized_model_l1": "linearized\nmodel, L1", "deepfool": "DeepFool, L2",
+    "deepfool_linf": "DeepFool, max", "virtual_adversarial": "virtual",
+    "jsma": "JSMA, raising", "jsma_lowering": "JSMA, lowering", "feature": "hidden layer",
+    "random_noise": "noise", "random_noise_l2": "noise, L2",
+}  # fmt: skip
+"""What the figure calls the attacks."""
+
+NORMS = {"LBFGS": "l2", "JSMA": "l0", "Feature": "linf"}
+"""The norm that an attack keeps small, where it has no choice of one."""
+
+
 def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None:
     """The same digits under every attack, with what the network says of each."""
-    module = run.trained(network).module
-    shown = one_of_each_class(run.data.test.labels, count)
-    pictures = {"clean": run.data.test.images[shown]}
+    module, test = run.trained(network).module, run.data.test
+    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
+    shown = known[one_of_each_class(test.labels[known], count)]
+    pictures = {"clean": test.images[shown]}
     for row, node in attacks.items():
         pictures[row] = crafted(run, network, node, shown).images
     said = {row: predictions(module, images) for row, images in pictures.items()}
-    gallery(run.folder, "attack_comparison", pictures, said, run.data.test.labels[shown],
-            title=run.heading())  # fmt: skip
+    gallery(run.folder, "attack_comparison", pictures, said, test.labels[shown],
+            class_names=run.data.class_names, provenance=run.heading(),
+            **captions(run.results, attacks))  # fmt: skip
+
+
+def captions(results: Results, attacks: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the figure beside the images: names, numbers and the finding."""
+    words, numbers = {}, {}
+    for row, node in attacks.items():
+        epsilon = node.get("epsilon")
+        at = "" if epsilon is None else f"\nε = {epsilon:g}"
+        words[row] = WORDS.get(row, row.replace("_", " ")) + at
+        norm = node.get("norm") or NORMS.get(node["_target_"].rpartition(".")[2], "linf")
+        if norm in ("l1", "l0"):
+            size = f"{results.mean(row, 'mean_l0'):.2g}%\nof pixels"
+        else:
+            unit = "L2" if norm == "l2" else "max"
+            size = f"{results.mean(row, f'median_{norm}'):.2f}\n{unit}"
+        cost = results.mean(row, "forward_equivalents")
+        numbers[row] = [f"{results.mean(row, 'success_rate'):.1f}%", size, f"{cost:,.0f}"]
+    rates = {row: f"{results.mean(row, 'success_rate'):.0f}%" for row in attacks}
+    finding = f"FGSM succeeds on {rates['fgsm']} of the examples for {numbers['fgsm'][2]} passes"
+    if "lbfgs_untargeted" in attacks:
+        finding += f", L-BFGS on {rates['lbfgs_untargeted']} for {numbers['lbfgs_untargeted'][2]}"
+    if "random_noise" in attacks:
+        finding += f"; noise of the same size on {rates['random_noise']}"
+    return {
+        "words": words, "numbers": numbers, "finding": finding,
+        "heads": ["success", "median\nsize", "forward\npasses"],
+        "note": "In each image's corner its class; framed, a mistake. Success counts what is wrong "
+                "without an attack too. Size: of the perturbations that succeed, in the attack's "
+                "norm; of pixels, the mean.",
+    }  # fmt: skip

@@ -45,7 +45,10 @@ from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures import windows
 from advx.figures.kept import keep
+from advx.figures.moved_pictures import captions, ends
+from advx.figures.tiles import thumbnails
 from advx.models.call import UNDEFINED
+from advx.report.results import Results
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -63,6 +66,12 @@ DIRECTIONS = {
     "fgsm_random": ("sign of the gradient", "random"),
     "random_random": ("random", "random"),
     "fgsm_gradient": ("sign of the gradient", "rest of the gradient"),
+}
+
+NAMES = {
+    "fgsm_random": ("Figure 1.2", "adversarial and random"),
+    "random_random": ("Figure 1.3", "two random directions"),
+    "fgsm_gradient": ("Figure 1.4", "two adversarial directions"),
 }
 
 
@@ -268,9 +277,8 @@ def moved_pictures(
         lost = whitening.lost(clean.images)
         moved = torch.stack([whitening.invert(x, *lost) for x in moved.unbind(1)], 1)
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
-    names = [name for name, steps in STEPS.items() for _ in steps]
-    for name in STEPS:
-        value = 255 * far[len(names) - 1 - names[::-1].index(name)].item()
+    for name, place in zip(STEPS, ends(STEPS), strict=True):
+        value = 255 * far[place].item()
         run.record(f"{name}, ε", "rms_change", value, seed=network.seed, n=len(rows),
                    unit="grey levels")  # fmt: skip
     return {
@@ -280,13 +288,22 @@ def moved_pictures(
     }
 
 
-def moved_columns(epsilon: float) -> list[str]:
-    """What the columns of the pictures are called."""
-    return [
-        f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
-        for axis, steps in zip("hv", STEPS.values(), strict=True)
-        for share in steps
-    ]
+def finding(kind: str, results: Results) -> str:
+    """What a basis's windows show, in one sentence; means over the seeds."""
+    changed = results.mean(kind, "changed")
+    if kind == "random_random":
+        text = f"Two random directions change the class at {changed:.1f}% of a window's points"
+        adversarial = results.mean("fgsm_random", "changed")
+        if math.isnan(adversarial):
+            return text
+        return f"{text}; where one of the two is adversarial, {adversarial:.1f}% change"
+    random = kind == "fgsm_random"
+    between = "an adversarial and a random direction" if random else "two adversarial directions"
+    line = results.mean(kind, "line_accuracy")
+    if math.isnan(line):
+        return f"Between {between} no window has both right and wrong classes"
+    return (f"Between {between}, one straight line puts {line:.1f}% of a window's points on the "
+            "right side")  # fmt: skip
 
 
 def draw(
@@ -297,13 +314,19 @@ def draw(
     arrays = {f"maps_{kind}": maps.numpy().astype(np.int8) for kind, maps in drawn.items()}
     arrays["labels"] = run.data.test.labels[rows].cpu().numpy()
     arrays |= pictures
+    if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
+        arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
+    far = {name: run.results.mean(f"{name}, ε", "rms_change") for name in STEPS}
     options = {
         "epsilon": epsilon,
         "class_names": list(run.data.class_names),
         "axes": {kind: DIRECTIONS[kind] for kind in drawn},
-        "title": run.heading(),
+        "names": {kind: NAMES[kind] for kind in drawn},
+        "findings": {kind: finding(kind, run.results) for kind in drawn},
+        "provenance": run.heading(),
         "columns": grid,
-        "moved": moved_columns(epsilon) if pictures else [],
-    }
+        "moved": captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])
+        if pictures else None,
+    }  # fmt: skip
     keep(run.folder, "windows", arrays, options)
     windows.draw(run.folder, arrays, **options)

@@ -17,6 +17,7 @@ from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import craft, predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
+from advx.report.results import Results
 from advx.run import Run
 from advx.training.decoder import Decoder, represented, train_decoder
 from advx.training.obtain import Recipe
@@ -65,10 +66,9 @@ def main(
                 for metric, value in found.items():
                     unit = "ratio" if "distance" in metric else "percent"
                     run.record(row, metric, value, seed=seed, n=n, unit=unit)
-    shown = one_of_each_class(run.data.test.labels, figure_examples)
     run.attempt(
         lambda: draw(run, run.recipe(name, run.seeds[0]), judging, layers[-1],
-                     feature | {"epsilon": max(epsilons)}, decoder_epochs, shown)
+                     feature | {"epsilon": max(epsilons)}, decoder_epochs, figure_examples)
     )  # fmt: skip
     run.finish()
 
@@ -148,12 +148,15 @@ def draw(
     layer: str,
     feature: dict[str, Any],
     epochs: int,
-    shown: Tensor,
+    count: int,
 ) -> None:
     """Digit, guide, perturbed digit, and what the decoder makes of the three."""
     module, judge = run.trained(network).module, run.trained(judging).module
     decoder = train_decoder(module, run.data.train.images, layer, seed=network.seed, epochs=epochs)
-    clean, guides = run.data.test.take(shown), run.guides[shown]
+    test = run.data.test
+    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
+    shown = known[one_of_each_class(test.labels[known], count)]
+    clean, guides = test.take(shown), run.guides[shown]
     attack = run.attack(feature | {"layer": layer}, network)
     pictures = {
         "digit": clean.images,
@@ -168,4 +171,25 @@ def draw(
             for row, images in pictures.items()}  # fmt: skip
     classes = {row: run.target_classes[shown] if row.startswith("guide") else clean.labels
                for row in pictures}  # fmt: skip
-    gallery(run.folder, "hidden_representation", pictures, said, classes, title=run.heading())
+    gallery(run.folder, "hidden_representation", pictures, said, classes,
+            class_names=run.data.class_names, provenance=run.heading(),
+            **captions(run.results, f"{network.model['name']}, {layer}", feature["epsilon"],
+                       judging.model["name"]))  # fmt: skip
+
+
+def captions(results: Results, row: str, epsilon: float, judge: str) -> dict[str, Any]:
+    """What stands in the figure beside the images."""
+    nearer, noise = (
+        results.mean(row, f"{kind}decoded_nearer_the_guide@{epsilon:g}") for kind in ("", "noise_")
+    )
+    return {
+        "finding": f"Moved by {epsilon:g} towards the hidden representation of a guide, "
+                   f"{nearer:.1f}% of the images decode to one nearer the guide; by noise, "
+                   f"{noise:.1f}%",
+        "note": "Under each image its class, of the decoded ones by "
+                f"{judge.replace('_', ' ')}; bold, a mistake of the network.",
+        "words": {"guide, decoded": "guide,\ndecoded", "digit, decoded": "digit,\ndecoded",
+                  "perturbed, decoded": "perturbed,\ndecoded",
+                  "perturbed": f"perturbed\nε = {epsilon:g}"},
+        "plain": ["digit, decoded", "guide, decoded", "perturbed, decoded"],
+    }  # fmt: skip

@@ -11,6 +11,8 @@ level away again. With a picture of your own: the same on it, at .007 of the ran
 
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from advx.config.build import build
@@ -21,7 +23,9 @@ from advx.evaluation.transfer import craft, predictions, probabilities
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
+from advx.figures.tiles import confidence, named
 from advx.models.call import predicted
+from advx.report.results import Results
 from advx.run import Run, stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
@@ -76,10 +80,27 @@ def main(
                 run.record(name, metric, value, seed=seed, n=n)
     module = run.attempt(lambda: run.trained(run.recipe(model, run.seeds[0], path="model")).module)
     if module is not None:
-        shown = one_of_each_class(run.data.test.labels, figure_examples)
-        draw(run, module, run.data.test.take(shown), fgsm, levels[1:2] or levels[:1],
-             run.data.class_names)  # fmt: skip
+        level = (levels[1:2] or levels[:1])[0]
+        shown = known_examples(module, run.data.test, figure_examples)
+        draw(run, module, shown, fgsm, level, run.data.class_names,
+             finding(run.results, name, level))  # fmt: skip
     run.finish()
+
+
+def finding(results: Results, name: str, level: float) -> str:
+    """What a perturbation does to the error, in one sentence; means over the seeds."""
+    before, after = (results.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
+    size = "One gray level" if level == 1 else f"{level:g} gray levels"
+    return (
+        f"{size} along the sign of the gradient takes the error from {before:.1f}% to {after:.1f}%"
+    )
+
+
+def known_examples(module: nn.Module, test: Split, count: int) -> Split:
+    """Examples that the network classifies correctly: the first of every class, then the second."""
+    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
+    known = known if len(known) else torch.arange(len(test), device=test.labels.device)
+    return test.take(known[one_of_each_class(test.labels[known], count)])
 
 
 def stored(moved: Tensor, clean: Tensor) -> Tensor:
@@ -135,16 +156,18 @@ def one_picture(
     for level in sorted({*levels, epsilon * GREY}):
         for metric, value in measured(module, clean, fgsm, [level]).items():
             run.record(f"{name}, the picture", metric, value, seed=None, n=1)
-    draw(run, module, clean, fgsm, [epsilon * GREY], names)
+    draw(run, module, clean, fgsm, epsilon * GREY, names, "")
     run.finish()
 
 
 def draw(
-    run: Run, module: nn.Module, clean: Split, fgsm: dict[str, Any], levels: list[float],
-    class_names: tuple[str, ...],
+    run: Run, module: nn.Module, clean: Split, fgsm: dict[str, Any], level: float,
+    class_names: tuple[str, ...], found: str,
 ) -> None:  # fmt: skip
-    """The picture, the sign, the perturbed picture, with classes and confidences."""
-    level = levels[0]
+    """The image, the sign, the perturbed image, with classes and confidences.
+
+    Without anything found there is one image, and what becomes of its class is the finding.
+    """
     moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean).images
     before, after = probabilities(module, clean.images), probabilities(module, moved)
     arrays = {
@@ -153,7 +176,35 @@ def draw(
         "confidence_before": before.amax(1), "confidence_after": after.amax(1),
         "labels": clean.labels,
     }  # fmt: skip
-    kept = {key: value.cpu().numpy() for key, value in arrays.items()}
-    options = {"epsilon": level / GREY, "class_names": list(class_names), "title": run.heading()}
+    kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
+    options = {
+        "epsilon": level / GREY, "class_names": list(class_names), "provenance": run.heading(),
+        "finding": found or one_finding(kept, level / GREY, class_names),
+        "note": note if found else "",
+    }  # fmt: skip
     keep(run.folder, "imperceptible", kept, options)
     figure.draw(run.folder, kept, **options)
+
+
+def fooled_first(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
+    """The examples whose class changes, the most confident first, then the others; and a note."""
+    changed = arrays["said_after"] != arrays["said_before"]
+    order = np.lexsort((-arrays["confidence_after"], ~changed))
+    note = (
+        f"Of {len(changed)} test examples that the network knows, {changed.sum()} change their "
+        "class; those given to the wrong one with the most confidence come first."
+    )
+    return {key: value[order] for key, value in arrays.items()}, note
+
+
+def one_finding(arrays: dict[str, np.ndarray], epsilon: float, names: tuple[str, ...]) -> str:
+    """What becomes of the one image."""
+    before, after = (
+        f"{named(names, int(arrays[f'said_{when}'][0]))} "
+        f"({confidence(float(arrays[f'confidence_{when}'][0]))})"
+        for when in ("before", "after")
+    )
+    same = arrays["said_before"][0] == arrays["said_after"][0]
+    return f"{epsilon:.4f} of the range " + (
+        f"leaves the class {before}, now {after}" if same else f"turns {before} into {after}"
+    )

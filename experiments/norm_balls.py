@@ -4,30 +4,31 @@
     advx run experiment=norm_balls scale=chapter    # MNIST
 
 The procedure: among the training digits that are beyond doubt, their three nearest neighbors being
-of their own class, take the 3 and the 7 whose distance is nearest 4. Three perturbations of that
-length: the difference, which makes the 3 a 7; the digit dimmed, which changes nothing; a piece of
-the digit wiped out, which leaves no digit at all. Their counterparts in the max norm: the sign,
-where zero ±1 at random, scaled to the same length. What do the networks and nearest neighbor say of
-each? And how near are digits of different classes, in either norm?
+of their own class and every model sure of it, take the 3 and the 7 whose distance is nearest 4.
+Three perturbations of that length: the difference, which makes the 3 a 7; the digit dimmed, which
+changes nothing; a piece of the digit wiped out, which leaves no digit at all. Their counterparts in
+the max norm: the sign, where zero ±1 at random, scaled to the same length. What do the networks and
+nearest neighbor say of each? And how near are digits of different classes, in either norm?
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.noise import uniform
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.distances import distances
-from advx.evaluation.transfer import predictions
+from advx.evaluation.transfer import predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
 from advx.figures.kept import keep
 from advx.run import Run
-from advx.types import NonNegativeInt, Positive
+from advx.types import NonNegativeInt, Positive, Probability
 
 
 def main(
@@ -37,6 +38,7 @@ def main(
     to_class: NonNegativeInt,
     length: Positive,
     neighbors: NonNegativeInt,
+    confidence: Probability,
     epsilon: Positive,
 ) -> None:
     """The six perturbations, their norms, and what every model says.
@@ -48,6 +50,8 @@ def main(
         to_class: the class it is turned into.
         length: L2 distance wanted between the two.
         neighbors: of a digit that must be of its class, so that it is beyond doubt.
+        confidence: what every model of the first seed gives the digit's class at least; where no
+            digit has so much, the most that one has.
         epsilon: a max norm whose L2 length is reported beside.
     """
     for key, label in (("from_class", from_class), ("to_class", to_class)):
@@ -55,60 +59,103 @@ def main(
             raise ConfigError(
                 f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
             )
-    here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
     sure = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
     if not len(sure[0]) or not len(sure[1]):
         raise ConfigError(
             f"neighbors={neighbors}: no digit whose {neighbors} nearest are all of its class; "
             "valid: fewer"
         )
-    first, second = nearest_to(*sure, length)
-    image = sure[0][first]
-    perturbations = left_grid(image, sure[1][second])
-    size = norms.length(perturbations, "l2").max().item()
-    signs = torch.stack([sign_of_length(p, size) for p in perturbations])
-    changed = image + torch.cat([perturbations, signs])
-    pixels = image.numel()
-    for name, perturbation in zip(NAMES, torch.cat([perturbations, signs]), strict=True):
-        for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
-            value = norms.length(perturbation[None], norm).item()
-            run.record(name, f"{norm}_norm", value, seed=None, unit=unit)
-    lengths = norms.length(torch.cat([perturbations, signs]), "l2")
-    run.record("all six perturbations", "l2_norm", lengths.mean().item(), seed=None,
-               unit="L2 norm")  # fmt: skip
-    run.record("right-hand grid", "max_norm", norms.length(signs, "linf").max().item(), seed=None,
-               unit="max norm")  # fmt: skip
-    run.record(f"max norm {epsilon:g}".replace("0.", "."), "l2_norm",
-               epsilon * math.sqrt(pixels), seed=None, unit="L2 norm")  # fmt: skip
-    for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
-        nearest = smallest_distance(here, there, norm)
-        run.record(f"nearest {from_class} and {to_class}", f"{norm}_norm", nearest, seed=None,
-                   unit=unit)  # fmt: skip
     said: dict[str, list[int]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
+        first = [run.trained(run.recipe(model, run.seeds[0])).module for model in models]
+        sure = [images[all_sure(first, images, label, confidence)]
+                for images, label in zip(sure, (from_class, to_class), strict=True)]  # fmt: skip
+        one, other = nearest_to(*sure, length)
+        image = sure[0][one]
+        left = left_grid(image, sure[1][other])
+        size = norms.length(left, "l2").max().item()
+        perturbations = torch.cat([left, torch.stack([sign_of_length(p, size) for p in left])])
+        report_sizes(run, perturbations, epsilon)
+        report_distances(run, from_class, to_class)
         for seed in run.seeds:
             for model in models:
                 module = run.trained(run.recipe(model, seed)).module
-                classes = predictions(module, torch.cat([image[None], changed]))
+                classes = predictions(module, torch.cat([image[None], image + perturbations]))
                 answered(module, classes)
                 for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
                     run.record(name, f"keeps_class_{model}", 100.0 * (label == from_class),
                                seed=seed, n=1)  # fmt: skip
                 if seed == run.seeds[0]:
                     said[model] = classes.tolist()
-    arrays = {
-        "image": image.cpu().numpy(),
-        "perturbations": torch.cat([perturbations, signs]).cpu().numpy(),
-    } | {f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()}
-    options = {"names": list(NAMES), "title": run.heading()}
+    arrays = {"image": image.cpu().numpy(), "perturbations": perturbations.cpu().numpy()} | {
+        f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
+    }
+    most = norms.length(perturbations[3:], "linf").max().item()
+    options = {
+        **captions(said, run.data.class_names, from_class, to_class, size, most),
+        "class_names": list(run.data.class_names), "provenance": run.heading(),
+    }  # fmt: skip
     keep(run.folder, "norm_balls", arrays, options)
     figure.draw(run.folder, arrays, **options)
     run.finish()
 
 
+def report_sizes(run: Run, perturbations: Tensor, epsilon: float) -> None:
+    """The norms of the six perturbations, and the L2 length of one of max norm ε."""
+    for name, perturbation in zip(NAMES, perturbations, strict=True):
+        for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
+            value = norms.length(perturbation[None], norm).item()
+            run.record(name, f"{norm}_norm", value, seed=None, unit=unit)
+    lengths = norms.length(perturbations, "l2")
+    run.record("all six perturbations", "l2_norm", lengths.mean().item(), seed=None,
+               unit="L2 norm")  # fmt: skip
+    most = norms.length(perturbations[3:], "linf").max().item()
+    run.record("right-hand grid", "max_norm", most, seed=None, unit="max norm")
+    length = epsilon * math.sqrt(perturbations[0].numel())
+    run.record(f"max norm {epsilon:g}".replace("0.", "."), "l2_norm", length, seed=None,
+               unit="L2 norm")  # fmt: skip
+
+
+def report_distances(run: Run, from_class: int, to_class: int) -> None:
+    """How near two training digits of the two classes come, in either norm."""
+    here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
+    for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
+        nearest = smallest_distance(here, there, norm)
+        run.record(f"nearest {from_class} and {to_class}", f"{norm}_norm", nearest, seed=None,
+                   unit=unit)  # fmt: skip
+
+
 LEFT = ("difference of two digits", "dimmed", "wiped out")
 NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
 """The perturbations, as rows: those of the left grid, then those of the right one."""
+
+
+def captions(
+    said: dict[str, list[int]], class_names: Sequence[str], here: int, there: int,
+    size: float, most: float,
+) -> dict[str, Any]:  # fmt: skip
+    """What stands in the figure beside the images.
+
+    Args:
+        said: by model, the classes of the digit and of its six versions.
+        class_names: one a class.
+        here, there: the class of the digit, and the one it is turned into.
+        size: L2 norm of the six perturbations.
+        most: max norm of the right-hand three.
+    """
+    this, that = class_names[here], class_names[there]
+    same = f"x + η: the same {this}"
+    kept = [answer == here for answers in said.values() for answer in answers[4:]]
+    models = f"{len(said)} model" + ("s" if len(said) > 1 else "")
+    return {
+        "contents": [
+            f"x + η: a {that} of the training set", f"{same}, dimmed", f"{same} without its middle",
+            *[f"{same}, η the sign of the left one"] * 3,
+        ],
+        "finding": f"An L2 norm of {size:.2f} lets a {this} be made a {that}, dimmed or cut in "
+                   f"two; spread as ±{most:.2f} over all pixels it leaves the answer of {models} "
+                   f"at {this} in {sum(kept)} of {len(kept)} cases",
+    }  # fmt: skip
 
 
 def of_class(split: Split, label: int) -> Tensor:
@@ -125,6 +172,16 @@ def beyond_doubt(split: Split, label: int, neighbors: int) -> Tensor:
         nearest = distances.topk(min(neighbors + 1, len(everything)), largest=False).indices
         kept.append((split.labels[nearest] == label).all(1))  # itself among them
     return images[torch.cat(kept)]
+
+
+def all_sure(models: Sequence[nn.Module], images: Tensor, label: int, confidence: float) -> Tensor:
+    """Which images (m, *shape) every model gives the class with this probability at least, (m,).
+
+    Where there is none, those that come nearest to it.
+    """
+    given = [probabilities(model, images)[:, label] for model in models]
+    least = torch.stack(given).amin(0).nan_to_num(0.0)
+    return least >= min(confidence, least.max().item())
 
 
 def nearest_to(here: Tensor, there: Tensor, length: float) -> tuple[int, int]:

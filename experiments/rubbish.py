@@ -8,16 +8,18 @@ class, and count those that it gives to some class with a probability above a ha
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from advx.data.dataset import one_of_each_class
-from advx.evaluation.transfer import craft, predictions, probabilities
+from advx.evaluation.transfer import craft, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures.gallery import gallery
 from advx.models.call import predicted
+from advx.report.results import Results
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt, Probability
@@ -51,8 +53,9 @@ def main(
                     for metric in found or ("confident_rate",):
                         value = found.get(metric, math.nan)
                         run.record(name, f"{metric}@{kind}", value, seed=seed, n=n)
-    run.attempt(lambda: draw(run, run.recipe(next(iter(models)), run.seeds[0]), noises,
-                             figure_examples))  # fmt: skip
+    first = next(iter(models))
+    run.attempt(lambda: draw(run, run.recipe(first, run.seeds[0]), noises, figure_examples,
+                             captions(run.results, first, noises, threshold)))  # fmt: skip
     run.finish()
 
 
@@ -83,11 +86,32 @@ def made(run: Run, network: Recipe, node: dict[str, Any], rows: Tensor) -> Tenso
     return craft(search, run.trained(network).module, run.data.test.take(rows), aims).images
 
 
-def draw(run: Run, network: Recipe, noises: dict[str, Any], count: int) -> None:
-    """Rubbish of each kind, with the class that the model gives it."""
+def draw(
+    run: Run, network: Recipe, noises: dict[str, Any], count: int, words: dict[str, Any]
+) -> None:
+    """Rubbish of each kind, with the class that the model gives it and its probability."""
     shown = one_of_each_class(run.data.test.labels, count)
     module = run.trained(network).module
     pictures = {kind: made(run, network, node, shown) for kind, node in noises.items()}
-    said = {kind: predictions(module, images) for kind, images in pictures.items()}
+    scores = {kind: probabilities(module, images) for kind, images in pictures.items()}
+    said = {kind: predicted(p) for kind, p in scores.items()}
+    sure = {kind: p.amax(1) for kind, p in scores.items()}
     nothing = torch.full_like(shown, -1)
-    gallery(run.folder, "rubbish", pictures, said, nothing, title=run.heading())
+    gallery(run.folder, "rubbish", pictures, said, nothing, sure=sure,
+            class_names=run.data.class_names, provenance=run.heading(), **words)  # fmt: skip
+
+
+def captions(
+    results: Results, model: str, kinds: Iterable[str], threshold: float
+) -> dict[str, Any]:
+    """What stands in the figure beside the images."""
+    rates = {kind: results.mean(model, f"confident_rate@{kind}") for kind in kinds}
+    first, name = next(iter(rates)), model.replace("_", " ")
+    return {
+        "finding": f"Ideally no class is probable: {name} puts {rates[first]:.1f}% of images of "
+                   f"{first} noise into a class with a probability above {threshold:g}",
+        "note": "Under each image the model's class and its probability.",
+        "heads": [f"above\n{threshold:g}"],
+        "numbers": {kind: [f"{rate:.1f}%"] for kind, rate in rates.items()},
+        "plain": list(rates),
+    }  # fmt: skip

@@ -49,7 +49,16 @@ def main(
         crafted = run.crafted(attack, source).take(shown)
         models = {"target": run.trained(victim).module, "crafting": run.trained(source).module}
         clean = run.data.test.take(shown)
-        transfer_figure(run.folder, clean, crafted, models, title=run.heading())
+        rates = {
+            "target": run.results.mean(row, "error_rate"),
+            "crafting": run.results.mean(itself, "error_rate"),
+        }
+        finding = (
+            f"Of examples crafted on {crafting['name']}, {target['name']} gets "
+            f"{rates['target']:.1f}% wrong, {crafting['name']} itself {rates['crafting']:.1f}%"
+        )
+        transfer_figure(run.folder, clean, crafted, models, rates=rates, finding=finding,
+                        provenance=run.heading())  # fmt: skip
 
     with run.progress(models=2 * len(run.seeds)):
         for seed in run.seeds:

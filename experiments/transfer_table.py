@@ -149,4 +149,19 @@ def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
     crafted = run.crafted(attack, run.recipe("maxout", seed)).take(shown)
     targets = {name: run.trained(run.recipe(name, seed)).module for name in TARGETS["maxout"]}
     clean = run.data.test.take(shown)
-    transfer_figure(run.folder, clean, crafted, targets, title=run.heading())
+    rates = {name: run.results.mean(f"maxout -> {name}", "error_rate") for name in targets}
+    transfer_figure(
+        run.folder, clean, crafted, targets, rates=rates,
+        finding=finding(rates, attack.get("epsilon")), provenance=run.heading(),
+    )  # fmt: skip
+
+
+def finding(rates: dict[str, float], epsilon: float | None) -> str:
+    """How the targets fare, in one sentence, from their errors in percent."""
+    networks = [rate for name, rate in rates.items() if name not in ("nearest_neighbor", "maxout")]
+    at = "" if epsilon is None else f" at ε = {epsilon:g}"
+    return (
+        f"Of examples crafted on the maxout network{at}, the other networks get "
+        f"{min(networks):.1f} to {max(networks):.1f}% wrong, nearest neighbor "
+        f"{rates['nearest_neighbor']:.1f}%"
+    )

@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.figures import linearity, windows
+from advx.figures import imperceptible, linearity, norm_balls, panes, windows
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.digits import transfer_figure
 from advx.figures.dots import Dots, dot_figure
 from advx.figures.gallery import gallery
 from advx.figures.kept import keep, redraw
+from advx.figures.moved_pictures import captions
 from advx.figures.panels import Curve, Mark, Panel
+from advx.figures.style import PAGE_WIDTH, SMALL
 from advx.models.softmax_regression import SoftmaxRegression
 
 
@@ -59,31 +64,88 @@ def drawn_logits(folder: Path) -> str:
 def drawn_gallery(folder: Path) -> str:
     images, said = torch.rand(3, 1, 5, 5), torch.tensor([0, 1, 2])
     gallery(folder, "rows", {"clean": images, "moved": images}, {"clean": said, "moved": said},
-            {"clean": said, "moved": said.flip(0)}, title="t")  # fmt: skip
+            {"clean": said, "moved": said.flip(0)}, sure={"moved": torch.rand(3)},
+            class_names=list("abc"), finding="f", provenance="p", note="n", heads=["h"],
+            numbers={"moved": ["1"]}, plain=["clean"], words={"clean": "c"})  # fmt: skip
     return "rows"
+
+
+def drawn_many(folder: Path) -> str:
+    images, said = torch.rand(9, 3, 5, 5), torch.arange(9)
+    rows = [f"attack_{k}" for k in range(9)]
+    gallery(folder, "many", dict.fromkeys(rows, images), dict.fromkeys(rows, said), said.flip(0),
+            class_names=["automobile"] * 9, finding="f", provenance="p")  # fmt: skip
+    return "many"
 
 
 def drawn_digits(folder: Path) -> str:
     torch.manual_seed(0)
     split = Split(torch.rand(4, 1, 6, 6), torch.arange(4))
     model = SoftmaxRegression(input_shape=(1, 6, 6), classes=4)
-    transfer_figure(folder, split, Split(1 - split.images, split.labels), {"m": model}, title="t")
+    transfer_figure(folder, split, Split(1 - split.images, split.labels), {"m": model},
+                    rates={"m": 12.5}, finding="f", provenance="p")  # fmt: skip
     return "transfer"
 
 
 def drawn_windows(folder: Path) -> str:
-    maps = np.arange(2 * 9 * 9).reshape(2, 9, 9) % 3
-    arrays = {"maps_w": maps.astype(np.int8), "labels": np.array([0, 2])}
-    options = {"epsilon": 0.25, "class_names": ["a", "b", "c"], "axes": {"w": ["h", "v"]},
-               "title": "t", "columns": 2}  # fmt: skip
+    maps = np.zeros((2, 21, 21), np.int8)
+    maps[0, :, 11:] = 1
+    maps[1, 12:] = -2
+    steps, said, labels = {"s": [0.0, 1.0], "r": [1.0]}, np.array([[0, 1, -1]]), np.array([0])
+    arrays = {
+        "maps_w": maps, "labels": np.array([0, 2]), "pictured_labels": labels, "said": said,
+        "examples": np.full((2, 3, 8, 8), 200, np.uint8),
+        "pictures": np.full((1, 3, 3, 8, 8), 99, np.uint8),
+    }  # fmt: skip
+    options = {
+        "epsilon": 0.25, "class_names": ["cat", "dog", "c"], "axes": {"w": ["h", "v"]},
+        "names": {"w": ["Figure 1.2", "both"]}, "findings": {"w": "f"}, "provenance": "p",
+        "columns": 2, "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
+    }  # fmt: skip
     keep(folder, "windows", arrays, options)
     windows.draw(folder, arrays, **options)
     return "w"
 
 
+def drawn_norm_balls(folder: Path) -> str:
+    arrays = {"image": np.full((1, 6, 6), 0.5), "perturbations": np.full((6, 1, 6, 6), -0.25),
+              "prediction_a_model": np.arange(7), "prediction_b": np.zeros(7, int)}  # fmt: skip
+    options = {"contents": list("uvwxyz"), "class_names": list("0123456"), "finding": "f",
+               "provenance": "p"}  # fmt: skip
+    keep(folder, "norm_balls", arrays, options)
+    norm_balls.draw(folder, arrays, **options)
+    return "norm_balls"
+
+
+def drawn_imperceptible(folder: Path) -> str:
+    images, classes = np.full((2, 3, 6, 6), 0.5), np.array([0, 1])
+    arrays = {
+        "images": images, "signs": np.sign(images), "perturbed": images, "labels": classes,
+        "said_before": classes, "said_after": classes[::-1],
+        "confidence_before": np.array([0.5, 1]), "confidence_after": np.array([0.5, 0.7]),
+    }  # fmt: skip
+    options = {"epsilon": 0.004, "class_names": ["cat", "dog"], "finding": "f", "provenance": "p",
+               "note": "n"}  # fmt: skip
+    keep(folder, "imperceptible", arrays, options)
+    imperceptible.draw(folder, arrays, **options)
+    return "imperceptible"
+
+
+def drawn_readme_image(folder: Path) -> str:
+    drawn_windows(folder)
+    windows.readme_image(folder, folder / "image.png")
+    return "image"
+
+
+IMAGES = [
+    drawn_gallery, drawn_many, drawn_digits, drawn_windows, drawn_norm_balls, drawn_imperceptible,
+]  # fmt: skip
+"""Figures that are made of images, each in the way its experiment makes it."""
+
+
 @pytest.mark.parametrize(
     "draw",
-    [drawn_curves, drawn_dots, drawn_logits, drawn_gallery, drawn_digits, drawn_windows],
+    [drawn_curves, drawn_dots, drawn_logits, *IMAGES],
 )
 def test_a_figure_is_drawn_again_to_the_same_bytes(draw, tmp_path) -> None:
     name = draw(tmp_path)
@@ -94,6 +156,44 @@ def test_a_figure_is_drawn_again_to_the_same_bytes(draw, tmp_path) -> None:
     time.sleep(1.1)  # a time of writing has seconds
     redraw(tmp_path)
     assert [file.read_bytes() for file in files] == before
+
+
+@pytest.mark.parametrize("draw", [*IMAGES, drawn_readme_image])
+def test_figures_of_images_fill_the_page_with_letters_that_can_be_read(
+    draw, tmp_path, monkeypatch
+) -> None:
+    seen: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda f, *a, **k: (seen.append(f), save(f, *a, **k)))
+    draw(tmp_path)
+    assert seen
+    for figure in seen:
+        assert figure.get_figwidth() == PAGE_WIDTH
+        shown = words(figure)
+        boxes = [text.get_window_extent() for text in shown]
+        assert shown
+        for text, box in zip(shown, boxes, strict=True):
+            assert text.get_fontsize() >= SMALL, text.get_text()
+            inside = Bbox.intersection(box, figure.bbox)
+            assert inside is not None, text.get_text()
+            assert np.allclose(inside.bounds, box.bounds, atol=1), text.get_text()
+        for k, box in enumerate(boxes):
+            for other, text in zip(boxes[:k], shown, strict=False):
+                common = Bbox.intersection(box, other)
+                apart = common is None or min(common.width, common.height) < 1.5
+                assert apart, (shown[k].get_text(), text.get_text())
+
+
+def words(figure: Figure) -> list[Text]:
+    """Everything that is written on a figure."""
+    figure.draw_without_rendering()
+    found = list(figure.texts)
+    for axis in figure.axes:
+        found += axis.texts
+        if axis.axison:
+            found += [axis.title, axis.xaxis.label, axis.yaxis.label]
+            found += axis.get_xticklabels() + axis.get_yticklabels()
+    return [text for text in found if text.get_text()]
 
 
 def test_redrawing_needs_a_run(tmp_path) -> None:
@@ -115,7 +215,7 @@ def test_redrawing_needs_a_run(tmp_path) -> None:
 def test_contours_lie_where_the_class_changes() -> None:
     torch.manual_seed(0)
     classes = torch.randint(0, 4, (4, 4)).repeat_interleave(5, 0).repeat_interleave(5, 1).numpy()
-    lines = windows.contours(classes)
+    lines = panes.contours(classes)
     points = np.concatenate(lines)
     assert len(points) > 0
     for column, row in points:  # each lies halfway between two neighbours of different classes
@@ -128,12 +228,28 @@ def test_contours_lie_where_the_class_changes() -> None:
         for column in range(19):
             if classes[row, column] != classes[row, column + 1]:
                 assert (float(row), column + 0.5) in touched
-    assert windows.contours(np.zeros((5, 5))) == []
+    assert panes.contours(np.zeros((5, 5))) == []
 
 
-def test_no_colour_is_white_and_none_stands_twice() -> None:
-    for style in windows.STYLES:
-        shades = windows.shades(10, style)
+def test_each_region_of_a_window_has_its_letter_where_there_is_room() -> None:
+    classes = np.zeros((101, 101), int)
+    classes[:, 60:] = 1
+    classes[40:60, 60:] = 2
+    classes[:3, :3] = 3  # too small
+    glass = panes.Glass(panes.shades(4, ""), 1.0, panes.letters(4))
+    axis = Figure().add_subplot()
+    glass.draw(axis, 0, 0, classes, 0, None)
+    found = sorted((text.get_text(), text.get_position()) for text in axis.texts)
+    assert [letter for letter, _ in found] == ["b", "b", "c"]  # two parts, and one; white has none
+    for letter, (x, y) in found:
+        assert panes.letters(4)[classes[int(y * 101), int(x * 101)]] == letter
+
+
+def test_no_color_is_white_and_none_stands_twice() -> None:
+    for style in panes.STYLES:
+        shades = panes.shades(10, style)
         assert len({tuple(s) for s in shades.round(3)}) == 10
         assert shades.max(1).min() < 0.95
         assert (shades.sum(1) < 2.8).all()
+    grays = panes.shades(10, "_grey")[:, 0]
+    assert np.abs(np.diff(grays)).min() > 0.15  # neighbors in number can be told apart

@@ -1,6 +1,5 @@
-"""Digits, their perturbations and what each model makes of them."""
+"""Images, their perturbations and what each model makes of them."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,38 @@ from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
 from advx.figures.kept import keep, save_figure
+from advx.figures.style import ADVERSARIAL, PAGE_WIDTH, TEXT
+from advx.figures.tiles import DPI, FRAME, Sheet
 
-WRONG = "#b2182b"
-RIGHT = "#404040"
+LEFT, RIGHT = 1.22, 0.6
+"""Widths of the columns of names and of rates, in inches."""
+
+ABOVE, LINE = 0.22, 0.175
+"""Heights of the row of labels and of a row of predictions, in inches."""
 
 
 def transfer_figure(
-    folder: Path, clean: Split, adversarial: Split, targets: dict[str, nn.Module], *, title: str
+    folder: Path,
+    clean: Split,
+    adversarial: Split,
+    targets: dict[str, nn.Module],
+    *,
+    rates: dict[str, float],
+    finding: str,
+    provenance: str,
 ) -> None:
     """Write `transfer.png`, `transfer.pdf` and `arrays.npz` into `folder`.
 
-    One column an example: the clean image, the perturbation on a scale symmetric about 0, the
-    adversarial image, and under it each target's prediction, mistakes in red.
+    One column an example: the clean image, the perturbation, the adversarial image, and under it
+    each target's prediction.
+
+    Args:
+        folder: where.
+        clean, adversarial: n examples, before and after.
+        targets: the models asked, by name.
+        rates: their errors over all test examples, in percent.
+        finding: what was measured, in one sentence.
+        provenance: what ran.
     """
     x = clean.images.cpu().numpy()
     x_adv = adversarial.images.cpu().numpy()
@@ -32,57 +51,64 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    options: dict[str, Any] = {"models": list(said), "title": title}
+    options: dict[str, Any] = {
+        "models": list(said), "rates": rates, "finding": finding, "provenance": provenance,
+    }  # fmt: skip
     keep(folder, "digits", arrays, options)
     draw(folder, arrays, **options)
 
 
-def draw(folder: Path, arrays: dict[str, np.ndarray], *, models: list[str], title: str) -> None:
-    """The figure from its arrays: `images`, `adversarial`, `labels`, `prediction_MODEL`."""
+def draw(
+    folder: Path,
+    arrays: dict[str, np.ndarray],
+    *,
+    models: list[str],
+    rates: dict[str, float],
+    finding: str,
+    provenance: str,
+) -> None:
+    """The figure from its arrays: `images`, `adversarial`, `labels`, `[clean_]prediction_MODEL`."""
     x, x_adv, labels = (arrays[key] for key in ("images", "adversarial", "labels"))
-    said = {name: arrays[f"prediction_{name}"] for name in models}
     n = len(x)
-    width = 0.95 * n + 1.6
-    note = "predictions under each adversarial image, mistakes in red; images shown cut to [0, 1]"
-    heading = [*textwrap.wrap(title, int(15 * width)), *textwrap.wrap(note, int(15 * width))]
-    above = 0.14 * len(heading) + 0.35  # inches
-    below = 0.24 * len(said) + 0.1
+    gap = 0.04
+    side = min(1.0, (PAGE_WIDTH - LEFT - RIGHT - gap * (n - 1)) / n)
+    top = ABOVE + 3 * (side + gap)
     size = float(np.abs(x_adv - x).max()) or 1.0
-    figure, axes = plt.subplots(
-        3, n, figsize=(width, 2.9 + above + below), squeeze=False,
-        gridspec_kw={"wspace": 0.06, "hspace": 0.06},
-    )  # fmt: skip
-    height = figure.get_figheight()
-    figure.subplots_adjust(
-        left=1.55 / width, right=0.995, top=1 - above / height, bottom=below / height
+    note = (
+        "Under the images each model's prediction; bold, a mistake; in parentheses, a mistake on "
+        "the clean image too. Images are cut to [0, 1]."
     )
-    for column in range(n):
-        rows = [(x[column], 0, 1, "gray"), (x_adv[column] - x[column], -size, size, "RdBu_r"),
-                (x_adv[column], 0, 1, "gray")]  # fmt: skip
-        for row, (image, low, high, colours) in enumerate(rows):
-            axis = axes[row, column]
-            shown = image[0] if len(image) == 1 else np.clip(image.transpose(1, 2, 0), 0, 1)
-            axis.imshow(shown, cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-        axes[0, column].set_title(f"{labels[column]}", fontsize=10, pad=3)
-        for line, predicted in enumerate(said.values()):
-            wrong = predicted[column] != labels[column]
-            axes[2, column].annotate(
-                str(predicted[column]), (0.5, 0), (0, -13 - 16 * line), xycoords="axes fraction",
-                textcoords="offset points", ha="center", va="center", fontsize=10,
-                color=WRONG if wrong else RIGHT, fontweight="bold" if wrong else "normal",
+    sheet = Sheet(top + LINE * len(models) + 0.47, finding=finding,
+                  provenance=f"{note} {provenance}")  # fmt: skip
+    middle = ABOVE + side / 2
+    for k, name in enumerate(("clean", "perturbation", "adversarial")):
+        sheet.text(LEFT - 0.08, middle + k * (side + gap), name, ha="right", va="center",
+                   fontsize=TEXT)  # fmt: skip
+    for line, name in enumerate(models):
+        y = top + LINE * (line + 0.55)
+        sheet.text(LEFT - 0.08, y, name.replace("_", " "), ha="right", va="center", fontsize=TEXT)
+        if name in rates:
+            sheet.text(PAGE_WIDTH - 0.06, y, f"{rates[name]:.1f}%", ha="right", va="center",
+                       fontsize=TEXT)  # fmt: skip
+    if rates:
+        sheet.text(PAGE_WIDTH - 0.06, top - 0.02, "error,\ntest set", ha="right",
+                   va="bottom")  # fmt: skip
+    for k in range(n):
+        left = LEFT + k * (side + gap)
+        sheet.text(left + side / 2, ABOVE - 0.05, str(labels[k]), ha="center", va="bottom",
+                   fontsize=TEXT)  # fmt: skip
+        sheet.image(left, ABOVE, side, x[k])
+        sheet.image(left, ABOVE + side + gap, side, x_adv[k] - x[k], size=size)
+        sheet.image(left, ABOVE + 2 * (side + gap), side, x_adv[k])
+        for line, name in enumerate(models):
+            said, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
+            wrong = said != labels[k]
+            sheet.text(
+                left + side / 2, top + LINE * (line + 0.55),
+                f"({said})" if wrong and before != labels[k] else str(said),
+                ha="center", va="center", fontsize=TEXT, color=ADVERSARIAL if wrong else FRAME,
+                fontweight="bold" if wrong else "normal",
             )  # fmt: skip
-    names = ["clean", f"perturbation\n(±{size:.2g})", "adversarial"]
-    for row, name in enumerate(names):
-        axes[row, 0].annotate(
-            name, (0, 0.5), (-6, 0), xycoords="axes fraction",
-            textcoords="offset points", ha="right", va="center", fontsize=9,
-        )  # fmt: skip
-    for line, name in enumerate(said):
-        axes[2, 0].annotate(
-            name.replace("_", " "), (0, 0), (-6, -13 - 16 * line), xycoords="axes fraction",
-            textcoords="offset points", ha="right", va="center", fontsize=9,
-        )  # fmt: skip
-    figure.text(0.5, 1 - 0.06 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, "transfer", dpi=160)
-    plt.close(figure)
+    sheet.key(LEFT + 0.1, top + LINE * len(models) + 0.14, 1.5, size, "perturbation of a pixel")
+    save_figure(sheet.figure, folder, "transfer", dpi=DPI)
+    plt.close(sheet.figure)

@@ -1,14 +1,22 @@
-"""Figure 1.1: a picture, the sign of the gradient, and the two added together."""
+"""Figure 1.1: an image, the sign of the gradient, and the two added together."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.digits import WRONG
 from advx.figures.kept import save_figure
+from advx.figures.style import ADVERSARIAL, PAGE_WIDTH, TEXT
+from advx.figures.tiles import DPI, FRAME, Sheet, confidence, named
+
+ROWS = 3
+"""Examples in the figure."""
+
+SIDE, ALONE = 1.6, 1.85
+"""Of an image, in inches: where there are several examples, and of a single one."""
+
+UNDER, ABOVE = 0.32, 0.24
 
 
 def draw(
@@ -17,9 +25,11 @@ def draw(
     *,
     epsilon: float,
     class_names: Sequence[str],
-    title: str,
+    finding: str,
+    provenance: str,
+    note: str = "",
 ) -> None:
-    """Write `imperceptible.png` and `.pdf`.
+    """Write `imperceptible.png` and `.pdf`: the first `ROWS` examples.
 
     Args:
         folder: where.
@@ -27,46 +37,37 @@ def draw(
             `confidence_before`, `confidence_after` and `labels` (n,).
         epsilon: size of the perturbation.
         class_names: one a class.
-        title: over the figure.
+        finding: what was measured, in one sentence.
+        provenance: what ran.
+        note: which examples these are.
     """
-    n = len(arrays["images"])
-    across = min(n, 2)  # as wide as a page
-    rows = -(-n // across)
-    cell = 1.05 if n > 1 else 2.4
-    under, width = 0.42, across * (3 * cell + 0.55) + 0.2
-    heading = textwrap.wrap(title, int(14.5 * max(width, 7)))
-    width = max(width, 7.0)
-    above = 0.15 * len(heading) + 0.3
-    height = rows * (cell + under) + above
-    figure = plt.figure(figsize=(width, height))
-    offset = (width - across * (3 * cell + 0.55)) / 2
+    n = min(len(arrays["images"]), ROWS)
+    side = SIDE if n > 1 else ALONE
+    sheet = Sheet(ABOVE + n * (side + UNDER), finding=finding,
+                  provenance=f"{note} {provenance}".strip())  # fmt: skip
+    gap = 0.62 if n > 1 else 0.42
+    first = (PAGE_WIDTH - 3 * side - 2 * gap) / 2
+    lefts = [first + place * (side + gap) for place in range(3)]
+    heads = ("x", "sign(∇J)", f"x + {epsilon:.4f} sign(∇J)")
+    for left, head in zip(lefts, heads, strict=True):
+        sheet.text(left + side / 2, ABOVE - 0.06, head, ha="center", va="bottom", fontsize=TEXT)
     for k in range(n):
-        row, column = divmod(k, across)
-        top = height - above - row * (cell + under)
-        start = offset + column * (3 * cell + 0.55)
-        pictures = (arrays["images"][k], (arrays["signs"][k] + 1) / 2, arrays["perturbed"][k])
-        for place, picture in enumerate(pictures):
-            left = start + place * (cell + 0.12)
-            axis = figure.add_axes(
-                (left / width, (top - cell) / height, cell / width, cell / height)
-            )
-            shown = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
-            axis.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1,
-                        interpolation="nearest")  # fmt: skip
-            axis.set(xticks=[], yticks=[])
-            if row == 0:
-                names = ("x", "sign(∇J)", f"x + {epsilon:.4f} sign(∇J)")
-                axis.set_title(names[place], fontsize=7 if n > 1 else 10, pad=3)
-            if place != 1:
-                when = "before" if place == 0 else "after"
-                said = int(arrays[f"said_{when}"][k])
-                share = 100 * float(arrays[f"confidence_{when}"][k])
-                wrong = said != int(arrays["labels"][k])
-                axis.set_xlabel(
-                    "\n".join([*textwrap.wrap(class_names[said], 18), f"{share:.1f}%"]),
-                    fontsize=7 if n > 1 else 9, labelpad=2,
-                    color=WRONG if wrong else "#404040",
-                )  # fmt: skip
-    figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, "imperceptible", dpi=200)
-    plt.close(figure)
+        top = ABOVE + k * (side + UNDER)
+        images = (arrays["images"][k], (arrays["signs"][k] + 1) / 2, arrays["perturbed"][k])
+        for place, image in enumerate(images):
+            sheet.image(lefts[place], top, side, image)
+        for place, (sign, factor) in enumerate((("+", f"{epsilon:.4f} ×"), ("=", ""))):
+            center = lefts[place] + side + gap / 2
+            sheet.text(center, top + side / 2 - 0.05, sign, ha="center", va="center", fontsize=16)
+            sheet.text(center, top + side / 2 + 0.13, factor, ha="center", va="center")
+        for place, when in ((0, "before"), (2, "after")):
+            said = int(arrays[f"said_{when}"][k])
+            wrong = said != int(arrays["labels"][k])
+            share = confidence(float(arrays[f"confidence_{when}"][k]))
+            sheet.text(
+                lefts[place] + side / 2, top + side + 0.05,
+                f"{named(class_names, said)}, {share}", ha="center", fontsize=TEXT,
+                color=ADVERSARIAL if wrong else FRAME, fontweight="bold" if wrong else "normal",
+            )  # fmt: skip
+    save_figure(sheet.figure, folder, "imperceptible", dpi=DPI)
+    plt.close(sheet.figure)

@@ -54,18 +54,27 @@ def settle(figure: Any, dpi: int) -> None:
         axis.set_position([round(edge, PLACES) for edge in axis.get_position(original=True).bounds])
 
 
+def load(folder: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+    """What `keep` wrote into a run's folder: the module that draws, the arrays, the options.
+
+    Raises:
+        ConfigError: there is no `arrays.npz`, or it does not say what drew it.
+    """
+    try:
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return str(arrays.pop(DRAWN_BY)), arrays, json.loads(str(arrays.pop(OPTIONS)))
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise _not_drawable(folder, error) from error
+
+
 def redraw(folder: Path) -> None:
     """Draw the figures of a run again from its `arrays.npz`.
 
     Raises:
         ConfigError: there is none, or it does not say what drew it.
     """
-    try:
-        with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        drawn_by, options = str(arrays.pop(DRAWN_BY)), json.loads(str(arrays.pop(OPTIONS)))
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _not_drawable(folder, error) from error
+    drawn_by, arrays, options = load(folder)
     try:
         module = importlib.import_module(f"advx.figures.{drawn_by}")
         module.draw(folder, arrays, **options)

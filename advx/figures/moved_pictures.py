@@ -1,17 +1,21 @@
-"""What points of church windows look like: pictures moved along a window's directions."""
+"""What points of church windows look like: images moved along a window's directions."""
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.digits import WRONG
 from advx.figures.kept import save_figure
+from advx.figures.style import ADVERSARIAL, PAGE_WIDTH
+from advx.figures.tiles import DPI, FRAME, Sheet, named
 
-CELL = 0.82
-"""Side of a picture, in inches."""
+Steps = Mapping[str, Sequence[float]]
+"""By direction, where on it images are shown, in units of ε; 0, the example itself, once."""
+
+BETWEEN, UNDER, ABOVE = 0.06, 0.16, 0.36
+"""Between images, under each for its class, and above all for what moved them, in inches."""
 
 
 def draw(
@@ -20,40 +24,78 @@ def draw(
     *,
     class_names: Sequence[str],
     columns: Sequence[str],
-    title: str,
+    groups: Sequence[tuple[str, int]],
+    finding: str,
+    provenance: str,
 ) -> None:
-    """Write `pictures.png` and `.pdf`: a row an example, under each picture its class.
+    """Write `pictures.png` and `.pdf`: a row an example, under each image its class.
 
     Args:
         folder: where.
         arrays: `pictures` (n, columns, channels, h, w) uint8, `said` (n, columns) and
             `pictured_labels` (n,).
         class_names: one a class.
-        columns: how the pictures of each column were moved.
-        title: over the figure.
+        columns: where on a window the images of each column lie.
+        groups: over successive columns, what moved them and how far, and how many columns.
+        finding: what the figure shows, in one sentence.
+        provenance: what ran.
     """
     pictures, said, labels = (arrays[k] for k in ("pictures", "said", "pictured_labels"))
     rows, across = said.shape
-    between, under = 0.12, 0.24
-    width = across * (CELL + between) + 0.3
-    heading = textwrap.wrap(title, int(15.5 * width))
-    above = 0.15 * len(heading) + 0.36
-    height = rows * (CELL + under) + above
-    figure = plt.figure(figsize=(width, height))
-    for row in range(rows):
-        for column in range(across):
-            left = 0.15 + between / 2 + column * (CELL + between)
-            bottom = height - above - row * (CELL + under) - CELL
-            axis = figure.add_axes((left / width, bottom / height, CELL / width, CELL / height))
-            picture = pictures[row, column]
-            shown = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
-            axis.imshow(shown, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            wrong = said[row, column] != labels[row]
-            axis.set_xlabel(class_names[said[row, column]], fontsize=7, labelpad=1.5,
-                            color=WRONG if wrong else "#404040")  # fmt: skip
-            if row == 0:
-                axis.set_title(columns[column], fontsize=7, pad=3)
-    figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, "pictures", dpi=200)
-    plt.close(figure)
+    apart = 0.1 * (len(groups) - 1)
+    side = (PAGE_WIDTH - 0.1 - apart - BETWEEN * (across - 1)) / across
+    sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding, provenance=provenance)
+    ends = np.cumsum([count for _, count in groups])
+    lefts = [0.05 + k * (side + BETWEEN) + 0.1 * int((k >= ends).sum()) for k in range(across)]
+    for (words, count), end in zip(groups, ends, strict=True):
+        first, last = lefts[end - count], lefts[end - 1] + side
+        sheet.text((first + last) / 2, 0.02, words, ha="center")
+        line = sheet.axes(first, 0.15, last - first, 0.001)
+        line.axis("off")
+        line.axhline(0, color=FRAME, linewidth=0.7)
+    for k, words in enumerate(columns):
+        sheet.text(lefts[k] + side / 2, ABOVE - 0.04, words, ha="center", va="bottom")
+        for row in range(rows):
+            top = ABOVE + row * (side + UNDER)
+            sheet.image(lefts[k], top, side, pictures[row, k])
+            wrong = said[row, k] != labels[row]
+            sheet.text(
+                lefts[k] + side / 2, top + side + 0.025, named(class_names, said[row, k]),
+                ha="center", color=ADVERSARIAL if wrong else FRAME,
+                fontweight="bold" if wrong else "normal",
+            )  # fmt: skip
+    save_figure(sheet.figure, folder, "pictures", dpi=DPI)
+    plt.close(sheet.figure)
+
+
+def ends(steps: Steps) -> list[int]:
+    """The columns of the images that have moved by ε along each direction, its last ones."""
+    return [int(end) - 1 for end in np.cumsum([len(shares) for shares in steps.values()])]
+
+
+def captions(
+    steps: Steps, far: Mapping[str, float], epsilon: float, said: np.ndarray, labels: np.ndarray
+) -> dict[str, Any]:
+    """The columns, groups and finding of `draw`.
+
+    Args:
+        steps: two directions.
+        far: by direction, by how many gray levels ε moves an image.
+        epsilon: half-width of the windows.
+        said: (n, columns), the classes of the moved images.
+        labels: (n,), the correct ones.
+    """
+    shares = [(axis, share) for axis, own in zip("hv", steps.values(), strict=True)
+              for share in own]  # fmt: skip
+    columns = [f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
+               for axis, share in shares]  # fmt: skip
+    right = said[:, columns.index("test example")] == labels
+    lost = [int((said[right, end] != labels[right]).sum()) for end in ends(steps)]
+    (first, second), gray = steps, [f"{far[name]:.0f} gray levels" for name in steps]
+    return {
+        "columns": columns,
+        "groups": [(f"{name}: {far[name]:.0f} gray levels at ±{epsilon:g}", len(steps[name]))
+                   for name in steps],
+        "finding": f"A step of ε along the {first}, {gray[0]}, changes the class of {lost[0]} of "
+                   f"{right.sum()} images; one along a {second} direction, {gray[1]}, of {lost[1]}",
+    }  # fmt: skip

@@ -1,73 +1,84 @@
 """Figure 1.5: three perturbations of one L2 length, and three in the max norm beside them."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.digits import WRONG
 from advx.figures.kept import save_figure
+from advx.figures.style import PAGE_WIDTH, TEXT
+from advx.figures.tiles import DPI, FRAME, Sheet, named
 
-CELL = 1.15
-"""Side of a picture, in inches."""
+GAP, BETWEEN = 0.05, 0.26
+"""Between images, and between the two grids, in inches."""
+
+ABOVE, LINE = 0.46, 0.135
+"""Above the first row of images, and of a line of words, in inches."""
 
 
-def draw(folder: Path, arrays: dict[str, np.ndarray], *, names: Sequence[str], title: str) -> None:
+def draw(
+    folder: Path,
+    arrays: dict[str, np.ndarray],
+    *,
+    contents: Sequence[str],
+    class_names: Sequence[str],
+    finding: str,
+    provenance: str,
+) -> None:
     """Write `norm_balls.png` and `.pdf`.
 
     Args:
         folder: where.
         arrays: `image` (channels, h, w), `perturbations` (6, channels, h, w), and for every model
-            `prediction_NAME` (7,): of the image and of its six versions.
-        names: of the six perturbations; the first three stand on the left.
-        title: over the figure.
+            `prediction_NAME` (7,): of the image and of its six versions. The first three
+            perturbations stand on the left.
+        contents: what each of the six versions shows, by the way it was made.
+        class_names: one a class.
+        finding: what was measured, in one sentence.
+        provenance: what ran.
     """
     image, perturbations = arrays["image"], arrays["perturbations"]
-    models = {key.removeprefix("prediction_").replace("_", " "): value
-              for key, value in arrays.items() if key.startswith("prediction_")}  # fmt: skip
-    under = 0.30 + 0.13 * (len(models) + 1)  # inches of text under a row of pictures
-    width = 2 * (3 * CELL + 0.3) + 0.5
-    heading = textwrap.wrap(title, int(15.5 * width))
-    above = 0.15 * len(heading) + 0.55
-    height = 3 * (CELL + under) + above + 0.05
-    figure = plt.figure(figsize=(width, height))
+    answers = {key.removeprefix("prediction_").replace("_", " "): value
+               for key, value in arrays.items() if key.startswith("prediction_")}  # fmt: skip
+    lines = [_answers(answers, 1 + k, class_names) for k in range(6)]
+    side = (PAGE_WIDTH - 0.1 - BETWEEN - 4 * GAP) / 6
+    under = [LINE * (2 + max(len(lines[row]), len(lines[row + 3]))) + 0.16 for row in range(3)]
+    tops = [ABOVE + sum(side + below for below in under[:row]) for row in range(3)]
+    sheet = Sheet(tops[2] + side + under[2] + 0.36, finding=finding, provenance=provenance)
     size = float(np.abs(perturbations).max())
     for k, perturbation in enumerate(perturbations):
-        side, row = divmod(k, 3)
-        top = height - above - row * (CELL + under)
-        start = 0.25 + side * (3 * CELL + 0.55)
-        pictures = ((image, 0, 1, "gray"), (perturbation, -size, size, "RdBu_r"),
-                    (image + perturbation, 0, 1, "gray"))  # fmt: skip
-        for column, (picture, low, high, colours) in enumerate(pictures):
-            axis = figure.add_axes(
-                ((start + column * CELL) / width, (top - CELL) / height,
-                 0.95 * CELL / width, 0.95 * CELL / height)
-            )  # fmt: skip
-            axis.imshow(picture[0], cmap=colours, vmin=low, vmax=high, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            if row == 0:
-                axis.set_title(("x", "η", "x + η")[column], fontsize=9, pad=3)
-        l2, most = np.linalg.norm(perturbation), np.abs(perturbation).max()
-        figure.text(start / width, (top - CELL - 0.05) / height, names[k], fontsize=8,
-                    fontweight="bold", va="top")  # fmt: skip
-        figure.text(
-            start / width, (top - CELL - 0.19) / height,
-            f"L2 norm {l2:.2f}, max norm {most:.2f}", fontsize=7.5, va="top", color="#404040",
-        )  # fmt: skip
-        for line, (model, said) in enumerate(models.items()):
-            same = said[1 + k] == said[0]
-            figure.text(
-                start / width, (top - CELL - 0.33 - 0.13 * line) / height,
-                f"{model}: {said[1 + k]}", fontsize=7.5, va="top",
-                color="#404040" if same else WRONG,
-            )  # fmt: skip
-    for side, label in enumerate(
-        ("of one L2 length", "of the same length, bounded in the max norm")
-    ):
-        figure.text((0.25 + side * (3 * CELL + 0.55)) / width, (height - above + 0.32) / height,
-                    label, fontsize=9, va="bottom")  # fmt: skip
-    figure.text(0.5, 1 - 0.06 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    save_figure(figure, folder, "norm_balls", dpi=200)
-    plt.close(figure)
+        grid, row = divmod(k, 3)
+        start, top = 0.05 + grid * (3 * side + 2 * GAP + BETWEEN), tops[row]
+        lefts = [start + place * (side + GAP) for place in range(3)]
+        sheet.image(lefts[0], top, side, image)
+        sheet.image(lefts[1], top, side, perturbation, size=size)
+        sheet.image(lefts[2], top, side, image + perturbation)
+        if row == 0:
+            length = np.linalg.norm(perturbation)
+            most = f", every pixel ±{np.abs(perturbation).max():.2f}" if grid else ""
+            sheet.text(start, 0.04, f"L2 norm {length:.2f}{most}", fontsize=TEXT + 0.5,
+                       fontweight="bold")  # fmt: skip
+            for left, head in zip(lefts, ("x", "η", "x + η"), strict=True):
+                sheet.text(left + side / 2, ABOVE - 0.05, head, ha="center", va="bottom",
+                           fontsize=TEXT)  # fmt: skip
+        below = top + side + 0.06
+        sheet.text(start, below, contents[k], fontsize=TEXT)
+        most = np.abs(perturbation).max()
+        words = [f"max norm {most:.2f}. Answers of the models:", *lines[k]]
+        for place, line in enumerate(words):
+            sheet.text(start, below + 0.02 + LINE * (place + 1), line, color=FRAME)
+    last = tops[2] + side + under[2]
+    sheet.key(1.55, last + 0.04, 2.2, size, "η, change of a pixel")
+    save_figure(sheet.figure, folder, "norm_balls", dpi=DPI)
+    plt.close(sheet.figure)
+
+
+def _answers(answers: dict[str, np.ndarray], place: int, class_names: Sequence[str]) -> list[str]:
+    """A line for each class that some model names, the first model's first."""
+    given: dict[int, list[str]] = {}
+    for model, classes in answers.items():
+        given.setdefault(int(classes[place]), []).append(model)
+    if len(given) == 1:
+        return [f"{named(class_names, next(iter(given)))}: all {len(answers)}"]
+    return [f"{named(class_names, label)}: {', '.join(models)}" for label, models in given.items()]

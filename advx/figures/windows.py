@@ -1,40 +1,30 @@
-"""Church windows: a grid of cross sections, one colour a class (Figures 1.2 to 1.4)."""
+"""Church windows: cross sections near test examples, one color a class (Figures 1.2 to 1.4)."""
 
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from advx.figures import moved_pictures
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
+from advx.figures.kept import load, save_figure
+from advx.figures.panes import STYLES, Glass, letters, shades
+from advx.figures.style import LINE_HEIGHT, PAGE_WIDTH, SMALL, TEXT, text_on
+from advx.figures.tiles import DPI, FRAME, Sheet, bare
+from advx.text_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (
-    "#88ccee", "#cc6677", "#ddcc77", "#117733", "#aa4499", "#44aa99", "#332288", "#999933",
-    "#882255", "#bbbbbb",
-)  # fmt: skip
-"""Distinguishable with any colour vision (Tol 2021, "muted"); one a class, repeated after ten."""
+LARGE, ALONE = 1.55, 3.6
+"""Side of the large window above a grid, and of one without a grid, in inches."""
 
-CELL = 0.72
-"""Side of a window in a grid of ten, in inches."""
-
-STYLES = ("", "_grey")
-"""Of the files' names: in colour, and in shades of grey for printing."""
-
-
-def shades(classes: int, style: str) -> np.ndarray:
-    """The colour of each class, (classes, 3) in [0, 1]; none is white."""
-    if style:
-        return np.repeat(np.linspace(0.12, 0.86, classes)[:, None], 3, 1)
-    from matplotlib.colors import to_rgb
-
-    return np.array([to_rgb(COLOURS[k % len(COLOURS)]) for k in range(classes)])
+BETWEEN, ABOVE, EDGE = 0.11, 0.135, 0.02
+"""Between the windows of a row, above each row for the classes' names, and around the grid for the
+outermost lines, in inches."""
 
 
 def draw(
@@ -44,120 +34,192 @@ def draw(
     epsilon: float,
     class_names: Sequence[str],
     axes: dict[str, Sequence[str]],
-    title: str,
+    names: dict[str, Sequence[str]],
+    findings: dict[str, str],
+    provenance: str,
     columns: int = 10,
-    moved: Sequence[str] = (),
+    moved: dict[str, Any] | None = None,
 ) -> None:
-    """Write `NAME.png` and `.pdf` for every array `maps_NAME`, and again in shades of grey.
+    """Write `NAME.png` and `.pdf` for every array `maps_NAME`, and again in shades of gray.
 
     Args:
         folder: where.
-        arrays: `maps_NAME` (n, side, side) of classes or −2 for none, and `labels` (n,).
+        arrays: `maps_NAME` (n, side, side) of classes or −2 for none, `labels` (n,) and, where the
+            examples are images, `examples` (n, channels, h, w) uint8.
         epsilon: half-width of the windows.
         class_names: one a class.
         axes: by name, what the horizontal and the vertical direction are.
-        title: over the figures.
+        names: by name, the chapter's figure and what both directions are.
+        findings: by name, what the figure shows, in one sentence.
+        provenance: what ran.
         columns: windows in a row.
-        moved: columns of the figure of `moved_pictures`, which is drawn where there are any.
+        moved: what else the figure of `moved_pictures` takes; None where there is none.
     """
     if moved:
-        heading = f"{title} (h: sign of the gradient, v: random)"
-        moved_pictures.draw(folder, arrays, class_names=class_names, columns=moved, title=heading)
+        moved_pictures.draw(folder, arrays, class_names=class_names, provenance=provenance, **moved)
     for name, directions in axes.items():
         for style in STYLES:
-            figure = grid(arrays[f"maps_{name}"], arrays["labels"], epsilon, class_names,
-                          directions, title, columns, style)  # fmt: skip
-            save_figure(figure, folder, f"{name}{style}", dpi=200)
+            figure = grid(
+                arrays[f"maps_{name}"], arrays["labels"], arrays.get("examples"), style,
+                epsilon=epsilon, class_names=class_names, directions=directions,
+                finding=findings[name], columns=columns,
+                provenance=f"{names[name][0]}, {names[name][1]}. {provenance}",
+            )  # fmt: skip
+            save_figure(figure, folder, f"{name}{style}", dpi=DPI)
             plt.close(figure)
 
 
 def grid(
     maps: np.ndarray,
     labels: np.ndarray,
+    examples: np.ndarray | None,
+    style: str,
+    *,
     epsilon: float,
     class_names: Sequence[str],
     directions: Sequence[str],
-    title: str,
+    finding: str,
+    provenance: str,
     columns: int,
-    style: str,
 ) -> "Figure":
-    """The figure: every window with its contours and a dot on the unperturbed example."""
-    from matplotlib.collections import LineCollection
-    from matplotlib.patches import Patch
-
-    count, side, _ = maps.shape
+    """The figure: the first window, large and explained, and below it every window."""
+    count = len(maps)
     columns = min(columns, count)
-    rows = -(-count // columns)
-    cell = CELL * 10 / columns
-    thick = 0.5 if columns > 3 else 1.0
-    gap = 0.08
-    left, right = 0.6, 0.12
-    width = columns * cell * (1 + gap) + left + right
-    heading = textwrap.wrap(title, int(15.5 * width))
-    above = 0.15 * len(heading) + 0.12
-    per_line = max(2, int(width / 1.05))
-    lines = -(-(len(class_names) + 1) // per_line)
-    below = 0.46 + 0.2 * lines
-    height = rows * cell * (1 + gap) + above + below
-    figure = plt.figure(figsize=(width, height))
-    axis = figure.add_axes(
-        (left / width, below / height, 1 - (left + right) / width, 1 - (above + below) / height)
-    )
-    colours = shades(len(class_names), style)
+    side = LARGE if count > 1 else ALONE
+    pitch = min(PAGE_WIDTH - 0.1, 1.5 * columns) / columns
+    cell = pitch - BETWEEN
+    rows = -(-count // columns) if count > 1 else 0
+    first = side + 0.45  # below the large window and its axes
+    sheet = Sheet(first + rows * (cell + ABOVE), finding=finding, provenance=provenance)
+    colors = shades(len(class_names), style)
+    axis = sheet.axes(0.62, 0.06, side, side)
+    glass = Glass(colors, side, letters(len(class_names)), tuple(class_names))
+    image = None if examples is None else examples[0]
+    glass.draw(axis, 0, 0, maps[0], labels[0], image)
+    unit(axis, epsilon, directions)
+    present = {*np.unique(maps).tolist()} - {-2}
+    _explain(sheet, side, axis, maps[0] == labels[0], _words(epsilon, examples is not None, rows),
+             _key(present, class_names, colors))  # fmt: skip
+    if not rows:
+        return sheet.figure
+    left = (PAGE_WIDTH - columns * pitch + BETWEEN) / 2
+    wide, tall = columns * pitch - BETWEEN + 2 * EDGE, rows * (cell + ABOVE) + 2 * EDGE
+    panes = sheet.axes(left - EDGE, first - EDGE, wide, tall)
+    panes.axis("off")
+    glass = Glass(colors, cell, letters(len(class_names)))
     for k in range(count):
-        x, y = (k % columns) * (1 + gap), (k // columns) * (1 + gap)
-        palette = np.vstack([colours, np.zeros((2, 3))])  # no class (−2) is black
-        palette[labels[k]] = 1.0
-        axis.imshow(
-            palette[maps[k]], extent=(x, x + 1, y + 1, y), interpolation="nearest", zorder=1
-        )
-        borders = [(line + 0.5) / side + (x, y) for line in contours(maps[k])]
-        axis.add_collection(LineCollection(borders, colors="black", linewidths=thick, zorder=2))
-        axis.add_patch(
-            plt.Rectangle((x, y), 1, 1, fill=False, edgecolor="#808080", linewidth=0.4, zorder=3)
-        )
-        axis.plot(x + 0.5, y + 0.5, "o", markersize=3.6 * thick, color="black", zorder=4)
-    axis.set(xlim=(-0.02, columns * (1 + gap) - gap + 0.02),
-             ylim=(rows * (1 + gap) - gap + 0.02, -0.02), aspect="equal")  # fmt: skip
-    axis.axis("off")
-    _scales(axis, rows, gap, epsilon, directions)
-    handles = [
-        Patch(facecolor="white", edgecolor="black", linewidth=0.6, label="the correct class")
-    ]
-    handles += [Patch(facecolor=c, edgecolor="black", linewidth=0.6, label=n)
-                for c, n in zip(colours, class_names, strict=True)]  # fmt: skip
-    figure.legend(handles=handles, loc="lower center", ncols=per_line, frameon=False, fontsize=7.5,
-                  handlelength=1.2, columnspacing=1.0, handletextpad=0.5,
-                  bbox_to_anchor=(0.5, 0.0))  # fmt: skip
-    figure.text(0.5, 1 - 0.05 / height, "\n".join(heading), ha="center", va="top", fontsize=8)
-    return figure
+        column, row = k % columns, k // columns
+        x, y = column * pitch / cell, (row * (cell + ABOVE) + ABOVE) / cell
+        image = None if examples is None else examples[k]
+        glass.draw(panes, x, y, maps[k], labels[k], image)
+        sheet.text(left + column * pitch, first + y * cell - 0.008, class_names[labels[k]],
+                   va="bottom")  # fmt: skip
+    panes.set(xlim=(-EDGE / cell, (wide - EDGE) / cell),
+              ylim=((tall - EDGE) / cell, -EDGE / cell), aspect="auto")  # fmt: skip
+    return sheet.figure
 
 
-def _scales(axis: "Axes", rows: int, gap: float, epsilon: float, directions: Sequence[str]) -> None:
-    """Both coordinates' ends at the last row's first window, and what the directions are."""
-    bottom = (rows - 1) * (1 + gap) + 1
-    text: dict[str, Any] = {"fontsize": 6.5, "color": "#404040"}
-    for share, label in ((0, f"−{epsilon:g}"), (1, f"{epsilon:g}")):
-        axis.annotate(label, (share, bottom), (0, -2), textcoords="offset points",
-                      ha="center", va="top", **text)  # fmt: skip
-        axis.annotate(label, (0, bottom - 1 + share), (-2, 0), textcoords="offset points",
-                      ha="right", va="center", **text)  # fmt: skip
-    axis.annotate(f"h: {directions[0]} →", (0, bottom), (0, -11), textcoords="offset points",
-                  ha="left", va="top", **text)  # fmt: skip
-    axis.annotate(f"← v: {directions[1]}", (0, bottom), (-24, 0), textcoords="offset points",
-                  ha="right", va="bottom", rotation=90, **text)  # fmt: skip
+def unit(axis: "Axes", epsilon: float, directions: Sequence[str]) -> None:
+    """Limits, ends and names of the coordinates of one window."""
+    bare(axis, line=0)
+    axis.set(xlim=(-0.004, 1.004), ylim=(1.004, -0.004), aspect="auto",
+             xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])  # fmt: skip
+    ends = [f"−{epsilon:g}", "0", f"{epsilon:g}"]
+    axis.set_xticklabels(ends, fontsize=SMALL)
+    axis.set_yticklabels(ends, fontsize=SMALL)
+    axis.tick_params(length=2, width=0.5, pad=1.5, color=FRAME)
+    axis.set_xlabel(f"h: {directions[0]} →", fontsize=SMALL, labelpad=1.5)
+    axis.set_ylabel(f"← v: {directions[1]}", fontsize=SMALL, labelpad=1.5)
 
 
-def contours(classes: np.ndarray) -> list[np.ndarray]:
-    """The boundaries of all class regions of a map, (points, 2) each, (column, row) in pixels.
+def readme_image(folder: Path, path: Path) -> None:
+    """A run's first test example and its window in each of the three figures, side by side.
 
-    Where regions of several classes meet, each draws its own border, halfway between the pixels.
+    Args:
+        folder: of a run of `church_windows`, with its `arrays.npz`.
+        path: of the PNG.
     """
-    import contourpy
+    _, arrays, options = load(folder)
+    class_names, label = tuple(options["class_names"]), arrays["labels"][0]
+    axes = options["axes"]
+    edge, shown, gap, ends = 0.07, 1.0, 0.34, 0.22
+    side = (PAGE_WIDTH - 3 * edge - shown - ends - len(axes) * gap) / len(axes)
+    top = 0.36
+    sheet = Sheet(top + side + 0.42)
+    colors = shades(len(class_names), "")
+    glass = Glass(colors, side, letters(len(class_names)), class_names)
+    if "examples" in arrays:
+        sheet.image(edge, top, shown, arrays["examples"][0])
+    sheet.text(edge, 0.04, "x", fontsize=TEXT, fontweight="bold")
+    sheet.text(edge, 0.19, f"a test image: {class_names[label]}")
+    present: set[int] = set()
+    for k, (name, directions) in enumerate(axes.items()):
+        left = edge + shown + ends + gap + k * (side + gap)
+        axis = sheet.axes(left, top, side, side)
+        classes = arrays[f"maps_{name}"][0]
+        glass.draw(axis, 0, 0, classes, label, None)
+        unit(axis, options["epsilon"], directions)
+        if k:
+            axis.set_yticklabels([])
+        number, both = options["names"][name]
+        sheet.text(left, 0.04, number, fontsize=TEXT, fontweight="bold")
+        sheet.text(left, 0.19, both)
+        present |= {*np.unique(classes).tolist()} - {-2, label}
+    _legend(sheet, edge, top + shown + 0.07, _key(present, class_names, colors))
+    with replacing(path) as stream:
+        sheet.figure.savefig(stream, format="png", dpi=DPI)
+    plt.close(sheet.figure)
 
-    found: list[np.ndarray] = []
-    for label in np.unique(classes):
-        inside = (classes == label).astype(float)
-        if inside.min() < 0.5:
-            found += cast(list[np.ndarray], contourpy.contour_generator(z=inside).lines(0.5))
-    return found
+
+def _words(epsilon: float, images: bool, rows: int) -> str:
+    """What a window is."""
+    corner = ", seen in the corner" if images else ""
+    above = "; its name stands above each window" if rows else ""
+    return (
+        f"A church window is a plane through a test example x (dot{corner}): the class that the "
+        f"model gives to x + h u + v w, for h and v from −ε to ε = {epsilon:g}. White is the "
+        f"true class{above}. Each other class has its letter."
+    )
+
+
+def _explain(
+    sheet: Sheet, side: float, axis: "Axes", right: np.ndarray, words: str,
+    key: "Key",
+) -> None:  # fmt: skip
+    """What dot, lines and colors are, right of the large window."""
+    left = 0.62 + side + 0.3
+    half = len(right) // 2
+    row = right[round(0.14 * len(right))]
+    changes = np.flatnonzero(np.diff(row.astype(int))) + 0.5
+    targets = [(0.5, 0.5, "the test example x")]
+    if len(changes):
+        x = (changes[np.abs(changes - half).argmin()] + 0.5) / len(row)
+        targets.insert(0, (x, 0.14, "where the class changes"))
+    for x, y, what in targets:
+        axis.annotate(what, (x, y), (1.0 + 0.3 / side, y), fontsize=SMALL, va="center",
+                      annotation_clip=False, zorder=9,
+                      arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1.5,
+                                  "shrinkB": 1.5})  # fmt: skip
+    wide = PAGE_WIDTH - left - (1.3 if side == LARGE else 0)
+    lines = textwrap.wrap(words, int(wide * 72 / (0.53 * SMALL)))
+    top = 0.06 + side * 0.5 + 0.16
+    sheet.text(left, top, "\n".join(lines), linespacing=LINE_HEIGHT)
+    at, top = (PAGE_WIDTH - 1.15, 0.06) if side == LARGE else (left, top + 1.2)
+    _legend(sheet, at, top, [("the true class", np.ones(3), ""), *key])
+
+
+Key = list[tuple[str, np.ndarray, str]]
+"""Of each class in the legend its name, color and letter."""
+
+
+def _key(present: set[int], class_names: Sequence[str], colors: np.ndarray) -> Key:
+    return [(class_names[k], colors[k], letters(len(class_names))[k]) for k in sorted(present)]
+
+
+def _legend(sheet: Sheet, left: float, top: float, key: Key) -> None:
+    """A swatch with its letter for each class."""
+    for k, (name, color, letter) in enumerate(key):
+        axis = bare(sheet.axes(left, top + 0.158 * k, 0.24, 0.135), "black")
+        axis.set_facecolor(tuple(color))
+        axis.text(0.5, 0.46, letter, ha="center", va="center", fontsize=SMALL, color=text_on(color))
+        sheet.text(left + 0.31, top + 0.158 * k + 0.067, name, va="center")

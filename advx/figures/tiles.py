@@ -1,0 +1,133 @@
+"""Images on a page: placed in inches, with a key to perturbations and a name for every class."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from advx.figures import pyplot as plt
+from advx.figures.style import PAGE_WIDTH, SMALL, page, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIGNED = ("#08306b", "#8f9098", "#fee3c0")
+"""From the most negative change of a pixel through none to the most positive; in gray from dark to
+light too."""
+
+FRAME = "#404040"
+
+DPI = 200
+"""Of the bitmaps: 1,300 dots across the page."""
+
+THUMBNAIL = 64
+"""Largest side of an image that is shown small, in pixels."""
+
+
+class Sheet:
+    """A page whose axes and words are placed by hand.
+
+    All places and sizes are inches; `top` counts downward from below the title. Without a finding
+    there is neither title nor foot.
+    """
+
+    def __init__(self, height: float, *, finding: str = "", provenance: str = "") -> None:
+        self.figure: Figure
+        if not finding:
+            self.figure = plt.figure(figsize=(PAGE_WIDTH, height))
+            self.width, self.height = PAGE_WIDTH, height
+            self._top = height
+            return
+        with styled():
+            self.figure = page(height, finding=finding, provenance=provenance)
+        engine: Any = self.figure.get_layout_engine()
+        _, bottom, _, share = engine.get()["rect"]
+        self.figure.set_layout_engine("none")
+        self.width, self.height = self.figure.get_size_inches()
+        self._top = (bottom + share) * self.height
+
+    def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
+        """Empty axes whose upper left corner lies at (left, top)."""
+        below = self._top - top - height
+        place = (left / self.width, below / self.height, width / self.width, height / self.height)
+        with styled():
+            return self.figure.add_axes(place)
+
+    def text(self, left: float, top: float, words: str, **style: Any) -> None:
+        """Words whose upper left corner, unless `style` says otherwise, lies at (left, top)."""
+        how: dict[str, Any] = {"fontsize": SMALL, "ha": "left", "va": "top"} | style
+        self.figure.text(left / self.width, (self._top - top) / self.height, words, **how)
+
+    def image(
+        self, left: float, top: float, side: float, image: np.ndarray, *, size: float | None = None
+    ) -> "Axes":
+        """A square with an image (channels, h, w) in [0, 1], clipped to it.
+
+        With `size` it is a perturbation, of values from −size to size.
+        """
+        axis = self.axes(left, top, side, side)
+        if size is None:
+            show(axis, image)
+        else:
+            signed = image.mean(0) if len(image) > 1 else image[0]
+            axis.imshow(signed, cmap=_map(), vmin=-size, vmax=size, interpolation="nearest")
+        return bare(axis)
+
+    def key(self, left: float, top: float, width: float, size: float, words: str) -> None:
+        """The colors of a perturbation from −size to size, and what they show."""
+        axis = self.axes(left, top, width, 0.09)
+        axis.imshow(np.linspace(-1, 1, 256)[None], cmap=_map(), aspect="auto")
+        bare(axis)
+        number = f"{size:.2g}"
+        for share, label in ((0, f"−{number}"), (0.5, "0"), (1, f"+{number}")):
+            self.text(left + share * width, top + 0.12, label, ha="center")
+        self.text(left - 0.2, top + 0.045, words, ha="right", va="center")
+
+
+def width(text: str, size: float) -> float:
+    """Of the longest line of a text in letters of `size` points, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size)
+    wide = text_to_path.get_text_width_height_descent
+    return max(wide(line, font, ismath=False)[0] for line in text.split("\n")) / 72
+
+
+def _map() -> Any:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("signed", SIGNED)
+
+
+def show(axis: "Axes", image: np.ndarray, **how: Any) -> None:
+    """Draw an image (channels, h, w) of values in [0, 1], or of bytes."""
+    shown = image / 255 if image.dtype == np.uint8 else image
+    shown = shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0)
+    axis.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest", **how)
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """Images (n, channels, h, w) in [0, 1] as bytes, every kth pixel of those above `THUMBNAIL`."""
+    step = -(-max(images.shape[2:]) // THUMBNAIL)
+    return (images[:, :, ::step, ::step].clip(0, 1) * 255).round().astype(np.uint8)
+
+
+def bare(axis: "Axes", color: str = FRAME, line: float = 0.5) -> "Axes":
+    """Without ticks, in a frame."""
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, edgecolor=color, linewidth=line)
+    return axis
+
+
+def named(class_names: Sequence[str], label: int) -> str:
+    """A class's name; an answer that is no class has none."""
+    return class_names[label] if 0 <= label < len(class_names) else "no class"
+
+
+def confidence(probability: float) -> str:
+    """In percent; nothing is called certain."""
+    percent = f"{100 * probability:.1f}%"
+    return "> 99.9%" if percent == "100.0%" else percent
