@@ -301,9 +301,9 @@ def finding(kind: str, results: Results) -> str:
     between = "an adversarial and a random direction" if random else "two adversarial directions"
     line = results.mean(kind, "line_accuracy")
     if math.isnan(line):
-        return f"Between {between} no window has both right and wrong classes"
-    return (f"Between {between}, one straight line puts {line:.1f}% of a window's points on the "
-            "right side")  # fmt: skip
+        return f"In the plane of {between}, no window has both right and wrong answers"
+    return (f"In the plane of {between}, a straight line parts right from wrong answers at "
+            f"{line:.1f}% of the points")  # fmt: skip
 
 
 def draw(

@@ -146,15 +146,14 @@ def captions(
     this, that = class_names[here], class_names[there]
     same = f"x + η: the same {this}"
     kept = [answer == here for answers in said.values() for answer in answers[4:]]
-    models = f"{len(said)} model" + ("s" if len(said) > 1 else "")
     return {
         "contents": [
             f"x + η: a {that} of the training set", f"{same}, dimmed", f"{same} without its middle",
             *[f"{same}, η the sign of the left one"] * 3,
         ],
-        "finding": f"An L2 norm of {size:.2f} lets a {this} be made a {that}, dimmed or cut in "
-                   f"two; spread as ±{most:.2f} over all pixels it leaves the answer of {models} "
-                   f"at {this} in {sum(kept)} of {len(kept)} cases",
+        "finding": f"An L2 norm of {size:.2f} makes a {this} a {that}, dims it or cuts it in two; "
+                   f"spread as ±{most:.2f} over all pixels, it leaves {sum(kept)} of {len(kept)} "
+                   f"answers at {this}",
     }  # fmt: skip
 
 

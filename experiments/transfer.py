@@ -47,15 +47,14 @@ def main(
         source, victim = recipes(run.seeds[0])
         shown = one_of_each_class(run.data.test.labels, figure_examples)
         crafted = run.crafted(attack, source).take(shown)
-        models = {"target": run.trained(victim).module, "crafting": run.trained(source).module}
+        names = [f"{target['name']} (target)", f"{crafting['name']} (crafting)"]
+        models = {names[0]: run.trained(victim).module, names[1]: run.trained(source).module}
         clean = run.data.test.take(shown)
-        rates = {
-            "target": run.results.mean(row, "error_rate"),
-            "crafting": run.results.mean(itself, "error_rate"),
-        }
+        rates = {name: run.results.mean(line, "error_rate")
+                 for name, line in zip(names, (row, itself), strict=True)}  # fmt: skip
         finding = (
             f"Of examples crafted on {crafting['name']}, {target['name']} gets "
-            f"{rates['target']:.1f}% wrong, {crafting['name']} itself {rates['crafting']:.1f}%"
+            f"{rates[names[0]]:.1f}% wrong, {crafting['name']} itself {rates[names[1]]:.1f}%"
         )
         transfer_figure(run.folder, clean, crafted, models, rates=rates, finding=finding,
                         provenance=run.heading())  # fmt: skip

@@ -100,7 +100,7 @@ def drawn_windows(folder: Path) -> str:
     options = {
         "epsilon": 0.25, "class_names": ["cat", "dog", "c"], "axes": {"w": ["h", "v"]},
         "names": {"w": ["Figure 1.2", "both"]}, "findings": {"w": "f"}, "provenance": "p",
-        "columns": 2, "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
+        "columns": 1, "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
     }  # fmt: skip
     keep(folder, "windows", arrays, options)
     windows.draw(folder, arrays, **options)
@@ -177,11 +177,19 @@ def test_figures_of_images_fill_the_page_with_letters_that_can_be_read(
             inside = Bbox.intersection(box, figure.bbox)
             assert inside is not None, text.get_text()
             assert np.allclose(inside.bounds, box.bounds, atol=1), text.get_text()
+        images = [image for axis in figure.axes for image in axis.images]
         for k, box in enumerate(boxes):
             for other, text in zip(boxes[:k], shown, strict=False):
-                common = Bbox.intersection(box, other)
-                apart = common is None or min(common.width, common.height) < 1.5
-                assert apart, (shown[k].get_text(), text.get_text())
+                assert apart(box, other), (shown[k].get_text(), text.get_text())
+            if shown[k] in figure.texts:
+                for image in images:
+                    assert apart(box, image.get_window_extent()), shown[k].get_text()
+
+
+def apart(one: Bbox, other: Bbox) -> bool:
+    """Whether two boxes have no more than a line of dots in common."""
+    common = Bbox.intersection(one, other)
+    return common is None or min(common.width, common.height) < 1.5
 
 
 def words(figure: Figure) -> list[Text]:

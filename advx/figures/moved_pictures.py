@@ -18,6 +18,12 @@ BETWEEN, UNDER, ABOVE = 0.06, 0.16, 0.36
 """Between images, under each for its class, and above all for what moved them, in inches."""
 
 
+NOTE = (
+    "Gray levels: the root mean square over an image's pixels, the median over the images. Bold: "
+    "not the true class. Counted are the images whose class is right at first."
+)
+
+
 def draw(
     folder: Path,
     arrays: dict[str, np.ndarray],
@@ -44,7 +50,8 @@ def draw(
     rows, across = said.shape
     apart = 0.1 * (len(groups) - 1)
     side = (PAGE_WIDTH - 0.1 - apart - BETWEEN * (across - 1)) / across
-    sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding, provenance=provenance)
+    sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding,
+                  provenance=f"{NOTE} {provenance}")  # fmt: skip
     ends = np.cumsum([count for _, count in groups])
     lefts = [0.05 + k * (side + BETWEEN) + 0.1 * int((k >= ends).sum()) for k in range(across)]
     for (words, count), end in zip(groups, ends, strict=True):

@@ -25,6 +25,9 @@ STYLES = ("", "_grey")
 THUMBNAIL = 0.36
 """Side of the example's image in the corner of its window, in sides of the window."""
 
+LEADERS = (0.14, 0.5)
+"""Where, from the top of a large window, lines lead to what is explained."""
+
 
 def shades(classes: int, style: str) -> np.ndarray:
     """The color of each class, (classes, 3) in [0, 1]; none is white.
@@ -94,30 +97,35 @@ class Glass:
                                          edgecolor="black", linewidth=0.5, zorder=4))  # fmt: skip
         away = np.hypot(*(np.indices(classes.shape) - (points - 1) / 2)) / points * self.side
         covered |= away < 0.02 + 0.02 * self.side  # the dot
+        if self.names:  # and the lines that lead to what is explained
+            rows = np.abs(np.arange(points)[:, None] / points - LEADERS) < 0.05
+            covered[rows.any(1), points // 2 :] = True
         for k in np.unique(classes[classes >= 0]).tolist():
-            self._name(axis, x, y, (classes == k) & ~covered, k, k == label)
+            self._name(axis, (x, y), classes == k, covered, k, k == label)
 
     def _name(
-        self, axis: "Axes", x: float, y: float, inside: np.ndarray, label: int, right: bool
-    ) -> None:
+        self, axis: "Axes", corner: tuple[float, float], inside: np.ndarray, covered: np.ndarray,
+        label: int, right: bool,
+    ) -> None:  # fmt: skip
         """The longest word that has room in a region, at the widest place, in each of its parts."""
         from scipy import ndimage
 
         names = [self.names[label]] if self.names else []
         true = [f"{name} (true)" for name in names]
         words = [*true, *names] if right else [*names, self.letters[label]]
+        size = TEXT if self.names else SMALL
         parts, count = ndimage.label(inside)
         for part in range(1, count + 1):
             for word in filter(None, words):
-                size = TEXT if self.names else SMALL
                 wide, tall = 0.66 * size / 72 * len(word), 0.95 * size / 72  # inches
-                points = [max(1, round(k / self.side * len(inside))) for k in (tall, wide)]
-                place = _room(parts == part, points)
+                box = [max(1, round(k / self.side * len(inside))) for k in (tall, wide)]
+                place = _room((parts == part) & ~covered, box)
                 if place is not None:
-                    row, column = ((at + 0.5) / len(inside) for at in place)
-                    axis.text(x + column, y + row, word, fontsize=size, ha="center", va="center",
-                              color="black" if right else text_on(self.colors[label]),
-                              zorder=6)  # fmt: skip
+                    across, down = (at + (k + 0.5) / len(inside)
+                                    for at, k in zip(corner, place[::-1], strict=True))  # fmt: skip
+                    color = "black" if right else text_on(self.colors[label])
+                    axis.text(across, down, word, fontsize=size, ha="center", va="center",
+                              color=color, zorder=6)  # fmt: skip
                     break
 
 

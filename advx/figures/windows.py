@@ -10,7 +10,7 @@ import numpy as np
 from advx.figures import moved_pictures
 from advx.figures import pyplot as plt
 from advx.figures.kept import load, save_figure
-from advx.figures.panes import STYLES, Glass, letters, shades
+from advx.figures.panes import LEADERS, STYLES, Glass, letters, shades
 from advx.figures.style import LINE_HEIGHT, PAGE_WIDTH, SMALL, TEXT, text_on
 from advx.figures.tiles import DPI, FRAME, Sheet, bare
 from advx.text_files import replacing
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LARGE, ALONE = 1.55, 3.6
 """Side of the large window above a grid, and of one without a grid, in inches."""
+
+LEGEND = 12
+"""Entries of the legend, at most."""
 
 BETWEEN, ABOVE, EDGE = 0.11, 0.135, 0.02
 """Between the windows of a row, above each row for the classes' names, and around the grid for the
@@ -183,29 +186,32 @@ def _words(epsilon: float, images: bool, rows: int) -> str:
 
 
 def _explain(
-    sheet: Sheet, side: float, axis: "Axes", right: np.ndarray, words: str,
-    key: "Key",
+    sheet: Sheet, side: float, axis: "Axes", right: np.ndarray, words: str, key: "Key"
 ) -> None:  # fmt: skip
     """What dot, lines and colors are, right of the large window."""
     left = 0.62 + side + 0.3
     half = len(right) // 2
-    row = right[round(0.14 * len(right))]
+    border, center = LEADERS
+    row = right[round(border * len(right))]
     changes = np.flatnonzero(np.diff(row.astype(int))) + 0.5
-    targets = [(0.5, 0.5, "the test example x")]
+    targets = [(0.5, center, "the test example x")]
     if len(changes):
         x = (changes[np.abs(changes - half).argmin()] + 0.5) / len(row)
-        targets.insert(0, (x, 0.14, "where the class changes"))
+        targets.insert(0, (x, border, "where the class changes"))
     for x, y, what in targets:
         axis.annotate(what, (x, y), (1.0 + 0.3 / side, y), fontsize=SMALL, va="center",
                       annotation_clip=False, zorder=9,
                       arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1.5,
                                   "shrinkB": 1.5})  # fmt: skip
-    wide = PAGE_WIDTH - left - (1.3 if side == LARGE else 0)
+    alone = side == ALONE
+    wide = PAGE_WIDTH - left - (0 if alone else 1.3)
     lines = textwrap.wrap(words, int(wide * 72 / (0.53 * SMALL)))
-    top = 0.06 + side * 0.5 + 0.16
-    sheet.text(left, top, "\n".join(lines), linespacing=LINE_HEIGHT)
-    at, top = (PAGE_WIDTH - 1.15, 0.06) if side == LARGE else (left, top + 1.2)
-    _legend(sheet, at, top, [("the true class", np.ones(3), ""), *key])
+    tops = [0.06 + side * share + 0.16 for share in LEADERS]
+    sheet.text(left, tops[0 if alone else 1], "\n".join(lines), linespacing=LINE_HEIGHT)
+    at, top = (left, tops[1]) if alone else (PAGE_WIDTH - 1.15, 0.06)
+    key = [("the true class", np.ones(3), ""), *key]
+    more = [("and more", np.ones(3), "")] if len(key) > LEGEND else []
+    _legend(sheet, at, top, [*key[: LEGEND - len(more)], *more])
 
 
 Key = list[tuple[str, np.ndarray, str]]
