@@ -24,7 +24,8 @@ from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
-from advx.report.results import Results
+from advx.figures.style import percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
@@ -88,17 +89,17 @@ def main(
         run.folder, "attack", {"clean": clean.images[shown], "adversarial": crafted.images[shown]},
         {"clean": before[shown], "adversarial": after[shown]}, clean.labels[shown],
         class_names=run.data.class_names, provenance=run.heading(),
-        finding=finding(run.results, row, attack.get("epsilon")),
+        finding=finding(Numbers(run.results.rows), row, attack.get("epsilon")),
         note="Under each image the model's class; bold, a mistake.",
     )  # fmt: skip
     run.finish()
 
 
-def finding(results: Results, row: str, epsilon: float | None) -> str:
+def finding(found: Numbers, row: str, epsilon: float | None) -> str:
     """What the attack does to the error, in one sentence."""
-    before, after = (results.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
-    at = "The attack" if epsilon is None else f"At ε = {epsilon:g} the attack"
-    return f"{at} takes the error of {row} from {before:.1f}% to {after:.1f}%"
+    before, after = (found.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
+    at = "The attack" if epsilon is None else f"At ε = {size(epsilon)} the attack"
+    return f"{at} takes the error of {row} from {percentage(before)} to {percentage(after)}"
 
 
 def in_8_bits(images: Tensor) -> Tensor:

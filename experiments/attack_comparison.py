@@ -22,7 +22,8 @@ from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
-from advx.report.results import Results
+from advx.figures.style import percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import Positive, PositiveInt, Probability
@@ -240,26 +241,28 @@ def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None
     said = {row: predictions(module, images) for row, images in pictures.items()}
     gallery(run.folder, "attack_comparison", pictures, said, test.labels[shown],
             class_names=run.data.class_names, provenance=run.heading(),
-            **captions(run.results, attacks))  # fmt: skip
+            **captions(Numbers(run.results.rows), attacks))  # fmt: skip
 
 
-def captions(results: Results, attacks: dict[str, Any]) -> dict[str, Any]:
+def captions(found: Numbers, attacks: dict[str, Any]) -> dict[str, Any]:
     """What stands in the figure beside the images: names, numbers and the finding."""
     words, numbers = {}, {}
     for row, node in attacks.items():
         epsilon = node.get("epsilon")
-        at = "" if epsilon is None else f"\nε = {epsilon:g}"
+        at = "" if epsilon is None else f"\nε = {size(epsilon)}"
         words[row] = WORDS.get(row, row.replace("_", " ")) + at
         norm = node.get("norm") or NORMS.get(node["_target_"].rpartition(".")[2], "linf")
         if norm in ("l1", "l0"):
-            size = f"{results.mean(row, 'mean_l0'):.2g}%\nof pixels"
+            length = f"{found.mean(row, 'mean_l0'):.2g}%\nof pixels"
         else:
             unit = "L2" if norm == "l2" else "max"
-            size = f"{results.mean(row, f'median_{norm}'):.2f}\n{unit}"
-        cost = results.mean(row, "forward_equivalents")
-        numbers[row] = [f"{results.mean(row, 'success_rate'):.1f}%", size, f"{cost:,.0f}"]
-    rates = {row: f"{results.mean(row, 'success_rate'):.0f}%" for row in attacks}
-    finding = f"FGSM succeeds on {rates['fgsm']} of the examples for {numbers['fgsm'][2]} passes"
+            length = f"{found.mean(row, f'median_{norm}'):.2f}\n{unit}"
+        cost = found.mean(row, "forward_equivalents")
+        numbers[row] = [f"{found.mean(row, 'success_rate'):.1f}%", length, f"{cost:,.0f}"]
+    rates = {row: percentage(found.mean(row, "success_rate")) for row in attacks}
+    finding = (
+        f"FGSM succeeds on {rates['fgsm']} of the examples for {numbers['fgsm'][2]} forward passes"
+    )
     if "lbfgs_untargeted" in attacks:
         finding += f", L-BFGS on {rates['lbfgs_untargeted']} for {numbers['lbfgs_untargeted'][2]}"
     if "random_noise" in attacks:

@@ -46,9 +46,10 @@ from advx.evaluation.undefined import answered
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.figures.moved_pictures import captions, ends
+from advx.figures.style import percentage
 from advx.figures.tiles import thumbnails
 from advx.models.call import UNDEFINED
-from advx.report.results import Results
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -288,22 +289,22 @@ def moved_pictures(
     }
 
 
-def finding(kind: str, results: Results) -> str:
+def finding(kind: str, found: Numbers) -> str:
     """What a basis's windows show, in one sentence; means over the seeds."""
-    changed = results.mean(kind, "changed")
+    changed = found.mean(kind, "changed")
     if kind == "random_random":
-        text = f"Two random directions change the class at {changed:.1f}% of a window's points"
-        adversarial = results.mean("fgsm_random", "changed")
+        text = f"Two random directions change the class at {percentage(changed)} of the points"
+        adversarial = found.mean("fgsm_random", "changed")
         if math.isnan(adversarial):
             return text
-        return f"{text}; where one of the two is adversarial, {adversarial:.1f}% change"
+        return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
     random = kind == "fgsm_random"
     between = "an adversarial and a random direction" if random else "two adversarial directions"
-    line = results.mean(kind, "line_accuracy")
+    line = found.mean(kind, "line_accuracy")
     if math.isnan(line):
         return f"In the plane of {between}, no window has both right and wrong answers"
     return (f"In the plane of {between}, a straight line parts right from wrong answers at "
-            f"{line:.1f}% of the points")  # fmt: skip
+            f"{percentage(line)} of the points")  # fmt: skip
 
 
 def draw(
@@ -316,13 +317,14 @@ def draw(
     arrays |= pictures
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
-    far = {name: run.results.mean(f"{name}, ε", "rms_change") for name in STEPS}
+    found = Numbers(run.results.rows)
+    far = {name: found.mean(f"{name}, ε", "rms_change") for name in STEPS}
     options = {
         "epsilon": epsilon,
         "class_names": list(run.data.class_names),
         "axes": {kind: DIRECTIONS[kind] for kind in drawn},
         "names": {kind: NAMES[kind] for kind in drawn},
-        "findings": {kind: finding(kind, run.results) for kind in drawn},
+        "findings": {kind: finding(kind, found) for kind in drawn},
         "provenance": run.heading(),
         "columns": grid,
         "moved": captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])

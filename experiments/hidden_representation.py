@@ -17,7 +17,8 @@ from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import craft, predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
-from advx.report.results import Results
+from advx.figures.style import called, percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.decoder import Decoder, represented, train_decoder
 from advx.training.obtain import Recipe
@@ -171,25 +172,25 @@ def draw(
             for row, images in pictures.items()}  # fmt: skip
     classes = {row: run.target_classes[shown] if row.startswith("guide") else clean.labels
                for row in pictures}  # fmt: skip
+    words = captions(Numbers(run.results.rows), f"{network.model['name']}, {layer}",
+                     feature["epsilon"], judging.model["name"])  # fmt: skip
     gallery(run.folder, "hidden_representation", pictures, said, classes,
-            class_names=run.data.class_names, provenance=run.heading(),
-            **captions(run.results, f"{network.model['name']}, {layer}", feature["epsilon"],
-                       judging.model["name"]))  # fmt: skip
+            class_names=run.data.class_names, provenance=run.heading(), **words)  # fmt: skip
 
 
-def captions(results: Results, row: str, epsilon: float, judge: str) -> dict[str, Any]:
+def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
     """What stands in the figure beside the images."""
     nearer, noise = (
-        results.mean(row, f"{kind}decoded_nearer_the_guide@{epsilon:g}") for kind in ("", "noise_")
+        found.mean(row, f"{kind}decoded_nearer_the_guide@{epsilon:g}") for kind in ("", "noise_")
     )
     return {
-        "finding": f"Moved by {epsilon:g} towards the hidden representation of a guide, "
-                   f"{nearer:.1f}% of the images decode to one nearer the guide; by noise, "
-                   f"{noise:.1f}%",
+        "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "
+                   f"{percentage(nearer)} of the images decode to one nearer the guide; by noise, "
+                   f"{percentage(noise)}",
         "note": "Under each image its class, of the decoded ones by "
-                f"{judge.replace('_', ' ')}; bold, a mistake of the network.",
+                f"{called(judge)}; bold, a mistake of the network.",
         "words": {"guide, decoded": "guide,\ndecoded", "digit, decoded": "digit,\ndecoded",
                   "perturbed, decoded": "perturbed,\ndecoded",
-                  "perturbed": f"perturbed\nε = {epsilon:g}"},
+                  "perturbed": f"perturbed\nε = {size(epsilon)}"},
         "plain": ["digit, decoded", "guide, decoded", "perturbed, decoded"],
     }  # fmt: skip

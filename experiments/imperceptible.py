@@ -23,9 +23,10 @@ from advx.evaluation.transfer import craft, predictions, probabilities
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
+from advx.figures.style import percentage
 from advx.figures.tiles import confidence, named
 from advx.models.call import predicted
-from advx.report.results import Results
+from advx.report.over_seeds import Numbers
 from advx.run import Run, stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
@@ -83,17 +84,16 @@ def main(
         level = (levels[1:2] or levels[:1])[0]
         shown = known_examples(module, run.data.test, figure_examples)
         draw(run, module, shown, fgsm, level, run.data.class_names,
-             finding(run.results, name, level))  # fmt: skip
+             finding(Numbers(run.results.rows), name, level))  # fmt: skip
     run.finish()
 
 
-def finding(results: Results, name: str, level: float) -> str:
+def finding(found: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before, after = (results.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
+    before, after = (found.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
-    return (
-        f"{size} along the sign of the gradient takes the error from {before:.1f}% to {after:.1f}%"
-    )
+    rates = f"from {percentage(before)} to {percentage(after)}"
+    return f"{size} along the sign of the gradient takes the error {rates}"
 
 
 def known_examples(module: nn.Module, test: Split, count: int) -> Split:

@@ -18,8 +18,9 @@ from advx.data.dataset import one_of_each_class
 from advx.evaluation.transfer import craft, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures.gallery import gallery
+from advx.figures.style import called, percentage, size
 from advx.models.call import predicted
-from advx.report.results import Results
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt, Probability
@@ -54,8 +55,8 @@ def main(
                         value = found.get(metric, math.nan)
                         run.record(name, f"{metric}@{kind}", value, seed=seed, n=n)
     first = next(iter(models))
-    run.attempt(lambda: draw(run, run.recipe(first, run.seeds[0]), noises, figure_examples,
-                             captions(run.results, first, noises, threshold)))  # fmt: skip
+    words = captions(Numbers(run.results.rows), first, noises, threshold)
+    run.attempt(lambda: draw(run, run.recipe(first, run.seeds[0]), noises, figure_examples, words))
     run.finish()
 
 
@@ -101,17 +102,16 @@ def draw(
             class_names=run.data.class_names, provenance=run.heading(), **words)  # fmt: skip
 
 
-def captions(
-    results: Results, model: str, kinds: Iterable[str], threshold: float
-) -> dict[str, Any]:
+def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> dict[str, Any]:
     """What stands in the figure beside the images."""
-    rates = {kind: results.mean(model, f"confident_rate@{kind}") for kind in kinds}
-    first, name = next(iter(rates)), model.replace("_", " ")
+    rates = {kind: found.mean(model, f"confident_rate@{kind}") for kind in kinds}
+    first, above = next(iter(rates)), size(threshold)
     return {
-        "finding": f"Ideally no class is probable: {name} puts {rates[first]:.1f}% of images of "
-                   f"{first} noise into a class with a probability above {threshold:g}",
+        "finding": f"Of images of {called(first)} noise, the {called(model)} puts "
+                   f"{percentage(rates[first])} into some class with a probability above {above}; "
+                   "ideally it would put none",
         "note": "Under each image the model's class and its probability.",
-        "heads": [f"above\n{threshold:g}"],
+        "heads": [f"above\n{above}"],
         "numbers": {kind: [f"{rate:.1f}%"] for kind, rate in rates.items()},
         "plain": list(rates),
     }  # fmt: skip

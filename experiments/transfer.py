@@ -8,6 +8,8 @@ from typing import Any
 
 from advx.data.dataset import one_of_each_class
 from advx.figures.digits import transfer_figure
+from advx.figures.style import called, percentage
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -50,11 +52,12 @@ def main(
         names = [f"{target['name']} (target)", f"{crafting['name']} (crafting)"]
         models = {names[0]: run.trained(victim).module, names[1]: run.trained(source).module}
         clean = run.data.test.take(shown)
-        rates = {name: run.results.mean(line, "error_rate")
+        found = Numbers(run.results.rows)
+        rates = {name: found.mean(line, "error_rate")
                  for name, line in zip(names, (row, itself), strict=True)}  # fmt: skip
         finding = (
-            f"Of examples crafted on {crafting['name']}, {target['name']} gets "
-            f"{rates[names[0]]:.1f}% wrong, {crafting['name']} itself {rates[names[1]]:.1f}%"
+            f"Of examples crafted on {called(crafting['name'])}, {called(target['name'])} gets "
+            f"{percentage(rates[names[0]])} wrong, their own model {percentage(rates[names[1]])}"
         )
         transfer_figure(run.folder, clean, crafted, models, rates=rates, finding=finding,
                         provenance=run.heading())  # fmt: skip

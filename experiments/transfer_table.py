@@ -15,6 +15,8 @@ from typing import Any, Literal
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.figures.digits import transfer_figure
+from advx.figures.style import percentage, size
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegativeInt, PositiveInt
@@ -149,7 +151,8 @@ def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
     crafted = run.crafted(attack, run.recipe("maxout", seed)).take(shown)
     targets = {name: run.trained(run.recipe(name, seed)).module for name in TARGETS["maxout"]}
     clean = run.data.test.take(shown)
-    rates = {name: run.results.mean(f"maxout -> {name}", "error_rate") for name in targets}
+    found = Numbers(run.results.rows)
+    rates = {name: found.mean(f"maxout -> {name}", "error_rate") for name in targets}
     transfer_figure(
         run.folder, clean, crafted, targets, rates=rates,
         finding=finding(rates, attack.get("epsilon")), provenance=run.heading(),
@@ -159,9 +162,9 @@ def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
 def finding(rates: dict[str, float], epsilon: float | None) -> str:
     """How the targets fare, in one sentence, from their errors in percent."""
     networks = [rate for name, rate in rates.items() if name not in ("nearest_neighbor", "maxout")]
-    at = "" if epsilon is None else f" at ε = {epsilon:g}"
+    at = "" if epsilon is None else f" at ε = {size(epsilon)}"
     return (
         f"Of examples crafted on the maxout network{at}, the other networks get "
-        f"{min(networks):.1f} to {max(networks):.1f}% wrong, nearest neighbor "
-        f"{rates['nearest_neighbor']:.1f}%"
+        f"{percentage(min(networks))} to {percentage(max(networks))} wrong, nearest neighbor "
+        f"{percentage(rates['nearest_neighbor'])}"
     )

@@ -10,8 +10,8 @@ from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
 from advx.figures.kept import keep, save_figure
-from advx.figures.style import ADVERSARIAL, PAGE_WIDTH, TEXT
-from advx.figures.tiles import DPI, FRAME, Sheet
+from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
+from advx.figures.tiles import FRAME, Sheet
 
 LEFT, RIGHT = 1.22, 0.6
 """Widths of the columns of names and of rates, in inches."""
@@ -79,14 +79,14 @@ def draw(
         "the clean image too. Images are cut to [0, 1]."
     )
     sheet = Sheet(top + LINE * len(models) + 0.47, finding=finding,
-                  provenance=f"{note} {provenance}")  # fmt: skip
+                  provenance=provenance, note=note)  # fmt: skip
     middle = ABOVE + side / 2
     for k, name in enumerate(("clean", "perturbation", "adversarial")):
         sheet.text(LEFT - 0.08, middle + k * (side + gap), name, ha="right", va="center",
                    fontsize=TEXT)  # fmt: skip
     for line, name in enumerate(models):
         y = top + LINE * (line + 0.55)
-        sheet.text(LEFT - 0.08, y, name.replace("_", " "), ha="right", va="center", fontsize=TEXT)
+        sheet.text(LEFT - 0.08, y, called(name), ha="right", va="center", fontsize=TEXT)
         if name in rates:
             sheet.text(PAGE_WIDTH - 0.06, y, f"{rates[name]:.1f}%", ha="right", va="center",
                        fontsize=TEXT)  # fmt: skip

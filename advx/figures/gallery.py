@@ -9,8 +9,8 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import keep, save_figure
-from advx.figures.style import ADVERSARIAL, PAGE_WIDTH, SMALL, TEXT
-from advx.figures.tiles import DPI, FRAME, Sheet, bare, confidence, named, width
+from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, words_width
+from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
 
 GAP, NUMBER = 0.05, 0.52
 """Between images, and the width of a column of numbers, in inches."""
@@ -93,10 +93,10 @@ def draw(
         heads: of the columns of numbers.
         numbers: by row, what stands in them.
     """
-    words = {row: row.replace("_", " ") for row in rows} | dict(words or {})
+    words = {row: called(row) for row in rows} | dict(words or {})
     wide = max(map(len, class_names)) > NARROW
     n = min(len(arrays[f"images_{rows[0]}"]), WIDE if wide else len(arrays[f"images_{rows[0]}"]))
-    left = 0.16 + max(width(text, TEXT) for text in words.values())
+    left = 0.16 + words_width(list(words.values()), TEXT)
     right = NUMBER * len(heads) + (0.1 if heads else 0)
     side = min(LARGEST, (PAGE_WIDTH - left - right - 0.06 - GAP * (n - 1)) / n)
     sure = any(f"confidence_{row}" in arrays for row in rows)
@@ -104,7 +104,7 @@ def draw(
     under = 0 if inside else 0.29 if sure else 0.16
     above = 0.36 if heads else 0.04
     sheet = Sheet(above + len(rows) * (side + under + GAP), finding=finding,
-                  provenance=f"{note} {provenance}".strip())  # fmt: skip
+                  provenance=provenance, note=note)  # fmt: skip
     for place, head in enumerate(heads):
         sheet.text(PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place), above - 0.06, head,
                    ha="right", va="bottom")  # fmt: skip

@@ -7,8 +7,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
-from advx.figures.style import ADVERSARIAL, PAGE_WIDTH, TEXT
-from advx.figures.tiles import DPI, FRAME, Sheet, confidence, named
+from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT
+from advx.figures.tiles import FRAME, Sheet, confidence, named
 
 ROWS = 3
 """Examples in the figure."""
@@ -44,7 +44,7 @@ def draw(
     n = min(len(arrays["images"]), ROWS)
     side = SIDE if n > 1 else ALONE
     sheet = Sheet(ABOVE + n * (side + UNDER), finding=finding,
-                  provenance=f"{note} {provenance}".strip())  # fmt: skip
+                  provenance=provenance, note=note)  # fmt: skip
     gap = 0.62 if n > 1 else 0.42
     first = (PAGE_WIDTH - 3 * side - 2 * gap) / 2
     lefts = [first + place * (side + gap) for place in range(3)]

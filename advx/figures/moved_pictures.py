@@ -8,8 +8,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
-from advx.figures.style import ADVERSARIAL, PAGE_WIDTH
-from advx.figures.tiles import DPI, FRAME, Sheet, named
+from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH
+from advx.figures.tiles import FRAME, Sheet, named
 
 Steps = Mapping[str, Sequence[float]]
 """By direction, where on it images are shown, in units of ε; 0, the example itself, once."""
@@ -51,7 +51,7 @@ def draw(
     apart = 0.1 * (len(groups) - 1)
     side = (PAGE_WIDTH - 0.1 - apart - BETWEEN * (across - 1)) / across
     sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding,
-                  provenance=f"{NOTE} {provenance}")  # fmt: skip
+                  provenance=provenance, note=NOTE)  # fmt: skip
     ends = np.cumsum([count for _, count in groups])
     lefts = [0.05 + k * (side + BETWEEN) + 0.1 * int((k >= ends).sum()) for k in range(across)]
     for (words, count), end in zip(groups, ends, strict=True):

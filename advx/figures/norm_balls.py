@@ -7,8 +7,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
-from advx.figures.style import PAGE_WIDTH, TEXT
-from advx.figures.tiles import DPI, FRAME, Sheet, named
+from advx.figures.style import DPI, PAGE_WIDTH, TEXT, called
+from advx.figures.tiles import FRAME, Sheet, named
 
 GAP, BETWEEN = 0.05, 0.26
 """Between images, and between the two grids, in inches."""
@@ -39,7 +39,7 @@ def draw(
         provenance: what ran.
     """
     image, perturbations = arrays["image"], arrays["perturbations"]
-    answers = {key.removeprefix("prediction_").replace("_", " "): value
+    answers = {called(key.removeprefix("prediction_")): value
                for key, value in arrays.items() if key.startswith("prediction_")}  # fmt: skip
     lines = [_answers(answers, 1 + k, class_names) for k in range(6)]
     side = (PAGE_WIDTH - 0.1 - BETWEEN - 4 * GAP) / 6

@@ -279,6 +279,7 @@ def size(epsilon: float) -> str:
 
 NAMES = {
     "convolutional": "convolutional network",
+    "gaussian": "Gaussian",
     "k_nearest_neighbors": "k nearest neighbors",
     "maxout": "maxout network",
     "none": "no defense",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.style import PAGE_WIDTH, SMALL, page, styled
+from advx.figures.style import PAGE_WIDTH, SMALL, page, place, spot, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,9 +17,6 @@ SIGNED = ("#08306b", "#8f9098", "#fee3c0")
 light too."""
 
 FRAME = "#404040"
-
-DPI = 200
-"""Of the bitmaps: 1,300 dots across the page."""
 
 THUMBNAIL = 64
 """Largest side of an image that is shown small, in pixels."""
@@ -32,32 +29,30 @@ class Sheet:
     there is neither title nor foot.
     """
 
-    def __init__(self, height: float, *, finding: str = "", provenance: str = "") -> None:
+    def __init__(
+        self, height: float, *, finding: str = "", provenance: str = "", note: str = ""
+    ) -> None:
         self.figure: Figure
-        if not finding:
-            self.figure = plt.figure(figsize=(PAGE_WIDTH, height))
-            self.width, self.height = PAGE_WIDTH, height
-            self._top = height
-            return
         with styled():
-            self.figure = page(height, finding=finding, provenance=provenance)
-        engine: Any = self.figure.get_layout_engine()
-        _, bottom, _, share = engine.get()["rect"]
-        self.figure.set_layout_engine("none")
-        self.width, self.height = self.figure.get_size_inches()
-        self._top = (bottom + share) * self.height
+            if finding:
+                self.figure = page(
+                    height, finding=finding, provenance=provenance, note=note, free=True
+                )
+            else:
+                self.figure = plt.figure(figsize=(PAGE_WIDTH, height))
+                self.figure.subplots_adjust(bottom=0, top=1)
 
     def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
         """Empty axes whose upper left corner lies at (left, top)."""
-        below = self._top - top - height
-        place = (left / self.width, below / self.height, width / self.width, height / self.height)
         with styled():
-            return self.figure.add_axes(place)
+            axis = place(self.figure, left, top, width, height)
+        axis.axis("on")
+        return axis
 
     def text(self, left: float, top: float, words: str, **style: Any) -> None:
         """Words whose upper left corner, unless `style` says otherwise, lies at (left, top)."""
         how: dict[str, Any] = {"fontsize": SMALL, "ha": "left", "va": "top"} | style
-        self.figure.text(left / self.width, (self._top - top) / self.height, words, **how)
+        self.figure.text(*spot(self.figure, left, top), words, **how)
 
     def image(
         self, left: float, top: float, side: float, image: np.ndarray, *, size: float | None = None
@@ -83,16 +78,6 @@ class Sheet:
         for share, label in ((0, f"−{number}"), (0.5, "0"), (1, f"+{number}")):
             self.text(left + share * width, top + 0.12, label, ha="center")
         self.text(left - 0.2, top + 0.045, words, ha="right", va="center")
-
-
-def width(text: str, size: float) -> float:
-    """Of the longest line of a text in letters of `size` points, in inches."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=size)
-    wide = text_to_path.get_text_width_height_descent
-    return max(wide(line, font, ismath=False)[0] for line in text.split("\n")) / 72
 
 
 def _map() -> Any:

@@ -1,6 +1,5 @@
 """Church windows: cross sections near test examples, one color a class (Figures 1.2 to 1.4)."""
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from advx.figures import moved_pictures
 from advx.figures import pyplot as plt
 from advx.figures.kept import load, save_figure
 from advx.figures.panes import LEADERS, STYLES, Glass, letters, shades
-from advx.figures.style import LINE_HEIGHT, PAGE_WIDTH, SMALL, TEXT, text_on
-from advx.figures.tiles import DPI, FRAME, Sheet, bare
+from advx.figures.style import DPI, LINE_HEIGHT, PAGE_WIDTH, SMALL, TEXT, text_on, wrapped
+from advx.figures.tiles import FRAME, Sheet, bare
 from advx.text_files import replacing
 
 if TYPE_CHECKING:
@@ -205,7 +204,7 @@ def _explain(
                                   "shrinkB": 1.5})  # fmt: skip
     alone = side == ALONE
     wide = PAGE_WIDTH - left - (0 if alone else 1.3)
-    lines = textwrap.wrap(words, int(wide * 72 / (0.53 * SMALL)))
+    lines = wrapped(words, SMALL, width=wide - 0.05)
     tops = [0.06 + side * share + 0.16 for share in LEADERS]
     sheet.text(left, tops[0 if alone else 1], "\n".join(lines), linespacing=LINE_HEIGHT)
     at, top = (left, tops[1]) if alone else (PAGE_WIDTH - 1.15, 0.06)

@@ -5,8 +5,8 @@ python -m advx.report.readme    # what `make readme` runs
 First every reference run is judged again by the claims that its experiment lists now. Then the text
 between `<!-- NAME -->` and `<!-- /NAME -->` is written anew: an experiment's numbers on its page in
 `docs/results/`, `every claim` in `docs/claims.md`, `gallery` in the index of results, `headlines`,
-`quickstart` and `map` in README. `docs/chapter-map.md` is written as a whole. Nothing else changes,
-and a second call changes nothing.
+`quickstart` and `map` in README. `docs/chapter-map.md` is written as a whole, and README's image of
+church windows is drawn. Nothing else changes, and a second call changes nothing.
 """
 
 import re
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from advx.config.compose import resolved
+from advx.figures.kept import ARRAYS
+from advx.figures.windows import readme_image
 from advx.report import chapter_map
 from advx.report.again import judge_again
 from advx.report.claims_page import every_claim
@@ -50,8 +52,19 @@ def renew(root: Path) -> list[Path]:
     parts |= {name: lambda name=name: block(reference / name, listed[name]) for name in names}  # type: ignore[misc]
     whole = docs / "chapter-map.md"
     changed = [whole] if chapter_map.write(whole, root) else []
+    changed += draw_image(reference / "church_windows", docs / "images" / "church_windows.png")
     found = [root / "README.md", *sorted(docs.rglob("*.md"))]
     return changed + [page for page in found if update(page, parts)]
+
+
+def draw_image(run: Path, path: Path) -> list[Path]:
+    """README's image, where the run has the arrays for it; the path, if it changed."""
+    if not (run / ARRAYS).exists():
+        return []
+    before = path.read_bytes() if path.exists() else b""
+    path.parent.mkdir(exist_ok=True)
+    readme_image(run, path)
+    return [path] if path.read_bytes() != before else []
 
 
 def update(page: Path, parts: dict[str, Callable[[], str]]) -> bool:

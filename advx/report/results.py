@@ -79,12 +79,6 @@ class Results:
         """Means over seeds by (row, metric)."""
         return {(line.row, line.metric): line.mean for line in self.summary(judge=False)}
 
-    def mean(self, row: str, metric: str) -> float:
-        """The mean over the seeds that have a finite value; NaN where none has."""
-        values = [r.value for r in self.rows if (r.row, r.metric) == (row, metric)]
-        known = [value for value in values if math.isfinite(value)]
-        return sum(known) / len(known) if known else math.nan
-
     def summary(
         self,
         *,
