@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from advx.attacks import norms
-from advx.data.dataset import Split, one_of_each_class
+from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
 from advx.evaluation.smallest import median_smallest
-from advx.evaluation.transfer import craft, error_rate, predictions
+from advx.evaluation.transfer import craft, error_rate, known_of_each_class, predictions
 from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
@@ -233,8 +233,7 @@ NORMS = {"LBFGS": "l2", "JSMA": "l0", "Feature": "linf"}
 def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None:
     """The same digits under every attack, with what the network says of each."""
     module, test = run.trained(network).module, run.data.test
-    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
-    shown = known[one_of_each_class(test.labels[known], count)]
+    shown = known_of_each_class(module, test, count)
     pictures = {"clean": test.images[shown]}
     for row, node in attacks.items():
         pictures[row] = crafted(run, network, node, shown).images

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advx.data.dataset import one_of_each_class
-from advx.evaluation.transfer import craft, predictions
+from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.figures.style import called, percentage, size
@@ -155,8 +154,7 @@ def draw(
     module, judge = run.trained(network).module, run.trained(judging).module
     decoder = train_decoder(module, run.data.train.images, layer, seed=network.seed, epochs=epochs)
     test = run.data.test
-    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
-    shown = known[one_of_each_class(test.labels[known], count)]
+    shown = known_of_each_class(module, test, count)
     clean, guides = test.take(shown), run.guides[shown]
     attack = run.attack(feature | {"layer": layer}, network)
     pictures = {

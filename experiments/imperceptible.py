@@ -12,14 +12,13 @@ level away again. With a picture of your own: the same on it, at .007 of the ran
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from advx.config.build import build
-from advx.data.dataset import Split, one_of_each_class
+from advx.data.dataset import Split
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
-from advx.evaluation.transfer import craft, predictions, probabilities
+from advx.evaluation.transfer import craft, known_of_each_class, predictions, probabilities
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
@@ -82,7 +81,8 @@ def main(
     module = run.attempt(lambda: run.trained(run.recipe(model, run.seeds[0], path="model")).module)
     if module is not None:
         level = (levels[1:2] or levels[:1])[0]
-        shown = known_examples(module, run.data.test, figure_examples)
+        test = run.data.test
+        shown = test.take(known_of_each_class(module, test, figure_examples))
         draw(run, module, shown, fgsm, level, run.data.class_names,
              finding(Numbers(run.results.rows), name, level))  # fmt: skip
     run.finish()
@@ -94,13 +94,6 @@ def finding(found: Numbers, name: str, level: float) -> str:
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"
-
-
-def known_examples(module: nn.Module, test: Split, count: int) -> Split:
-    """Examples that the network classifies correctly: the first of every class, then the second."""
-    known = (predictions(module, test.images) == test.labels).nonzero().squeeze(1)
-    known = known if len(known) else torch.arange(len(test), device=test.labels.device)
-    return test.take(known[one_of_each_class(test.labels[known], count)])
 
 
 def stored(moved: Tensor, clean: Tensor) -> Tensor:
@@ -189,10 +182,11 @@ def draw(
 def fooled_first(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
     """The examples whose class changes, the most confident first, then the others; and a note."""
     changed = arrays["said_after"] != arrays["said_before"]
+    known = " that the network knows" if (arrays["said_before"] == arrays["labels"]).all() else ""
     order = np.lexsort((-arrays["confidence_after"], ~changed))
     note = (
-        f"Of {len(changed)} test examples that the network knows, {changed.sum()} change their "
-        "class; those given to the wrong one with the most confidence come first."
+        f"Of {len(changed)} test examples{known}, {changed.sum()} change their class; those given "
+        "to another one with the most confidence come first."
     )
     return {key: value[order] for key, value in arrays.items()}, note
 

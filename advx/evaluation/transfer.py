@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import guarded
-from advx.data.dataset import Split
+from advx.data.dataset import Split, one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.undefined import answered
 from advx.models.call import logits_of, predicted
@@ -98,6 +98,16 @@ def mistakes(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     said = predictions(model, split.images)
     defined = answered(model, said)
     return (said != split.labels) & defined, defined
+
+
+def known_of_each_class(model: nn.Module, split: Split, count: int) -> Tensor:
+    """Indices (count,) at most, of examples that the model classifies correctly.
+
+    The first of every class, then the second; of all examples where the model knows none.
+    """
+    known = (predictions(model, split.images) == split.labels).nonzero().squeeze(1)
+    known = known if len(known) else torch.arange(len(split), device=split.labels.device)
+    return known[one_of_each_class(split.labels[known], count)]
 
 
 def error_rate(model: nn.Module, split: Split) -> float:

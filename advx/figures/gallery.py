@@ -9,7 +9,7 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import keep, save_figure
-from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, words_width
+from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, width_of
 from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
 
 GAP, NUMBER = 0.05, 0.52
@@ -96,7 +96,7 @@ def draw(
     words = {row: called(row) for row in rows} | dict(words or {})
     wide = max(map(len, class_names)) > NARROW
     n = min(len(arrays[f"images_{rows[0]}"]), WIDE if wide else len(arrays[f"images_{rows[0]}"]))
-    left = 0.16 + words_width(list(words.values()), TEXT)
+    left = 0.16 + max(width_of(line, TEXT) for text in words.values() for line in text.split("\n"))
     right = NUMBER * len(heads) + (0.1 if heads else 0)
     side = min(LARGEST, (PAGE_WIDTH - left - right - 0.06 - GAP * (n - 1)) / n)
     sure = any(f"confidence_{row}" in arrays for row in rows)

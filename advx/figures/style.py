@@ -225,13 +225,9 @@ def wrapped(
         bold: whether they are.
         width: that there is, in inches.
     """
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
-
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
 
     def wide(line: str) -> float:
-        return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0]
+        return 72 * width_of(line, size, bold=bold)
 
     words = text.replace("ε = ", "ε\u00a0=\u00a0").split(" ")  # sizes stay on one line
     lengths, space = [wide(word) for word in words], wide("a a") - wide("aa")
@@ -254,6 +250,15 @@ def wrapped(
             break
         lines = closer
     return [" ".join(words[k] for k in line) for line in lines]
+
+
+def width_of(line: str, size: float, *, bold: bool = False) -> float:
+    """Of a line in letters of `size` points, in inches."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] / 72
 
 
 def _inches(lines: Sequence[str], size: float) -> float:
