@@ -57,6 +57,7 @@ def test_a_predicate_means_all_that_it_says(predicate, holds) -> None:
         ("`a` > 5 percent", "at 'percent'"),
         ("`a` > 5 and `b`.error_rate > 9", "at 'and `b`"),
         ("`a` > 5 and", "at 'and'"),
+        ("`a`-`b` > 1", "< or > is needed, or + or - between spaces"),
         ("`a` < 5,", "at its end"),
         ("`a` <", "at its end"),
         ("`a`", "at its end: < or > is needed"),
@@ -121,6 +122,7 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
             "+rows=[{row: R, metric: m, published: 3}]",
             "rows.0.source: not given; it names the paper",
         ),
+        ("+rows=[{row: R, metric: m, note: [x]}]", "rows.0.note=['x']: text is needed"),
         ("+rows=[{row: R, metric: m, set: 3}]", "rows.0.set=3: true or false is needed"),
         ("+rows=[{row: R}]", "rows.0.metric: not given"),
         ("+rows=[{row: R, metric: m},{row: R, metric: m}]", "row 'R', metric 'm' is listed twice"),
@@ -278,6 +280,99 @@ def test_judging_again_changes_no_number(tmp_path) -> None:
     assert after == before
     notes = {(r["row"], r["metric"]): r["note"] for r in table(folder / "summary.csv")}
     assert notes["classifier", "error_rate"].startswith("store key ")
+
+
+def copied(name: str, tmp_path: Path) -> Path:
+    """A reference run's tables in a folder that may be changed."""
+    folder = tmp_path / name
+    shutil.copytree(ROOT / "outputs" / "reference" / name, folder,
+                    ignore=shutil.ignore_patterns("*.png", "*.pdf", "*.npz"))  # fmt: skip
+    return folder
+
+
+def edited(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+FAULTS = {
+    "another model": (
+        lambda folder: edited(folder / "manifest.json", '"epsilon": 0.25', '"epsilon": 0.2'),
+        "run with attack.epsilon=0.2, which its experiment's YAML does not have",
+    ),
+    "claims of its own": (
+        lambda folder: edited(folder / "manifest.json", "device.threads=1", "+claims=[]"),
+        "run with +claims=[], which",
+    ),
+    "an experiment of one's own": (
+        lambda folder: edited(
+            folder / "manifest.json", '"experiment": "transfer_table"', '"experiment": "mine"'
+        ),
+        "its experiment cannot be read",
+    ),
+    "rows cut off": (
+        lambda folder: (folder / "results.csv").write_text(
+            "".join((folder / "results.csv").read_text(encoding="utf-8").splitlines(True)[:5]),
+            encoding="utf-8",
+        ),
+        "results.csv and summary.csv do not have the same rows",
+    ),
+    "a seed that is none": (
+        lambda folder: edited(folder / "results.csv", "error_rate,0,", "error_rate,abc,"),
+        "results.csv cannot be read",
+    ),
+    "a failed run": (
+        lambda folder: (folder / "FAILED").write_text("ValueError: boom\n", encoding="utf-8"),
+        "failed: ValueError: boom",
+    ),
+    "no experiment": (
+        lambda folder: edited(
+            folder / "manifest.json", '"experiment": "transfer_table"', '"name": "x"'
+        ),
+        "manifest.json cannot be read",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_cannot_be_judged_again_is_left_as_it_is(advx, fault, tmp_path) -> None:
+    folder = copied("transfer_table", tmp_path)
+    spoil, why = FAULTS[fault]
+    spoil(folder)
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    status, printed, said = advx("report", "--judge", str(folder))
+    assert (status, printed, said.count("\n")) == (2, "", 1)
+    assert why in said
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_judging_again_keeps_a_note_of_the_code_and_a_row_called_na(tmp_path) -> None:
+    folder = copied("transfer_table", tmp_path)
+    for name in ("results.csv", "summary.csv"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace(",relu,", ",NA,"), encoding="utf-8")
+    text = (folder / "summary.csv").read_text(encoding="utf-8").splitlines()
+    at = next(k for k, line in enumerate(text) if ",NA,clean_error_rate," in line)
+    text[at] += "by code"
+    (folder / "summary.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
+    judge_again(folder)
+    notes = {(r["row"], r["metric"]): r["note"] for r in table(folder / "summary.csv")}
+    assert notes["NA", "clean_error_rate"] == "by code"
+
+
+def test_a_comparison_of_infinities_is_no_answer() -> None:
+    made = results(a=[math.inf], b=[math.inf], c=[5.0])
+    for predicate in ("0 < `c`, `a` - `b`", "0 < `a` - `b`, `c`"):
+        assert judge_claim({"claim": "c", "predicate": predicate}, made).holds == "not tested"
+    assert judge_claim({"claim": "c", "predicate": "`a` < `b`"}, made).holds == "does not hold"
+
+
+def test_the_last_bits_of_a_difference_decide_nothing() -> None:
+    made = results(a=[17.44], b=[17.14])
+    for sign in "<>":
+        outcome = judge_claim({"claim": "c", "predicate": f"`a` - `b` {sign} 0.3"}, made)
+        assert (outcome.holds, outcome.margin) == ("does not hold", 0.0)
 
 
 @pytest.mark.parametrize(

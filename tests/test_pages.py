@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from advx.errors import AdvxError
 from advx.listing import choices
 from advx.report.claims_page import counts
 from advx.report.front import headlines, index, page_of
@@ -147,6 +148,21 @@ def test_a_page_keeps_the_part_of_a_run_that_is_not_there_or_not_whole(tmp_path,
     assert update(page, {"a": lambda: "new", "b": lambda: block(bad, {})})
     assert page.read_text(encoding="utf-8") == f"before\n{blocks}after\n".replace("old a", "new")
     assert capsys.readouterr().out == f"{page}: left as it is, unfinished: {bad}: no summary.csv\n"
+
+
+@pytest.mark.parametrize(
+    "marks",
+    ["<!-- a -->", "<!-- /a -->", "<!-- /a --><!-- a -->", "<!-- a --><!-- b --><!-- /a -->",
+     "<!-- a --><!-- /b -->", "<!-- a --><!-- /a --><!-- a --><!-- /a -->",
+     "<!-- a --><!-- a --><!-- /a -->"],
+)  # fmt: skip
+def test_broken_marks_lose_no_prose(marks, tmp_path) -> None:
+    page = tmp_path / "page.md"
+    text = "before\n" + marks.replace("><", ">\nprose\n<") + "\nafter\n"
+    page.write_text(text, encoding="utf-8")
+    with pytest.raises(AdvxError, match=r"page\.md: <!-- /?[ab] --> (is out of place|has no end)"):
+        update(page, {"a": lambda: "new", "b": lambda: "new"})
+    assert page.read_text(encoding="utf-8") == text
 
 
 def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:

@@ -33,11 +33,14 @@ def departures(config: dict[str, Any]) -> list[str]:
         chapter = resolved([f"experiment={config['experiment']}", "scale=chapter"])
     except Exception as error:  # an experiment of one's own may need more words than these
         return [f"an experiment that scale=chapter alone does not compose ({reason(error)})"]
-    return _differences(config, chapter)
+    return differences(config, chapter)
 
 
-def _differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
-    """Keys whose values differ, each with our value; a node as a whole where it is another one."""
+def differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
+    """Keys whose values differ, each with our value; a node as a whole where it is another one.
+
+    Those of `FREE` do not count.
+    """
     if path in FREE or _same(ours, chapter):
         return []
     if not (isinstance(ours, dict) and isinstance(chapter, dict)):
@@ -50,7 +53,7 @@ def _differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
     for key in dict.fromkeys([*ours, *chapter]):
         here = f"{path}.{key}" if path else str(key)
         if key in ours and key in chapter:
-            found += _differences(ours[key], chapter[key], here)
+            found += differences(ours[key], chapter[key], here)
         elif here not in FREE:
             found.append(f"{here}={_short(ours[key])}" if key in ours else f"~{here}")
     return found

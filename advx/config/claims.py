@@ -44,6 +44,9 @@ def check_claims(config: dict[str, Any]) -> None:
                 raise ConfigError(f"{at}.{key}={figure}: a number is needed")
             if figure is not None and not math.isfinite(figure):
                 raise ConfigError(f"{at}.{key}={figure}: a finite number is needed")
+        for key in ("source", "note"):
+            if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
+                raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
         if entry.get("published") is not None and not entry.get("source"):
             raise ConfigError(f"{at}.source: not given; it names the paper of {at}.published")
         if not isinstance(entry.get("set", False), bool):
@@ -65,7 +68,7 @@ def _check_history(entry: dict[str, Any], at: str) -> None:
         ConfigError: a source or date that is no text, or a change without one of its parts.
     """
     for key in ("says", "source", "added"):
-        if key in entry and (not isinstance(entry[key], str) or not entry[key]):
+        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
             raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
     for _ in _entries(entry, "changed", CHANGE_KEYS, CHANGE_KEYS, f"{at}."):
         pass

@@ -99,8 +99,8 @@ class Predicate:
 
 
 def _gap(low: float, high: float) -> float:
-    """`high` minus `low`; 0 where both are the same infinity."""
-    return 0.0 if low == high else high - low
+    """`high` minus `low`; 0 where both are the same, but for the last bits of a difference."""
+    return 0.0 if low == high else round(high - low, 9)
 
 
 def parse(text: str) -> Predicate:
@@ -118,7 +118,8 @@ def parse(text: str) -> Predicate:
             break
         found = re.match(r"[<>](?![<>=])", text[position:])
         if found is None:
-            raise _broken(text, position, "< or > is needed")
+            spaces = ", or + or - between spaces" if text[position] in "+-" else ""
+            raise _broken(text, position, f"< or > is needed{spaces}")
         if sign not in ("", found.group()):
             raise _broken(text, position, f"only {sign} may follow {sign}")
         if len(side) > 1:

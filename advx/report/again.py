@@ -6,13 +6,18 @@ has to be measured again.
 
 import math
 import re
+import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from advx.config.chapter import departures
+import pandas as pd
+
+from advx.config.chapter import departures, differences
 from advx.config.compose import resolved
+from advx.errors import ConfigError, reason
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
-from advx.report.finished import manifest_of, table_of, title_of
+from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
 from advx.report.results import RESULTS, Results, Row, write_results
 
 LISTED = ("title", "rows", "claims", "deviations")
@@ -30,26 +35,71 @@ def judge_again(folder: Path) -> Conclusions:
 
     Raises:
         Unfinished: it is not the folder of a whole run.
-        ConfigError: a claim that is listed now cannot be read.
+        ConfigError: the run is not what its experiment's YAML says, so that the claims listed there
+            may speak of other rows; or a claim cannot be read.
     """
     manifest = manifest_of(folder)
-    config = manifest["config"]
-    now = resolved([f"experiment={config['experiment']}", f"scale={config['scale']}"])
-    config = {k: v for k, v in config.items() if k not in LISTED}
-    config |= {key: now[key] for key in LISTED if key in now}
+    summary = summary_of(folder, ("row", "metric", "seeds", "note"), dtype=str).fillna("")
+    config = listed_now(folder, manifest)
     results = results_of(folder, config)
+    counted = Counter((row.row, row.metric) for row in results.rows)
+    if counted != {(r.row, r.metric): int(r.seeds) for r in summary.itertuples()}:
+        raise Unfinished(folder, "results.csv and summary.csv do not have the same rows")
+    results.notes |= noted_by_code(summary, manifest["config"], config)
     drawn = conclude(results, config, departures(config))
+    _, dash, ran = title_of(folder).rpartition(DASH)
     write_results(folder, results)
-    _, dash, ran = title_of(folder).partition(DASH)
     write_conclusions(folder, drawn, f"{config['title']}{dash}{ran}", manifest.get("remarks", []))
     return drawn
+
+
+def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a run, with the title, rows, claims and deviations of its YAML today.
+
+    Raises:
+        ConfigError: it was run with other settings than its experiment's at that scale.
+    """
+    config = manifest["config"]
+    try:
+        now = resolved([f"experiment={config['experiment']}", f"scale={config['scale']}"])
+    except Exception as error:  # Hydra's, for an experiment that is not among advx's own
+        raise ConfigError(
+            f"judge={folder}: its experiment cannot be read ({reason(error).splitlines()[0]}); "
+            "valid: the run of an experiment that advx list names"
+        ) from error
+    kept = {key: value for key, value in config.items() if key not in LISTED}
+    changed = differences(kept, {key: value for key, value in now.items() if key not in LISTED})
+    words = shlex.split(manifest.get("command", ""))
+    changed += [word for word in words if re.match(rf"[+~]*({'|'.join(LISTED)})\b", word)]
+    if changed:
+        raise ConfigError(
+            f"judge={folder}: run with {changed[0]}, which its experiment's YAML does not have; "
+            "valid: a run of an experiment at one of its scales, with nothing else changed"
+        )
+    return kept | {key: now[key] for key in LISTED if key in now}
+
+
+def noted_by_code(
+    summary: pd.DataFrame, then: dict[str, Any], now: dict[str, Any]
+) -> dict[tuple[str, str], str]:
+    """Notes of a summary that stand neither in the run's configuration nor in today's."""
+    listed = [
+        {(row["row"], row["metric"]): row.get("note", "") for row in config.get("rows") or []}
+        for config in (then, now)
+    ]
+    found = {(r.row, r.metric): COUNTED.sub("", r.note) for r in summary.itertuples()}
+    return {
+        where: note
+        for where, note in found.items()
+        if note and all(note != notes.get(where) for notes in listed)
+    }
 
 
 def results_of(folder: Path, config: dict[str, Any]) -> Results:
     """The rows of a finished run, with the figures and notes that `config` lists.
 
     Raises:
-        Unfinished: `results.csv` or `summary.csv` is not there or not whole.
+        Unfinished: `results.csv` is not there or not whole, or has a number that is none.
     """
     listed = {(row["row"], row["metric"]): row for row in config.get("rows") or []}
     made = Results(config["experiment"])
@@ -57,26 +107,14 @@ def results_of(folder: Path, config: dict[str, Any]) -> Results:
     table = table_of(folder, RESULTS, columns, dtype=str).fillna("")
     for row in table.to_dict("records"):
         about = listed.get((row["row"], row["metric"]), {})
+        try:
+            seed, n = (int(row[key]) if row[key] else None for key in ("seed", "n"))
+            value = float(row["value"]) if row["value"] else math.nan
+        except ValueError as error:
+            raise Unfinished(folder, f"{RESULTS} cannot be read ({reason(error)})") from error
+        figures = about.get("chapter"), about.get("published"), about.get("source", "")
         made.add(
-            Row(
-                made.experiment,
-                row["row"],
-                row["metric"],
-                int(row["seed"]) if row["seed"] else None,
-                float(row["value"]) if row["value"] else math.nan,
-                row["unit"],
-                int(row["n"]) if row["n"] else None,
-                about.get("chapter"),
-                about.get("published"),
-                about.get("source", ""),
-            ),
+            Row(made.experiment, row["row"], row["metric"], seed, value, row["unit"], n, *figures),
             about.get("note", ""),
         )
-    summary = table_of(folder, "summary.csv", ("row", "metric", "note"), dtype=str).fillna("")
-    for row in summary.to_dict("records"):  # what the experiment's code noted
-        where = row["row"], row["metric"]
-        about = listed.get(where, {})
-        note = COUNTED.sub("", row["note"])
-        if note and "note" not in about and "published" not in about:
-            made.notes[where] = note
     return made

@@ -54,7 +54,8 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
         found = {text: each.get(seed, each.get(None)) for text, each in values.items()}
         known = {text: v for text, v in found.items() if v is not None and not math.isnan(v)}
         if len(known) == len(found):
-            gaps.append(min(predicate.gaps(known)))
+            some = predicate.gaps(known)
+            gaps += [] if any(map(math.isnan, some)) else [min(some)]  # of infinities: no answer
     held = [gap > 0 for gap in gaps]
     return Outcome(
         claim["claim"],

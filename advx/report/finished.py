@@ -78,7 +78,9 @@ def table_of(
     text = _whole(folder / name)
     try:
         header, *lines = csv.reader(io.StringIO(text), strict=True)
-        made = pd.read_csv(io.StringIO(text), dtype=dtype)
+        made = pd.read_csv(
+            io.StringIO(text), dtype=dtype, keep_default_na=False, na_values=[""]
+        )  # a row may be called "NA"
     except (ValueError, csv.Error) as error:
         raise Unfinished(folder, f"{name} cannot be read ({reason(error)})") from error
     missing = [column for column in columns if column not in header]
@@ -101,7 +103,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     """
     try:
         made: dict[str, Any] = json.loads(_text(folder / "manifest.json"))
-        made["config"].get("rows")
+        made["config"].get("rows"), made["config"]["experiment"], made["config"]["scale"]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Unfinished(folder, f"manifest.json cannot be read ({reason(error)})") from error
     return made

@@ -10,11 +10,13 @@ church windows is drawn. Nothing else changes, and a second call changes nothing
 """
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from advx.config.compose import resolved
+from advx.errors import AdvxError
 from advx.figures.kept import ARRAYS
 from advx.figures.windows import readme_image
 from advx.report import chapter_map
@@ -33,6 +35,9 @@ def renew(root: Path) -> list[Path]:
 
     Args:
         root: the project's folder.
+
+    Raises:
+        AdvxError: a page's marks are broken, or a part has no place.
     """
     reference, docs = root / "outputs" / "reference", root / "docs"
     results = docs / "results"
@@ -54,6 +59,10 @@ def renew(root: Path) -> list[Path]:
     changed = [whole] if chapter_map.write(whole, root) else []
     changed += draw_image(reference / "church_windows", docs / "images" / "church_windows.png")
     found = [root / "README.md", *sorted(docs.rglob("*.md"))]
+    marked = "".join(read_text(page) for page in found)
+    for name in parts:
+        if f"<!-- {name} -->\n" not in marked:
+            raise AdvxError(f"no page has <!-- {name} -->, the place of a part that is generated")
     return changed + [page for page in found if update(page, parts)]
 
 
@@ -74,8 +83,12 @@ def update(page: Path, parts: dict[str, Callable[[], str]]) -> bool:
         page: Markdown.
         parts: what makes the text of each part, by name; one that has none stays as it is, and so
             does one whose run is not whole, which is said.
+
+    Raises:
+        AdvxError: a mark has no other end, or stands within another part: prose would be lost.
     """
     text = read_text(page)
+    refuse_broken(page, text)
 
     def renewed(match: re.Match[str]) -> str:
         if match.group(2) not in parts:
@@ -92,6 +105,32 @@ def update(page: Path, parts: dict[str, Callable[[], str]]) -> bool:
     return new != text
 
 
+def refuse_broken(page: Path, text: str) -> None:
+    """See that every part of a page begins and ends once, and none within another.
+
+    Raises:
+        AdvxError: the first mark that does not.
+    """
+    begun, seen = "", set()
+    for slash, name in re.findall(r"<!-- ?(/?)([\w ]+?) ?-->", text):
+        if (
+            bool(slash) == (begun == "")
+            or (slash and name != begun)
+            or (not slash and name in seen)
+        ):
+            raise AdvxError(
+                f"{page}: <!-- {slash}{name} --> is out of place; each part begins with "
+                f"<!-- {name} --> and ends with <!-- /{name} -->, once and not within another"
+            )
+        begun = "" if slash else name
+        seen.add(name)
+    if begun:
+        raise AdvxError(f"{page}: <!-- {begun} --> has no end; valid: <!-- /{begun} -->")
+
+
 if __name__ == "__main__":
-    changed = renew(Path())
+    try:
+        changed = renew(Path())
+    except AdvxError as error:
+        sys.exit(f"{error}")
     print("\n".join(f"{page} renewed" for page in changed) or "everything is up to date")
