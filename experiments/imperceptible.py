@@ -4,7 +4,7 @@
     advx run experiment=imperceptible scale=chapter    # CIFAR-10
     advx run experiment=imperceptible model=torchvision model.name=googlenet image=panda.jpg
 
-The procedure: move every pixel by half a grey level, one or two, along the sign of the gradient,
+The procedure: move every pixel by half a gray level, one or two, along the sign of the gradient,
 and ask the network again; then round to the 8 bits that a picture is stored in, which takes half a
 level away again. With a picture of your own: the same on it, at .007 of the range.
 """
@@ -29,7 +29,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run, stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
-GREY = 255
+GRAY = 255
 """Levels from black to white."""
 
 
@@ -49,7 +49,7 @@ def main(
         run: the run to measure on.
         model: the network.
         fgsm: the attack's node.
-        levels: sizes of the perturbation, in grey levels.
+        levels: sizes of the perturbation, in gray levels.
         examples: test examples attacked.
         figure_examples: of these, shown.
         image: a picture of one's own instead of the test examples.
@@ -99,11 +99,11 @@ def finding(found: Numbers, name: str, level: float) -> str:
 def stored(moved: Tensor, clean: Tensor) -> Tensor:
     """The images (n, *shape) as 8 bits hold them; exactly half a level falls back to the clean one.
 
-    The clean images are whole grey levels.
+    The clean images are whole gray levels.
     """
-    steps = (moved - clean) * GREY
+    steps = (moved - clean) * GRAY
     whole = steps.sign() * (steps.abs() - 1e-3).round()
-    return (clean + whole / GREY).clamp(0, 1)
+    return (clean + whole / GRAY).clamp(0, 1)
 
 
 def measured(
@@ -114,7 +114,7 @@ def measured(
     said_before = predicted(before)
     known = answered(module, said_before)
     for level in levels:
-        moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean)
+        moved = craft(build(fgsm | {"epsilon": level / GRAY}), module, clean)
         for suffix, images in (
             ("", moved.images),
             ("_rounded", stored(moved.images, clean.images)),
@@ -146,10 +146,10 @@ def one_picture(
         x = load_picture(image, run.data.input_shape).to(run.device)  # before anything is trained
         module = run.trained(run.recipe(model, run.seeds[0], path="model")).module
     clean = Split(x, predictions(module, x))
-    for level in sorted({*levels, epsilon * GREY}):
+    for level in sorted({*levels, epsilon * GRAY}):
         for metric, value in measured(module, clean, fgsm, [level]).items():
             run.record(f"{name}, the picture", metric, value, seed=None, n=1)
-    draw(run, module, clean, fgsm, epsilon * GREY, names, "")
+    draw(run, module, clean, fgsm, epsilon * GRAY, names, "")
     run.finish()
 
 
@@ -161,7 +161,7 @@ def draw(
 
     Without anything found there is one image, and what becomes of its class is the finding.
     """
-    moved = craft(build(fgsm | {"epsilon": level / GREY}), module, clean).images
+    moved = craft(build(fgsm | {"epsilon": level / GRAY}), module, clean).images
     before, after = probabilities(module, clean.images), probabilities(module, moved)
     arrays = {
         "images": clean.images, "signs": (moved - clean.images).sign(), "perturbed": moved,
@@ -171,8 +171,8 @@ def draw(
     }  # fmt: skip
     kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
     options = {
-        "epsilon": level / GREY, "class_names": list(class_names), "provenance": run.heading(),
-        "finding": found or one_finding(kept, level / GREY, class_names),
+        "epsilon": level / GRAY, "class_names": list(class_names), "provenance": run.heading(),
+        "finding": found or one_finding(kept, level / GRAY, class_names),
         "note": note if found else "",
     }  # fmt: skip
     keep(run.folder, "imperceptible", kept, options)

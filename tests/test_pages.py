@@ -100,7 +100,7 @@ def test_a_block_has_the_chapters_number_first_and_says_what_ran(tmp_path) -> No
     ]  # fmt: skip
     assert "| its words   | chapter | **holds** |" in text
     assert "    advx run experiment=x scale=chapter\n" in text
-    assert "2.0 core-hours" in text
+    assert "On cpu with 2 threads: 2.0 h of one core" in text
     assert "a copy whose digests" in text
 
 
@@ -174,7 +174,7 @@ def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:
     )
     page = page_of(path)
     assert (page.heading, page.section) == ("Transfer", "1.2.1")
-    assert (page.picture, page.caption) == ("../x/a.png", "It does.")
+    assert (page.image, page.caption) == ("../x/a.png", "It does.")
     gallery = index([page])
     assert "## Section 1.2.1" in gallery
     assert '<a href="transfer.md"><img src="../x/a.png"' in gallery

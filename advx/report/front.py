@@ -24,7 +24,7 @@ QUICKSTART = "quick/transfer_table"
 """In the reference folder: what `make quickstart` ran."""
 
 THUMBNAIL, PER_ROW = 260, 3
-"""Width of a picture in the index, in pixels, and how many stand side by side."""
+"""Width of a image in the index, in pixels, and how many stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Page:
         name: the experiment's.
         heading: of the page, without its section.
         section: "1.2.1", or nothing where it belongs to none.
-        picture: its first figure, as the page links to it; nothing where it has none.
+        image: its first figure, as the page links to it; nothing where it has none.
         caption: what the figure shows, in one sentence.
     """
 
     name: str
     heading: str
     section: str
-    picture: str
+    image: str
     caption: str
 
 
@@ -51,13 +51,13 @@ def page_of(path: Path) -> Page:
     text = read_text(path)
     heading = text.partition("\n")[0].removeprefix("# ")
     section = re.search(r"section ([\d.]+\d)", heading)
-    picture = re.search(r"^!\[[^\]]*\]\(([^)]+)\)", text, re.MULTILINE)
+    image = re.search(r"^!\[[^\]]*\]\(([^)]+)\)", text, re.MULTILINE)
     caption = re.search(r"^\*([^*\n][^*]*)\*$", text, re.MULTILINE)
     return Page(
         path.stem,
         re.sub(r" \([^()]*section [^()]*\)$", "", heading),
         section.group(1) if section else "",
-        picture.group(1) if picture else "",
+        image.group(1) if image else "",
         " ".join(caption.group(1).split()) if caption else "",
     )
 
@@ -73,7 +73,7 @@ def _numbers(section: str) -> list[int]:
 
 
 def index(pages: list[Page]) -> str:
-    """A gallery: a picture, a heading and a sentence for every page, three in a row."""
+    """A gallery: a image, a heading and a sentence for every page, three in a row."""
     lines = []
     for section in dict.fromkeys(page.section for page in pages):
         some = [page for page in pages if page.section == section]
@@ -89,13 +89,13 @@ def index(pages: list[Page]) -> str:
 def _tile(page: Page) -> str:
     """A cell of the gallery."""
     link = f'<a href="{page.name}.md">'
-    picture = (
-        f'{link}<img src="{page.picture}" width="{THUMBNAIL}" alt="{page.heading}"></a><br>'
-        if page.picture
+    image = (
+        f'{link}<img src="{page.image}" width="{THUMBNAIL}" alt="{page.heading}"></a><br>'
+        if page.image
         else ""
     )
     return (
-        f'<td width="{100 // PER_ROW}%" valign="top">{picture}{link}<b>{page.heading}</b></a><br>'
+        f'<td width="{100 // PER_ROW}%" valign="top">{image}{link}<b>{page.heading}</b></a><br>'
         f"{page.caption}</td>"
     )
 
@@ -162,12 +162,8 @@ def experiments_map(
             "section": page.section,
             "`experiment=`": f"[`{page.name}`](docs/results/{page.name}.md)",
             "what": page.heading,
-            "quick": f"{max(1, round(quick[page.name] / 60))} min" if page.name in quick else "",
-            "chapter": duration(hours(reference / page.name))
-            .replace("core-hours", "h")
-            .replace("core-minutes", "min")
-            if (reference / page.name).is_dir()
-            else "",
+            "quick": duration(quick[page.name] / 3600) if page.name in quick else "",
+            "chapter": duration(hours(reference / page.name)),
         }
         for page in pages
         if page.name in listed

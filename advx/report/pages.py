@@ -65,8 +65,8 @@ def hours(folder: Path) -> float:
 
 
 def duration(of: float) -> str:
-    """Core-hours as a reader says them."""
-    return f"{of:.1f} core-hours" if of >= 1 else f"{max(1, round(60 * of))} core-minutes"
+    """Hours of one core, as a reader says them."""
+    return f"{of:.1f} h" if of >= 1 else f"{max(1, round(60 * of))} min"
 
 
 def _run(folder: Path) -> str:
@@ -76,10 +76,11 @@ def _run(folder: Path) -> str:
     copied = " The data were a copy whose digests the run was given." * (
         "dataset.digests=" in manifest["command"]
     )
-    name = folder.name
+    name, plural = folder.name, "s" * (manifest["threads"] > 1)
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
-        f"{manifest['threads']} thread(s): {duration(hours(folder))} of training and crafting."
+        f"{manifest['threads']} thread{plural}: {duration(hours(folder))} of one core "
+        f"for training and crafting."
         f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name})."
     )
