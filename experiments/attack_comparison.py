@@ -141,7 +141,7 @@ def successes_and_sizes(
     content = {"models": [run.key(network)], "attack": node, "of": "successes, sizes and seconds"}
     found = run.measured(content, measure, examples, missing={})
     if found:
-        run.seconds["attack on 1,000", f"{row}, seed {network.seed}"] = found["seconds"]
+        run.seconds.spent["attack on 1,000", f"{row}, seed {network.seed}"] = found["seconds"]
     return found
 
 

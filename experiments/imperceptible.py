@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from advx.config.build import build
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
@@ -26,7 +27,8 @@ from advx.figures.style import percentage
 from advx.figures.tiles import confidence, named
 from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
-from advx.run import Run, stands_alone
+from advx.run import Run
+from advx.run.checks import stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
 GRAY = 255
@@ -59,7 +61,7 @@ def main(
     if image is not None:
         one_picture(run, name, model, fgsm, image, image_epsilon, levels)
         return
-    if stands_alone(model):
+    if stands_alone(Config(model)):
         raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=PICTURE")
     n = min(examples, len(run.data.test))
     with run.progress(models=len(run.seeds)):
@@ -137,7 +139,7 @@ def one_picture(
     levels: list[float],
 ) -> None:  # fmt: skip
     """The same on a picture of one's own, whose class is what the network says of it."""
-    if stands_alone(model):
+    if stands_alone(Config(model)):
         module = build(model).to(run.device).eval()
         shape, resized, names = module.input_shape, module.resized, module.class_names
         x = load_picture(image, shape, resized).to(run.device)

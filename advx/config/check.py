@@ -9,7 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from omegaconf import DictConfig
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -17,6 +17,7 @@ from pydantic_core import PydanticUndefined
 
 from advx.config.build import arguments, plain, target
 from advx.config.claims import check_claims
+from advx.config.config import Config, with_configs
 from advx.errors import ConfigError, nearest, reason
 
 LARGEST_SEED = 9_000_000_000_000
@@ -162,10 +163,23 @@ def check_keywords(
         raise ConfigError(_message(error, "")) from error
 
 
-def keywords(config: dict[str, Any], function: Any) -> dict[str, Any]:
-    """What of a configuration an experiment's `main` is called with, besides the run."""
+def keywords(config: dict[str, Any], function: Callable[..., None]) -> dict[str, Any]:
+    """What of a configuration an experiment's `main` is called with, besides the run.
+
+    A parameter whose annotation says so is given a `Config`, or several, in place of dictionaries.
+    """
     own = list(inspect.signature(function).parameters)[1:]
-    return {key: config[key] for key in own if key in config}
+    hints = get_type_hints(function)
+    return {
+        key: with_configs(config[key], key) if _wants_configs(hints.get(key)) else config[key]
+        for key in own
+        if key in config
+    }
+
+
+def _wants_configs(kind: Any) -> bool:
+    """Whether an annotation names `Config`, alone or inside `dict[str, Config]` and the like."""
+    return kind is Config or any(map(_wants_configs, get_args(kind)))
 
 
 def check_plain(config: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ Weights and images enter by their content, where they are loaded. What no key ca
 extension module's libraries or a file that own code opens as it runs, is listed in the manifest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ def own_code(nodes: list[dict[str, Any]]) -> dict[str, Any]:
             if (path := _path(value)) is not None and path.is_dir()
         ]
     return {"modules": dict(sorted(modules.items())), "in_no_key": sorted(set(unseen))}
+
+
+def sources_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The source that stands in a key for a function from outside advx."""
+    return _foreign({"_target_": f"{function.__module__}.{function.__qualname__}"})
 
 
 def _is_advx(node: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -38,6 +39,11 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`."""
         return Split(self.images.to(device), self.labels.to(device))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that identify the examples, order included."""
+        return self.digest()[:16]
 
     def digest(self) -> str:
         """SHA-256 of the labels and of the images, in 8 bits where these give the same images back.

@@ -10,16 +10,18 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from advx.errors import ConfigError
+from advx.store.values import packed, unpacked
 from advx.text_files import damaged_part, read_text, write_atomically, write_text
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,13 @@ def key_of(content: dict[str, Any]) -> str:
     """Sixteen hexadecimal digits that name `content`, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Stored(NamedTuple):
+    """A measurement as it was saved: its value, and notes on what it left out."""
+
+    value: Any
+    notes: list[list[Any]]
 
 
 class Store:
@@ -140,18 +149,46 @@ class Store:
         self.path(key).mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(key) / CHECKPOINT, serialised(state))
 
-    def rows(self, content: dict[str, Any]) -> Any | None:
-        """The measurement kept under `content`, or None."""
+    def value(self, content: Any, kind: Any = Any) -> Stored | None:
+        """The measurement that was saved under `content`, or None.
+
+        Args:
+            content: what it depends on, as JSON can hold it.
+            kind: its type, see `advx.store.values.unpacked`.
+        """
+        path = self._rows_path(content)
         try:
-            return json.loads(read_text(self._rows_path(content)))["value"]
-        except (OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(read_text(path))
+            arrays: list[np.ndarray] = []
+            if stored.get("arrays"):
+                raw = path.with_suffix(".npz").read_bytes()
+                if hashlib.sha256(raw).hexdigest() != stored["arrays"]:
+                    return None
+                with np.load(BytesIO(raw), allow_pickle=False) as found:
+                    arrays = [found[name] for name in found.files]
+            return Stored(unpacked(stored["value"], arrays, kind), stored["notes"])
+        except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
-    def save_rows(self, content: dict[str, Any], value: Any) -> None:
-        """Keep a measurement (anything JSON can hold) under what it depends on."""
+    def save_value(self, content: Any, value: Any, notes: Sequence[Sequence[Any]] = ()) -> None:
+        """Save a measurement under what it depends on: its arrays first, then its JSON.
+
+        Args:
+            content: what it depends on, as JSON can hold it.
+            value: see `advx.store.values.packed`.
+            notes: on examples that it left out, lists of texts and numbers.
+        """
         path = self._rows_path(content)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps({"of": content, "value": value}, default=str))
+        plain, arrays = packed(value)
+        digest = ""
+        if arrays:
+            buffer = BytesIO()
+            np.savez_compressed(buffer, *arrays)
+            digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+            write_atomically(path.with_suffix(".npz"), buffer.getvalue())
+        stored = {"of": content, "value": plain, "arrays": digest, "notes": list(notes)}
+        write_text(path, json.dumps(stored, default=str))
 
     def drop_unfinished(self) -> int:
         """Delete what killed processes had begun to write, an hour later; returns how many."""

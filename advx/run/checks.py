@@ -1,0 +1,128 @@
+"""Everything that can be wrong with a configuration, found before anything is trained."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from advx.config.build import build, target
+from advx.config.check import check_keywords, check_node, check_plain
+from advx.config.config import Config
+from advx.errors import ConfigError
+from advx.models.base import Fitted, is_differentiable
+from advx.run.data import DESCRIPTIVE
+from advx.run.examine import examine
+from advx.run.models import pick_device
+from advx.training.construct import construct, refuse_single_examples
+from advx.training.obtain import obtain
+from advx.training.play import new_game, refuse_single_pairs
+
+if TYPE_CHECKING:
+    from advx.run.run import Run
+
+COMMON_KEYS = (
+    "experiment",
+    "title",
+    "main",
+    "scale",
+    "seeds",
+    "dataset",
+    "data_dir",
+    "device",
+    "trainer",
+    "store",
+    "rows",
+    "claims",
+    "deviations",
+)
+"""Top-level keys that every experiment has; its own are the parameters of its `main`."""
+
+MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")
+"""Top-level keys under which models stand."""
+
+GAME_KEYS = ("game", "games")
+"""Top-level keys under which games between networks stand."""
+
+
+def check(config: dict[str, Any], main: Callable[..., None]) -> None:
+    """Refuse a configuration that cannot run.
+
+    Args:
+        config: resolved.
+        main: the experiment.
+
+    Raises:
+        ConfigError: the first thing that is wrong.
+    """
+    check_plain(config)
+    check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
+    pick_device(config["device"]["name"])
+    for path, node in nodes(config):
+        descriptive = DESCRIPTIVE if path == "dataset" else ()
+        check_node({k: v for k, v in node.items() if k not in descriptive}, path)
+        if path in ("crafting", "model") and not is_differentiable(target(node)):
+            key = "model" if path == "model" else "model@crafting"
+            raise ConfigError(
+                f"{key}={node['name']}: has no gradient to craft along; "
+                "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
+            )
+
+
+def check_models(run: "Run") -> None:
+    """Refuse a model that does not fit the data, or the user's weights, before any training.
+
+    Raises:
+        ConfigError: the first model that cannot be used, and why.
+    """
+    defense = run.config.get("defense")
+    for path, node in nodes(run.config):
+        config, kind = Config(node, path), path.split(".")[0]
+        trainer = run.config.get(f"{path}_trainer")
+        own = {"trainer": Config(trainer)} if trainer else {}
+        if kind in GAME_KEYS:
+            run.source.refuse_empty(path)
+            run.source.refuse_other_shape()
+            recipe = run.models.recipe(config, run.seeds[0], **own)
+            refuse_single_pairs(recipe, new_game(recipe, run.data), run.data)
+        if kind in MODEL_KEYS and not stands_alone(config):
+            if not node.get("weights"):
+                run.source.refuse_empty(f"{path}.weights=null")
+            recipe = run.models.recipe(config, run.seeds[0], **own)
+            check_model(run, recipe, defense)
+
+
+def check_model(run: "Run", recipe: Any, defense: dict[str, Any] | None) -> None:
+    """Refuse one model."""
+    module = construct(recipe, run.data)
+    if recipe.random:
+        build(recipe.trainer).check(run.data, build(defense) if defense else None)
+        refuse_single_examples(
+            replace(recipe, defense=defense) if defense else recipe, module, run.data
+        )
+    if recipe.model.get("weights"):
+        module = obtain(recipe, run.data, run.store).module
+    if not isinstance(module, Fitted):  # not yet fitted: once it is
+        attacked = recipe.path in ("crafting", "model")
+        examine(recipe, module, run.data, run.remarks, attacked=attacked)
+
+
+def own_parts(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that a configuration names by a `_target_`, and an experiment of a user's own."""
+    main = {"_target_": config.get("main") or "advx"}
+    parts = [node for _, node in nodes(config)]
+    return [*parts, main] if Config(main).is_own else parts
+
+
+def stands_alone(config: Config) -> bool:
+    """Whether a model has images of its own, whatever the run's data set."""
+    return getattr(config.target, "stands_alone", False)
+
+
+def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every part of a configuration with a `_target_`, with its path."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            here = f"{path}.{key}" if path else str(key)
+            if "_target_" in value:
+                yield here, value
+            else:
+                yield from nodes(value, here)

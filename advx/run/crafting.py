@@ -1,0 +1,157 @@
+"""Attacks pointed at models: what each receives, and the examples that it makes."""
+
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+
+from advx.attacks.gradient import hidden
+from advx.attacks.own import guarded
+from advx.config.config import Config
+from advx.config.identity import identified
+from advx.data.dataset import Split
+from advx.errors import ConfigError
+from advx.evaluation.transfer import Attack, craft, guides, target_classes
+from advx.models.base import Fitted
+from advx.run.data import RunData
+from advx.run.models import Model
+from advx.run.named import Deferred
+from advx.run.notices import Seconds
+
+COST = "attack.objective=training_cost"
+
+
+class PointedAttack(Deferred[Attack]):
+    """An attack on one model, with the model's training cost where the attack ascends that.
+
+    Args:
+        config: the attack's.
+        source: the model that its gradients come from.
+    """
+
+    def __init__(self, config: Config, source: Model) -> None:
+        self.config = config
+        self.source = source
+
+    @property
+    def key(self) -> Any:
+        return {"attack": identified(self.config.plain()), "on": self.source.key}
+
+    @cached_property
+    def value(self) -> Attack:  # type: ignore[override]
+        if self.config.get("objective") != "training_cost":
+            return guarded(self.config.build())
+        recipe = self.source.recipe
+        if not recipe.random:
+            raise ConfigError(
+                f"{COST}: {recipe.name} was not trained here with a cost; "
+                "valid: log_odds, margin, cross_entropy"
+            )
+        defense = Config(recipe.defense)
+        cost = getattr(defense.build(), "cost", None)
+        if cost is None:
+            raise ConfigError(
+                f"{COST}: {defense.target_name} has no training cost of a single example; "
+                "valid: log_odds, margin, cross_entropy"
+            )
+        return guarded(self.config.build(training_cost=cost))
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it is given the classes to reach."""
+        return bool(getattr(self.value, "targeted", False))
+
+    @property
+    def guided(self) -> bool:
+        """Whether it is given the images to resemble."""
+        return bool(getattr(self.value, "guided", False))
+
+
+class Crafted(Deferred[Split]):
+    """The test examples after an attack on one model, with their own labels.
+
+    Args:
+        attack: on its model.
+        examples: only so many test examples, evenly spaced; None for all.
+        crafting: of the run.
+    """
+
+    def __init__(self, attack: PointedAttack, examples: int | None, crafting: "Crafting") -> None:
+        self.attack = attack
+        self.examples = examples
+        self._crafting = crafting
+
+    @property
+    def key(self) -> Any:
+        data = self._crafting.data
+        test = {"examples": data.test(self.examples).fingerprint, "of": data.all.test.fingerprint}
+        return self.attack.key | test
+
+    @property
+    def value(self) -> Split:
+        return self._crafting.examples(self)
+
+
+class Crafting:
+    """Points attacks at models; one crafting model is attacked once for all targets.
+
+    Args:
+        data: of the run.
+        seconds: where crafting is timed.
+    """
+
+    def __init__(self, data: RunData, seconds: Seconds) -> None:
+        self.data = data
+        self.seconds = seconds
+        self._last: tuple[Any, Split] | None = None
+        self._layers: set[tuple[str, str]] = set()  # of which models, known to be there
+
+    def attack(self, config: Config, source: Model) -> PointedAttack:
+        """An attack on a model, refused where it does not fit the model.
+
+        Raises:
+            ConfigError: its objective is the training cost, and the model has none; or it moves a
+                layer that the model does not have.
+        """
+        layer = config.get("layer")
+        if layer and (source.key, layer) not in self._layers:
+            module = source.untrained()
+            if not isinstance(module, Fitted):
+                hidden(module, self.data.all.test.images[:2], layer)
+            self._layers.add((source.key, layer))
+        attack = PointedAttack(config, source)
+        _ = attack.value
+        return attack
+
+    def craft(self, config: Config, source: Model, examples: int | None = None) -> Crafted:
+        """The test examples after an attack on a model; nothing is made yet."""
+        return Crafted(self.attack(config, source), examples, self)
+
+    def examples(self, crafted: Crafted) -> Split:
+        """The examples themselves; the last ones are remembered."""
+        key = crafted.key
+        if self._last is None or self._last[0] != key:
+            source = crafted.attack.source
+            module, clean = source.value, self.data.test(crafted.examples)
+            targets = self.targets(crafted.attack, crafted.examples)
+            with self.seconds.timed("craft", f"{source.name}, seed {source.seed}"):
+                made = craft(crafted.attack.value, module, clean, targets)
+            self._last = key, made
+        return self._last[1]
+
+    def targets(self, attack: PointedAttack, examples: int | None = None) -> Tensor | None:
+        """What the attack is to reach for every test example: classes, images, or nothing."""
+        if attack.targeted:
+            return self.target_classes[self.data.rows(examples)]
+        return self.guides[self.data.rows(examples)] if attack.guided else None
+
+    @cached_property
+    def target_classes(self) -> Tensor:
+        """For every test example the wrong class that a targeted attack is to reach."""
+        return target_classes(self.data.all.test.labels, self.data.all.classes)
+
+    @cached_property
+    def guides(self) -> Tensor:
+        """For every test example a test image of the class in `target_classes`."""
+        test = self.data.all.test
+        return test.images[guides(test.labels, self.target_classes)]

@@ -1,0 +1,101 @@
+"""A run's data set on its device, and the parts of it that models are trained and scored on."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from advx.config.config import Config
+from advx.data.dataset import Dataset, Split
+from advx.data.own import usable
+from advx.data.stacked_mnist import first_digits
+from advx.errors import ConfigError
+from advx.run.notices import Seconds
+from advx.training.obtain import DataPart
+
+DESCRIPTIVE = ("input_shape", "classes")
+"""Keys of the data set's configuration that describe it for the models."""
+
+PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
+    "training examples": lambda data: data,
+    "training and validation examples": Dataset.merged,
+    "first half": lambda data: data.half(0),
+    "second half": lambda data: data.half(1),
+    "half as large": lambda data: data.shrunk(2),
+    "a quarter as large": lambda data: data.shrunk(4),
+    "the first digits": first_digits,
+}
+"""What a model may be trained on; the test examples are the same for all."""
+
+
+class RunData:
+    """The data set, loaded when it is first needed.
+
+    Args:
+        config: the data set's.
+        device: where its tensors lie.
+        seconds: where loading is timed.
+    """
+
+    def __init__(self, config: Config, device: torch.device, seconds: Seconds) -> None:
+        self.config = config
+        self.device = device
+        self.seconds = seconds
+        self._parts: dict[DataPart, Dataset] = {}
+        self._spaced: dict[int, Split] = {}
+
+    @cached_property
+    def all(self) -> Dataset:
+        """The whole data set."""
+        with self.seconds.timed("load", self.config["name"]):
+            loader = Config({k: v for k, v in self.config.items() if k not in DESCRIPTIVE})
+            data = loader.build()
+            data = usable(data, self.config["_target_"]) if loader.is_own else data
+            return data.to(self.device)
+
+    def part(self, part: DataPart) -> Dataset:
+        """What a model is trained on."""
+        if part not in self._parts:
+            self._parts[part] = PARTS[part](self.all)
+        return self._parts[part]
+
+    def test(self, examples: int | None = None) -> Split:
+        """The test examples, or so many of them, evenly spaced."""
+        test = self.all.test
+        if examples is None or examples >= len(test):
+            return test
+        if examples not in self._spaced:
+            self._spaced[examples] = test.take(test.spaced(examples))
+        return self._spaced[examples]
+
+    def rows(self, examples: int | None = None) -> Tensor:
+        """The places (n,) int64 of `test(examples)` among the test examples."""
+        test = self.all.test
+        return test.spaced(len(test) if examples is None else examples)
+
+    def refuse_empty(self, wants: str) -> None:
+        """Refuse data with nothing to train on.
+
+        Raises:
+            ConfigError: there is none; `wants` is the key that would train.
+        """
+        if len(self.all.train) == 0:
+            raise ConfigError(
+                f"{wants}: dataset={self.all.name} has nothing to train on; set "
+                "dataset.training_share=0.8, or name a model's weights (a state_dict saved with "
+                "torch.save)"
+            )
+
+    def refuse_other_shape(self) -> None:
+        """Refuse images of another shape than the configuration says.
+
+        Raises:
+            ConfigError: they have one.
+        """
+        given, found = self.config.get("input_shape"), list(self.all.input_shape)
+        if given is not None and given != found:
+            raise ConfigError(
+                f"dataset.input_shape={given}: the images are {found}; "
+                f"set dataset.input_shape={found}"
+            )

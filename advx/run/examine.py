@@ -1,0 +1,48 @@
+"""A user's own model, tried on a few images before numbers rest on it."""
+
+from torch import nn
+
+from advx.config.config import Config
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError
+from advx.evaluation.own_models import EXAMPLES, habits, require_slope
+from advx.run.notices import Remarks
+from advx.training.obtain import Recipe
+
+
+def examine(
+    recipe: Recipe,
+    module: nn.Module,
+    data: Dataset,
+    remarks: Remarks,
+    *,
+    attacked: bool = False,
+) -> None:
+    """Try a model of a user's own on a few images; what a reader must know is remarked.
+
+    Args:
+        recipe: the model's.
+        module: it, trained or not.
+        data: what it is trained on.
+        remarks: where they are said.
+        attacked: whether a gradient is needed.
+
+    Raises:
+        AdvxError: it returns probabilities, or has no gradient.
+    """
+    if not Config(recipe.model).is_own:
+        return
+    test = data.test
+    images = test.take(test.spaced(EXAMPLES)).images
+    name = f"{recipe.path} ({recipe.name})"
+    device = next((p.device for p in module.parameters()), images.device)
+    try:
+        found = habits(module, images.to(device), name)
+    except ConfigError as error:
+        if recipe.path != "target" or recipe.random:
+            raise
+        found = {"probabilities": f"{error}: of a target only the class is asked for"}
+    for kind, text in found.items():
+        remarks.add(name, kind, text)
+    if attacked:
+        require_slope(module, images.to(device))

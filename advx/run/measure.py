@@ -1,0 +1,63 @@
+"""Measurements taken once: from the store under a key of all that they depend on, or now."""
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from advx.errors import Diverged
+from advx.evaluation.undefined import Note, noting
+from advx.run.named import content_of, made
+from advx.run.notices import Remarks
+from advx.store.store import Store
+from advx.store.values import returned_by, undefined
+
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
+
+EVALUATION_VERSION = 3
+"""Raised by hand when a fix changes the gradients that attacks follow, or what all measurements
+rest on: every stored value is then measured again. A single one has its own version."""
+
+
+class Measurements:
+    """Takes measurements, each once.
+
+    Args:
+        store: where values are kept.
+        remarks: where examples that a measurement left out are said.
+    """
+
+    def __init__(self, store: Store, remarks: Remarks) -> None:
+        self.store = store
+        self.remarks = remarks
+
+    def measure(self, function: Callable[..., Value], *positional: Any, **keywords: Any) -> Value:
+        """The value of a measurement.
+
+        Args:
+            function: a measurement, see `advx.evaluation.measurement`.
+            positional, keywords: its arguments; models, games, attacks and crafted examples of the
+                run stand for what they make.
+
+        Returns:
+            what the function returns; where a model that it needs diverged, what
+            `advx.store.values.undefined` makes of its return type, which is not stored.
+        """
+        bound = inspect.signature(function).bind(*positional, **keywords)
+        kind = returned_by(function)
+        try:
+            content = content_of(function, bound.arguments)
+            content["evaluation_version"] = EVALUATION_VERSION
+            stored = self.store.value(content, kind)
+            if stored is None:
+                with noting() as notes:
+                    value = function(**{key: made(each) for key, each in bound.arguments.items()})
+                self.store.save_value(content, value, notes)
+                self.remarks.undefined(notes)
+                return value
+        except Diverged as error:
+            log.warning("diverged: %s", error)
+            return undefined(kind)
+        self.remarks.undefined(Note(*note) for note in stored.notes)
+        return stored.value

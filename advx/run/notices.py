@@ -1,0 +1,72 @@
+"""What a reader of a run's numbers must know, and where its seconds went."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from advx.evaluation.undefined import Note, noting
+
+log = logging.getLogger(__name__)
+
+
+class Remarks:
+    """Lines on models and measurements, each said once: in the log and in the summary."""
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[str, str], str] = {}  # by what they are about and their kind
+
+    def add(self, about: str, kind: str, text: str) -> None:
+        """Say something once.
+
+        Args:
+            about: the model or measurement.
+            kind: of remark; of one kind the first counts.
+            text: one line.
+        """
+        if (about, kind) not in self._texts:
+            log.warning("%s", text)
+            self._texts[about, kind] = text
+
+    def undefined(self, notes: Iterable[Note]) -> None:
+        """Say how many examples a measurement left out."""
+        for note in notes:
+            self.add(note.model, f"{note.undefined} of {note.examples}", str(note))
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """What is measured inside may leave a few examples out."""
+        with noting() as notes:
+            yield
+        self.undefined(notes)
+
+    def texts(self) -> list[str]:
+        """All lines, the oldest first."""
+        return list(self._texts.values())
+
+
+class Seconds:
+    """Seconds by phase and row, for `timing.csv`."""
+
+    def __init__(self) -> None:
+        self.spent: dict[tuple[str, str], float] = {}
+
+    @contextmanager
+    def timed(self, phase: str, row: str) -> Iterator[None]:
+        """Add the seconds spent inside."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(phase, row, time.perf_counter() - start)
+
+    def add(self, phase: str, row: str, seconds: float) -> None:
+        """Add so many seconds."""
+        self.spent[phase, row] = self.spent.get((phase, row), 0.0) + seconds
+
+    def by_phase(self) -> dict[str, float]:
+        """Sums over rows, in tenths."""
+        sums: dict[str, float] = {}
+        for (phase, _), spent in self.spent.items():
+            sums[phase] = round(sums.get(phase, 0.0) + spent, 1)
+        return sums

@@ -1,0 +1,84 @@
+"""The rows of a run, written as they are measured."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advx.report.results import Results, Row, append_result, write_results
+
+
+class Table:
+    """Collects numbers, with the chapter's figure where the YAML lists one.
+
+    Args:
+        experiment: its name.
+        listed: the `rows` of its YAML.
+        folder: where `results.csv` grows.
+    """
+
+    def __init__(self, experiment: str, listed: list[dict[str, Any]], folder: Path) -> None:
+        self.results = Results(experiment)
+        self.folder = folder
+        self._listed = {(each["row"], each["metric"]): each for each in listed}
+
+    def add(
+        self,
+        row: str,
+        *,
+        seed: int | None,
+        n: int | None = None,
+        epsilon: float | None = None,
+        setting: str = "",
+        unit: str | Mapping[str, str] = "percent",
+        note: str = "",
+        **metrics: float,
+    ) -> None:
+        """Add the numbers of one row.
+
+        Args:
+            row: what was measured: a model, a pair "maxout -> relu".
+            seed: of the training behind it; None for a row without randomness.
+            n: the examples behind it.
+            epsilon: size of the perturbation.
+            setting: protocol names and `key=value` pairs, sorted and joined by `+`.
+            unit: of all metrics, or by metric; one that is not listed is in percent.
+            note: stands beside its line in the summary.
+            metrics: the numbers, by metric.
+        """
+        for metric, value in metrics.items():
+            units = unit if isinstance(unit, str) else unit.get(metric, "percent")
+            self._add(row, _suffixed(metric, epsilon, setting), value, seed, n, units, note)
+
+    def _add(
+        self,
+        row: str,
+        metric: str,
+        value: float,
+        seed: int | None,
+        n: int | None,
+        unit: str,
+        note: str,
+    ) -> None:
+        listed = self._listed.get((row, metric), {})
+        number = Row(
+            self.results.experiment,
+            row,
+            metric,
+            seed,
+            value,
+            unit,
+            n,
+            listed.get("chapter"),
+            listed.get("published"),
+            listed.get("source", ""),
+        )
+        self.results.add(number, note or listed.get("note", ""))
+        if len(self.results.rows) == 1:
+            write_results(self.folder, self.results)
+        else:
+            append_result(self.folder, number)
+
+
+def _suffixed(metric: str, epsilon: float | None, setting: str) -> str:
+    size = "" if epsilon is None else f"@{epsilon:g}"
+    return metric + size + "".join(f"@{part}" for part in setting.split("+") if part)
