@@ -9,16 +9,18 @@ over all test examples. Other readings of what the chapter leaves open stand bes
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
+from advx.evaluation.transfer import error_rate
 from advx.figures.digits import transfer_figure
 from advx.figures.style import percentage, size
-from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.facts import best_epoch
+from advx.run.models import Model, seed_of
 from advx.types import NonNegativeInt, PositiveInt
 
 TARGETS = {
@@ -30,9 +32,9 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read the protocol: a suffix of its metrics, and what it changes."""
+    """One way to read the protocol, and what it changes of the attack or of the training."""
 
-    suffix: str = ""
+    setting: str = ""
     attack: dict[str, Any] = field(default_factory=dict)
     all_training_data: bool = False
     published_schedule: bool = False
@@ -48,19 +50,19 @@ ReadingName = Literal[
 ]
 READINGS: dict[ReadingName, Reading] = {
     "unclipped": Reading(),
-    "clipped": Reading("@clipped", {"clip": [0.0, 1.0]}),
-    "float32_cross_entropy": Reading("@float32_cross_entropy", {"objective": "cross_entropy"}),
-    "all_training_data": Reading("@all_training_data", all_training_data=True),
-    "published_schedule": Reading("@published_schedule", published_schedule=True),
+    "clipped": Reading("clipped", {"clip": [0.0, 1.0]}),
+    "float32_cross_entropy": Reading("float32_cross_entropy", {"objective": "cross_entropy"}),
+    "all_training_data": Reading("all_training_data", all_training_data=True),
+    "published_schedule": Reading("published_schedule", published_schedule=True),
 }
 
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    attack: dict[str, Any],
+    models: dict[str, Config],
+    attack: Config,
     readings: list[ReadingName],
-    published_trainer: dict[str, Any],
+    published_trainer: Config,
     retraining_seeds: NonNegativeInt,
     figure_examples: PositiveInt,
 ) -> None:
@@ -68,8 +70,8 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag of models, by name.
-        attack: the attack's node.
+        models: by name.
+        attack: the fast gradient sign method.
         readings: names in `READINGS`, the chapter's own protocol first.
         published_trainer: the authors' own schedule, for the reading of that name.
         retraining_seeds: number of seeds for the readings that train every network again.
@@ -81,8 +83,8 @@ def main(
             "(experiment=transfer takes both)"
         )
     for name in TARGETS:
-        run.attack(attack, run.recipe(name, run.seeds[0]))  # refused before anything is trained
-    networks = [name for name in models if run.recipe(name, 0).random]
+        run.attack(attack, run.model(name, run.seeds[0]))  # refused before anything is trained
+    networks = [name for name in models if run.model(name, 0).random]
     seeds = {
         name: run.seeds[:retraining_seeds] if READINGS[name].trains else run.seeds
         for name in readings
@@ -91,72 +93,75 @@ def main(
     with run.progress(models=trainings * len(networks)):
         for name in readings:
             for seed in seeds[name]:
-                measure(run, list(models), attack, READINGS[name], published_trainer, seed)
+                each = {
+                    model: as_read(run, run.model(model, seed), READINGS[name], published_trainer)
+                    for model in models
+                }
+                measure(run, each, attack, READINGS[name])
     run.attempt(lambda: draw(run, attack, figure_examples))
     run.finish()
 
 
-def measure(
-    run: Run,
-    models: list[str],
-    attack: dict[str, Any],
-    reading: Reading,
-    published_trainer: dict[str, Any],
-    seed: int,
-) -> None:
-    """One reading of the table for one seed. Rows without randomness are measured once."""
-    attack = attack | reading.attack
+def as_read(run: Run, model: Model, reading: Reading, published_trainer: Config) -> Model:
+    """The model as a reading trains it."""
+    if reading.published_schedule:
+        return model.with_(trainer=published_trainer)
+    return retrained(run, model) if reading.all_training_data else model
 
-    def recipe(name: str) -> Recipe:
-        plain = run.recipe(name, seed)
-        if reading.all_training_data:
-            return retrained(run, plain)
-        return replace(plain, trainer=published_trainer) if reading.published_schedule else plain
 
-    def record(row: str, metric: str, target: str, crafting: str | None = None) -> None:
-        random = any(run.recipe(name, seed).random for name in (target, crafting) if name)
-        if random or seed == run.seeds[0]:
-            value = run.attempt(
-                lambda: (
-                    run.error_rate(recipe(target), attack, crafting=recipe(crafting))
-                    if crafting
-                    else run.error_rate(recipe(target))
-                ),
-                math.nan,
-            )
-            run.record(row, metric + reading.suffix, value,
-                       seed=seed if random else None, n=len(run.data.test))  # fmt: skip
+def retrained(run: Run, model: Model) -> Model:
+    """Trained on all the training data: as many epochs as were best with a validation set."""
+    on_all = model.with_(part="training and validation examples")
+    if not model.random:
+        return on_all
+    epochs = run.measure(best_epoch, model.training)
+    if math.isnan(epochs):  # it diverged, as the rows will say
+        return model
+    return on_all.with_(trainer=model.trainer.with_(max_epochs=int(epochs), patience=None))
 
+
+def measure(run: Run, models: dict[str, Model], attack: Config, reading: Reading) -> None:
+    """One reading of the table for one seed."""
+    n = len(run.data.test)
     for crafting, targets in TARGETS.items():
+        source = models[crafting]
+        adversarial = run.craft(attack.with_(**reading.attack), source)
         for target in targets:
-            record(f"{crafting} -> {target}", "error_rate", target, crafting)
+            run.table.add(
+                f"{crafting} -> {target}",
+                error_rate=run.measure(error_rate, models[target], adversarial),
+                setting=reading.setting,
+                seed=seed_of(source, models[target]),
+                n=n,
+            )
     if not reading.attack:
-        for name in models:
-            record(name, "clean_error_rate", name)
+        for name, model in models.items():
+            run.table.add(
+                name,
+                clean_error_rate=run.measure(error_rate, model, run.data.test),
+                setting=reading.setting,
+                seed=seed_of(model),
+                n=n,
+            )
 
 
-def retrained(run: Run, recipe: Recipe) -> Recipe:
-    """The recipe on all the training data: as many epochs as were best with a validation set."""
-    recipe_of_all = replace(recipe, part="training and validation examples")
-    if not recipe.random:
-        return recipe_of_all
-    schedule = {"max_epochs": run.best_epoch(recipe), "patience": None}
-    return replace(recipe_of_all, trainer=recipe.trainer | schedule)
-
-
-def draw(run: Run, attack: dict[str, Any], examples: int) -> None:
+def draw(run: Run, attack: Config, examples: int) -> None:
     """The figure: digit, perturbation and adversarial digit, with every target's prediction."""
     seed = run.seeds[0]
     shown = one_of_each_class(run.data.test.labels, examples)
-    crafted = run.crafted(attack, run.recipe("maxout", seed)).take(shown)
-    targets = {name: run.trained(run.recipe(name, seed)).module for name in TARGETS["maxout"]}
-    clean = run.data.test.take(shown)
-    found = Numbers(run.results.rows)
-    rates = {name: found.mean(f"maxout -> {name}", "error_rate") for name in targets}
+    crafted = run.craft(attack, run.model("maxout", seed)).value.take(shown)
+    targets = {name: run.model(name, seed).value for name in TARGETS["maxout"]}
+    numbers = run.numbers()
+    rates = {name: numbers.mean(f"maxout -> {name}", "error_rate") for name in targets}
     transfer_figure(
-        run.folder, clean, crafted, targets, rates=rates,
-        finding=finding(rates, attack.get("epsilon")), provenance=run.heading(),
-    )  # fmt: skip
+        run.folder,
+        run.data.test.take(shown),
+        crafted,
+        targets,
+        rates=rates,
+        finding=finding(rates, attack.get("epsilon")),
+        provenance=run.heading(),
+    )
 
 
 def finding(rates: dict[str, float], epsilon: float | None) -> str:

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,14 +16,14 @@ OF_A_MODEL = ("weights", "trained_on")
 """Keys of a model's node that describe it and are not arguments of its constructor."""
 
 
-def plain(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
+def plain(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """A node as a plain, resolved dictionary."""
     if isinstance(node, DictConfig):
         return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
     return dict(node)
 
 
-def arguments(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
+def arguments(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The node's constructor arguments: everything but `_target_` and the keys that describe it.
 
     These are `name`, and `weights` and `trained_on` of a model.
@@ -35,7 +35,7 @@ def arguments(node: DictConfig | dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in node.items() if key not in left_out}
 
 
-def _describes_a_model(node: dict[str, Any]) -> bool:
+def _describes_a_model(node: Mapping[str, Any]) -> bool:
     """Whether a node with `weights` is a model's; an attack's or a defense's are its own affair."""
     if OF_A_MODEL[1] in node:
         return True
@@ -45,7 +45,7 @@ def _describes_a_model(node: dict[str, Any]) -> bool:
     return OF_A_MODEL[0] not in inspect.signature(made).parameters
 
 
-def target(node: DictConfig | dict[str, Any]) -> Any:
+def target(node: DictConfig | Mapping[str, Any]) -> Any:
     """The class or function that a node's `_target_` names."""
     with settings_kept():
         return get_object(plain(node)["_target_"])
@@ -90,7 +90,7 @@ def _set(settings: tuple[Any, ...] | None) -> None:
         torch.set_num_threads(threads)
 
 
-def build(node: DictConfig | dict[str, Any], **extra: Any) -> Any:
+def build(node: DictConfig | Mapping[str, Any], **extra: Any) -> Any:
     """Instantiate a node; `extra` arguments win over the node's own.
 
     Raises:

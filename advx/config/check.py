@@ -6,8 +6,7 @@ the valid choice.
 """
 
 import inspect
-import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from typing import Any, get_args, get_type_hints
 
@@ -24,7 +23,7 @@ LARGEST_SEED = 9_000_000_000_000
 """A millionfold, and an epoch's number on top (`epoch_seed`), it still is an int64."""
 
 
-def check_node(node: DictConfig | dict[str, Any], path: str) -> dict[str, Any]:
+def check_node(node: DictConfig | Mapping[str, Any], path: str) -> dict[str, Any]:
     """Check one node with a `_target_`; returns its arguments, converted and without defaults.
 
     Args:
@@ -141,7 +140,7 @@ def checked(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_keywords(
-    config: dict[str, Any], function: types.FunctionType, common: Iterable[str], path: str
+    config: dict[str, Any], function: Callable[..., None], common: Iterable[str], path: str
 ) -> None:
     """Check the top-level keys: those every run has, and the parameters of the experiment's `main`.
 

@@ -13,7 +13,7 @@ Weights and images enter by their content, where they are loaded. What no key ca
 extension module's libraries or a file that own code opens as it runs, is listed in the manifest.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from advx.config.sources import is_module, is_own_module, origin, package_versio
 from advx.text_files import file_digest
 
 
-def identity(node: dict[str, Any], path: str) -> dict[str, Any]:
+def identity(node: Mapping[str, Any], path: str) -> dict[str, Any]:
     """A node as it enters a key.
 
     Args:
@@ -41,7 +41,7 @@ def identified(content: Any) -> Any:
     Args:
         content: dictionaries, lists and values, as a key is made of them.
     """
-    if isinstance(content, dict):
+    if isinstance(content, Mapping):
         found = {key: identified(value) for key, value in content.items()}
         foreign = "_target_" in content and not _is_advx(content)
         return {"node": found} | _foreign(content) if foreign else found
@@ -73,7 +73,7 @@ def sources_of(function: Callable[..., Any]) -> dict[str, Any]:
     return _foreign({"_target_": f"{function.__module__}.{function.__qualname__}"})
 
 
-def _is_advx(node: dict[str, Any]) -> bool:
+def _is_advx(node: Mapping[str, Any]) -> bool:
     """Whether a node and all nodes in its arguments name parts of advx, and no own module."""
     own = any("." in text and _modules_in(text) for text in _texts(arguments(node)))
     return not own and all(name.partition(".")[0] == "advx" for name in _targets(node))
@@ -81,7 +81,7 @@ def _is_advx(node: dict[str, Any]) -> bool:
 
 def _targets(content: Any) -> Iterator[str]:
     """Every `_target_` in a node, its own first."""
-    if isinstance(content, dict):
+    if isinstance(content, Mapping):
         if "_target_" in content:
             yield str(content["_target_"])
         content = list(content.values())
@@ -90,7 +90,7 @@ def _targets(content: Any) -> Iterator[str]:
             yield from _targets(value)
 
 
-def _foreign(node: dict[str, Any]) -> dict[str, Any]:
+def _foreign(node: Mapping[str, Any]) -> dict[str, Any]:
     """What stands for code outside advx in a node's identity: sources, versions and files."""
     sources: dict[str, str] = {}
     versions: dict[str, str] = {}
@@ -115,7 +115,7 @@ def _foreign(node: dict[str, Any]) -> dict[str, Any]:
 
 def _texts(content: Any) -> Iterator[str]:
     """Every text in a node's arguments, `_target_` left out: some may name files."""
-    if isinstance(content, dict):
+    if isinstance(content, Mapping):
         content = [value for key, value in content.items() if key != "_target_"]
     if isinstance(content, list | tuple):
         for value in content:

@@ -9,6 +9,7 @@ from advx.attacks.gradient import evaluating
 from advx.attacks.own import guarded
 from advx.data.dataset import Split, one_of_each_class
 from advx.errors import ConfigError
+from advx.evaluation.measurement import measurement
 from advx.evaluation.undefined import answered
 from advx.models.call import logits_of, predicted
 
@@ -110,6 +111,7 @@ def known_of_each_class(model: nn.Module, split: Split, count: int) -> Tensor:
     return known[one_of_each_class(split.labels[known], count)]
 
 
+@measurement(version=1)
 def error_rate(model: nn.Module, split: Split) -> float:
     """Share of the split's examples that `model` misclassifies, in percent.
 
@@ -120,6 +122,7 @@ def error_rate(model: nn.Module, split: Split) -> float:
     return 100 * int(wrong.sum()) / int(defined.sum())
 
 
+@measurement(version=1)
 @torch.no_grad()
 def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
     """Mean probability of the predicted class over the misclassified examples, in percent.

@@ -38,7 +38,7 @@ class PointedAttack(Deferred[Attack]):
         return {"attack": identified(self.config.plain()), "on": self.source.key}
 
     @cached_property
-    def value(self) -> Attack:  # type: ignore[override]
+    def value(self) -> Attack:
         if self.config.get("objective") != "training_cost":
             return guarded(self.config.build())
         recipe = self.source.recipe

@@ -36,6 +36,25 @@ UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
 
 
+class Training(Deferred[Trained]):
+    """A classifier's training: its module with the epochs that it took.
+
+    Args:
+        model: the classifier.
+    """
+
+    def __init__(self, model: "Model") -> None:
+        self.model = model
+
+    @property
+    def key(self) -> Any:
+        return {"training": self.model.key}
+
+    @property
+    def value(self) -> Trained:
+        return self.model.trained
+
+
 class Model(Deferred[nn.Module]):
     """A classifier for one seed, named before it is trained.
 
@@ -66,9 +85,19 @@ class Model(Deferred[nn.Module]):
         return self._models.trained(self.recipe)
 
     @property
+    def training(self) -> Training:
+        """Its training, for measurements."""
+        return Training(self)
+
+    @property
     def config(self) -> Config:
         """The network's configuration."""
         return Config(self.recipe.model, self.recipe.path)
+
+    @property
+    def trainer(self) -> Config:
+        """Its trainer's configuration."""
+        return Config(self.recipe.trainer, "trainer")
 
     @property
     def name(self) -> str:
@@ -128,6 +157,12 @@ class Game(Deferred[Played]):
         return self.recipe.seed
 
 
+def seed_of(*models: Model | None) -> int | None:
+    """The seed that a number rests on; None where another seed would change none of the models."""
+    seeds = {model.seed for model in models if model is not None and model.random}
+    return min(seeds, default=None)
+
+
 class Models:
     """Trains each model once, or loads it; the few in use stay in memory.
 
@@ -158,7 +193,8 @@ class Models:
             seed: of its training.
             parts: `trainer`, `defense`, `part` or `path`, where they are not the usual ones.
         """
-        usual = {"trainer": self.trainer, "defense": NO_DEFENSE, "path": config.path or "model"}
+        usual: dict[str, Any] = {"trainer": self.trainer, "defense": NO_DEFENSE}
+        usual["path"] = config.path or "model"
         return Recipe(model=config, seed=seed, **(usual | parts))
 
     def model(

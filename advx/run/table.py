@@ -10,6 +10,8 @@ from advx.report.results import Results, Row, append_result, write_results
 class Table:
     """Collects numbers, with the chapter's figure where the YAML lists one.
 
+    A number without a seed is the same for all of them: it is added once.
+
     Args:
         experiment: its name.
         listed: the `rows` of its YAML.
@@ -37,7 +39,7 @@ class Table:
 
         Args:
             row: what was measured: a model, a pair "maxout -> relu".
-            seed: of the training behind it; None for a row without randomness.
+            seed: of the training behind it; None where another seed would change nothing.
             n: the examples behind it.
             epsilon: size of the perturbation.
             setting: protocol names and `key=value` pairs, sorted and joined by `+`.
@@ -59,6 +61,11 @@ class Table:
         unit: str,
         note: str,
     ) -> None:
+        if seed is None and any(
+            (each.row, each.metric, each.seed) == (row, metric, None)
+            for each in self.results.rows
+        ):
+            return
         listed = self._listed.get((row, metric), {})
         number = Row(
             self.results.experiment,

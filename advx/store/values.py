@@ -68,8 +68,8 @@ def unpacked(stored: Any, arrays: list[np.ndarray], kind: Any) -> Any:
         return kind(**{k: unpacked(v, arrays, hints[k]) for k, v in stored.items()})
     if isinstance(stored, list):
         if origin is tuple:
-            inner = parts if parts[1:] != (Ellipsis,) else parts[:1] * len(stored)
-            return tuple(unpacked(v, arrays, k) for v, k in zip(stored, inner, strict=True))
+            kinds = parts if parts[1:] != (Ellipsis,) else parts[:1] * len(stored)
+            return tuple(unpacked(v, arrays, k) for v, k in zip(stored, kinds, strict=True))
         made = [unpacked(v, arrays, parts[0] if parts else Any) for v in stored]
         return tuple(made) if kind is tuple else made
     if isinstance(stored, dict):

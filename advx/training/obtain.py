@@ -4,7 +4,7 @@ import inspect
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -51,9 +51,9 @@ class Recipe:
         part: of the data set, that it is trained on.
     """
 
-    model: dict[str, Any]
-    trainer: dict[str, Any]
-    defense: dict[str, Any]
+    model: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+    defense: Mapping[str, Any]
     seed: int
     path: str = "model"
     part: DataPart = "training examples"

@@ -1,0 +1,22 @@
+"""Measurements of a training itself."""
+
+from advx.evaluation.measurement import measurement
+from advx.training.obtain import Trained
+
+
+@measurement(version=1)
+def best_epoch(training: Trained) -> float:
+    """The epoch with the smallest validation error, whose parameters were saved."""
+    return training.best_epoch
+
+
+@measurement(version=1)
+def epochs(training: Trained) -> float:
+    """Epochs trained."""
+    return training.epochs
+
+
+@measurement(version=1)
+def validation_error(training: Trained) -> float:
+    """The saved parameters' error rate on the validation set, in percent."""
+    return training.validation_error
