@@ -45,12 +45,12 @@ def main(
         with seeded(0):
             game = config.build().to(run.device)
         trainer = trainers[name].with_(epoch_updates=rounds).build()
-        bare_round = bare_passes(game, run.data.train, trainer.batch_size)
+        one_round = bare_round(game, run.data.train, trainer.batch_size)
         work = {
             "rounds": training(game, run.data.train, trainer),
-            "bare passes": lambda one=bare_round: [one() for _ in range(rounds)],
+            "bare passes": repeated(one_round, rounds),
         }
-        operations = rounds * operations_of(bare_round)
+        operations = rounds * operations_of(one_round)
         for each in work.values():
             each()  # memory, threads
         for repeat in range(repeats):
@@ -77,7 +77,12 @@ def training(game: Game, train: Split, trainer: PairTrainer) -> Callable[[], obj
     return lambda: trainer.one_epoch(game, train, optimizers, GameProgress(), 0, 1)
 
 
-def bare_passes(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
+def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
+    """The same work several times."""
+    return lambda: [work() for _ in range(times)]
+
+
+def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
     """What one round must compute, on the first examples."""
     images = train.images[torch.arange(batch_size) % len(train)]
     z = game.draw(batch_size, images.device)

@@ -12,6 +12,7 @@ point, and ask where the gradients around such a point lead.
 """
 
 import itertools
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +74,8 @@ IMAGES = 32
 """Shown of each game whose examples are images."""
 
 
-class KnownModes(NamedTuple):
+@dataclass(frozen=True)
+class KnownModes:
     """The modes of the data.
 
     Attributes:
@@ -216,9 +218,11 @@ class Outcome(NamedTuple):
 def add_history(run: Run, row: str, trained: Game) -> None:
     """In how many epochs the examples were spread out, and in how many there were warnings."""
     epochs = trained.recipe.trainer["max_epochs"]
-    spread = run.measure(spread_rate, trained)
-    warnings = run.measure(warning_rates, trained)
-    run.table.add(row, spread=spread, **warnings, seed=trained.seed, n=epochs, unit=UNITS)
+    numbers: dict[str, Any] = {
+        "spread": run.measure(spread_rate, trained),
+        **run.measure(warning_rates, trained),
+    }
+    run.table.add(row, **numbers, seed=trained.seed, n=epochs, unit=UNITS)
 
 
 def add_gradients(run: Run, game: Config, seed: int, distances: list[float], steps: int) -> None:
@@ -254,15 +258,15 @@ def draw(
     samples: int,
 ) -> None:
     """Modes over time, modes at the end, and the examples of the first seed's games."""
-    shown = {}
+    shown: dict[str, Played] = {}
     for cell in cells:
         if cell.column == cells[0].column:
             networks, trainer = games[cell.name]
-            game = run.game(networks, run.seeds[0], trainer=trainer)
-            trained = run.attempt(lambda game=game: game.value)
-            shown |= {} if trained is None else {cell.place: trained}
-    epochs = next((each.snapshot_epochs for each in shown.values()), [])
-    arrays = {"epochs": np.array(epochs)} | modes_arrays(outcomes)
+            trained = finished(run, run.game(networks, run.seeds[0], trainer=trainer))
+            if trained is not None:
+                shown[cell.place] = trained
+    epochs = [each.snapshot_epochs for each in shown.values()]
+    arrays = {"epochs": np.array(epochs[0] if epochs else [])} | modes_arrays(outcomes)
     data = run.data.test.images
     if isinstance(known.modes, MixtureModes):
         arrays |= {f"points_{place}": each.snapshots.numpy() for place, each in shown.items()}
@@ -285,9 +289,14 @@ def draw(
     )
 
 
+def finished(run: Run, game: Game) -> Played | None:
+    """A game after its training; None where that diverged."""
+    return run.attempt(lambda: game.value)
+
+
 def modes_arrays(outcomes: dict[str, list[Outcome]]) -> dict[str, np.ndarray]:
     """For every game: modes over time (seeds, times), at the end (seeds,), and high quality."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, found in outcomes.items():
         trained = [each for each in found if each.over_time]  # the others diverged
         if trained:

@@ -158,9 +158,14 @@ def hyphened(loss: GeneratorLossName) -> str:
 def add_estimates(run: Run, counts: list[int], seed: int) -> None:
     """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
     for each in run.measure(contrastive_gradients, counts, seed):
-        row = f"{each.method}, n = {each.samples}"
-        numbers = {"cosine": each.cosine, "length": each.length}
-        run.table.add(row, **numbers, seed=seed, n=each.samples, unit=UNITS)
+        run.table.add(
+            f"{each.method}, n = {each.samples}",
+            cosine=each.cosine,
+            length=each.length,
+            seed=seed,
+            n=each.samples,
+            unit=UNITS,
+        )
 
 
 @dataclass(frozen=True)

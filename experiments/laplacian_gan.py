@@ -104,7 +104,7 @@ def levels(
 ) -> list[Game]:
     """The levels' games, from coarse to fine."""
     channels, height, width = run.data.input_shape
-    games = []
+    games: list[Game] = []
     for part, factor in SHRINKING.items():
         shape = [channels, height // factor, width // factor]
         config, parts = (level, {}) if games else (coarse, {"trainer": coarse_trainer})
@@ -162,7 +162,7 @@ def draw(run: Run, games: list[Game]) -> None:
         figure,
         arrays | figure.over_training(finest.snapshots, finest.snapshot_epochs),
         name="laplacian_gan",
-        panels=panels([tuple(x.shape[-2:]) for x in made]),
+        panels=panels([(x.shape[-2], x.shape[-1]) for x in made]),
         finding=finding(run.numbers()),
         note=NOTE,
         provenance=run.heading(),

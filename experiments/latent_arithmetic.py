@@ -32,6 +32,8 @@ from advx.figures.samples import gray_levels
 from advx.games.base import Game
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
+from advx.run.models import Game as GameModel
+from advx.run.models import Model
 from advx.training.construct import seeded
 from advx.training.play import Played
 from advx.types import PositiveInt
@@ -95,7 +97,6 @@ def main(
     faces = {"": run.data, ", never seen": without(run, classes.target)}
     network = run.model(probe, 0, trainer=probe_trainer)
     found: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
-    equations: dict[str, Equations] = {}
     with run.progress(models=1 + 2 * len(run.seeds)):
         rate = run.measure(error_rate, network, run.data.test)
         run.table.add("probe", error_rate=rate, seed=None, n=len(run.data.test))
@@ -106,11 +107,8 @@ def main(
                 rates = run.measure(sum_rates, *parts)
                 add_rates(run, rates, suffix, classes, averaged, trials, seed)
                 found[suffix].append(rates)
-                if seed == run.seeds[0]:
-                    shown = run.attempt(
-                        lambda one=trained: pictured(one.value, network.value, classes, one.seed)
-                    )
-                    equations |= {} if shown is None else {suffix: shown}
+    games = {suffix: run.game(game, run.seeds[0], data=data) for suffix, data in faces.items()}
+    equations = {suffix: pictured(run, each, network, classes) for suffix, each in games.items()}
     draw(run, equations, found, averaged, classes)
     run.finish()
 
@@ -292,9 +290,16 @@ class Equations(NamedTuple):
     right: Tensor
 
 
+def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
+    """The equations of the figure; None where a class has no faces, or the training diverged."""
+    return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
+
+
 @torch.no_grad()
-def pictured(trained: Played, probe: nn.Module, classes: Classes, seed: int) -> Equations | None:
-    """The equations of the figure; None where a class has no faces."""
+def equations_of(
+    trained: Played, probe: nn.Module, classes: Classes, seed: int
+) -> Equations | None:
+    """A few sums of means of few z; None where a class has no faces."""
     game = trained.game
     pools = codes(game, probe, list(classes), seed, POOL, CONFIDENT)[:3]
     if not all(map(len, pools)):
@@ -307,19 +312,23 @@ def pictured(trained: Played, probe: nn.Module, classes: Classes, seed: int) -> 
 
 def draw(
     run: Run,
-    equations: dict[str, Equations],
+    equations: dict[str, Equations | None],
     found: dict[str, list[SumRates]],
     averaged: list[int],
     classes: Classes,
 ) -> None:
     """A row a trial, a − b + c = d; and how often the sums succeed."""
-    arrays = {f"faces{suffix}": gray_levels(each.faces) for suffix, each in equations.items()}
-    arrays |= {f"right{suffix}": each.right.cpu().numpy() for suffix, each in equations.items()}
+    arrays: dict[str, np.ndarray] = {}
+    for suffix, each in equations.items():
+        if each is not None:
+            arrays[f"faces{suffix}"] = gray_levels(each.faces)
+            arrays[f"right{suffix}"] = each.right.cpu().numpy()
     for suffix, seeds in found.items():
         rows = [rates.by_sum(averaged) for rates in seeds]
         for name in SUMS:
             values = [row[name] for row in rows if name in row]
-            arrays |= {name + suffix: np.array(values, np.float32)} if values else {}
+            if values:
+                arrays[name + suffix] = np.array(values, np.float32)
     arrays["averaged"] = np.array(averaged)
     keep_and_draw(
         run.folder,
