@@ -2,7 +2,7 @@
 
 Commands that train run here at smoke scale where they stand on the pages that a reader sees first,
 and in `test_own_pages.py` where they need files of the reader's own. Those of other pages are
-composed and checked, as their experiments' smoke runs are in `test_run.py`.
+composed and checked, as their experiments' smoke runs are in `test_experiments.py`.
 """
 
 import re

@@ -10,40 +10,18 @@ from torch.nn import functional as F
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
-from advx.attacks.virtual_direction import (
-    divergence,
-    divergence_gradient,
-    hessian_product,
-    virtual_adversarial_direction,
-)
 from advx.defenses.adversarial_training import AdversarialTraining
 from advx.defenses.denoising_autoencoder import Autoencoder, DenoisingAutoencoder, Stacked
 from advx.defenses.distillation import Distillation, HighTemperature
 from advx.defenses.ensemble import Ensemble, MeanOfProbabilities
 from advx.defenses.label_smoothing import LabelSmoothing, smoothed_targets
 from advx.defenses.none import NoDefense
-from advx.defenses.virtual_adversarial import VirtualAdversarial, frozen_statistics
 from advx.defenses.weight_decay import WeightDecay
-from advx.errors import ConfigError
 from advx.models.maxout import MaxoutNetwork
-from advx.models.relu_batch_norm import BatchNormReLUNetwork
 from advx.store.store import Store
-from advx.training.adam import AdamTrainer
 from advx.training.obtain import Recipe, needed, obtain
-from advx.training.semi_supervised import UNLABELLED, SemiSupervisedTrainer
 from advx.training.trainer import Trainer, validation_error
 from tests.recipes import MODEL, TRAINER
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    shape = {"input_shape": (1, 4, 4), "classes": 3}
-    return MaxoutNetwork(**shape, units=(9, 8), init_range=0.8).double()
-
-
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.rand(12, 1, 4, 4, dtype=torch.float64), torch.arange(12) % 3
 
 
 def node(defense: type, **arguments: object) -> dict:
@@ -238,192 +216,6 @@ def test_gradient_through_the_stack_equals_finite_differences(network, batch) ->
         step = step.view(1, 1, 4, 4)
         difference = (log_odds(stack(x + step), y) - log_odds(stack(x - step), y)) / (2 * h)
         torch.testing.assert_close(gradient.flatten(1)[:, pixel], difference, rtol=1e-5, atol=1e-7)
-
-
-@pytest.fixture
-def smooth() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(16, 6), nn.Tanh(), nn.Linear(6, 3)).double()
-
-
-def kl_hessian(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Hessian of KL(p(x) ‖ p(x + r)) at r = 0 by automatic differentiation, (16, 16)."""
-
-    def kl(r: torch.Tensor) -> torch.Tensor:
-        return divergence(model(x).detach(), model(x + r.view_as(x))).sum()
-
-    return torch.autograd.functional.hessian(kl, torch.zeros(16, dtype=torch.float64))
-
-
-def test_first_order_gradient_of_the_kl_vanishes(smooth, batch) -> None:
-    x = batch[0]
-    r = torch.zeros_like(x).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(divergence(smooth(x).detach(), smooth(x + r)).sum(), r)
-    assert gradient.abs().max() < 1e-15
-
-
-def test_virtual_direction_converges_to_the_dominant_eigenvector(smooth, batch) -> None:
-    x = batch[0][:5]
-    found = virtual_adversarial_direction(smooth, x, torch.randn_like(x), 300)
-    for i in range(5):
-        hessian = kl_hessian(smooth, x[i : i + 1])
-        values, vectors = torch.linalg.eigh(hessian)
-        d = torch.randn(1, 1, 4, 4, dtype=torch.float64)
-        product = hessian_product(smooth, x[i : i + 1], d).flatten()
-        torch.testing.assert_close(product, hessian @ d.flatten())
-        assert abs(found[i].flatten() @ vectors[:, -1]) == pytest.approx(1, abs=1e-6)
-        assert values[-1] > 0
-
-
-def test_one_vanished_gradient_leaves_the_other_directions_alone(batch) -> None:
-    x = batch[0][:4].clone()
-    x[2] = -5  # below the rectifier: nothing reaches the logits
-    layers = [nn.Flatten(), nn.ReLU(), nn.Linear(16, 3)]
-    model = nn.Sequential(*layers).double()
-    start = torch.randn_like(x)
-    found = virtual_adversarial_direction(model, x, start, 2)
-    alone = virtual_adversarial_direction(model, x[:2], start[:2], 2)
-    torch.testing.assert_close(found[:2], alone)
-    torch.testing.assert_close(found[2], start[2] / start[2].norm())
-
-
-def test_a_small_xi_gives_the_exact_virtual_direction_a_large_one_does_not(smooth, batch) -> None:
-    x, _ = batch
-    start = torch.randn_like(x)
-    exact = virtual_adversarial_direction(smooth, x, start, 1)
-    near = virtual_adversarial_direction(smooth, x, start, 1, xi=1e-5)
-    torch.testing.assert_close(near, exact, rtol=0, atol=1e-3)
-    far = virtual_adversarial_direction(smooth, x, start, 1, xi=10.0)
-    assert (far * exact).flatten(1).sum(1).abs().mean() < 0.95
-    unit = torch.ones(len(x), dtype=x.dtype)
-    torch.testing.assert_close(far.flatten(1).norm(dim=1), unit)
-    # the gradient itself against its definition, differenced in float64
-    moved, eps = x + 0.5 * start, 1e-6
-
-    def cost(shift: torch.Tensor) -> torch.Tensor:
-        return divergence(smooth(x), smooth(moved + shift))
-
-    slope = (divergence_gradient(smooth, x, moved) * start).flatten(1).sum(1)
-    torch.testing.assert_close(
-        slope, (cost(eps * start) - cost(-eps * start)) / (2 * eps), rtol=1e-5, atol=1e-8
-    )
-
-
-def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, batch) -> None:
-    x, y = batch
-    defense = VirtualAdversarial(epsilon=0.5, iterations=2)
-    hidden = torch.cat([y[:4], torch.full((8,), UNLABELLED)])
-    torch.manual_seed(1)
-    loss = defense(smooth, x, hidden)
-    torch.manual_seed(1)
-    start = torch.randn_like(x[4:])
-    direction = virtual_adversarial_direction(smooth, x[4:], start, 2)
-    kl = divergence(smooth(x[4:]), smooth(x[4:] + 0.5 * direction)).mean()
-    torch.testing.assert_close(loss, F.cross_entropy(smooth(x[:4]), y[:4]) + kl)
-    torch.testing.assert_close(direction.flatten(1).norm(dim=1), torch.ones(8).double())
-
-
-def test_normalised_logits_let_no_class_win_everywhere() -> None:
-    network = BatchNormReLUNetwork(
-        input_shape=(1, 4, 4), classes=3, units=(6,), normalise_output=True
-    ).double()
-    with torch.no_grad():
-        network.layers[3].bias += torch.tensor([50.0, 0.0, -50.0])
-    logits = network(torch.rand(200, 1, 4, 4, dtype=torch.float64))
-    zero = torch.zeros(3, dtype=torch.float64)
-    torch.testing.assert_close(logits.mean(0), zero)
-    torch.testing.assert_close(logits.std(0, correction=0), zero + 1, atol=1e-2, rtol=0)
-
-
-def test_virtual_training_records_statistics_of_labelled_examples_only(batch) -> None:
-    x, y = batch[0].float(), batch[1].clone()
-    y[6:] = UNLABELLED
-    model = BatchNormReLUNetwork(input_shape=(1, 4, 4), classes=3, units=(6,)).train()
-    norm = model.layers[1]
-    VirtualAdversarial(epsilon=0.5)(model, x, y).backward()
-    seen = model.layers[0](x[:6].flatten(1)).mean(0)
-    torch.testing.assert_close(norm.running_mean, 0.1 * seen.detach())
-    assert norm.track_running_stats
-    assert int(norm.num_batches_tracked) == 1
-    with frozen_statistics(model):
-        model(x)
-    assert int(norm.num_batches_tracked) == 1
-
-
-def test_semi_supervised_minibatches_show_only_the_chosen_labels(tiny) -> None:
-    trainer = SemiSupervisedTrainer(
-        labelled=6, batch_size=4, unlabelled_batch_size=7, updates_per_epoch=5
-    )
-    chosen = trainer.with_labels(tiny.train, seed=2)
-    assert torch.bincount(tiny.train.labels[chosen]).tolist() == [2, 2, 2]
-    assert torch.equal(chosen, trainer.with_labels(tiny.train, seed=2))
-    assert not torch.equal(chosen, trainer.with_labels(tiny.train, seed=3))
-    allowed = {tuple(image.flatten().tolist()) for image in tiny.train.images[chosen]}
-    batches = list(trainer.minibatches(tiny.train, seed=2))
-    assert len(batches) == 5
-    for images, labels in batches:
-        assert labels.tolist()[4:] == [UNLABELLED] * 7
-        assert (labels[:4] >= 0).all()
-        assert all(tuple(image.flatten().tolist()) in allowed for image in images[:4])
-    labelled = torch.cat([images[:4] for images, _ in batches])
-    assert len(labelled.flatten(1).unique(dim=0)) == 6, "every labelled example in turn"
-
-
-@pytest.mark.parametrize(("asked", "why"), [(63, "has 60 training"), (7, "multiples of 3")])
-def test_more_labels_than_there_are(tiny, asked, why) -> None:
-    with pytest.raises(ConfigError, match=f"trainer.labelled={asked}.*{why}"):
-        SemiSupervisedTrainer(labelled=asked).check(tiny)
-
-
-def test_a_loss_that_needs_every_label_is_refused(tiny) -> None:
-    with pytest.raises(ConfigError, match="NoDefense needs every example's label"):
-        SemiSupervisedTrainer(labelled=6).check(tiny, NoDefense())
-    SemiSupervisedTrainer(labelled=6).check(tiny, VirtualAdversarial())
-
-
-def test_semi_supervised_training_learns_and_resumes_to_the_byte(tiny) -> None:
-    trainer = SemiSupervisedTrainer(labelled=6, batch_size=6, unlabelled_batch_size=10,
-                                    updates_per_epoch=20, max_epochs=4)  # fmt: skip
-    runs, states = [], []
-    for resume in (None, 1):
-        torch.manual_seed(5)
-        model = BatchNormReLUNetwork(input_shape=(1, 4, 4), classes=3, units=(16,))
-        trainer.fit(
-            model, VirtualAdversarial(epsilon=0.3), tiny, seed=0,
-            resume=states[resume] if resume else None,
-            on_epoch=lambda _, c: states.append(torch.load(_saved(c()), weights_only=True)),
-        )  # fmt: skip
-        runs.append(model)
-    assert validation_error(runs[0], tiny.test) < 20
-    for a, b in zip(runs[0].parameters(), runs[1].parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
-def _saved(state: dict):
-    import io
-
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    stream.seek(0)
-    return stream
-
-
-def test_adam_is_pytorchs_with_a_rate_that_falls_by_epoch(tiny) -> None:
-    trainer = AdamTrainer(batch_size=60, learning_rate=0.1, decay=0.5, max_epochs=3)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    by_hand = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    by_hand.load_state_dict(model.state_dict())
-    states: list[dict] = []
-    trainer.fit(
-        model, NoDefense(), tiny, seed=0,
-        on_epoch=lambda _, c: states.append({k: v.clone() for k, v in c()["model"].items()}),
-    )  # fmt: skip
-    optimiser = torch.optim.Adam(by_hand.parameters(), 0.1)
-    for epoch in range(3):
-        optimiser.param_groups[0]["lr"] = 0.1 * 0.5**epoch
-        optimiser.zero_grad()
-        F.cross_entropy(by_hand(tiny.train.images), tiny.train.labels).backward()
-        optimiser.step()
-        torch.testing.assert_close(by_hand[1].weight, states[epoch]["1.weight"])
 
 
 def test_squared_errors_are_not_taken_for_divergence() -> None:

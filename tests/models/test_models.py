@@ -10,6 +10,7 @@ from advx.attacks.objectives import log_odds
 from advx.models.layers import Dropout, Linear, Maxout, random_mask
 from advx.models.maxout import MaxoutNetwork
 from advx.models.nearest_neighbor import NearestNeighbor
+from advx.models.relu_batch_norm import BatchNormReLUNetwork
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 
 
@@ -116,3 +117,15 @@ def test_the_maxout_network_is_the_published_one() -> None:
     assert shapes == [(1200, 784), (1200, 240), (10, 240)]
     assert all(p.abs().max() <= 0.005 for p in model.parameters())
     assert all((p == 0).all() for p in model.parameters() if p.dim() == 1)
+
+
+def test_normalised_logits_let_no_class_win_everywhere() -> None:
+    network = BatchNormReLUNetwork(
+        input_shape=(1, 4, 4), classes=3, units=(6,), normalise_output=True
+    ).double()
+    with torch.no_grad():
+        network.layers[3].bias += torch.tensor([50.0, 0.0, -50.0])
+    logits = network(torch.rand(200, 1, 4, 4, dtype=torch.float64))
+    zero = torch.zeros(3, dtype=torch.float64)
+    torch.testing.assert_close(logits.mean(0), zero)
+    torch.testing.assert_close(logits.std(0, correction=0), zero + 1, atol=1e-2, rtol=0)
