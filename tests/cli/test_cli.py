@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchvision
 
-from advx.hydra_run import flags_and_overrides
+from advx.cli.run import flags_and_overrides
 from tests.processes import ADVX, advx
 
 SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readings=[unclipped]"]

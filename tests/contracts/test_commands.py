@@ -12,9 +12,9 @@ from importlib.metadata import metadata
 
 import pytest
 
+from advx.cli.run import flags_and_overrides
+from advx.config.choices import choices
 from advx.config.compose import composed
-from advx.hydra_run import flags_and_overrides
-from advx.listing import choices
 from advx.run import check
 from tests.paths import ROOT
 from tests.printed import ALL, BY_PAGE, PAGES, README, SMOKE, code, kind
@@ -138,7 +138,7 @@ def fewer() -> dict[str, list[str]]:
 def test_doctor_on_a_plain_clone(tmp_path, command, monkeypatch) -> None:
     monkeypatch.delenv("ADVX_DATA", raising=False)
     monkeypatch.setenv("ADVX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("advx.doctor.choices", fewer)
+    monkeypatch.setattr("advx.cli.doctor.choices", fewer)
     done = command("doctor")
     assert (done.status, done.err) == (0, "")
     assert done.out.endswith("all well\n")
@@ -155,7 +155,7 @@ def test_doctor_goes_on_after_a_problem(tmp_path, command, monkeypatch) -> None:
 
     monkeypatch.delenv("ADVX_DATA", raising=False)
     monkeypatch.setenv("ADVX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("advx.doctor.choices", fewer)
+    monkeypatch.setattr("advx.cli.doctor.choices", fewer)
     monkeypatch.setattr("advx.data.mixtures.grid", broken)
     monkeypatch.setattr("advx.run.check", lambda *_: [][0])
     done = command("doctor")

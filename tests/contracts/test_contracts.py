@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from advx.config.choices import choices
 from advx.config.compose import composed
-from advx.listing import choices
 from advx.run import check
 from tests.paths import ROOT, SOURCES
 
 LAYERS = [
-    {"errors", "types", "progress", "memory", "text_files", "places", "termination"},
-    {"config", "listing"},
+    {"errors", "types", "progress", "memory", "text_files", "places", "termination", "packages"},
+    {"config"},
     {"models", "data"},
     {"attacks", "defenses", "games"},
     {"store", "evaluation"},
@@ -21,7 +21,6 @@ LAYERS = [
     {"run"},
     {"judge"},
     {"experiments"},
-    {"hydra_run", "doctor", "reporting", "store_verbs"},
     {"cli"},
 ]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from advx.config.chapter import FREE
+from advx.config.choices import choices
 from advx.config.compose import composed
-from advx.listing import choices
 from advx.report.results import Row, SummaryRow
 from advx.report.verdict import NEAR_ADVERSARIAL, NEAR_CLEAN, TOO_WIDE, verdict
 from advx.run_folder import EVERY_RUN

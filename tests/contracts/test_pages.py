@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from advx.config.choices import choices
 from advx.errors import AdvxError
-from advx.listing import choices
 from advx.report.claims_page import counts
 from advx.report.front import headlines, index, page_of
 from advx.report.markdown import markdown

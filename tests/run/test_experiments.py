@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from advx.config.build import build
+from advx.config.choices import choices
 from advx.errors import Diverged
 from advx.evaluation.judged import quality
 from advx.evaluation.sample_quality import drawn
@@ -18,7 +19,6 @@ from advx.evaluation.transfer import craft, predictions
 from advx.experiments import attack_comparison, cross_dataset, latent_arithmetic
 from advx.experiments.virtual_adversarial_training import choose
 from advx.judge import Judge
-from advx.listing import choices
 from tests.running import CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
 FIGURES = {

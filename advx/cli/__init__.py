@@ -1,4 +1,4 @@
-"""The command line. Torch and Hydra are imported only by the verbs that need them."""
+"""The command line, one module for each verb. Torch and Hydra are imported only where work starts."""
 
 import argparse
 import sys
@@ -15,25 +15,6 @@ examples:
   advx run -m experiment=transfer model@crafting=maxout,relu model@target=tanh
   advx run --help                                    Hydra's own options
 """
-
-COMPLETION = r"""
-[ -n "$ZSH_VERSION" ] && autoload -U +X bashcompinit compinit && compinit && bashcompinit
-_advx() {
-  local word="${COMP_WORDS[COMP_CWORD]}"
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run attack list doctor report store completion" -- "$word"))
-  elif [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = attack ]; then
-    local choices
-    choices=$(COMP_LINE="advx ${COMP_LINE#* * }" advx run -sc query=bash 2>/dev/null)
-    COMPREPLY=($(compgen -o nospace -W "$choices" -- "$word"))
-  elif [ "${COMP_WORDS[1]}" = store ]; then
-    COMPREPLY=($(compgen -W "ls verify prune" -- "$word"))
-  fi
-}
-COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
-complete -o nospace -o default -F _advx advx
-"""
-"""Completes verbs here and everything after `advx run` through Hydra's own query."""
 
 
 def main() -> None:
@@ -94,15 +75,15 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
 def _carried_out(arguments: argparse.Namespace) -> int:
     if arguments.verb == "list":
-        from advx.listing import print_choices
+        from advx.cli.list import print_choices
 
         print_choices()
     elif arguments.verb == "doctor":
-        from advx.doctor import diagnose
+        from advx.cli.doctor import diagnose
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.reporting import judge, redraw_figures, report
+        from advx.cli.report import judge, redraw_figures, report
 
         if arguments.redraw:
             redraw_figures(arguments.redraw)
@@ -110,10 +91,12 @@ def _carried_out(arguments: argparse.Namespace) -> int:
             judge(arguments.judge)
         return 0 if arguments.redraw or arguments.judge else report(arguments.outputs)
     elif arguments.verb == "store":
-        from advx.store_verbs import manage
+        from advx.cli.store import manage
 
         return manage(arguments.action, arguments.store, unfinished=arguments.unfinished)
     else:
+        from advx.cli.completion import COMPLETION
+
         print(COMPLETION)
     return 0
 
@@ -122,7 +105,7 @@ def _guarded(arguments: list[str]) -> int:
     """Run Hydra and turn every error a user can mend into one line."""
     try:
         with terminating():
-            from advx.hydra_run import launch
+            from advx.cli.run import launch
 
             launch(arguments)
     except KeyboardInterrupt:
@@ -134,8 +117,8 @@ def _guarded(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise  # see `main`
     except Exception as error:
+        from advx.cli.run import wants_traceback
         from advx.config.messages import one_line
-        from advx.hydra_run import wants_traceback
 
         if wants_traceback(arguments):
             raise

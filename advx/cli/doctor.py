@@ -4,8 +4,9 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from advx.config.choices import choices
 from advx.errors import DataError, reason
-from advx.listing import choices, packages
+from advx.packages import packages
 
 FEW = 40
 """Examples that are drawn to see whether a data set without files can be made."""
