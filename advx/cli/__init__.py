@@ -1,4 +1,4 @@
-"""The command line, one module for each verb. Torch and Hydra are imported only where work starts."""
+"""The command line, a module for each verb. Torch and Hydra are imported only where work starts."""
 
 import argparse
 import sys
