@@ -151,7 +151,13 @@ def smallest(
 ) -> None:
     """The max norm at which gradient descent breaks half of the test examples."""
     test = run.test(examples)
-    epsilon = run.measure(median_smallest_epsilon, network, search, test, largest=largest)
+    epsilon = run.measure(
+        median_smallest_epsilon,
+        network,
+        run.crafting.by_size(search, network),
+        test,
+        largest=largest,
+    )
     run.table.add(
         row, median_smallest_epsilon=epsilon, unit="max norm", seed=network.seed, n=len(test)
     )

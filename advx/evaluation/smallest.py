@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from torch import nn
 
-from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.evaluation.transfer import craft, error_rate
+from advx.evaluation.transfer import Attack, craft, error_rate
 
 
 def median_smallest(
@@ -42,13 +41,18 @@ def median_smallest(
 
 @measurement(version=1)
 def median_smallest_epsilon(
-    model: nn.Module, attack: Config, examples: Split, *, largest: float, brackets: int = 512
+    model: nn.Module,
+    attack_of: Callable[[float], Attack],
+    examples: Split,
+    *,
+    largest: float,
+    brackets: int = 512,
 ) -> float:
     """The ε at which an attack on a model gives half of the examples another class.
 
     Args:
         model: that is attacked.
-        attack: its configuration; its ε is what is varied.
+        attack_of: the attack, by its ε.
         examples: with their labels.
         largest: where the search ends.
         brackets: of these many between 0 and `largest`, the upper end of the right one is found.
@@ -58,6 +62,6 @@ def median_smallest_epsilon(
     """
 
     def error_at(epsilon: float) -> float:
-        return error_rate(model, craft(attack.with_(epsilon=epsilon).build(), model, examples))
+        return error_rate(model, craft(attack_of(epsilon), model, examples))
 
     return median_smallest(error_at, high=largest, tolerance=largest / brackets)
