@@ -7,19 +7,21 @@
 The procedure: train the maxout network plainly, on fast-gradient-sign examples of ε = .25, and, as
 controls, on noise of the same max norm; attack each with one step and with gradient descent, at
 ε = .25 and ε = .1. Then search harder: more steps, more starts. The chapter's four numbers are 18,
-97, 22 and, without the defence, 79%.
+97, 22 and, without the defense, 79%.
 """
 
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-from advx.evaluation.transfer import mean_confidence_on_mistakes
+from advx.config.cells import setting
+from advx.config.config import Config
+from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
+from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 TRAINED = "adversarially trained"
@@ -35,28 +37,28 @@ LABELS = {TRAINED: "adversarially\ntrained", PLAIN: PLAIN}
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    defenses: dict[str, Any],
-    fgsm: dict[str, Any],
-    iterative: dict[str, Any],
-    strongest: dict[str, Any],
+    models: dict[str, Config],
+    defenses: dict[str, Config],
+    fgsm: Config,
+    iterative: Config,
+    strongest: Config,
     epsilons: list[NonNegative],
     curve_epsilons: list[NonNegative],
     search_steps: list[PositiveInt],
     search_restarts: list[PositiveInt],
     search_examples: PositiveInt,
-    published_trainer: dict[str, Any],
+    published_trainer: Config,
     published_seeds: NonNegativeInt,
 ) -> None:
     """Errors of every network, transfer between them, and how hard the search must be.
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
+        models: the one network.
         defenses: `adversarial` and `plain`, and any controls, by name.
-        fgsm: the fast gradient sign method's node.
-        iterative: the iterated attack's node.
-        strongest: the strong attack's node.
+        fgsm: the fast gradient sign method.
+        iterative: gradient descent.
+        strongest: the worst of several attacks.
         epsilons: sizes of the perturbation in the table.
         curve_epsilons: sizes of the perturbation in the figure.
         search_steps: numbers of gradient steps in the search for the best perturbation.
@@ -66,206 +68,237 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    shown = {"adversarial": TRAINED}  # the others are called by their names
-    rows = {shown.get(key, key.replace("_", " ")): key for key in defenses}
+    called = {"adversarial": TRAINED}  # the others are called by their names
+    rows = {called.get(key, key.replace("_", " ")): key for key in defenses}
+    attacks = {"fgsm": fgsm, "iterative": iterative}
 
-    def networks(seed: int, **parts: Any) -> dict[str, Recipe]:
+    def networks(seed: int, trainer: Config | None = None) -> dict[str, Model]:
         return {
-            row: run.recipe(name, seed, defense=defenses[key], **parts) for row, key in rows.items()
+            row: run.model(name, seed, defense=defenses[key], trainer=trainer)
+            for row, key in rows.items()
         }
 
     with run.progress(models=len(rows) * len(run.seeds) + 2 * published_seeds):
         for seed in run.seeds:
             each = networks(seed)
             for row, network in each.items():
-                errors(run, row, network, fgsm, iterative, epsilons)
+                errors(run, row, network, attacks, epsilons)
             strong(run, TRAINED, each[TRAINED], strongest, epsilons)
             transfer(run, each[PLAIN], each[TRAINED], fgsm)
             difference(run, each[PLAIN], each[TRAINED])
+            weak = iterative.with_(epsilon=min(epsilons))
+            kinds = {f"{n} steps": weak.with_(steps=n) for n in search_steps}
+            kinds |= {f"{n} starts": weak.with_(restarts=n) for n in search_restarts}
             for row in (TRAINED, PLAIN):
-                search(run, row, each[row], iterative | {"epsilon": min(epsilons)},
-                       search_steps, search_restarts, search_examples)  # fmt: skip
+                search(run, row, each[row], kinds, search_examples)
             for row, network in each.items():
-                curves(run, row, network, fgsm, iterative, curve_epsilons, search_examples)
+                curves(run, row, network, attacks, curve_epsilons, search_examples)
         for seed in run.seeds[:published_seeds]:
-            each = networks(seed, trainer=published_trainer)
+            each = networks(seed, published_trainer)
             for row in (TRAINED, PLAIN):
-                errors(run, row, each[row], fgsm, iterative, epsilons, "@published_schedule")
-    draw(run.folder, Numbers(run.results.rows), list(rows), epsilons, curve_epsilons, search_steps,
-         run.heading())  # fmt: skip
+                errors(run, row, each[row], attacks, epsilons, "published_schedule")
+    draw(run, list(rows), epsilons, curve_epsilons, search_steps)
     run.finish()
 
 
 def errors(
     run: Run,
     row: str,
-    network: Recipe,
-    fgsm: dict[str, Any],
-    iterative: dict[str, Any],
+    network: Model,
+    attacks: dict[str, Config],
     epsilons: list[float],
-    reading: str = "",
+    schedule: str = "",
 ) -> None:
-    """Errors on clean digits, under one step and under gradient descent, also kept in [0, 1]."""
-    known = {"seed": network.seed, "n": len(run.data.test)}
-    run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
-    gone = run.vanished_share(network, fgsm)
-    run.record(row, "vanished_gradients" + reading, gone, **known)
-    for attack, node in (("fgsm", fgsm), ("iterative", iterative)):
+    """Errors on clean digits, under one step and under gradient descent, also kept in [0, 1].
+
+    Args:
+        run: the run to measure on.
+        row: what the network is called.
+        network: the network.
+        attacks: `fgsm` and `iterative`.
+        epsilons: sizes of the perturbation.
+        schedule: the setting that names the training, where it is not the usual one.
+    """
+    add = partial(run.table.add, row, seed=network.seed, n=len(run.test()))
+    add(clean_error_rate=run.measure(error_rate, network, run.test()), setting=schedule)
+    step = run.attack(attacks["fgsm"], network)
+    gone = run.measure(first_gradient_zero_rate, network, step, run.test())
+    add(vanished_gradients=gone, setting=schedule)
+    for kind, attack in attacks.items():
         for epsilon in epsilons:
-            at = node | {"epsilon": epsilon}
-            metric = f"{attack}_error_rate@{epsilon:g}{reading}"
-            run.record(row, metric, run.error_rate(network, at), **known)
-            clipped = run.error_rate(network, at | {"clip": [0.0, 1.0]})
-            run.record(row, f"{metric}@clipped", clipped, **known)
-            if attack == "fgsm":
-                metric = f"fgsm_confidence_on_mistakes@{epsilon:g}{reading}"
-                run.record(row, metric, confidence(run, network, at), **known)
+            sized = attack.with_(epsilon=epsilon)
+            adversarial = run.craft(sized, network)
+            rate = run.measure(error_rate, network, adversarial)
+            add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=schedule)
+            if kind == "fgsm":
+                sure = run.measure(mean_confidence_on_mistakes, network, adversarial)
+                add(fgsm_confidence_on_mistakes=sure, epsilon=epsilon, setting=schedule)
+            clipped = run.craft(sized.with_(clip=[0.0, 1.0]), network)
+            rate = run.measure(error_rate, network, clipped)
+            add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=setting("clipped", schedule))
 
 
-def confidence(run: Run, network: Recipe, attack: dict[str, Any]) -> float:
-    """Mean probability of the predicted class where it is wrong, in percent."""
-
-    def measure() -> float:
-        return mean_confidence_on_mistakes(
-            run.trained(network).module, run.crafted(attack, network)
+def strong(run: Run, row: str, network: Model, strongest: Config, epsilons: list[float]) -> None:
+    """Errors under the worst of several attacks, and what only the gradient-free search finds."""
+    for epsilon in epsilons:
+        attack = run.attack(strongest.with_(epsilon=epsilon), network)
+        errors = run.measure(errors_by_stage, network, attack, run.test())
+        run.table.add(
+            row,
+            strongest_error_rate=errors.all,
+            gradient_free_only=errors.gradient_free,
+            epsilon=epsilon,
+            seed=network.seed,
+            n=len(run.test()),
         )
 
-    content = {"models": [run.key(network)], "attack": attack, "of": "confidence on mistakes"}
-    return run.measured(content, measure)
 
-
-def strong(
-    run: Run, row: str, network: Recipe, strongest: dict[str, Any], epsilons: list[float]
-) -> None:
-    """Errors under the worst of several attacks, and what only the gradient-free search finds."""
-    known = {"seed": network.seed, "n": len(run.data.test)}
-    for epsilon in epsilons:
-        broken = run.broken_by(network, strongest | {"epsilon": epsilon})
-        run.record(row, f"strongest_error_rate@{epsilon:g}", broken["all"], **known)
-        run.record(row, f"gradient_free_only@{epsilon:g}", broken["gradient_free"], **known)
-
-
-def transfer(run: Run, plain: Recipe, trained: Recipe, fgsm: dict[str, Any]) -> None:
+def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
     """Examples of one network shown to the other."""
-    for source, victim, row in (
+    for source, target, row in (
         (plain, trained, f"{PLAIN} -> {TRAINED}"),
         (trained, plain, f"{TRAINED} -> {PLAIN}"),
     ):
-        rate = run.error_rate(victim, fgsm, crafting=source)
-        run.record(row, f"fgsm_error_rate@{fgsm['epsilon']:g}", rate,
-                   seed=plain.seed, n=len(run.data.test))  # fmt: skip
+        run.table.add(
+            row,
+            fgsm_error_rate=run.measure(error_rate, target, run.craft(fgsm, source)),
+            epsilon=fgsm["epsilon"],
+            seed=plain.seed,
+            n=len(run.test()),
+        )
 
 
-def difference(run: Run, plain: Recipe, trained: Recipe) -> None:
+def difference(run: Run, plain: Model, trained: Model) -> None:
     """Whether the clean error falls: the two networks of one seed, paired."""
-    points = run.error_rate(trained) - run.error_rate(plain)
-    run.record(f"{TRAINED} − {PLAIN}", "clean_error_rate_difference", points, seed=plain.seed,
-               unit="points")  # fmt: skip
+    before, after = (run.measure(error_rate, network, run.test()) for network in (plain, trained))
+    run.table.add(
+        f"{TRAINED} − {PLAIN}",
+        clean_error_rate_difference=after - before,
+        seed=plain.seed,
+        unit="points",
+    )
 
 
-def search(
-    run: Run,
-    row: str,
-    network: Recipe,
-    attack: dict[str, Any],
-    steps: list[int],
-    restarts: list[int],
-    examples: int,
-) -> None:
+def search(run: Run, row: str, network: Model, kinds: dict[str, Config], examples: int) -> None:
     """The error that gradient descent reaches with more steps, and with more starts."""
-    examples = min(examples, len(run.data.test))
-    metric = f"iterative_error_rate@{attack['epsilon']:g}"
-    kinds = [(f"{n} steps", {"steps": n}) for n in steps]
-    kinds += [(f"{n} starts", {"restarts": n}) for n in restarts]
-    for kind, change in kinds:
-        rate = run.error_rate(network, attack | change, examples=examples)
-        run.record(f"{row}, {kind}", metric, rate, seed=network.seed, n=examples)
+    for kind, attack in kinds.items():
+        adversarial = run.craft(attack, network, examples)
+        run.table.add(
+            f"{row}, {kind}",
+            iterative_error_rate=run.measure(error_rate, network, adversarial),
+            epsilon=attack["epsilon"],
+            seed=network.seed,
+            n=len(run.test(examples)),
+        )
 
 
 def curves(
     run: Run,
     row: str,
-    network: Recipe,
-    fgsm: dict[str, Any],
-    iterative: dict[str, Any],
+    network: Model,
+    attacks: dict[str, Config],
     epsilons: list[float],
     examples: int,
 ) -> None:
     """The error against ε under both attacks, of the controls under one step."""
-    examples = min(examples, len(run.data.test))
-    for attack, node in (("fgsm", fgsm), ("iterative", iterative)):
-        if attack == "iterative" and row not in COLORS:
+    for kind, attack in attacks.items():
+        if kind == "iterative" and row not in COLORS:
             continue
         for epsilon in epsilons:
-            rate = run.error_rate(network, node | {"epsilon": epsilon}, examples=examples)
-            run.record(f"{row}, epsilon {epsilon:g}", f"{attack}_error_rate", rate,
-                       seed=network.seed, n=examples)  # fmt: skip
+            adversarial = run.craft(attack.with_(epsilon=epsilon), network, examples)
+            rate = run.measure(error_rate, network, adversarial)
+            run.table.add(
+                f"{row}, epsilon {epsilon:g}",
+                {f"{kind}_error_rate": rate},
+                seed=network.seed,
+                n=len(run.test(examples)),
+            )
 
 
 def draw(
-    folder: Path,
-    found: Numbers,
+    run: Run,
     rows: list[str],
     epsilons: list[float],
     curve_epsilons: list[float],
     steps: list[int],
-    provenance: str,
 ) -> None:
     """Error against ε for every network and both attacks; error against the number of steps.
 
     Args:
-        folder: the run's.
-        found: its numbers.
+        run: the run, with its numbers.
         rows: the networks.
         epsilons: where the whole test set was measured, and the chapter's figures are.
         curve_epsilons: where the curves were.
         steps: numbers of gradient steps in the search.
-        provenance: what ran.
     """
-    panels = []
-    for attack, title in ATTACKS.items():
-        panel = Panel(title, y="" if panels else "error rate (%)")
-        every = []
-        for row in rows:
-            cells = [(f"{row}, epsilon {e:g}", f"{attack}_error_rate") for e in curve_epsilons]
-            if cells[0] not in found:
-                continue
-            every += cells
-            for epsilon in epsilons:
-                chapter = found.chapter(row, f"{attack}_error_rate@{epsilon:g}")
-                if chapter is not None:
-                    panel.marks.append(
-                        Mark(f"chapter {chapter:g}%", epsilon, chapter, len(panel.curves))
-                    )
-            panel.curves.append(
-                Curve(LABELS.get(row, f"trained on\n{row}"), curve_epsilons,
-                      found.over_seeds(cells), COLORS.get(row, NEUTRAL), len(panel.curves))
-            )  # fmt: skip
-        panel.basis = found.basis(every)
-        panels.append(panel)
-    least, most = min(epsilons), max(epsilons)
-    search = Panel(f"gradient descent with more steps, ε = {size(least)}", x="gradient steps",
-                   logarithmic="x")  # fmt: skip
-    every = []
-    for row in (TRAINED, PLAIN):
-        cells = [(f"{row}, {n} steps", f"iterative_error_rate@{least:g}") for n in steps]
+    numbers = run.numbers()
+    panels = [
+        against_epsilon(numbers, attack, rows, epsilons, curve_epsilons) for attack in ATTACKS
+    ]
+    panels[0].y = "error rate (%)"
+    looks = {curve.color: curve for curve in panels[0].curves}
+    searched = against_steps(numbers, looks, min(epsilons), steps)
+    title = numbers.basis([(TRAINED, f"iterative_error_rate@{max(epsilons):g}")], seen="mean")
+    curve_figure(
+        run.folder,
+        "adversarial_training",
+        [Strip(panels, 2.3), Strip([searched], 1.6)],
+        finding=finding(numbers, min(epsilons), max(epsilons)),
+        provenance=f"{run.heading()}. Title: {title}",
+    )
+
+
+def against_epsilon(
+    numbers: Numbers,
+    attack: str,
+    rows: list[str],
+    epsilons: list[float],
+    curve_epsilons: list[float],
+) -> Panel:
+    """Every network's error under one attack, with the chapter's figures."""
+    panel, every = Panel(ATTACKS[attack], y=""), []
+    for row in rows:
+        cells = [(f"{row}, epsilon {e:g}", f"{attack}_error_rate") for e in curve_epsilons]
+        if cells[0] not in numbers:
+            continue
         every += cells
-        look = next(c for c in panels[0].curves if c.color == COLORS[row])
-        search.curves.append(
-            Curve(look.label, steps, found.over_seeds(cells), look.color, look.dash)
-        )
-    search.basis = found.basis(every)
+        for epsilon in epsilons:
+            chapter = numbers.chapter(row, f"{attack}_error_rate@{epsilon:g}")
+            if chapter is not None:
+                mark = Mark(f"chapter {chapter:g}%", epsilon, chapter, len(panel.curves))
+                panel.marks.append(mark)
+        label, color = LABELS.get(row, f"trained on\n{row}"), COLORS.get(row, NEUTRAL)
+        values = numbers.over_seeds(cells)
+        panel.curves.append(Curve(label, curve_epsilons, values, color, len(panel.curves)))
+    panel.basis = numbers.basis(every)
+    return panel
+
+
+def against_steps(
+    numbers: Numbers, looks: dict[str, Curve], epsilon: float, steps: list[int]
+) -> Panel:
+    """Both networks' error under gradient descent, in the looks of the panels before, by color."""
+    title = f"gradient descent with more steps, ε = {size(epsilon)}"
+    panel, every = Panel(title, x="gradient steps", logarithmic="x"), []
+    for row in (TRAINED, PLAIN):
+        cells = [(f"{row}, {n} steps", f"iterative_error_rate@{epsilon:g}") for n in steps]
+        every += cells
+        look = looks[COLORS[row]]
+        values = numbers.over_seeds(cells)
+        panel.curves.append(Curve(look.label, steps, values, look.color, look.dash))
+    panel.basis = numbers.basis(every)
+    return panel
+
+
+def finding(numbers: Numbers, least: float, most: float) -> str:
+    """What one step and gradient descent reach, in one sentence."""
 
     def rate(row: str, attack: str, epsilon: float) -> str:
-        return percentage(found.mean(row, f"{attack}_error_rate@{epsilon:g}"))
+        return percentage(numbers.mean(row, f"{attack}_error_rate@{epsilon:g}"))
 
-    finding = (
+    return (
         f"The {TRAINED} network's error is {rate(TRAINED, 'fgsm', most)} after one step of "
         f"ε = {size(most)} and {rate(TRAINED, 'iterative', most)} after gradient descent; within "
         f"ε = {size(least)} it is {rate(TRAINED, 'iterative', least)}, without the defense "
         f"{rate(PLAIN, 'iterative', least)}"
     )
-    title = found.basis([(TRAINED, f"iterative_error_rate@{most:g}")], seen="mean")
-    provenance += f". Title: {title}"
-    strips = [Strip(panels, 2.3), Strip([search], 1.6)]
-    curve_figure(folder, "adversarial_training", strips, finding=finding, provenance=provenance)

@@ -11,30 +11,36 @@ changed it, the class before: `00007_label3_predicted3_rounded_from5.png`. The e
 rounding is a row of the table.
 """
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.data.dataset import one_of_each_class
+from advx.config.config import Config
+from advx.data.dataset import Split, one_of_each_class
+from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.models import seed_of
 from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
+
+UNITS = {"mean_linf": "linf norm", "mean_l2": "l2 norm", "mean_l0": "percent of pixels"}
 
 
 def main(
     run: Run,
-    crafting: dict[str, Any],
-    attack: dict[str, Any],
+    crafting: Config,
+    attack: Config,
     examples: PositiveInt | None,
     pictures: NonNegativeInt,
     figure_examples: PositiveInt,
@@ -49,50 +55,121 @@ def main(
         pictures: adversarial examples written as PNG files, at most.
         figure_examples: images in the figure.
     """
-    seed = run.seeds[0]
-    network = run.recipe(crafting, seed, path="crafting")
-    search = run.attack(attack, network)
+    model = run.model(crafting, run.seeds[0], path="crafting")
+    crafted = run.craft(attack, model, examples)  # refused before anything is trained
     with run.progress(models=1):
-        module = run.trained(network).module
-    clean = run.tested(examples)
-    crafted = run.crafted(attack, network, examples=examples)
-    pixels = in_8_bits(crafted.images)
-    stored = pixels.float().div_(255).to(crafted.images)  # on the CPU, as whoever reads the file
+        clean, adversarial = run.test(examples), crafted.value
+    pixels = in_8_bits(adversarial.images)
+    stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
+    aim = crafted.attack.targeted or crafted.attack.guided
+    targets = run.crafting.target_classes[run.source.rows(examples)] if aim else None
     before, after, rounded = (
-        predictions(module, images) for images in (clean.images, crafted.images, stored)
+        run.measure(answers, model, Split(images, clean.labels), targets)
+        for images in (clean.images, adversarial.images, stored)
     )
-    row = crafting["name"]
-    known: dict[str, Any] = {"seed": seed if network.random else None, "n": len(clean)}
-    metrics = {"clean_error_rate": before, "error_rate": after, "error_rate_rounded": rounded}
-    for metric, said in metrics.items():
-        with run.noting():
-            wrong = percent(module, said != clean.labels, said)
-        run.record(row, metric, wrong, **known)
-    if run.aims(search) is not None:
-        aims = run.target_classes[run.data.test.spaced(len(clean))]
-        with run.noting():
-            share = percent(module, after == aims, after)
-        run.record(row, "targeted_success_rate", share, **known)
-    away = crafted.images - clean.images
-    for norm in ("linf", "l2"):
-        size = norms.length(away, norm).double().mean().item()  # type: ignore[arg-type]
-        run.record(row, f"mean_{norm}", size, unit=f"{norm} norm", **known)
-    changed = 100 * (away != 0).flatten(1).double().mean().item()
-    run.record(row, "mean_l0", changed, unit="percent of pixels", **known)
+    add = partial(run.table.add, model.name, seed=seed_of(model), n=len(clean))
+    add(clean_error_rate=before.error_rate, error_rate=after.error_rate)
+    add(error_rate_rounded=rounded.error_rate)
+    if targets is not None:
+        add(targeted_success_rate=after.targeted_success_rate)
+    add(run.measure(mean_sizes, clean, adversarial), unit=UNITS)
     arrays = {
-        "images": clean.images, "adversarial": crafted.images, "labels": clean.labels,
-        "clean_prediction": before, "prediction": after, "rounded_prediction": rounded,
-    }  # fmt: skip
-    keep(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:pictures].numpy())
-    shown = one_of_each_class(clean.labels, min(figure_examples, len(clean)))
-    gallery(
-        run.folder, "attack", {"clean": clean.images[shown], "adversarial": crafted.images[shown]},
-        {"clean": before[shown], "adversarial": after[shown]}, clean.labels[shown],
-        class_names=run.data.class_names, provenance=run.heading(),
-        finding=finding(Numbers(run.results.rows), row, attack.get("epsilon")),
-        note="Under each image the model's class; bold, a mistake.",
-    )  # fmt: skip
+        "images": clean.images,
+        "adversarial": adversarial.images,
+        "labels": clean.labels,
+        "clean_prediction": before.classes,
+        "prediction": after.classes,
+        "rounded_prediction": rounded.classes,
+    }
+    save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:pictures].numpy())
+    draw(run, model.name, attack, clean, adversarial, (before, after), figure_examples)
     run.finish()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model makes of some examples.
+
+    Attributes:
+        classes: of each, (n,) int64; −1 where the logits hold a NaN.
+        error_rate: in percent.
+        targeted_success_rate: percent that is given the class aimed at; NaN without one.
+    """
+
+    classes: Tensor
+    error_rate: float
+    targeted_success_rate: float
+
+
+@measurement(version=1)
+def answers(model: nn.Module, examples: Split, targets: Tensor | None = None) -> Answers:
+    """The classes that a model gives to examples, in one pass, and how often they are wrong.
+
+    Args:
+        model: that predicts.
+        examples: n of them, with their labels.
+        targets: (n,) int64, the classes that the examples were crafted for; None without.
+
+    Raises:
+        ConfigError: too many of the logits are NaN; few are left out.
+    """
+    classes = predictions(model, examples.images)
+    reached = torch.nan
+    if targets is not None:
+        reached = percent(model, classes == targets, classes)
+    return Answers(classes.cpu(), percent(model, classes != examples.labels, classes), reached)
+
+
+@dataclass(frozen=True)
+class MeanSizes:
+    """How large perturbations are on average: in two norms, and in percent of the pixels."""
+
+    mean_linf: float
+    mean_l2: float
+    mean_l0: float
+
+
+@measurement(version=1)
+def mean_sizes(clean: Split, adversarial: Split) -> MeanSizes:
+    """How far an attack has moved the examples on average."""
+    moves = adversarial.images - clean.images
+    linf, l2 = (norms.length(moves, norm).double().mean().item() for norm in ("linf", "l2"))
+    return MeanSizes(linf, l2, 100 * (moves != 0).flatten(1).double().mean().item())
+
+
+def draw(
+    run: Run,
+    row: str,
+    attack: Config,
+    clean: Split,
+    adversarial: Split,
+    said: tuple[Answers, Answers],
+    examples: int,
+) -> None:
+    """The figure: images before and after, with the model's classes.
+
+    Args:
+        run: the run, with its numbers.
+        row: what the model is called.
+        attack: the attack.
+        clean: images before it.
+        adversarial: the same after it.
+        said: what the model made of both.
+        examples: images in the figure, at most.
+    """
+    shown = one_of_each_class(clean.labels.cpu(), min(examples, len(clean)))
+    before, after = (each.classes[shown] for each in said)
+    gallery(
+        run.folder,
+        "attack",
+        {"clean": clean.images[shown], "adversarial": adversarial.images[shown]},
+        {"clean": before, "adversarial": after},
+        clean.labels[shown],
+        class_names=run.data.class_names,
+        provenance=run.heading(),
+        finding=finding(run.numbers(), row, attack.get("epsilon")),
+        note="Under each image the model's class; bold, a mistake.",
+    )
 
 
 def finding(found: Numbers, row: str, epsilon: float | None) -> str:
@@ -107,7 +184,7 @@ def in_8_bits(images: Tensor) -> Tensor:
     return images.cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
-def keep(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> None:
+def save(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> None:
     """Write `adversarial.npz` and `adversarial/…png` into the run's folder.
 
     Args:

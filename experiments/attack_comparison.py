@@ -10,22 +10,25 @@ and what they cost in forward passes.
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
-from advx.evaluation.smallest import median_smallest
-from advx.evaluation.transfer import craft, error_rate, known_of_each_class, predictions
+from advx.evaluation.measurement import measurement
+from advx.evaluation.smallest import median_smallest_epsilon
+from advx.evaluation.transfer import Attack, craft, known_of_each_class, predictions
 from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import Positive, PositiveInt, Probability
 
 UNITS = {
@@ -42,8 +45,8 @@ UNITS = {
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    attacks: dict[str, Any],
+    models: dict[str, Config],
+    attacks: dict[str, Config],
     examples: PositiveInt,
     counted: PositiveInt,
     jsma_shares: list[Probability],
@@ -64,193 +67,238 @@ def main(
         figure_examples: digits in the figure.
     """
     (name,) = models
+    n = min(examples, len(run.data.test))
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
-            network = run.recipe(name, seed)
-            known = {"seed": seed, "n": min(examples, len(run.data.test))}
-            for row, node in attacks.items():
-                found = successes_and_sizes(run, network, row, node, examples)
-                for metric, unit in UNITS.items():
-                    if metric in found or not found:  # without a success there is no size
-                        run.record(row, metric, found.get(metric, math.nan), unit=unit, **known)
-                cost = forward_equivalents(run, network, node, counted)
-                run.record(row, "forward_equivalents", cost, seed=seed, unit="forward passes")
-            report_every_class(run, network, attacks["jsma"], jsma_shares, known)
-            size = smallest_step(run, network, attacks["fgsm"], largest_epsilon, examples)
-            run.record("fgsm", "median_smallest_epsilon", size, unit="max norm", **known)
-            for row in ("linearized_model_linf", "deepfool_linf"):
-                found = successes_and_sizes(run, network, row, attacks[row], examples)
-                size = found.get("median_smallest", math.nan)
-                run.record(row, "median_smallest_epsilon", size, unit="max norm", **known)
-    run.attempt(lambda: draw(run, run.recipe(name, run.seeds[0]), attacks, figure_examples))
+            network = run.model(name, seed)
+            for row, attack in attacks.items():
+                sizes_and_cost(run, network, row, attack, n, counted)
+            every_class(run, network, attacks["jsma"], jsma_shares, n)
+            smallest_sizes(run, network, attacks, largest_epsilon, n)
+    run.attempt(lambda: draw(run, run.model(name, run.seeds[0]), attacks, figure_examples))
     run.finish()
 
 
-def crafted(run: Run, network: Recipe, node: dict[str, Any], rows: Tensor) -> Split:
-    """The test examples at `rows` (m,) int64 after the attack on the network."""
-    search = run.attack(node, network)
-    aims = run.aims(search)
-    some = None if aims is None else aims[rows]
-    return craft(search, run.trained(network).module, run.data.test.take(rows), some)
-
-
-def successes_and_sizes(
-    run: Run, network: Recipe, row: str, node: dict[str, Any], examples: int
-) -> dict[str, float]:
-    """The share of successes, and the mean and median size of their perturbations; kept.
-
-    So are the seconds that it took, which go to `timing.csv` only.
-    """
-
-    def measure() -> dict[str, float]:
-        rows = run.data.test.spaced(examples)
-        run.trained(network)  # outside of what is timed
-        start = time.perf_counter()
-        found = crafted(run, network, node, rows)
-        synchronise(run.device)
-        spent = time.perf_counter() - start
-        module = run.trained(network).module
-        said = predictions(module, found.images)
-        if run.aims(run.attack(node, network)) is None:
-            won = said != found.labels
-        else:
-            won = said == run.target_classes[rows]
-        known = answered(module, said)
-        won &= known
-        away = found.images - run.data.test.images[rows]
-        l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
-        changed = 100 * (away != 0).flatten(1).double().mean(1)
-        moved = won & (linf > 0)  # what is wrong already needs no perturbation
-        figures = {
-            "success_rate": 100 * won[known].double().mean().item(),
-            "median_smallest": linf.where(won, torch.inf)[known].median().item(),
-            "seconds": spent * 1000 / len(rows),
-        }
-        if moved.any():
-            l2, linf, changed = l2[moved].double(), linf[moved].double(), changed[moved]
-            figures |= {
-                "mean_l2": l2.mean().item(),
-                "median_l2": l2.median().item(),
-                "mean_linf": linf.mean().item(),
-                "median_linf": linf.median().item(),
-                "mean_l0": changed.mean().item(),
-                "distortion": l2.mean().item() / math.sqrt(away[0].numel()),
-            }
-        return figures
-
-    content = {"models": [run.key(network)], "attack": node, "of": "successes, sizes and seconds"}
-    found = run.measured(content, measure, examples, missing={})
-    if found:
-        run.seconds.spent["attack on 1,000", f"{row}, seed {network.seed}"] = found["seconds"]
-    return found
-
-
-def forward_equivalents(run: Run, network: Recipe, node: dict[str, Any], examples: int) -> float:
-    """Multiply–adds of the attack over those of one forward pass of the same examples; kept."""
-
-    def measure() -> float:
-        module, rows = run.trained(network).module, run.data.test.spaced(examples)
-        with torch.no_grad():
-            once = operations_of(lambda: module(run.data.test.images[rows]))
-        return operations_of(lambda: crafted(run, network, node, rows)) / once
-
-    content = {"models": [run.key(network)], "attack": node, "of": "forward equivalents"}
-    return run.measured(content, measure, examples)
-
-
-def report_every_class(
-    run: Run, network: Recipe, jsma: dict[str, Any], shares: list[float], known: dict[str, int]
+def sizes_and_cost(
+    run: Run, network: Model, row: str, attack: Config, n: int, counted: int
 ) -> None:
-    """Success over all wrong classes of every example, for several budgets, and by class."""
-    for share in shares:
-        row = f"jsma, every class, {100 * share:g}% of the pixels"
-        rates = every_class(run, network, jsma | {"share": share}, known["n"])
-        for aim, (rate, n) in enumerate(rates):
-            named = f"jsma, class {run.data.class_names[aim]}, {100 * share:g}% of the pixels"
-            run.record(named, "success_rate", rate, seed=known["seed"], n=n)
-        total = sum(n for _, n in rates)
-        mean = sum(rate * n for rate, n in rates) / total if total else math.nan
-        run.record(row, "success_rate", mean, **known)
+    """The rows of one attack, and its seconds."""
+    won = outcome(run, network, attack, n)
+    for metric, unit in UNITS.items():
+        value = getattr(won, metric)
+        unsized = math.isnan(value) and not math.isnan(won.success_rate)  # nothing succeeded
+        if not unsized:
+            run.table.add(row, {metric: value}, seed=network.seed, n=n, unit=unit)
+    if not math.isnan(won.seconds):
+        run.seconds.spent["attack on 1,000", f"{row}, seed {network.seed}"] = won.seconds
+    pointed = run.attack(attack, network)
+    cost = run.measure(
+        forward_equivalents,
+        network,
+        pointed,
+        run.test(counted),
+        run.crafting.targets(pointed, counted),
+    )
+    unit = "forward passes"
+    run.table.add(row, forward_equivalents=cost, seed=network.seed, unit=unit)
 
 
-def every_class(
-    run: Run, network: Recipe, node: dict[str, Any], examples: int
-) -> list[tuple[float, int]]:
-    """For every class the success in percent of the examples that are not of it; kept.
+def outcome(run: Run, network: Model, attack: Config, n: int) -> "Outcome":
+    """What an attack does on the network."""
+    pointed = run.attack(attack, network)
+    targets = run.crafting.targets(pointed, n)
+    classes = None if targets is None else run.crafting.target_classes[run.source.rows(n)]
+    return run.measure(successes, network, pointed, run.test(n), targets, classes)
 
-    Returns:
-        The rate and the number of examples, by class.
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an attack does; sizes are those of the perturbations that succeed, NaN of none.
+
+    Attributes:
+        success_rate: mistakes, or the classes wanted, in percent of the examples.
+        mean_l2, median_l2, mean_linf, median_linf: norms.
+        mean_l0: pixels changed, in percent.
+        distortion: root mean square of a pixel's change.
+        median_smallest: median max norm over all examples, infinite where an attack fails.
+        seconds: for 1,000 examples.
     """
 
-    def measure() -> list[tuple[float, int]]:
-        module, clean = run.trained(network).module, run.tested(examples)
-        search, found = run.attack(node, network), []
-        for aim in range(run.data.classes):
-            others = clean.take((clean.labels != aim).nonzero().squeeze(1))
-            aims = torch.full_like(others.labels, aim)
-            said = predictions(module, craft(search, module, others, aims).images)
-            found.append((percent(module, said == aims, said), len(others)))
-        return found
-
-    content = {"models": [run.key(network)], "attack": node, "of": "each class"}
-    return run.measured(content, measure, examples, missing=[])
+    success_rate: float
+    mean_l2: float
+    median_l2: float
+    mean_linf: float
+    median_linf: float
+    mean_l0: float
+    distortion: float
+    median_smallest: float
+    seconds: float
 
 
-def smallest_step(
-    run: Run, network: Recipe, fgsm: dict[str, Any], largest: float, examples: int
+@measurement(version=1)
+def successes(
+    model: nn.Module,
+    attack: Attack,
+    clean: Split,
+    targets: Tensor | None,
+    wanted: Tensor | None,
+) -> Outcome:
+    """How often an attack succeeds, and how large the perturbations are.
+
+    Args:
+        model: crafted on and attacked.
+        attack: the attack.
+        clean: n examples.
+        targets: (n, *any), what a targeted or guided attack is given.
+        wanted: (n,) int64, the classes that count as its success; None for any mistake.
+    """
+    synchronise(clean.images.device)
+    start = time.perf_counter()
+    moved = craft(attack, model, clean, targets)
+    synchronise(clean.images.device)
+    spent = time.perf_counter() - start
+    classes = predictions(model, moved.images)
+    known = answered(model, classes)
+    won = (classes != moved.labels if wanted is None else classes == wanted) & known
+    away = moved.images - clean.images
+    l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
+    changed = 100 * (away != 0).flatten(1).double().mean(1)
+    some = won & (linf > 0)  # what is wrong already needs no perturbation
+    mean_l2 = l2[some].double().mean().item()
+    return Outcome(
+        success_rate=100 * won[known].double().mean().item(),
+        mean_l2=mean_l2,
+        median_l2=_median(l2[some]),
+        mean_linf=linf[some].double().mean().item(),
+        median_linf=_median(linf[some]),
+        mean_l0=changed[some].mean().item(),
+        distortion=mean_l2 / math.sqrt(away[0].numel()),
+        median_smallest=linf.where(won, torch.inf)[known].median().item(),
+        seconds=spent * 1000 / len(clean),
+    )
+
+
+def _median(values: Tensor) -> float:
+    return values.double().median().item() if len(values) else math.nan
+
+
+@measurement(version=1)
+def forward_equivalents(
+    model: nn.Module, attack: Attack, clean: Split, targets: Tensor | None
 ) -> float:
-    """The ε at which one step breaks half of the examples; kept."""
+    """Multiply–adds of the attack over those of one forward pass of the same examples."""
+    with torch.no_grad():
+        once = operations_of(lambda: model(clean.images))
+    return operations_of(lambda: craft(attack, model, clean, targets)) / once
 
-    def measure() -> float:
-        module, clean = run.trained(network).module, run.tested(examples)
 
-        def error_at(epsilon: float) -> float:
-            step = run.attack(fgsm | {"epsilon": epsilon}, network)
-            return error_rate(module, craft(step, module, clean))
+def every_class(run: Run, network: Model, jsma: Config, shares: list[float], n: int) -> None:
+    """Success over all wrong classes of every example, for several budgets, and by class."""
+    seed = network.seed
+    for share in shares:
+        attack = run.attack(jsma.with_(share=share), network)
+        found = run.measure(
+            success_by_class, network, attack, run.test(n), classes=run.data.classes
+        )
+        of_pixels = f"{100 * share:g}% of the pixels"
+        for wanted, (rate, others) in enumerate(zip(found.rates, found.examples, strict=True)):
+            row = f"jsma, class {run.data.class_names[wanted]}, {of_pixels}"
+            run.table.add(row, success_rate=rate, seed=seed, n=others)
+        total = sum(found.examples)
+        weighted = zip(found.rates, found.examples, strict=True)
+        mean = sum(rate * others for rate, others in weighted) / total if total else math.nan
+        run.table.add(f"jsma, every class, {of_pixels}", success_rate=mean, seed=seed, n=n)
 
-        return median_smallest(error_at, high=largest, tolerance=largest / 512)
 
-    content = {"models": [run.key(network)], "attack": fgsm, "of": "smallest step",
-               "largest": largest}  # fmt: skip
-    return run.measured(content, measure, examples)
+@dataclass(frozen=True)
+class ByClass:
+    """Success in percent of the examples that are not of a class, and their number, by class."""
+
+    rates: list[float]
+    examples: list[int]
+
+
+@measurement(version=1)
+def success_by_class(model: nn.Module, attack: Attack, clean: Split, *, classes: int) -> ByClass:
+    """How often a targeted attack makes each class of the examples that are not of it."""
+    rates, counts = [], []
+    for wanted in range(classes):
+        others = clean.take((clean.labels != wanted).nonzero().squeeze(1))
+        targets = torch.full_like(others.labels, wanted)
+        found = predictions(model, craft(attack, model, others, targets).images)
+        rates.append(percent(model, found == targets, found))
+        counts.append(len(others))
+    return ByClass(rates, counts)
+
+
+def smallest_sizes(
+    run: Run, network: Model, attacks: dict[str, Config], largest: float, n: int
+) -> None:
+    """The median smallest ε of FGSM beside those of attacks that look for it."""
+    steps = run.crafting.by_size(attacks["fgsm"], network)
+    found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
+    known = {"seed": network.seed, "n": n, "unit": "max norm"}
+    run.table.add("fgsm", median_smallest_epsilon=found, **known)
+    for row in ("linearized_model_linf", "deepfool_linf"):
+        smallest = outcome(run, network, attacks[row], n).median_smallest
+        run.table.add(row, median_smallest_epsilon=smallest, **known)
 
 
 WORDS = {
-    "fgsm": "FGSM", "fgsm_l2": "FGSM, L2", "fgsm_targeted": "FGSM, targeted", "pgd": "PGD",
-    "lbfgs": "L-BFGS, targeted", "lbfgs_untargeted": "L-BFGS",
-    "linearized_model": "linearized\nmodel, L2", "linearized_model_linf": "linearized\nmodel, max",
-    "linearized_model_l1": "linearized\nmodel, L1", "deepfool": "DeepFool, L2",
-    "deepfool_linf": "DeepFool, max", "virtual_adversarial": "virtual",
-    "jsma": "JSMA, raising", "jsma_lowering": "JSMA, lowering", "feature": "hidden layer",
-    "random_noise": "noise", "random_noise_l2": "noise, L2",
-}  # fmt: skip
+    "fgsm": "FGSM",
+    "fgsm_l2": "FGSM, L2",
+    "fgsm_targeted": "FGSM, targeted",
+    "pgd": "PGD",
+    "lbfgs": "L-BFGS, targeted",
+    "lbfgs_untargeted": "L-BFGS",
+    "linearized_model": "linearized\nmodel, L2",
+    "linearized_model_linf": "linearized\nmodel, max",
+    "linearized_model_l1": "linearized\nmodel, L1",
+    "deepfool": "DeepFool, L2",
+    "deepfool_linf": "DeepFool, max",
+    "virtual_adversarial": "virtual",
+    "jsma": "JSMA, raising",
+    "jsma_lowering": "JSMA, lowering",
+    "feature": "hidden layer",
+    "random_noise": "noise",
+    "random_noise_l2": "noise, L2",
+}
 """What the figure calls the attacks."""
 
 NORMS = {"LBFGS": "l2", "JSMA": "l0", "Feature": "linf"}
 """The norm that an attack keeps small, where it has no choice of one."""
 
 
-def draw(run: Run, network: Recipe, attacks: dict[str, Any], count: int) -> None:
+def draw(run: Run, network: Model, attacks: dict[str, Config], count: int) -> None:
     """The same digits under every attack, with what the network says of each."""
-    module, test = run.trained(network).module, run.data.test
+    module, test = network.value, run.data.test
     shown = known_of_each_class(module, test, count)
-    pictures = {"clean": test.images[shown]}
-    for row, node in attacks.items():
-        pictures[row] = crafted(run, network, node, shown).images
-    said = {row: predictions(module, images) for row, images in pictures.items()}
-    gallery(run.folder, "attack_comparison", pictures, said, test.labels[shown],
-            class_names=run.data.class_names, provenance=run.heading(),
-            **captions(Numbers(run.results.rows), attacks))  # fmt: skip
+    images = {"clean": test.images[shown]}
+    for row, attack in attacks.items():
+        pointed = run.attack(attack, network)
+        targets = run.crafting.targets(pointed)
+        some = None if targets is None else targets[shown]
+        images[row] = craft(pointed.value, module, test.take(shown), some).images
+    gallery(
+        run.folder,
+        "attack_comparison",
+        images,
+        {row: predictions(module, made) for row, made in images.items()},
+        test.labels[shown],
+        class_names=run.data.class_names,
+        provenance=run.heading(),
+        **captions(run.numbers(), attacks),
+    )
 
 
-def captions(found: Numbers, attacks: dict[str, Any]) -> dict[str, Any]:
+def captions(found: Numbers, attacks: dict[str, Config]) -> dict[str, Any]:
     """What stands in the figure beside the images: names, numbers and the finding."""
     words, numbers = {}, {}
     for row, node in attacks.items():
         epsilon = node.get("epsilon")
         at = "" if epsilon is None else f"\nε = {size(epsilon)}"
         words[row] = WORDS.get(row, row.replace("_", " ")) + at
-        norm = node.get("norm") or NORMS.get(node["_target_"].rpartition(".")[2], "linf")
+        norm = node.get("norm") or NORMS.get(node.target_name, "linf")
         if norm in ("l1", "l0"):
             length = f"{found.mean(row, 'mean_l0'):.2g}%\nof pixels"
         else:
@@ -267,9 +315,11 @@ def captions(found: Numbers, attacks: dict[str, Any]) -> dict[str, Any]:
     if "random_noise" in attacks:
         finding += f"; noise of the same size on {rates['random_noise']}"
     return {
-        "words": words, "numbers": numbers, "finding": finding,
+        "words": words,
+        "numbers": numbers,
+        "finding": finding,
         "heads": ["success", "median\nsize", "forward\npasses"],
         "note": "In each image's corner its class; framed, a mistake. Success counts what is wrong "
-                "without an attack too. Size: of the perturbations that succeed, in the attack's "
-                "norm; of pixels, the mean.",
-    }  # fmt: skip
+        "without an attack too. Size: of the perturbations that succeed, in the attack's "
+        "norm; of pixels, the mean.",
+    }

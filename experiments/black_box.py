@@ -10,54 +10,64 @@ the result to the target. Targets are networks, nearest neighbor and scikit-lear
 each: noise of the same size, and the same attack by someone who has the target itself.
 """
 
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from advx.attacks.substitute import SubstituteTraining
-from advx.config.build import build
-from advx.config.build import target as class_of
+from advx.config.config import Config
+from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.measurement import measurement
 from advx.evaluation.oracle import LabelOracle
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.evaluation.undefined import answered
-from advx.figures.curves import Strip, curve_figure
-from advx.figures.panels import Curve, Panel
-from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called, percentage, size
+from advx.figures.black_box import black_box_figure
+from advx.figures.style import called
 from advx.models.base import is_differentiable
-from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import NonNegative, PositiveInt
 
-IN_A_ROW = 4
-"""Small panels of the figure."""
 
-LEVELS = {
-    "white_box_error_rate@{}": ("the target's\nown gradient", ADVERSARIAL, 1),
-    "noise_error_rate@{}": ("noise", NEUTRAL, 2),
-    "clean_error_rate": ("clean (ε = 0)", CLEAN, 3),
-}
-"""What the figure compares with: metric, what it is called, its color and its dash."""
+@dataclass(frozen=True)
+class Attacker:
+    """How someone who sees only the target's classes goes about it.
 
-SUBSTITUTES = ((OURS, 0), (SERIES[3], 3), (SERIES[5], 1))
-"""Color and dash of the curves of different kinds of substitutes."""
+    Attributes:
+        own_digits: first questions, from the validation set.
+        substitute: the substitute network.
+        training: of it, a `SubstituteTraining`.
+    """
+
+    own_digits: int
+    substitute: Config
+    training: Config
+
+    def with_(self, change: Mapping[str, Any]) -> "Attacker":
+        """The same with other digits or another substitute, and changes of the training."""
+        own = {key: change[key] for key in ("own_digits", "substitute") if key in change}
+        training = {key: value for key, value in change.items() if key not in own}
+        return replace(self, **own, training=self.training.with_(**training))
 
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    trainers: dict[str, Any],
-    substitute: dict[str, Any],
-    training: dict[str, Any],
-    fgsm: dict[str, Any],
-    noise: dict[str, Any],
+    models: dict[str, Config],
+    trainers: dict[str, Config],
+    substitute: Config,
+    training: Config,
+    fgsm: Config,
+    noise: Config,
     own_digits: PositiveInt,
     epsilons: list[NonNegative],
     curve_epsilon: NonNegative,
     examples: PositiveInt,
-    variants: dict[str, dict[str, Any]],
+    variants: dict[str, dict[str, Config | Any]],
     varied_target: str,
 ) -> None:
     """Every target's error after every round of questions.
@@ -66,8 +76,8 @@ def main(
         run: the run to measure on.
         models: the targets, by name.
         trainers: trainers of those that have one of their own.
-        substitute: the substitute network's node.
-        training: the node of `SubstituteTraining`.
+        substitute: the substitute network.
+        training: of it, a `SubstituteTraining`.
         fgsm: the attack on the substitute.
         noise: the control of the same size.
         own_digits: the attacker's first questions, from the validation set.
@@ -78,233 +88,182 @@ def main(
             number of `own_digits`.
         varied_target: the target that they are tried on.
     """
+    usual = Attacker(own_digits, substitute, training)
+    ways = {way.replace("_", " "): usual.with_(change) for way, change in variants.items()}
+    check(run, epsilons, curve_epsilon, [usual, *ways.values()])
+    asked = partial(ask, run, fgsm=fgsm, epsilons=epsilons, curve_epsilon=curve_epsilon)
+    with run.progress(models=len(models) * len(run.seeds)):
+        for seed in run.seeds:
+            for name in models:
+                target, test = run.model(name, seed, trainer=trainers.get(name)), run.test(examples)
+                clean = run.measure(error_rate, target, test)
+                run.table.add(name, clean_error_rate=clean, seed=seed, n=len(test))
+                asked(name, target, usual, test)
+                compare(run, name, target, noise, fgsm, epsilons, examples)
+                if name == varied_target:
+                    for way, attacker in ways.items():
+                        asked(f"{name}, {way}", target, attacker, test)
+    kinds = {"": kind(substitute)}
+    for way, attacker in ways.items():
+        kinds[way] = "" if attacker.substitute == substitute else kind(attacker.substitute)
+    black_box_figure(
+        run.folder,
+        run.numbers(),
+        list(models),
+        varied_target=varied_target,
+        kinds=kinds,
+        epsilon=curve_epsilon,
+        provenance=run.heading(),
+    )
+    run.finish()
+
+
+def check(run: Run, epsilons: list[float], curve_epsilon: float, attackers: list[Attacker]) -> None:
+    """Refuse a size that is not measured, and more digits than there are.
+
+    Raises:
+        ConfigError: the first of them.
+    """
     if curve_epsilon not in epsilons:
         raise ConfigError(f"curve_epsilon={curve_epsilon}: not in epsilons; valid: {epsilons}")
-    most = max([own_digits, *(v.get("own_digits", 0) for v in variants.values())])
+    most = max(attacker.own_digits for attacker in attackers)
     if most > len(run.data.validation):
         raise ConfigError(
             f"own_digits={most}: dataset={run.data.name} has {len(run.data.validation):,} "
             "validation examples; valid: at most so many"
         )
-    examples = min(examples, len(run.data.test))
-    settings = {"own_digits": own_digits, "substitute": substitute, "training": training}
-    with run.progress(models=len(models) * len(run.seeds)):
-        for seed in run.seeds:
-            for name in models:
-                own = {"trainer": trainers[name]} if name in trainers else {}
-                target = run.recipe(name, seed, **own)
-                known = {"seed": seed, "n": examples}
-                clean = run.error_rate(target, examples=examples)
-                run.record(name, "clean_error_rate", clean, **known)
-                rounds = asked(run, target, seed, settings, fgsm, epsilons, curve_epsilon, examples)
-                report(run, name, rounds, known)
-                white_box = is_differentiable(class_of(models[name]))
-                for epsilon in epsilons:
-                    size = {"epsilon": epsilon}
-                    rate = run.error_rate(target, noise | size, examples=examples)
-                    run.record(name, f"noise_error_rate@{epsilon:g}", rate, **known)
-                    if white_box:
-                        rate = run.error_rate(target, fgsm | size, examples=examples)
-                        run.record(name, f"white_box_error_rate@{epsilon:g}", rate, **known)
-                if name == varied_target:
-                    for variant, change in variants.items():
-                        changed = altered(settings, change)
-                        rounds = asked(
-                            run, target, seed, changed, fgsm, epsilons, curve_epsilon, examples
-                        )
-                        report(run, f"{name}, {variant.replace('_', ' ')}", rounds, known)
-    kinds = {"": kind(substitute)} | {
-        row.replace("_", " "): kind(change["substitute"]) if "substitute" in change else ""
-        for row, change in variants.items()
-    }
-    draw(run.folder, Numbers(run.results.rows), list(models), varied_target, kinds, curve_epsilon,
-         run.heading())  # fmt: skip
-    run.finish()
 
 
-def kind(substitute: dict[str, Any]) -> str:
-    """What kind of network a node makes."""
+def kind(substitute: Config) -> str:
+    """What kind of network a substitute is."""
     if "channels" in substitute:
         return "convolutional"
     return "fully connected" if "units" in substitute else called(substitute["name"])
 
 
-def altered(settings: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """The settings with a variant's own digits and substitute, and its changes of the training."""
-    own = {key: change[key] for key in ("own_digits", "substitute") if key in change}
-    training = {key: value for key, value in change.items() if key not in own}
-    return settings | own | {"training": settings["training"] | training}
-
-
-def asked(
+def ask(
     run: Run,
-    target: Recipe,
-    seed: int,
-    settings: dict[str, Any],
-    fgsm: dict[str, Any],
+    row: str,
+    target: Model,
+    attacker: Attacker,
+    test: Split,
+    *,
+    fgsm: Config,
     epsilons: list[float],
     curve_epsilon: float,
-    examples: int,
-) -> list[dict[str, float]]:
-    """What the target's answers are good for after every round of questions; kept.
+) -> None:
+    """The last round under the row's name, the ones before under their number of queries."""
+    rounds = run.measure(
+        rounds_of_questions,
+        target,
+        test,
+        run.data.validation,
+        own_digits=attacker.own_digits,
+        substitute=attacker.substitute,
+        training=attacker.training,
+        attack=fgsm,
+        epsilons=epsilons,
+        curve_epsilon=curve_epsilon,
+        seed=target.seed,
+    )
+    for number, found in enumerate(rounds):
+        last = number == len(rounds) - 1
+        here = row if last else f"{row} after {found.queries:.0f} queries"
+        add = partial(run.table.add, here, seed=target.seed, n=len(test))
+        add(queries=found.queries, disagreement=found.disagreement, unit={"queries": "queries"})
+        for epsilon, rate in zip(found.epsilons, found.error_rates, strict=True):
+            add(error_rate=rate, epsilon=epsilon)
 
-    Returns:
-        For every round the number of queries; in percent of the test examples those that the
-        substitute gives another class than the target, and the target's errors on the examples
-        crafted on the substitute, at `curve_epsilon` and after the last round at every size.
+
+@dataclass(frozen=True)
+class Round:
+    """What the target's answers are good for after a round of questions.
+
+    Attributes:
+        queries: images asked about so far.
+        disagreement: percent of the test examples that the substitute gives another class than
+            the target.
+        epsilons: sizes of the perturbation.
+        error_rates: the target's, in percent, on the examples crafted on the substitute with each.
     """
 
-    def measure() -> list[dict[str, float]]:
-        module, clean = run.trained(target).module, run.tested(examples)
-        said = predictions(module, clean.images)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            network = build(settings["substitute"]).to(run.device)
-            validation = run.data.validation
-            mine = torch.randperm(len(validation))[: settings["own_digits"]]
-        training: SubstituteTraining = build(settings["training"])
-        oracle = LabelOracle(module)
-        found = []
-        images = validation.take(mine).images
-        for number, _ in enumerate(training.train(network, oracle, images, seed)):
-            answers = predictions(network, clean.images)
-            agreed = answered(network, answers) & answered(module, said)
-            other = 100 * (answers != said)[agreed].double().mean().item()
-            result = {"queries": float(oracle.queries), "disagreement": other}
-            for epsilon in epsilons if number == training.rounds else [curve_epsilon]:
-                moved = craft(build(fgsm | {"epsilon": epsilon}), network, clean)
-                result[f"error_rate@{epsilon:g}"] = error_rate(module, moved)
-            found.append(result)
-        return found
-
-    content = {"models": [run.key(target)], "attack": fgsm, "of": "black box", "seed": seed,
-               "epsilons": epsilons, "curve_epsilon": curve_epsilon, **settings}  # fmt: skip
-    return run.measured(content, measure, examples, missing=[])
+    queries: float
+    disagreement: float
+    epsilons: list[float]
+    error_rates: list[float]
 
 
-def report(run: Run, row: str, rounds: list[dict[str, float]], known: dict[str, int]) -> None:
-    """The last round under the target's name, the ones before under their number of queries."""
-    for number, result in enumerate(rounds):
-        here = row if number == len(rounds) - 1 else f"{row} after {result['queries']:.0f} queries"
-        for metric, value in result.items():
-            unit = "queries" if metric == "queries" else "percent"
-            run.record(here, metric, value, unit=unit, **known)
-
-
-def draw(
-    folder: Path,
-    found: Numbers,
-    models: list[str],
-    varied_target: str,
-    kinds: dict[str, str],
-    epsilon: float,
-    provenance: str,
-) -> None:
-    """Every target's error against the number of queries, and what it is to be compared with.
+@measurement(version=1)
+def rounds_of_questions(
+    target: nn.Module,
+    examples: Split,
+    validation: Split,
+    *,
+    own_digits: int,
+    substitute: Config,
+    training: Config,
+    attack: Config,
+    epsilons: list[float],
+    curve_epsilon: float,
+    seed: int,
+) -> list[Round]:
+    """Learn the target from its answers, and try every round's substitute.
 
     Args:
-        folder: the run's.
-        found: its numbers.
-        models: the targets.
-        varied_target: the one that the variants were tried on.
-        kinds: by variant, "" for the usual way of asking: which kind of substitute, if it is
-            another one.
-        epsilon: size of the perturbation.
-        provenance: what ran.
+        target: answers with classes.
+        examples: that are attacked.
+        validation: where the attacker's own digits come from.
+        own_digits: how many they have.
+        substitute: the network that learns.
+        training: of it, a `SubstituteTraining`.
+        attack: on the substitute.
+        epsilons: its sizes after the last round.
+        curve_epsilon: its size after the others.
+        seed: decides the digits, the substitute's initial weights and the order of examples.
+
+    Raises:
+        ConfigError: too many of the logits are NaN.
     """
-    error = f"error_rate@{epsilon:g}"
-    strips = []
-    if varied_target in models:
-        ways = {f"{varied_target}, {way}" if way else varied_target: kinds[way] for way in kinds}
-        first = _panel(found, varied_target, error, every=2, x="queries")
-        first.curves = [*_levels(found, varied_target, epsilon), *_ways(found, ways, error)]
-        second = _panel(found, varied_target, error, every=2, x="queries", y="test examples (%)")
-        second.curves = _ways(found, ways, "disagreement")
-        second.title = "the substitute's disagreement with it"
-        strips.append(Strip([first, second], 2.4))
-        others = [way for way, other in kinds.items() if not other]
-        provenance += f". Other ways of asking: {', '.join(others)}" if others else ""
-    rest = [name for name in models if name != varied_target]
-    for start in range(0, len(rest), IN_A_ROW):
-        last = start + IN_A_ROW >= len(rest)
-        row = []
-        for name in rest[start : start + IN_A_ROW]:
-            panel = _panel(found, name, error, every=3, x="queries" if last else "",
-                           y="" if row else "error rate (%)", names="none")  # fmt: skip
-            panel.curves = [_curve(found, name, error, "substitute", OURS, 0),
-                            *_levels(found, name, epsilon)]  # fmt: skip
-            row.append(panel)
-        row[-1].names = "ends"
-        strips.append(Strip(row, 1.5 if last else 1.3))
-    target = varied_target if varied_target in models else models[0]
-    curve_figure(folder, "black_box", strips, provenance=provenance,
-                 finding=finding(found, target, kinds, error, epsilon))  # fmt: skip
+    classes = predictions(target, examples.images)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = substitute.build().to(examples.images.device)
+        images = validation.take(torch.randperm(len(validation))[:own_digits]).images
+    learning: SubstituteTraining = training.build()
+    oracle, rounds = LabelOracle(target), []
+    for number, _ in enumerate(learning.train(network, oracle, images, seed)):
+        answers = predictions(network, examples.images)
+        known = answered(network, answers) & answered(target, classes)
+        other = 100 * (answers != classes)[known].double().mean().item()
+        sizes = epsilons if number == learning.rounds else [curve_epsilon]
+        rates = [
+            error_rate(target, craft(attack.with_(epsilon=size).build(), network, examples))
+            for size in sizes
+        ]
+        rounds.append(Round(float(oracle.queries), other, sizes, rates))
+    return rounds
 
 
-def _asked(found: Numbers, row: str) -> list[str]:
-    """A row's names after every round of questions, in order."""
-    names = [name for name, metric in found.cells if metric == "queries"]
-    names = [name for name in names if name == row or name.startswith(f"{row} after ")]
-    return sorted(names, key=lambda name: found.mean(name, "queries"))
-
-
-def _panel(found: Numbers, name: str, error: str, *, every: int, **look: Any) -> Panel:
-    """An empty panel of a target; one round in `every` is named on the axis."""
-    ticks = [found.mean(row, "queries") for row in _asked(found, name)][::every]
-    return Panel(called(name), basis=found.basis([(name, error)]), logarithmic="x",
-                 ticks={f"{tick:,.0f}": tick for tick in ticks}, **look)  # fmt: skip
-
-
-def _curve(
-    found: Numbers, row: str, metric: str, label: str, color: str, dash: int, **look: Any
-) -> Curve:
-    """A number after every round of questions."""
-    rounds = _asked(found, row)
-    places = [found.mean(name, "queries") for name in rounds]
-    values = found.over_seeds([(name, metric) for name in rounds])
-    return Curve(label, places, values, color, dash, **look)
-
-
-def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
-    """What a target's errors are to be compared with, as level lines."""
-    queries = [found.mean(row, "queries") for row in _asked(found, name)]
-    ends = [queries[0], queries[-1]] if queries else []
-    made = []
-    for metric, (label, color, dash) in LEVELS.items():
-        cell = (name, metric.format(f"{epsilon:g}"))
-        if cell in found:
-            values = found.over_seeds([cell] * len(ends))
-            made.append(Curve(label, ends, values, color, dash, points=False))
-    return made
-
-
-def _ways(found: Numbers, ways: dict[str, str], metric: str) -> list[Curve]:
-    """One curve a way of asking; those with the usual substitute are gray, and named once."""
-    made: list[Curve] = []
-    grays = 0
-    for row, kind_of in ways.items():
-        if not _asked(found, row):
-            continue
-        if kind_of:
-            color, dash = SUBSTITUTES[(len(made) - grays) % len(SUBSTITUTES)]
-            made.append(_curve(found, row, metric, f"{kind_of}\nsubstitute", color, dash))
-        else:
-            label = row if grays else "other ways\nof asking"
-            made.append(_curve(found, row, metric, label, NEUTRAL, 0, points=False,
-                               named=not grays, width=0.8))  # fmt: skip
-            grays += 1
-    return made
-
-
-def finding(found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float) -> str:
-    """What the target makes of every kind of substitute, and of noise."""
-    parts: list[str] = []
-    for way, other in kinds.items():
-        cell = (f"{target}, {way}" if way else target, error)
-        if other and cell in found:
-            words = f"on a {other} one" if parts else f"when crafted on a {other} substitute"
-            parts.append(f"{percentage(found.mean(*cell))} {words}")
-    return (
-        f"Examples of ε = {size(epsilon)} give the {called(target)} an error of "
-        f"{', '.join(parts)}; noise gives {percentage(found.mean(target, f'noise_{error}'))}"
-    )
+def compare(
+    run: Run,
+    row: str,
+    target: Model,
+    noise: Config,
+    fgsm: Config,
+    epsilons: list[float],
+    examples: int,
+) -> None:
+    """What noise reaches, and someone who has the target itself where it has a gradient."""
+    attacks = {"noise": noise}
+    if is_differentiable(target.config.target):
+        attacks["white_box"] = fgsm
+    for epsilon in epsilons:
+        for name, attack in attacks.items():
+            adversarial = run.craft(attack.with_(epsilon=epsilon), target, examples)
+            run.table.add(
+                row,
+                {f"{name}_error_rate": run.measure(error_rate, target, adversarial)},
+                epsilon=epsilon,
+                seed=target.seed,
+                n=len(run.test(examples)),
+            )

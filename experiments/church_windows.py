@@ -11,16 +11,14 @@ from wrong, how near it is, and which directions lead across it. A last figure s
 windows as pictures.
 """
 
-import base64
 import math
-import zlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.church_windows import (
@@ -33,16 +31,17 @@ from advx.evaluation.church_windows import (
     point_classes,
 )
 from advx.evaluation.half_spaces import (
+    AfterSteps,
     after_steps,
-    best_line,
-    boundary_distance,
     directions_at,
     random_directions,
 )
+from advx.evaluation.measurement import measurement
 from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, halves, in_space
-from advx.evaluation.transfer import predictions
+from advx.evaluation.transfer import error_rate, predictions
 from advx.evaluation.undefined import answered
+from advx.evaluation.window_statistics import WindowStatistics, window_statistics
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.figures.moved_pictures import captions, ends
@@ -51,14 +50,12 @@ from advx.figures.tiles import thumbnails
 from advx.models.call import UNDEFINED
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
-SEPARABLE = 0.99
-"""Share of a window's points that a straight line must place rightly to count as its boundary."""
-
+SIGN, RANDOM = "sign of the gradient", "random directions"
 STEPS = {
-    "sign of the gradient": (-1.0, -0.5, 0.0, 0.5, 1.0),
+    SIGN: (-1.0, -0.5, 0.0, 0.5, 1.0),
     "random": (-1.0, 1.0),
 }
 """Where points of the windows are shown as pictures, in units of ε."""
@@ -78,7 +75,7 @@ NAMES = {
 
 def main(
     run: Run,
-    model: dict[str, Any],
+    model: Config,
     space: SpaceName,
     epsilon: Positive,
     length: LengthName,
@@ -110,182 +107,193 @@ def main(
         examples: test examples that are moved along those directions.
         pictures: examples of the grid of which some points are shown as pictures.
     """
+    rows = torch.arange(first_example, first_example + grid**2)
+    refuse(run, model, space, side, stride, first_example + grid**2, cosines, pictures)
+    window = {"space": space, "epsilon": epsilon, "length": length, "side": side, "stride": stride}
+    shown, n = run.data.test.take(rows), min(examples, len(run.data.test))
+    drawn: dict[str, Tensor] = {}
+    run.table.add("half-width", {"epsilon": epsilon}, seed=None, unit=f"{space} units")
+    with run.progress(models=len(run.seeds)):
+        for seed in run.seeds:
+            network = run.model(model, seed)
+            rate = run.measure(error_rate, network, run.data.test)
+            run.table.add("clean", error_rate=rate, seed=seed, n=len(run.data.test))
+            for kind in bases:
+                with run.timed("windows", f"{kind}, seed {seed}"):
+                    maps = run.measure(window_maps, network, shown, kind, **window)
+                if maps is not None:
+                    seen = window_statistics(maps, shown.labels.cpu())
+                    report(run, kind, seen, seed)
+                    if seed == run.seeds[0]:
+                        drawn[kind] = maps
+            found = run.measure(
+                errors_along,
+                network,
+                run.test(n),
+                cosines,
+                space=space,
+                epsilon=epsilon,
+                draws=draws,
+            )
+            for row in (SIGN, RANDOM, *(f"cosine {c:g}" for c in cosines)):
+                rates = found.get(row, AfterSteps(math.nan, math.nan))
+                run.table.add(row, rates, seed=seed, n=n)
+                if row == SIGN:
+                    cosine = run.measure(cosine_of_sign, network, run.test(n), space=space)
+                    run.table.add(row, cosine=cosine, seed=seed, n=n, unit="cosine")
+    moved = run.attempt(
+        lambda: moved_images(
+            run, run.model(model, run.seeds[0]), rows[:pictures], space, epsilon, length
+        )
+    )
+    draw(run, drawn, rows, epsilon, grid, moved or {})
+    run.finish()
+
+
+def refuse(
+    run: Run,
+    model: Config,
+    space: SpaceName,
+    side: int,
+    stride: int,
+    windows_end: int,
+    cosines: list[float],
+    pictures: int,
+) -> None:
+    """Refuse windows that cannot be drawn, before anything is trained."""
     if side < 3 or side % 2 == 0:
-        raise ConfigError(f"side={side}: an odd number from 3 is needed, so that a point lies "
-                          "on the example")  # fmt: skip
-    check_stride(side, stride)
-    if first_example + grid**2 > len(run.data.test):
         raise ConfigError(
-            f"grid={grid}, first_example={first_example}: dataset={run.data.name} has "
+            f"side={side}: an odd number from 3 is needed, so that a point lies on the example"
+        )
+    check_stride(side, stride)
+    if windows_end > len(run.data.test):
+        first, grid = run.config["first_example"], run.config["grid"]
+        raise ConfigError(
+            f"grid={grid}, first_example={first}: dataset={run.data.name} has "
             f"{len(run.data.test):,} test examples; valid: first_example + grid² at most so many"
         )
     cosine = next((c for c in cosines if abs(c) > 1), None)
     if cosine is not None:
         raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
     if space == "preprocessed":
-        own = halves(run.untrained(run.recipe(model, run.seeds[0], path="model")))
+        own = halves(run.model(model, run.seeds[0]).untrained())
         if pictures and not all(hasattr(own[0], undo) for undo in ("lost", "invert")):
             raise ConfigError(
                 f"pictures={pictures}: the preprocessing of {model['name']} cannot be undone; "
                 "valid: pictures=0, or preprocessing like advx.models.whitening.Whitening"
             )
-    rows = torch.arange(first_example, first_example + grid**2)
-    drawn: dict[str, Tensor] = {}
-    run.record("half-width", "epsilon", epsilon, seed=None, unit=f"{space} units")
-    with run.progress(models=len(run.seeds)):
-        for seed in run.seeds:
-            network = run.recipe(model, seed, path="model")
-            rate = run.error_rate(network)
-            run.record("clean", "error_rate", rate, seed=seed, n=len(run.data.test))
-            for kind in bases:
-                settings = {"space": space, "epsilon": epsilon, "length": length, "basis": kind,
-                            "side": side, "stride": stride}  # fmt: skip
-                maps = window_maps(run, network, rows, settings)
-                if maps is not None:
-                    report(run, kind, maps, run.data.test.labels[rows].cpu(), seed)
-                    if seed == run.seeds[0]:
-                        drawn[kind] = maps
-            settings = {"space": space, "epsilon": epsilon}
-            n = min(examples, len(run.data.test))
-            found = along(run, network, n, cosines, draws, settings)
-            for row, metrics in found.items():
-                for metric, value in metrics.items():
-                    unit = "cosine" if metric == "cosine" else "percent"
-                    run.record(row, metric, value, seed=seed, n=n, unit=unit)
-    shown = run.attempt(
-        lambda: moved_pictures(run, run.recipe(model, run.seeds[0], path="model"),
-                               rows[:pictures], space, epsilon, length)
-    )  # fmt: skip
-    draw(run, drawn, rows, epsilon, grid, shown or {})
-    run.finish()
 
 
-def window_maps(run: Run, network: Recipe, rows: Tensor, settings: dict[str, Any]) -> Tensor | None:
-    """The classes in every window, (windows, side, side), v downwards; kept, packed."""
-    side, count = settings["side"], len(rows)
-
-    def measure() -> str:
-        model, points, labels = placed(run, network, run.data.test.take(rows), settings["space"])
-        slope = slopes(model, points, labels)
-        both = basis(settings["basis"], points, slope, length=settings["length"])
-        classes = point_classes(model, points, both, shortcut=True)
-        with run.timed("windows", f"{settings['basis']}, seed {network.seed}"):
-            maps = adaptive_maps(classes, count, settings["epsilon"], side,
-                                 stride=settings["stride"])  # fmt: skip
-        answered(model, maps.flatten().masked_fill(maps.flatten() == NO_CLASS, UNDEFINED))
-        packed = zlib.compress(maps.numpy().tobytes(), 9)
-        return base64.b64encode(packed).decode()
-
-    content = {"models": [run.key(network)], "of": "church windows", **settings,
-               "first": int(rows[0]), "count": count}  # fmt: skip
-    packed = run.measured(content, measure, missing=None)
-    if packed is None:
-        return None
-    content_ = zlib.decompress(base64.b64decode(packed))
-    return torch.from_numpy(np.frombuffer(content_, np.int16).reshape(count, side, side).copy())
+@measurement(version=1)
+def window_maps(
+    model: nn.Module,
+    examples: Split,
+    kind: BasisName,
+    *,
+    space: SpaceName,
+    epsilon: float,
+    length: LengthName,
+    side: int,
+    stride: int,
+) -> Tensor | None:
+    """The classes in every window, (windows, side, side) int16, v downwards."""
+    placed, points = in_space(model, examples.images, space)
+    slope = slopes(placed, points, examples.labels)
+    both = basis(kind, points, slope, length=length)
+    classes = point_classes(placed, points, both, shortcut=True)
+    maps = adaptive_maps(classes, len(examples), epsilon, side, stride=stride)
+    answered(model, maps.flatten().masked_fill(maps.flatten() == NO_CLASS, UNDEFINED))
+    return maps
 
 
-def placed(
-    run: Run, network: Recipe, clean: Split, space: SpaceName
-) -> tuple[nn.Module, Tensor, Tensor]:
-    """The network as a function of `space`, the examples there, and their labels."""
-    model, points = in_space(run.trained(network).module, clean.images, space)
-    return model, points, clean.labels
-
-
-def report(run: Run, kind: str, maps: Tensor, labels: Tensor, seed: int) -> None:
-    """What a basis's windows show."""
-    correct = maps == labels[:, None, None]
-    half = maps.shape[1] // 2
-    known = {"seed": seed, "n": len(maps)}
-    best, alike = best_line(correct[:, ::2, ::2])
-    both = alike < 1
-    run.record(kind, "both_in_window", 100 * both.double().mean().item(), **known)
-    if both.any():
-        known_ = {"seed": seed, "n": int(both.sum())}
-        run.record(kind, "line_accuracy", 100 * best[both].mean().item(), **known_)
-        run.record(kind, "larger_share", 100 * alike[both].mean().item(), **known_)
-        share = 100 * (best[both] >= SEPARABLE).double().mean().item()
-        run.record(kind, "separable", share, **known_)
-    said, moved = maps[:, half, half], maps[:, half, -1]
-    for metric, hits, asked in (
-        ("changed", maps != said[:, None, None], maps),
-        ("error_at_epsilon", moved != labels, moved),
-        ("changed_at_epsilon", moved != said, moved),
+def report(run: Run, kind: str, seen: WindowStatistics, seed: int) -> None:
+    """The rows of one basis."""
+    for n, metrics in (
+        (seen.windows, ("both_in_window",)),
+        (seen.with_both, ("line_accuracy", "larger_share", "separable")),
+        (seen.windows, ("changed", "error_at_epsilon", "changed_at_epsilon")),
     ):
-        value = 100 * hits[asked != NO_CLASS].double().mean().item()
-        run.record(kind, metric, value, **known)
-    distance = boundary_distance(correct)
-    right = distance > 0
-    if right.any():
-        median = distance[right].median().item()
-        run.record(kind, "median_boundary_distance", median, seed=seed, n=int(right.sum()),
-                   unit="of ε")  # fmt: skip
+        if n:
+            run.table.add(kind, {m: getattr(seen, m) for m in metrics}, seed=seed, n=n)
+    if seen.right:
+        median = {"median_boundary_distance": seen.median_boundary_distance}
+        run.table.add(kind, median, seed=seed, n=seen.right, unit="of ε")
 
 
-def along(
-    run: Run, network: Recipe, examples: int, cosines: list[float], draws: int,
-    settings: dict[str, Any],
-) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Errors after steps of the L2 length ε√n, by direction; kept."""
-
-    def measure() -> dict[str, dict[str, float]]:
-        model, points, labels = placed(run, network, run.tested(examples), settings["space"])
-        slope = slopes(model, points, labels)
-        size = settings["epsilon"] * points[0].numel() ** 0.5
-        sign = slope.sign()
-        moves: dict[str, tuple[Callable[[int], Tensor], int]] = {
-            "sign of the gradient": (lambda _: settings["epsilon"] * sign, 1),
-            "random directions": (lambda k: size * random_directions(points, k), draws),
-        }
-        for c in cosines:
-            moves[f"cosine {c:g}"] = (
-                lambda k, c=c: size * directions_at(points, slope, c, k), 1 if abs(c) == 1 else 3,
-            )  # fmt: skip
-        found = {
-            row: after_steps(model, points, labels, step, count)
-            for row, (step, count) in moves.items()
-        }
-        cosine = nn.functional.cosine_similarity(slope.flatten(1), sign.flatten(1))
-        found["sign of the gradient"]["cosine"] = cosine.mean().item()
-        return found
-
-    content = {"models": [run.key(network)], "of": "errors along directions", "cosines": cosines,
-               "draws": draws, **settings}  # fmt: skip
-    missing = {"sign of the gradient": {"error_rate": math.nan}}
-    return run.measured(content, measure, examples, missing=missing)
+@measurement(version=1)
+def errors_along(
+    model: nn.Module,
+    examples: Split,
+    cosines: list[float],
+    *,
+    space: SpaceName,
+    epsilon: float,
+    draws: int,
+    draws_at_a_cosine: int = 3,
+) -> dict[str, AfterSteps]:
+    """What comes of steps of the L2 length ε√n, by direction."""
+    placed, points = in_space(model, examples.images, space)
+    slope = slopes(placed, points, examples.labels)
+    size, sign = epsilon * points[0].numel() ** 0.5, slope.sign()
+    moves: dict[str, tuple[Callable[[int], Tensor], int]] = {
+        SIGN: (lambda _: epsilon * sign, 1),
+        RANDOM: (lambda k: size * random_directions(points, k), draws),
+    }
+    for c in cosines:
+        count = 1 if abs(c) == 1 else draws_at_a_cosine
+        moves[f"cosine {c:g}"] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
+    return {
+        row: after_steps(placed, points, examples.labels, step, count)
+        for row, (step, count) in moves.items()
+    }
 
 
-def moved_pictures(
-    run: Run, network: Recipe, rows: Tensor, space: SpaceName, epsilon: float, length: LengthName
+@measurement(version=1)
+def cosine_of_sign(model: nn.Module, examples: Split, *, space: SpaceName) -> float:
+    """Mean cosine of the angle between the gradient and its sign."""
+    placed, points = in_space(model, examples.images, space)
+    slope = slopes(placed, points, examples.labels).flatten(1)
+    return nn.functional.cosine_similarity(slope, slope.sign()).mean().item()
+
+
+def moved_images(
+    run: Run, network: Model, rows: Tensor, space: SpaceName, epsilon: float, length: LengthName
 ) -> dict[str, np.ndarray]:
-    """Some points of the windows as pictures in 8 bits, and the classes there; how far they are.
+    """Some points of the windows as images in 8 bits, and the classes there; how far they are.
 
     The preprocessing is undone with the mean and contrast of each original.
     """
     if not len(rows):
         return {}
     clean = run.data.test.take(rows)
-    model, points, labels = placed(run, network, clean, space)
-    both = basis("fgsm_random", points, slopes(model, points, labels), length=length)
+    model, points = in_space(network.value, clean.images, space)
+    both = basis("fgsm_random", points, slopes(model, points, clean.labels), length=length)
     moved = torch.stack(
-        [points + share * epsilon * both[:, k]
-         for k, steps in enumerate(STEPS.values()) for share in steps], 1,
-    )  # fmt: skip  # (rows, steps, *shape)
+        [
+            points + share * epsilon * both[:, k]
+            for k, steps in enumerate(STEPS.values())
+            for share in steps
+        ],
+        1,
+    )  # (rows, steps, *shape)
     said = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
     if space == "preprocessed":
-        whitening = run.trained(network).module.preprocessing
+        whitening = network.value.preprocessing
         lost = whitening.lost(clean.images)
         moved = torch.stack([whitening.invert(x, *lost) for x in moved.unbind(1)], 1)
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
     for name, place in zip(STEPS, ends(STEPS), strict=True):
-        value = 255 * far[place].item()
-        run.record(f"{name}, ε", "rms_change", value, seed=network.seed, n=len(rows),
-                   unit="grey levels")  # fmt: skip
+        run.table.add(
+            f"{name}, ε",
+            rms_change=255 * far[place].item(),
+            seed=network.seed,
+            n=len(rows),
+            unit="grey levels",
+        )
     return {
         "pictures": (moved.clamp(0, 1) * 255).round().byte().cpu().numpy(),
         "said": said.cpu().numpy(),
-        "pictured_labels": labels.cpu().numpy(),
+        "pictured_labels": clean.labels.cpu().numpy(),
     }
 
 
@@ -317,7 +325,7 @@ def draw(
     arrays |= pictures
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
-    found = Numbers(run.results.rows)
+    found = run.numbers()
     far = {name: found.mean(f"{name}, ε", "rms_change") for name in STEPS}
     options = {
         "epsilon": epsilon,

@@ -26,7 +26,6 @@ from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
@@ -70,7 +69,7 @@ def main(
         add_floor(run, network, layer, samples)
         for seed in run.seeds:
             trained = run.game(game, seed)
-            images = Computed(generated_examples, trained, samples, classes)
+            images = run.derive(generated_examples, trained, samples, classes)
             rates = run.measure(class_rates, network, images, classes)
             run.table.add("generator", asked_for=rates.overall, seed=seed, n=samples)
             for name, rate in zip(run.data.class_names, rates.by_class, strict=False):
@@ -79,8 +78,8 @@ def main(
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
-            for found in (vars(quality), vars(likelihood), warnings):
-                run.table.add("generator", **found, seed=seed, n=samples, unit=UNITS)
+            for found in (quality, likelihood, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]), samples)
     run.finish()
 

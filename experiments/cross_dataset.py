@@ -1,4 +1,4 @@
-"""Cross-model and cross-dataset generalisation, section 1.2.1: does another training set help?
+"""Cross-model and cross-dataset generalization, section 1.2.1: does another training set help?
 
     advx run experiment=cross_dataset                  # digits that ship with a package
     advx run experiment=cross_dataset scale=chapter    # MNIST
@@ -10,21 +10,22 @@ architecture on the same half is another network too. Examples are crafted in on
 the authors, by L-BFGS and then stretched to one length; noise of that length stands beside them.
 """
 
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.config.config import Config
 from advx.data.dataset import Split
+from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import error_rate
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import DataPart, Recipe
+from advx.run.models import Model
+from advx.training.obtain import DataPart
 from advx.types import NonNegative, Positive, PositiveInt
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")
@@ -35,12 +36,12 @@ DRAWN = {HALVES[0]: ("same half", OURS), HALVES[1]: ("other half", ADVERSARIAL)}
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    models: dict[str, Config],
     crafting: str,
-    fgsm: dict[str, Any],
+    fgsm: Config,
     epsilons: list[NonNegative],
-    lbfgs: dict[str, Any],
-    noise: dict[str, Any],
+    lbfgs: Config,
+    noise: Config,
     stretched_to: Positive,
     examples: PositiveInt,
 ) -> None:
@@ -50,87 +51,82 @@ def main(
         run: the run to measure on.
         models: the crafting model and the others, by name.
         crafting: the name of the model that the examples are crafted on.
-        fgsm: the fast gradient sign method's node.
+        fgsm: the fast gradient sign method.
         epsilons: its sizes.
         lbfgs: the attack whose perturbations are stretched.
         noise: the control, in the L2 norm.
         stretched_to: L2 length of the stretched perturbations and of the noise.
         examples: test examples that L-BFGS is run on.
     """
-    n, few = len(run.data.test), min(examples, len(run.data.test))
     with run.progress(models=(1 + 2 * len(models)) * len(run.seeds)):
         for seed in run.seeds:
-            source = replace(run.recipe(crafting, seed), part=HALVES[0])
-            own = {epsilon: run.error_rate(source, fgsm | {"epsilon": epsilon})
-                   for epsilon in epsilons}  # fmt: skip
-            run.record(f"{crafting} -> itself", "clean_error_rate", run.error_rate(source),
-                       seed=seed, n=n)  # fmt: skip
-            for epsilon, rate in own.items():
-                run.record(f"{crafting} -> itself", f"error_rate@{epsilon:g}", rate, seed=seed, n=n)
-            victims = {f"{name}, {half}": replace(run.recipe(name, seed + 1), part=half)
-                       for name in models for half in HALVES}  # fmt: skip
-            for name, victim in victims.items():
-                row = f"{crafting} -> {name}"
-                run.record(row, "clean_error_rate", run.error_rate(victim), seed=seed, n=n)
-            for epsilon in epsilons:  # every attack once for all of them
-                node = fgsm | {"epsilon": epsilon}
-                for name, victim in victims.items():
-                    rate = run.error_rate(victim, node, crafting=source)
-                    run.record(
-                        f"{crafting} -> {name}", f"error_rate@{epsilon:g}", rate, seed=seed, n=n
+            source = run.model(crafting, seed, part=HALVES[0])
+            targets = {
+                f"{crafting} -> {name}, {half}": run.model(name, seed + 1, part=half)
+                for name in models
+                for half in HALVES
+            }
+            one_step(run, source, {f"{crafting} -> itself": source} | targets, fgsm, epsilons)
+            for metric, attack in (("stretched_error_rate", lbfgs), ("noise_error_rate", noise)):
+                adversarial = run.craft(attack, source, examples)
+                clean = run.test(examples)
+                for row, target in targets.items():
+                    rate = run.measure(
+                        stretched_error_rate, target, clean, adversarial, stretched_to
                     )
-            for metric, node in (("stretched_error_rate", lbfgs), ("noise_error_rate", noise)):
-                for name, victim in victims.items():
-                    rate = stretched(run, source, victim, node, stretched_to, examples)
-                    run.record(f"{crafting} -> {name}", metric, rate, seed=seed, n=few)
-    draw(run.folder, Numbers(run.results.rows), list(models), crafting, epsilons, run.heading())
+                    run.table.add(row, {metric: rate}, seed=seed, n=len(clean))
+    draw(run, list(models), crafting, epsilons)
     run.finish()
 
 
-def stretched(
-    run: Run, source: Recipe, victim: Recipe, node: dict[str, Any], size: float, examples: int
+def one_step(
+    run: Run, source: Model, targets: dict[str, Model], fgsm: Config, epsilons: list[float]
+) -> None:
+    """Errors of the targets, by row, on clean digits and on those crafted on the source."""
+    add = partial(run.table.add, seed=source.seed, n=len(run.test()))
+    for row, target in targets.items():
+        add(row, clean_error_rate=run.measure(error_rate, target, run.test()))
+    for epsilon in epsilons:
+        adversarial = run.craft(fgsm.with_(epsilon=epsilon), source)
+        for row, target in targets.items():
+            add(row, error_rate=run.measure(error_rate, target, adversarial), epsilon=epsilon)
+
+
+@measurement(version=1)
+def stretched_error_rate(
+    model: nn.Module, clean: Split, adversarial: Split, length: float
 ) -> float:
-    """The victim's error on the attack's perturbations of the source, brought to one length; kept.
+    """A model's error on perturbations that were brought to one length, in percent.
 
     An example that the attack gave up, or left because it is wrong already, is not moved.
+
+    Args:
+        model: that predicts.
+        clean: examples.
+        adversarial: the same after an attack.
+        length: of every perturbation, in the L2 norm.
     """
-
-    def measure() -> float:
-        clean = run.tested(examples)
-        moved = run.crafted(node, source, examples).images
-        images = clean.images + brought_to(moved - clean.images, size)
-        return error_rate(run.trained(victim).module, Split(images, clean.labels))
-
-    content = {"models": [run.key(source), run.key(victim)], "attack": node, "of": "stretched",
-               "length": size}  # fmt: skip
-    return run.measured(content, measure, examples)
+    moves = brought_to(adversarial.images - clean.images, length)
+    return error_rate(model, Split(clean.images + moves, clean.labels))
 
 
-def brought_to(perturbation: Tensor, size: float) -> Tensor:
-    """Perturbations (n, *shape) of L2 length `size`; one that is zero stays."""
-    length = norms.length(perturbation, "l2")
-    factor = size / length.where(length > 0, 1)
+def brought_to(perturbation: Tensor, length: float) -> Tensor:
+    """Perturbations (n, *shape) of this length in the L2 norm; one that is zero stays."""
+    before = norms.length(perturbation, "l2")
+    factor = length / before.where(before > 0, 1)
     return perturbation * factor.view(-1, *[1] * (perturbation.dim() - 1))
 
 
-def draw(
-    folder: Path,
-    found: Numbers,
-    models: list[str],
-    crafting: str,
-    epsilons: list[float],
-    provenance: str,
-) -> None:
+def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> None:
     """Error against ε of every architecture, trained on either half.
 
     Args:
-        folder: the run's.
-        found: its numbers.
+        run: the run, with its numbers.
         models: the architectures.
         crafting: that of the network that the examples were crafted on, on the first half.
         epsilons: sizes of the perturbation; 0, the clean error, is added.
-        provenance: what ran.
     """
+    found = run.numbers()
 
     def drawn(panel: Panel, row: str, label: str, color: str, dash: int, named: bool) -> None:
         cells = [(row, "clean_error_rate"), *((row, f"error_rate@{e:g}") for e in epsilons)]
@@ -138,7 +134,7 @@ def draw(
         panel.curves.append(Curve(label, [0.0, *epsilons], values, color, dash, named=named))
         panel.basis = found.basis(cells)
 
-    panels = []
+    panels: list[Panel] = []
     for name in models:
         panel = Panel(called(name), names="inside", y="" if panels else "error rate (%)")
         if name == crafting:
@@ -147,13 +143,24 @@ def draw(
             named = name != crafting or len(models) == 1  # one name more has no room there
             drawn(panel, f"{crafting} -> {name}, {half}", label, color, dash, named)
         panels.append(panel)
-    largest = max(epsilons)
-    rates = [[found.mean(f"{crafting} -> {name}, {half}", f"error_rate@{largest:g}")
-              for name in models] for half in HALVES]  # fmt: skip
-    ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]
-    finding = (
-        f"Networks trained on the {HALVES[1]} err on {ranges[1]} of the examples (ε = "
-        f"{size(largest)}) that were crafted on the {HALVES[0]}, others of that half on {ranges[0]}"
-    )
     strips = [Strip(panels[k : k + 4], 1.9) for k in range(0, len(panels), 4)]
-    curve_figure(folder, "cross_dataset", strips, finding=finding, provenance=provenance)
+    curve_figure(
+        run.folder,
+        "cross_dataset",
+        strips,
+        finding=finding(found, models, crafting, max(epsilons)),
+        provenance=run.heading(),
+    )
+
+
+def finding(found: Numbers, models: list[str], crafting: str, epsilon: float) -> str:
+    """How networks of either half fare, in one sentence."""
+    rates = [
+        [found.mean(f"{crafting} -> {name}, {half}", f"error_rate@{epsilon:g}") for name in models]
+        for half in HALVES
+    ]
+    ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]
+    return (
+        f"Networks trained on the {HALVES[1]} err on {ranges[1]} of the examples (ε = "
+        f"{size(epsilon)}) that were crafted on the {HALVES[0]}, others of that half on {ranges[0]}"
+    )

@@ -27,7 +27,6 @@ from advx.figures.kept import keep_and_draw
 from advx.games.dcgan import DCGAN
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
@@ -67,14 +66,14 @@ def main(
         add_floor(run, network, layer, samples)
         for seed in run.seeds:
             trained = run.game(game, seed)
-            images = Computed(generated_examples, trained, samples)
+            images = run.derive(generated_examples, trained, samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             warnings = run.measure(warning_rates, trained)
-            for found in (vars(quality), warnings):
-                run.table.add("generator", **found, seed=seed, n=samples, unit=UNITS)
+            for found in (quality, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
             described = {
-                TRAINED: Computed(after_training, trained),
-                UNTRAINED: Computed(before_training, game, seed),
+                TRAINED: run.derive(after_training, trained),
+                UNTRAINED: run.derive(before_training, game, seed),
                 "pixels": None,
             }
             for row, described_by in described.items():

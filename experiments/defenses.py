@@ -1,30 +1,49 @@
-"""Every defence that section 1.2.7 names: does it hold, or does it hide the gradient?
+"""Every defense that section 1.2.7 names: does it hold, or does it hide the gradient?
 
     advx run experiment=defenses                  # 5,000 digits that ship with a package
     advx run experiment=defenses scale=chapter    # MNIST
 
-The procedure: train the maxout network with each defence; count its mistakes on clean digits, under
+The procedure: train the maxout network with each defense; count its mistakes on clean digits, under
 the fast gradient sign method and under the strongest of several attacks, at ε = .1 and ε = .25; and
 find the size of perturbation that breaks half of the digits. Weight decay is swept until the
 validation error suffers.
 """
 
 import math
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from advx.attacks.pgd import PGD
+from advx.config.config import Config
+from advx.data.dataset import Split
+from advx.defenses.denoising_autoencoder import Stacked
+from advx.evaluation.measurement import measurement
+from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.singular_values import jacobian_singular_values
-from advx.evaluation.smallest import median_smallest
-from advx.evaluation.transfer import craft, error_rate
+from advx.evaluation.smallest import median_smallest_epsilon
+from advx.evaluation.transfer import error_rate
 from advx.figures.dots import Dots, dot_figure
 from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe, needed
+from advx.run.facts import validation_error
+from advx.run.models import Model
+from advx.training.obtain import needed
 from advx.types import NonNegative, Positive, PositiveInt
+
+SEARCH = Config(
+    {
+        "_target_": "advx.attacks.pgd.PGD",
+        "schedule": "linear",
+        "objective": "margin",
+        "stop_on_success": True,
+    }
+)
+"""Gradient descent in the search for the smallest perturbation."""
+
+NAIVE = {"objective": "cross_entropy"}
+"""What a naive step ascends, in the network's own float32."""
 
 DOTS = {
     "clean_error_rate": Dots("clean", CLEAN, "|"),
@@ -37,14 +56,14 @@ DOTS = {
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    defenses: dict[str, Any],
-    weight_decay: dict[str, Any],
+    models: dict[str, Config],
+    defenses: dict[str, Config],
+    weight_decay: Config,
     coefficients: list[NonNegative],
     tolerated: NonNegative,
-    autoencoder_trainer: dict[str, Any],
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
+    autoencoder_trainer: Config,
+    fgsm: Config,
+    strongest: Config,
     epsilons: list[Positive],
     largest_epsilon: Positive,
     median_steps: PositiveInt,
@@ -52,18 +71,18 @@ def main(
     singular_examples: PositiveInt,
     curve_epsilons: list[NonNegative],
 ) -> None:
-    """One row a defence.
+    """One row a defense.
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
-        defenses: the defences, by name; `none` among them.
-        weight_decay: the defence that is swept.
+        models: the one network.
+        defenses: by name; `none` among them.
+        weight_decay: the defense that is swept.
         coefficients: its coefficients.
         tolerated: points by which the validation error may exceed that of `none`.
         autoencoder_trainer: the trainer of `denoising_autoencoder`.
-        fgsm: the fast gradient sign method's node.
-        strongest: the strong attack's node.
+        fgsm: the fast gradient sign method.
+        strongest: the worst of several attacks.
         epsilons: sizes of the perturbation in the table.
         largest_epsilon: where the search for the median smallest perturbation ends.
         median_steps: gradient steps in that search.
@@ -72,166 +91,198 @@ def main(
         curve_epsilons: sizes of the perturbation in the curves, with the first seed.
     """
     (name,) = models
-    decays = {f"weight_decay {c:g}": weight_decay | {"coefficient": c} for c in coefficients}
-    special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
+    decays = {f"weight_decay {c:g}": weight_decay.with_(coefficient=c) for c in coefficients}
+    trainers = {"denoising_autoencoder": autoencoder_trainer}
 
-    def networks(seed: int) -> dict[str, Recipe]:
+    def networks(seed: int) -> dict[str, Model]:
         return {
-            row: run.recipe(name, seed, defense=node, **special.get(row, {}))
-            for row, node in (defenses | decays).items()
+            row: run.model(name, seed, defense=defense, trainer=trainers.get(row))
+            for row, defense in (defenses | decays).items()
         }
 
-    trained = sum(1 + len(needed(network)) for network in networks(0).values())
+    trained = sum(1 + len(needed(network.recipe)) for network in networks(0).values())
+    search = SEARCH.with_(steps=median_steps)
     with run.progress(models=trained * len(run.seeds)):
         for seed in run.seeds:
             each = networks(seed)
             for row, network in each.items():
                 errors(run, row, network, fgsm, strongest, epsilons)
-                known = {"seed": seed, "n": min(median_examples, len(run.data.test))}
-                size = smallest(run, network, largest_epsilon, median_steps, known["n"])
-                run.record(row, "median_smallest_epsilon", size, unit="max norm", **known)
-            unharmed(run, each, list(decays), tolerated, epsilons, seed)
+                smallest(run, row, network, search, largest_epsilon, median_examples)
+            swept = {row: each[row] for row in ("none", *decays)}
+            unharmed(run, swept, tolerated, strongest, epsilons)
             through_one_member(run, each["ensemble"], fgsm, epsilons)
-            amplification(run, each["denoising_autoencoder"], singular_examples)
-    run.attempt(
-        lambda: curves(
-            run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples
-        )
-    )
-    draw(run.folder, Numbers(run.results.rows), [*defenses, *decays], epsilons, run.heading())
+            amplifies(run, each["denoising_autoencoder"], singular_examples)
+    curves(run, networks(run.seeds[0]), fgsm, strongest, curve_epsilons, median_examples)
+    draw(run, [*defenses, *decays], epsilons)
     run.finish()
 
 
 def errors(
     run: Run,
     row: str,
-    network: Recipe,
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
+    network: Model,
+    fgsm: Config,
+    strongest: Config,
     epsilons: list[float],
 ) -> None:
     """Errors on clean digits, under one step (also the naive one) and under the strong attack."""
-    known = {"seed": network.seed, "n": len(run.data.test)}
-    run.record(row, "clean_error_rate", run.error_rate(network), **known)
-    naive = fgsm | {"objective": "cross_entropy"}
-    gone = run.vanished_share(network, naive)
-    run.record(row, "vanished_gradients@float32_cross_entropy", gone, **known)
+    test = run.test()
+    add = partial(run.table.add, row, seed=network.seed, n=len(test))
+    add(clean_error_rate=run.measure(error_rate, network, test))
+    naive = run.attack(fgsm.with_(**NAIVE), network)
+    gone = run.measure(first_gradient_zero_rate, network, naive, test)
+    add(vanished_gradients=gone, setting="float32_cross_entropy")
     for epsilon in epsilons:
+        step = fgsm.with_(epsilon=epsilon)
         for metric, attack in (
-            (f"fgsm_error_rate@{epsilon:g}", fgsm),
-            (f"float32_fgsm_error_rate@{epsilon:g}", naive),
+            ("fgsm_error_rate", step),
+            ("float32_fgsm_error_rate", step.with_(**NAIVE)),
         ):
-            run.record(row, metric, run.error_rate(network, attack | {"epsilon": epsilon}), **known)
-        broken = run.broken_by(network, strongest | {"epsilon": epsilon})
-        run.record(row, f"strongest_error_rate@{epsilon:g}", broken["all"], **known)
-        run.record(row, f"gradient_free_only@{epsilon:g}", broken["gradient_free"], **known)
+            rate = run.measure(error_rate, network, run.craft(attack, network))
+            add({metric: rate}, epsilon=epsilon)
+        strong = run.attack(strongest.with_(epsilon=epsilon), network)
+        found = run.measure(errors_by_stage, network, strong, test)
+        add(strongest_error_rate=found.all, epsilon=epsilon)
+        add(gradient_free_only=found.gradient_free, epsilon=epsilon)
 
 
-def smallest(run: Run, network: Recipe, largest: float, steps: int, examples: int) -> float:
+def smallest(
+    run: Run, row: str, network: Model, search: Config, largest: float, examples: int
+) -> None:
     """The max norm at which gradient descent breaks half of the test examples."""
-
-    def measure() -> float:
-        module, clean = run.trained(network).module, run.tested(examples)
-
-        def error_at(epsilon: float) -> float:
-            attack = PGD(
-                epsilon=epsilon, steps=steps, schedule="linear", objective="margin",
-                stop_on_success=True,
-            )  # fmt: skip
-            return error_rate(module, craft(attack, module, clean))
-
-        return median_smallest(error_at, high=largest, tolerance=largest / 512)
-
-    content = {"models": [run.key(network)], "of": "median smallest epsilon", "steps": steps,
-               "schedule": "linear", "largest": largest}  # fmt: skip
-    return run.measured(content, measure, examples)
+    test = run.test(examples)
+    epsilon = run.measure(
+        median_smallest_epsilon,
+        network,
+        run.crafting.by_size(search, network),
+        test,
+        largest=largest,
+    )
+    run.table.add(
+        row, median_smallest_epsilon=epsilon, unit="max norm", seed=network.seed, n=len(test)
+    )
 
 
 def unharmed(
     run: Run,
-    networks: dict[str, Recipe],
-    decays: list[str],
+    networks: dict[str, Model],
     tolerated: float,
+    strongest: Config,
     epsilons: list[float],
-    seed: int,
 ) -> None:
-    """The strongest weight decay's errors among those that leave the validation error alone."""
-    found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == seed}
-    validation = {row: run.validation_error(networks[row]) for row in ("none", *decays)}
+    """The strongest weight decay's errors among those that leave the validation error alone.
+
+    Args:
+        run: the run to measure on.
+        networks: `none`, and those with weight decay, by row.
+        tolerated: points by which a validation error may exceed that of `none`.
+        strongest: the worst of several attacks.
+        epsilons: sizes of the perturbation.
+    """
+    seed = networks["none"].seed
+    validation = {
+        row: run.measure(validation_error, network.training) for row, network in networks.items()
+    }
     for row, error in validation.items():
-        run.record(row, "validation_error_rate", error, seed=seed, n=len(run.data.validation))
+        run.table.add(row, validation_error_rate=error, seed=seed, n=len(run.data.validation))
+    decays = [row for row in networks if row != "none"]
     mild = [row for row in decays if validation[row] <= validation["none"] + tolerated]
     for epsilon in epsilons:
-        metric = f"strongest_error_rate@{epsilon:g}"
-        best = min((found[row, metric] for row in mild), default=math.nan)
-        run.record("weight_decay, validation unharmed", metric, best, seed=seed,
-                   n=len(run.data.test))  # fmt: skip
+        rates = [strong_error(run, networks[row], strongest, epsilon) for row in mild]
+        run.table.add(
+            "weight_decay, validation unharmed",
+            strongest_error_rate=min(rates, default=math.nan),
+            epsilon=epsilon,
+            seed=seed,
+            n=len(run.test()),
+        )
 
 
-def through_one_member(
-    run: Run, ensemble: Recipe, fgsm: dict[str, Any], epsilons: list[float]
-) -> None:
+def strong_error(
+    run: Run, network: Model, strongest: Config, epsilon: float, examples: int | None = None
+) -> float:
+    """The network's error under the strong attack."""
+    attack = run.attack(strongest.with_(epsilon=epsilon), network)
+    return run.measure(errors_by_stage, network, attack, run.test(examples)).all
+
+
+def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[float]) -> None:
     """The ensemble's error on examples crafted on one of its members."""
-    member = needed(ensemble)[0]
+    member = Model(needed(ensemble.recipe)[0], run.models)
     for epsilon in epsilons:
-        rate = run.error_rate(ensemble, fgsm | {"epsilon": epsilon}, crafting=member)
-        run.record("ensemble, through one member", f"fgsm_error_rate@{epsilon:g}", rate,
-                   seed=ensemble.seed, n=len(run.data.test))  # fmt: skip
+        adversarial = run.craft(fgsm.with_(epsilon=epsilon), member)
+        run.table.add(
+            "ensemble, through one member",
+            fgsm_error_rate=run.measure(error_rate, ensemble, adversarial),
+            epsilon=epsilon,
+            seed=ensemble.seed,
+            n=len(run.test()),
+        )
 
 
-def amplification(run: Run, stacked: Recipe, examples: int) -> None:
-    """Singular values of the autoencoder: those above 1 lengthen a perturbation."""
+@dataclass(frozen=True)
+class Amplification:
+    """Singular values of an autoencoder: those above 1 lengthen a perturbation.
 
-    def measure() -> dict[str, float]:
-        module = run.trained(stacked).module
-        values = jacobian_singular_values(module.autoencoder, run.tested(examples).images)
-        return {
-            "largest_singular_value": values[:, 0].median().item(),
-            "singular_values_above_1": (values > 1).sum(1).double().mean().item(),
-        }
+    Attributes:
+        largest_singular_value: median over the examples.
+        singular_values_above_1: how many, on average over the examples.
+    """
 
-    content = {"models": [run.key(stacked)], "of": "singular values"}
-    for metric, value in run.measured(content, measure, examples, missing={}).items():
-        run.record("denoising_autoencoder", metric, value, seed=stacked.seed, unit="number")
+    largest_singular_value: float
+    singular_values_above_1: float
+
+
+@measurement(version=1)
+def amplification(stacked: Stacked, examples: Split) -> Amplification:
+    """What the Jacobian of a stacked network's autoencoder does to small perturbations."""
+    values = jacobian_singular_values(stacked.autoencoder, examples.images)
+    return Amplification(values[:, 0].median().item(), (values > 1).sum(1).double().mean().item())
+
+
+def amplifies(run: Run, stacked: Model, examples: int) -> None:
+    """The rows on the autoencoder's Jacobian."""
+    found = run.measure(amplification, stacked, run.test(examples))
+    run.table.add("denoising_autoencoder", found, seed=stacked.seed, unit="number")
 
 
 def curves(
     run: Run,
-    networks: dict[str, Recipe],
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
+    networks: dict[str, Model],
+    fgsm: Config,
+    strongest: Config,
     epsilons: list[float],
     examples: int,
 ) -> None:
     """Error against ε under the naive step and under the strong attack."""
-    examples = min(examples, len(run.data.test))
 
-    def naive(network: Recipe, epsilon: float) -> float:
-        step = fgsm | {"objective": "cross_entropy", "epsilon": epsilon}
-        return run.error_rate(network, step, examples=examples)
+    def naive(network: Model, epsilon: float) -> float:
+        step = fgsm.with_(**NAIVE, epsilon=epsilon)
+        return run.measure(error_rate, network, run.craft(step, network, examples))
 
-    def worst(network: Recipe, epsilon: float) -> float:
-        return run.broken_by(network, strongest | {"epsilon": epsilon}, examples)["all"]
+    def worst(network: Model, epsilon: float) -> float:
+        return strong_error(run, network, strongest, epsilon, examples)
 
     for metric, error in (("float32_fgsm_error_rate", naive), ("strongest_error_rate", worst)):
         for row, network in networks.items():
             for epsilon in epsilons:
-                run.record(f"{row}, epsilon {epsilon:g}", metric, error(network, epsilon),
-                           seed=network.seed, n=examples)  # fmt: skip
+                run.table.add(
+                    f"{row}, epsilon {epsilon:g}",
+                    {metric: error(network, epsilon)},
+                    seed=network.seed,
+                    n=len(run.test(examples)),
+                )
 
 
-def draw(
-    folder: Path, found: Numbers, rows: list[str], epsilons: list[float], provenance: str
-) -> None:
+def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
     """Every defense's error, clean, after one step and under the strongest attack.
 
     Args:
-        folder: the run's.
-        found: its numbers.
+        run: the run, with its numbers.
         rows: the defenses.
         epsilons: sizes of the perturbation.
-        provenance: what ran.
     """
+    found = run.numbers()
     least = min(epsilons)
     worst = {row: found.mean(row, f"strongest_error_rate@{least:g}") for row in rows}
     order = sorted(rows, key=lambda row: (math.isnan(worst[row]), worst[row]))
@@ -241,17 +292,36 @@ def draw(
         cells = [(row, metric) for metric in metrics for row in order]
         rates = found.over_seeds(cells)
         panels[f"ε = {size(epsilon)}"] = np.reshape(rates, (len(rates), len(DOTS), len(order)))
-    best = next((row for row in order if row != "none"), "none")
-    naive = {row: found.mean(row, f"float32_fgsm_error_rate@{least:g}") for row in rows}
+    dot_figure(
+        run.folder,
+        "defenses",
+        [called(row) for row in order],
+        list(DOTS.values()),
+        panels,
+        finding=finding(found, rows, least),
+        provenance=f"{run.heading()}. Dots: {found.basis(cells)}",
+        reference=called("none"),
+    )
+
+
+def finding(found: Numbers, rows: list[str], epsilon: float) -> str:
+    """Which defense leaves the least error, and which hides most of it from a naive step.
+
+    Args:
+        found: the run's numbers.
+        rows: the defenses.
+        epsilon: size of the perturbation.
+    """
+    worst, naive = (
+        {row: found.mean(row, f"{attack}_error_rate@{epsilon:g}") for row in rows}
+        for attack in ("strongest", "float32_fgsm")
+    )
+    rivals = [row for row in rows if row != "none"]
+    best = min(rivals, key=lambda row: (math.isnan(worst[row]), worst[row]), default="none")
     hiding = max(rows, key=lambda row: worst[row] - naive[row])
-    finding = (
-        f"{called(best)} leaves the least error of all defenses at ε = {size(least)}, "
+    text = (
+        f"{called(best)} leaves the least error of all defenses at ε = {size(epsilon)}, "
         f"{percentage(worst[best])} (none: {percentage(worst['none'])}); of {called(hiding)}'s "
         f"{percentage(worst[hiding])} a naive step finds {percentage(naive[hiding])}"
     )
-    finding = finding[0].upper() + finding[1:]
-    dot_figure(
-        folder, "defenses", [called(row) for row in order], list(DOTS.values()), panels,
-        finding=finding, provenance=f"{provenance}. Dots: {found.basis(cells)}",
-        reference=called("none"),
-    )  # fmt: skip
+    return text[0].upper() + text[1:]

@@ -45,8 +45,8 @@ from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
 from advx.games.losses import GeneratorLossName
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.run.models import Game
+from advx.run.named import Derived
 from advx.training.play import Played
 from advx.types import Positive, PositiveInt
 
@@ -84,7 +84,7 @@ class KnownModes:
         counted: which examples `high_quality` counts, for the figure.
     """
 
-    modes: MixtureModes | Computed[StackedModes]
+    modes: MixtureModes | Derived[StackedModes]
     count: int
     counted: str
 
@@ -140,19 +140,19 @@ def main(
     known = known_modes(run, classifier, classifier_trainer)
     cells = [Cell(*each) for each in itertools.product(PLACES, losses, discriminator_steps)]
     games = all_games(run, game, cells, variants)
-    shares = Computed(mode_shares, run.data.test.images, known.modes)
+    shares = run.derive(mode_shares, run.data.test.images, known.modes)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in games}
     with run.progress(models=len(games) * len(run.seeds)):
         real = random_rows(run.data.train.images, samples)
         floor = run.measure(mode_coverage, real, known.modes, shares)
-        run.table.add("data against data", **vars(floor), seed=None, n=samples, unit=UNITS)
+        run.table.add("data against data", floor, seed=None, n=samples, unit=UNITS)
         for seed in run.seeds:
             for name, (networks, trainer) in games.items():
                 trained = run.game(networks, seed, trainer=trainer)
-                made = Computed(generated_examples, trained, samples)
+                made = run.derive(generated_examples, trained, samples)
                 end = run.measure(mode_coverage, made, known.modes, shares)
                 over_time = run.measure(modes_over_training, trained, known.modes)
-                run.table.add(name, **vars(end), seed=seed, n=samples, unit=UNITS)
+                run.table.add(name, end, seed=seed, n=samples, unit=UNITS)
                 add_history(run, name, trained)
                 outcomes[name].append(Outcome(end, over_time))
             add_gradients(run, game, seed, distances, critic_steps)
@@ -184,7 +184,7 @@ def known_modes(
         rate = run.measure(stacked_error_rate, network, data.test)
         note = f"store key {network.key}"
         run.table.add("classifier", misread=rate, seed=None, n=len(data.test), note=note)
-        return KnownModes(Computed(modes_seen_by, network), DIGITS**3, READ)
+        return KnownModes(run.derive(modes_seen_by, network), DIGITS**3, READ)
     raise ConfigError(
         f"dataset={data.name}: its modes are not known; valid: ring, grid, and stacked_mnist "
         "with experiment=gan_collapse_stacked"
@@ -218,11 +218,9 @@ class Outcome(NamedTuple):
 def add_history(run: Run, row: str, trained: Game) -> None:
     """In how many epochs the examples were spread out, and in how many there were warnings."""
     epochs = trained.recipe.trainer["max_epochs"]
-    numbers: dict[str, Any] = {
-        "spread": run.measure(spread_rate, trained),
-        **run.measure(warning_rates, trained),
-    }
-    run.table.add(row, **numbers, seed=trained.seed, n=epochs, unit=UNITS)
+    spread = run.measure(spread_rate, trained)
+    for found in ({"spread": spread}, run.measure(warning_rates, trained)):
+        run.table.add(row, found, seed=trained.seed, n=epochs, unit=UNITS)
 
 
 def add_gradients(run: Run, game: Config, seed: int, distances: list[float], steps: int) -> None:
@@ -232,7 +230,7 @@ def add_gradients(run: Run, game: Config, seed: int, distances: list[float], ste
     around = run.measure(gradients_around, game, seed, run.data.train, distances, steps)
     for distance, found in zip(distances, around, strict=True):
         row = f"{distance:g} from the point"
-        run.table.add(row, **vars(found), seed=seed, n=POINTS, unit=UNITS)
+        run.table.add(row, found, seed=seed, n=POINTS, unit=UNITS)
 
 
 @measurement(version=1)

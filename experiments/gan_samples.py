@@ -25,7 +25,6 @@ from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
@@ -68,12 +67,12 @@ def main(
         add_parzen_floor(run, samples, sigmas)
         for seed in run.seeds:
             trained = run.game(game, seed)
-            images = Computed(generated_examples, trained, samples)
+            images = run.derive(generated_examples, trained, samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
-            for found in (vars(quality), vars(likelihood), warnings):
-                run.table.add("generator", **found, seed=seed, n=samples, unit=UNITS)
+            for found in (quality, likelihood, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]))
     run.finish()
 
@@ -82,13 +81,13 @@ def add_parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
     """The Parzen window at training digits instead of generated ones, and at k-means centers."""
     images = random_rows(run.data.train.images, samples)
     count = len(images) // 10
-    centers = Computed(training_centers, run.data, count)
+    centers = run.derive(training_centers, run.data, count)
     for row, n, chosen in (
         ("training pictures", len(images), images),
         ("k-means centres", count, centers),
     ):
         likelihood = run.measure(parzen_likelihood, run.data, chosen, sigmas)
-        run.table.add(row, **vars(likelihood), seed=None, n=n, unit=UNITS)
+        run.table.add(row, likelihood, seed=None, n=n, unit=UNITS)
 
 
 def finding(found: Numbers) -> str:

@@ -40,7 +40,6 @@ from advx.figures import theory as figure
 from advx.figures.kept import keep_and_draw
 from advx.games.losses import GeneratorLossName, game_value
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.training.play import Played
 from advx.types import Positive, PositiveInt
 
@@ -106,15 +105,14 @@ def main(
             for name, generator in fixed.items():
                 parts = (game, data, generator, seed, critic_steps, critic_batch)
                 measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
-                numbers = vars(measured.metrics)
-                run.table.add(f"generator {name}", **numbers, seed=seed, n=POINTS, unit=UNITS)
+                row = f"generator {name}"
+                run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
             for name, (networks, changed) in games.items():
                 trained = run.game(networks, seed, trainer=changed)
-                made = Computed(generated_examples, trained, samples)
+                made = run.derive(generated_examples, trained, samples)
                 outcome = run.measure(game_outcome, trained, made, run.data.test, data)
                 together[name, seed] = outcome
-                numbers = vars(outcome.metrics)
-                run.table.add(name, **numbers, seed=seed, n=samples, unit=UNITS)
+                run.table.add(name, outcome.metrics, seed=seed, n=samples, unit=UNITS)
             add_estimates(run, sample_counts, seed)
     curves = {name: alone[name, run.seeds[0]].curves for name in generators}
     draw(run, curves, together, panels(discriminator_steps, discriminator_units, far))

@@ -8,28 +8,32 @@ says what it says of another digit, the guide. A decoder that was trained to tur
 output back into the picture then shows whose picture it is. Beside it noise of the same size.
 """
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from advx.config.config import Config
+from advx.data.dataset import Split
+from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.models import Model
 from advx.training.decoder import Decoder, represented, train_decoder
-from advx.training.obtain import Recipe
 from advx.types import NonNegative, PositiveInt
 
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    judge: dict[str, Any],
-    feature: dict[str, Any],
-    noise: dict[str, Any],
+    models: dict[str, Config],
+    judge: Config,
+    feature: Config,
+    noise: Config,
     layers: list[str],
     epsilons: list[NonNegative],
     decoder_epochs: PositiveInt,
@@ -52,76 +56,134 @@ def main(
     """
     (name,) = models
     n = min(examples, len(run.data.test))
-    judging = run.recipe(judge, run.seeds[0], path="judge")
     for layer in layers:  # refused before anything is trained
-        run.attack(feature | {"layer": layer}, run.recipe(name, run.seeds[0]))
+        run.attack(feature.with_(layer=layer), run.model(name, run.seeds[0]))
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
-            network = run.recipe(name, seed)
             for layer in layers:
-                row = f"{name}, {layer}"
-                found = measured(
-                    run, network, judging, layer, feature, noise, epsilons, decoder_epochs, n
+                measure(
+                    run,
+                    run.model(name, seed),
+                    judge,
+                    layer,
+                    feature,
+                    noise,
+                    epsilons,
+                    decoder_epochs,
+                    n,
                 )
-                for metric, value in found.items():
-                    unit = "ratio" if "distance" in metric else "percent"
-                    run.record(row, metric, value, seed=seed, n=n, unit=unit)
-    run.attempt(
-        lambda: draw(run, run.recipe(name, run.seeds[0]), judging, layers[-1],
-                     feature | {"epsilon": max(epsilons)}, decoder_epochs, figure_examples)
-    )  # fmt: skip
+    network = run.model(name, run.seeds[0])
+    attack = feature.with_(layer=layers[-1], epsilon=max(epsilons))
+    run.attempt(lambda: draw(run, network, judge, attack, decoder_epochs, figure_examples))
     run.finish()
 
 
-def measured(
+def measure(
     run: Run,
-    network: Recipe,
-    judging: Recipe,
+    network: Model,
+    judge: Config,
     layer: str,
-    feature: dict[str, Any],
-    noise: dict[str, Any],
+    feature: Config,
+    noise: Config,
     epsilons: list[float],
-    epochs: int,
-    examples: int,
-) -> dict[str, float]:
-    """The figures of one layer by name; kept. Empty where the network diverged."""
+    decoder_epochs: int,
+    n: int,
+) -> None:
+    """The rows of one layer."""
+    row, known = f"{network.name}, {layer}", {"seed": network.seed, "n": n}
+    decoding = {
+        "classifier": run.model(judge, run.seeds[0]),
+        "decoder": run.derive(
+            train_decoder,
+            network,
+            run.data.train.images,
+            layer,
+            seed=network.seed,
+            epochs=decoder_epochs,
+        ),
+        "guides": run.crafting.guides[run.source.rows(n)],
+        "wanted": run.crafting.target_classes[run.source.rows(n)],
+        "layer": layer,
+    }
+    itself = run.measure(guides_decoded, network, **decoding)
+    run.table.add(row, guide_decoded_as_its_class=itself, **known)
+    for epsilon in epsilons:
+        for prefix, attack in (("", feature.with_(layer=layer)), ("noise_", noise)):
+            moved = run.craft(attack.with_(epsilon=epsilon), network, n)
+            seen = run.measure(representation_of, network, run.test(n), moved, **decoding)
+            for metric, value in asdict(seen).items():
+                unit = "ratio" if "distance" in metric else "percent"
+                found = {prefix + metric: value}
+                run.table.add(row, found, epsilon=epsilon, unit=unit, **known)
 
-    def measure() -> dict[str, float]:
-        module, judge = run.trained(network).module, run.trained(judging).module
-        decoder = train_decoder(
-            module, run.data.train.images, layer, seed=network.seed, epochs=epochs
-        )
-        rows = run.data.test.spaced(examples)
-        clean, guides = run.data.test.take(rows), run.guides[rows]
-        wanted = run.target_classes[rows]
-        goal = represented(module, guides, layer)
-        apart = (represented(module, clean.images, layer) - goal).norm(dim=1)
-        itself = decoded(decoder, goal)
-        figures = {"guide_decoded_as_its_class": given(judge, itself, wanted)}
-        for epsilon in epsilons:
-            for metric, node in (("", feature | {"layer": layer}), ("noise_", noise)):
-                attack = run.attack(node | {"epsilon": epsilon}, network)
-                aims = guides if getattr(attack, "guided", False) else None
-                moved = craft(attack, module, clean, aims).images
-                there = represented(module, moved, layer)
-                left = ((there - goal).norm(dim=1) / apart.clamp(min=1e-12)).double()
-                picture = decoded(decoder, there)
-                to_guide, to_self = (
-                    (picture - image).flatten(1).norm(dim=1) for image in (guides, clean.images)
-                )
-                at = f"@{epsilon:g}"
-                figures |= {
-                    f"{metric}median_distance_left{at}": left.median().item(),
-                    f"{metric}decoded_nearer_the_guide{at}": share(to_guide < to_self),
-                    f"{metric}decoded_as_the_guides_class{at}": given(judge, picture, wanted),
-                    f"{metric}classified_as_the_guide{at}": given(module, moved, wanted),
-                }
-        return figures
 
-    content = {"models": [run.key(network), run.key(judging)], "of": "hidden representation",
-               "attacks": [feature, noise], "layer": layer, "epsilons": epsilons,
-               "decoder_epochs": epochs}  # fmt: skip
-    return run.measured(content, measure, examples, missing={})
+@measurement(version=1)
+def guides_decoded(
+    model: nn.Module,
+    *,
+    classifier: nn.Module,
+    decoder: Decoder,
+    guides: Tensor,
+    wanted: Tensor,
+    layer: str,
+) -> float:
+    """How often the decoder's image of a guide shows the guide's class, in percent."""
+    return given(classifier, decoded(decoder, represented(model, guides, layer)), wanted)
+
+
+@dataclass(frozen=True)
+class Representation:
+    """How near moved images come to their guides.
+
+    Attributes:
+        median_distance_left: in the layer, as a part of the distance before.
+        decoded_nearer_the_guide: decoded to an image nearer the guide than the original, percent.
+        decoded_as_the_guides_class: in percent, by another classifier.
+        classified_as_the_guide: by the network itself, in percent.
+    """
+
+    median_distance_left: float
+    decoded_nearer_the_guide: float
+    decoded_as_the_guides_class: float
+    classified_as_the_guide: float
+
+
+@measurement(version=1)
+def representation_of(
+    model: nn.Module,
+    clean: Split,
+    moved: Split,
+    *,
+    classifier: nn.Module,
+    decoder: Decoder,
+    guides: Tensor,
+    wanted: Tensor,
+    layer: str,
+) -> Representation:
+    """Whose hidden representation moved images have.
+
+    Args:
+        model: the network.
+        clean: the images before, n of them.
+        moved: and after.
+        classifier: says what decoded images show.
+        decoder: makes images of representations.
+        guides: (n, *shape), the images whose representation was wanted.
+        wanted: (n,) int64, their classes.
+        layer: whose output is the representation.
+    """
+    goal = represented(model, guides, layer)  # (n, width)
+    apart = (represented(model, clean.images, layer) - goal).norm(dim=1)
+    there = represented(model, moved.images, layer)
+    left = ((there - goal).norm(dim=1) / apart.clamp(min=1e-12)).double()
+    image = decoded(decoder, there)
+    to_guide, to_self = ((image - other).flatten(1).norm(dim=1) for other in (guides, clean.images))
+    return Representation(
+        median_distance_left=left.median().item(),
+        decoded_nearer_the_guide=share(to_guide < to_self),
+        decoded_as_the_guides_class=given(classifier, image, wanted),
+        classified_as_the_guide=given(model, moved.images, wanted),
+    )
 
 
 def share(chosen: Tensor) -> float:
@@ -141,39 +203,40 @@ def decoded(decoder: Decoder, representations: Tensor) -> Tensor:
     return decoder(representations)
 
 
-def draw(
-    run: Run,
-    network: Recipe,
-    judging: Recipe,
-    layer: str,
-    feature: dict[str, Any],
-    epochs: int,
-    count: int,
-) -> None:
+def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, count: int) -> None:
     """Digit, guide, perturbed digit, and what the decoder makes of the three."""
-    module, judge = run.trained(network).module, run.trained(judging).module
+    module, classifier = network.value, run.model(judge, run.seeds[0]).value
+    layer, test = attack["layer"], run.data.test
     decoder = train_decoder(module, run.data.train.images, layer, seed=network.seed, epochs=epochs)
-    test = run.data.test
     shown = known_of_each_class(module, test, count)
-    clean, guides = test.take(shown), run.guides[shown]
-    attack = run.attack(feature | {"layer": layer}, network)
-    pictures = {
+    clean, guides = test.take(shown), run.crafting.guides[shown]
+    images = {
         "digit": clean.images,
         "guide": guides,
-        "perturbed": craft(attack, module, clean, guides).images,
+        "perturbed": craft(run.attack(attack, network).value, module, clean, guides).images,
     }
-    pictures |= {
-        f"{row}, decoded": decoded(decoder, represented(module, images, layer))
-        for row, images in pictures.items()
+    images |= {
+        f"{row}, decoded": decoded(decoder, represented(module, given, layer))
+        for row, given in images.items()
     }
-    said = {row: predictions(judge if "decoded" in row else module, images)
-            for row, images in pictures.items()}  # fmt: skip
-    classes = {row: run.target_classes[shown] if row.startswith("guide") else clean.labels
-               for row in pictures}  # fmt: skip
-    words = captions(Numbers(run.results.rows), f"{network.model['name']}, {layer}",
-                     feature["epsilon"], judging.model["name"])  # fmt: skip
-    gallery(run.folder, "hidden_representation", pictures, said, classes,
-            class_names=run.data.class_names, provenance=run.heading(), **words)  # fmt: skip
+    classes = {
+        row: run.crafting.target_classes[shown] if row.startswith("guide") else clean.labels
+        for row in images
+    }
+    words = captions(run.numbers(), f"{network.name}, {layer}", attack["epsilon"], judge["name"])
+    gallery(
+        run.folder,
+        "hidden_representation",
+        images,
+        {
+            row: predictions(classifier if "decoded" in row else module, made)
+            for row, made in images.items()
+        },
+        classes,
+        class_names=run.data.class_names,
+        provenance=run.heading(),
+        **words,
+    )
 
 
 def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
@@ -183,12 +246,15 @@ def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, 
     )
     return {
         "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "
-                   f"{percentage(nearer)} of the images decode to one nearer the guide; by noise, "
-                   f"{percentage(noise)}",
+        f"{percentage(nearer)} of the images decode to one nearer the guide; by noise, "
+        f"{percentage(noise)}",
         "note": "Under each image its class, of the decoded ones by "
-                f"{called(judge)}; bold, a mistake of the network.",
-        "words": {"guide, decoded": "guide,\ndecoded", "digit, decoded": "digit,\ndecoded",
-                  "perturbed, decoded": "perturbed,\ndecoded",
-                  "perturbed": f"perturbed\nε = {size(epsilon)}"},
+        f"{called(judge)}; bold, a mistake of the network.",
+        "words": {
+            "guide, decoded": "guide,\ndecoded",
+            "digit, decoded": "digit,\ndecoded",
+            "perturbed, decoded": "perturbed,\ndecoded",
+            "perturbed": f"perturbed\nε = {size(epsilon)}",
+        },
         "plain": ["digit, decoded", "guide, decoded", "perturbed, decoded"],
-    }  # fmt: skip
+    }

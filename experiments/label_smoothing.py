@@ -9,33 +9,46 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 (a) makes a confidently classified example more confident: facts that the chapter's 33.0% may hide.
 """
 
-from pathlib import Path
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from advx.evaluation.slopes import input_slope, margins, weight_norm
+from advx.config.cells import setting
+from advx.config.config import Config
+from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
+from advx.evaluation.slopes import input_slope, margins, median_margin, weight_norm
+from advx.evaluation.transfer import error_rate
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
-ATTACKS = {
-    "training cost": ("fgsm_error_rate", {"objective": "training_cost"}),
-    "hard-label cost": ("fgsm_error_rate@hard_label_cost", {"objective": "log_odds"}),
-    "float32 cross-entropy": (
-        "fgsm_error_rate@float32_cross_entropy",
-        {"objective": "cross_entropy"},
-    ),
-    "training cost, clipped": (
-        "fgsm_error_rate@clipped",
-        {"objective": "training_cost", "clip": [0.0, 1.0]},
-    ),
+
+@dataclass(frozen=True)
+class Step:
+    """A way to take the fast gradient sign method's step, and what it changes of the attack."""
+
+    setting: str
+    attack: dict[str, Any]
+
+    @property
+    def metric(self) -> str:
+        """Its error rate, with the setting."""
+        return f"fgsm_error_rate@{self.setting}" if self.setting else "fgsm_error_rate"
+
+
+STEPS = {
+    "training cost": Step("", {"objective": "training_cost"}),
+    "hard-label cost": Step("hard_label_cost", {"objective": "log_odds"}),
+    "float32 cross-entropy": Step("float32_cross_entropy", {"objective": "cross_entropy"}),
+    "training cost, clipped": Step("clipped", {"objective": "training_cost", "clip": [0.0, 1.0]}),
 }
-"""What the fast gradient sign method climbs: the metric, and the change to the attack's node."""
+"""What the fast gradient sign method ascends."""
 
 DRAWN = {
     "training cost": ("one step,\ntraining cost", OURS),
@@ -47,25 +60,25 @@ DRAWN = {
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    hard: dict[str, Any],
-    smoothed: dict[str, Any],
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
+    models: dict[str, Config],
+    hard: Config,
+    smoothed: Config,
+    fgsm: Config,
+    strongest: Config,
     epsilons: list[NonNegative],
     curve_examples: PositiveInt,
-    published_trainer: dict[str, Any],
+    published_trainer: Config,
     published_seeds: NonNegativeInt,
 ) -> None:
     """Errors of both networks, what explains them, and the curves over ε.
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
-        hard: the defence without smoothing.
-        smoothed: the defence with smoothing.
-        fgsm: the fast gradient sign method's node.
-        strongest: the strong attack's node.
+        models: the one network.
+        hard: the defense without smoothing.
+        smoothed: the defense with smoothing.
+        fgsm: the fast gradient sign method.
+        strongest: the worst of several attacks.
         epsilons: where the curves are measured.
         curve_examples: test examples in the curves.
         published_trainer: the authors' own schedule.
@@ -73,147 +86,156 @@ def main(
     """
     (name,) = models
     defenses = {"hard targets": hard, "smoothed targets": smoothed}
-
-    def recipe(row: str, seed: int, **parts: Any) -> Recipe:
-        return run.recipe(name, seed, defense=defenses[row], **parts)
-
     with run.progress(models=2 * (len(run.seeds) + published_seeds)):
         for seed in run.seeds:
-            for row in defenses:
-                errors(run, row, recipe(row, seed), fgsm, strongest)
-                explanation(run, row, recipe(row, seed))
-                curves(run, row, recipe(row, seed), fgsm, strongest, epsilons, curve_examples)
+            for row, defense in defenses.items():
+                network = run.model(name, seed, defense=defense)
+                errors(run, row, network, fgsm, strongest)
+                explanation(run, row, network)
+                curves(run, row, network, fgsm, strongest, epsilons, curve_examples)
         for seed in run.seeds[:published_seeds]:
-            for row in defenses:
-                published = recipe(row, seed, trainer=published_trainer)
-                errors(run, row, published, fgsm, strongest, "@published_schedule")
-    spread = {row: run.attempt(lambda row=row: clean_margins(run, recipe(row, run.seeds[0])))
-              for row in defenses}  # fmt: skip
-    spread = {row: values for row, values in spread.items() if values is not None}
-    draw(run.folder, Numbers(run.results.rows), list(defenses), spread, run.seeds[0], epsilons,
-         fgsm["epsilon"], run.heading())  # fmt: skip
+            for row, defense in defenses.items():
+                network = run.model(name, seed, defense=defense, trainer=published_trainer)
+                errors(run, row, network, fgsm, strongest, "published_schedule")
+    seed = run.seeds[0]
+    spread = {
+        row: run.measure(margins, run.model(name, seed, defense=defense), run.test())
+        for row, defense in defenses.items()
+    }
+    known = {row: values.cpu().numpy() for row, values in spread.items() if values is not None}
+    draw(run, list(defenses), known, epsilons, fgsm["epsilon"])
     run.finish()
 
 
 def errors(
-    run: Run,
-    row: str,
-    network: Recipe,
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
-    reading: str = "",
+    run: Run, row: str, network: Model, fgsm: Config, strongest: Config, schedule: str = ""
 ) -> None:
-    """The network's errors on clean and on adversarial test examples."""
-    known = {"seed": network.seed, "n": len(run.data.test)}
-    run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
-    for metric, change in ATTACKS.values():
-        attack = fgsm | change
-        run.record(row, metric + reading, run.error_rate(network, attack), **known)
+    """The network's errors on clean and on adversarial test examples.
+
+    Args:
+        run: the run to measure on.
+        row: what the network is called.
+        network: the network.
+        fgsm: the fast gradient sign method.
+        strongest: the worst of several attacks.
+        schedule: the setting that names the training, where it is not the usual one.
+    """
+    add = partial(run.table.add, row, seed=network.seed, n=len(run.test()))
+    add(clean_error_rate=run.measure(error_rate, network, run.test()), setting=schedule)
+    for step in STEPS.values():
+        attack, under = fgsm.with_(**step.attack), setting(step.setting, schedule)
+        rate = run.measure(error_rate, network, run.craft(attack, network))
+        add(fgsm_error_rate=rate, setting=under)
         if not attack["clip"]:
-            gone = run.vanished_share(network, attack)
-            metric = metric.replace("error_rate", "vanished_gradients")
-            run.record(row, metric + reading, gone, **known)
-    worst = run.broken_by(network, strongest)["all"]
-    run.record(row, "strongest_error_rate" + reading, worst, **known)
+            pointed = run.attack(attack, network)
+            gone = run.measure(first_gradient_zero_rate, network, pointed, run.test())
+            add(fgsm_vanished_gradients=gone, setting=under)
+    worst = run.measure(errors_by_stage, network, run.attack(strongest, network), run.test())
+    add(strongest_error_rate=worst.all, setting=schedule)
 
 
-def explanation(run: Run, row: str, network: Recipe) -> None:
+def explanation(run: Run, row: str, network: Model) -> None:
     """The chapter's: smoothing leads to smaller weights and smaller slopes."""
-
-    def measure() -> dict[str, float]:
-        module = run.trained(network).module
-        return {
-            "weight_norm": weight_norm(module),
-            "input_slope": input_slope(module, run.data.test),
-            "median_margin": margins(module, run.data.test).median().item(),
-        }
-
-    content = {"models": [run.key(network)], "of": "explanation"}
-    found = run.measured(content, measure, missing={})
-    units = {"weight_norm": "L2 norm", "input_slope": "log-odds per unit of max norm",
-             "median_margin": "logits"}  # fmt: skip
-    for metric, value in found.items():
-        run.record(row, metric, value, seed=network.seed, unit=units[metric])
+    run.table.add(
+        row,
+        weight_norm=run.measure(weight_norm, network),
+        input_slope=run.measure(input_slope, network, run.test()),
+        median_margin=run.measure(median_margin, network, run.test()),
+        unit={
+            "weight_norm": "L2 norm",
+            "input_slope": "log-odds per unit of max norm",
+            "median_margin": "logits",
+        },
+        seed=network.seed,
+    )
 
 
 def curves(
     run: Run,
     row: str,
-    network: Recipe,
-    fgsm: dict[str, Any],
-    strongest: dict[str, Any],
+    network: Model,
+    fgsm: Config,
+    strongest: Config,
     epsilons: list[float],
     examples: int,
 ) -> None:
     """The error against ε along each direction."""
-    examples = min(examples, len(run.data.test))
-    for attack in DRAWN:
+    test = run.test(examples)
+    for direction in DRAWN:
         for epsilon in epsilons:
-            if attack == "strongest":
-                metric, node = "strongest_error_rate", strongest | {"epsilon": epsilon}
-                rate = run.broken_by(network, node, examples)["all"]
+            add = partial(
+                run.table.add, f"{row}, epsilon {epsilon:g}", seed=network.seed, n=len(test)
+            )
+            if direction == "strongest":
+                attack = run.attack(strongest.with_(epsilon=epsilon), network)
+                add(strongest_error_rate=run.measure(errors_by_stage, network, attack, test).all)
             else:
-                metric, change = ATTACKS[attack]
-                node = fgsm | change | {"epsilon": epsilon}
-                rate = run.error_rate(network, node, examples=examples)
-            run.record(f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed, n=examples)
-
-
-def clean_margins(run: Run, network: Recipe) -> np.ndarray:
-    """How far the correct class's logit is above the others, (n,); negative for a mistake."""
-    return margins(run.trained(network).module, run.data.test).cpu().numpy()
+                step = STEPS[direction]
+                sized = fgsm.with_(**step.attack, epsilon=epsilon)
+                adversarial = run.craft(sized, network, examples)
+                rate = run.measure(error_rate, network, adversarial)
+                add(fgsm_error_rate=rate, setting=step.setting)
 
 
 def draw(
-    folder: Path,
-    found: Numbers,
+    run: Run,
     rows: list[str],
     spread: dict[str, np.ndarray],
-    seed: int,
     epsilons: list[float],
     epsilon: float,
-    provenance: str,
 ) -> None:
     """Error against ε along each direction, and how far apart the logits are.
 
     Args:
-        folder: the run's.
-        found: its numbers.
+        run: the run, with its numbers.
         rows: the networks.
-        spread: margins of clean test examples, (n,), by network.
-        seed: theirs.
+        spread: margins of clean test examples, (n,), by network, with the first seed.
         epsilons: where the curves were measured.
         epsilon: where the whole test set was, and the chapter's figures are.
-        provenance: what ran.
     """
-    panels = []
-    for row in rows:
-        panel = Panel(row, y="" if panels else "error rate (%)")
-        for dash, (attack, (label, color)) in enumerate(DRAWN.items()):
-            metric = ATTACKS[attack][0] if attack in ATTACKS else "strongest_error_rate"
-            cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
-            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, dash))
-            panel.basis = found.basis(cells)
-        chapter = found.chapter(row, "fgsm_error_rate")
-        if chapter is not None:
-            panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))
-        panels.append(panel)
+    numbers = run.numbers()
+    panels = [against_epsilon(numbers, row, epsilons, epsilon) for row in rows]
+    panels[0].y = "error rate (%)"
     counted = max((len(values) for values in spread.values()), default=0)
     margin = Panel(
-        "margin of the correct class, clean test examples", distributions=spread,
-        basis=f"seed {seed}, {counted:,} test examples", y="density\n(peak = 1)",
+        "margin of the correct class, clean test examples",
+        distributions=spread,
+        basis=f"seed {run.seeds[0]}, {counted:,} test examples",
+        y="density\n(peak = 1)",
         x="logit of the correct class − largest other",
-    )  # fmt: skip
+    )
+    title = numbers.basis([(row, "fgsm_error_rate") for row in rows], seen="mean")
+    curve_figure(
+        run.folder,
+        "label_smoothing",
+        [Strip(panels, 2.3), *([Strip([margin], 1.4)] if spread else [])],
+        finding=finding(numbers, rows, epsilon),
+        provenance=f"{run.heading()}. Title: {title}",
+    )
+
+
+def against_epsilon(numbers: Numbers, row: str, epsilons: list[float], epsilon: float) -> Panel:
+    """A network's error along each direction, with the chapter's figure."""
+    panel = Panel(row, y="")
+    for dash, (direction, (label, color)) in enumerate(DRAWN.items()):
+        metric = STEPS[direction].metric if direction in STEPS else "strongest_error_rate"
+        cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
+        panel.curves.append(Curve(label, epsilons, numbers.over_seeds(cells), color, dash))
+        panel.basis = numbers.basis(cells)
+    chapter = numbers.chapter(row, "fgsm_error_rate")
+    if chapter is not None:
+        panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))
+    return panel
+
+
+def finding(numbers: Numbers, rows: list[str], epsilon: float) -> str:
+    """What one step and the strongest attack reach, in one sentence."""
     step, strongest = (
-        [percentage(found.mean(row, f"{attack}_error_rate")) for row in rows]
+        [percentage(numbers.mean(row, f"{attack}_error_rate")) for row in rows]
         for attack in ("fgsm", "strongest")
     )
     worst = f"{strongest[0]} with both" if len(set(strongest)) == 1 else " and ".join(strongest)
-    finding = (
+    return (
         f"One step of ε = {size(epsilon)} gives {step[0]} error with {rows[0]}, {step[1]} with "
         f"{rows[1]}; the strongest attack gives {worst}"
     )
-    title = found.basis([(row, "fgsm_error_rate") for row in rows], seen="mean")
-    provenance += f". Title: {title}"
-    strips = [Strip(panels, 2.3), *([Strip([margin], 1.4)] if spread else [])]
-    curve_figure(folder, "label_smoothing", strips, finding=finding, provenance=provenance)

@@ -28,7 +28,6 @@ from advx.figures.kept import keep_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.computed import Computed
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.obtain import DataPart
@@ -86,13 +85,13 @@ def main(
         for seed in run.seeds:
             games = levels(run, coarse, coarse_trainer, level, seed)
             images = {
-                "pyramid": Computed(chained_images, games, samples),
-                "finest level on real pictures": Computed(detailed, games[-1], enlarged),
+                "pyramid": run.derive(chained_images, games, samples),
+                "finest level on real pictures": run.derive(detailed, games[-1], enlarged),
                 "enlarged real pictures": enlarged,
             }
             for row, each in images.items():
                 quality = run.measure(image_quality, network, layer, run.data, each)
-                run.table.add(row, **vars(quality), seed=seed, n=samples, unit=UNITS)
+                run.table.add(row, quality, seed=seed, n=samples, unit=UNITS)
                 if row == "pyramid":
                     add_warnings(run, row, games, seed, samples)
     draw(run, levels(run, coarse, coarse_trainer, level, run.seeds[0]))

@@ -10,36 +10,36 @@ a linear model the whole of it is ε‖w‖₁, which grows with the number of p
 """
 
 import math
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 import torch
 
-from advx.attacks.gradient import linearized
-from advx.attacks.noise import uniform
+from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
-from advx.evaluation.linearity import along_line, crossings, deviation, dual_lengths, tangent
+from advx.evaluation.linearity import along_line, tangent
 from advx.evaluation.slopes import slopes
-from advx.evaluation.undefined import answered, no_number, percent
+from advx.evaluation.straightness import linear_pieces, straightness, weight_lengths
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
 from advx.figures.style import called, percentage, size
-from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
-KINKS_FROM = 1e-6
-"""The smallest step after which a change of pieces is looked for, as a part of the largest."""
-
-KINK_STEPS = 80
+UNITS = {
+    "deviation": "of the way",
+    "random_deviation": "of the way",
+    "pieces": "pieces",
+    "first_piece_ends": "max norm",
+}
 
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    models: dict[str, Config],
     linear: str,
     epsilons: list[Positive],
     pieces_epsilon: Positive,
@@ -73,99 +73,61 @@ def main(
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
-                found = straightness(run, run.recipe(name, seed), epsilons, pieces_epsilon, n)
-                for metric, value in found.items():
-                    unit = UNITS.get(metric.partition("@")[0], "percent")
-                    run.record(name, metric, value, seed=seed, n=n, unit=unit)
-            lengths = weights_added_up(run, run.recipe(linear, seed), pixels)
-            for count, (along, at_random) in zip(pixels, lengths, strict=True):
-                row = f"{linear}, {count} pixels"
-                run.record(row, "moved_by_sign", along, seed=seed, unit="logits for ε = 1")
-                run.record(row, "moved_by_random", at_random, seed=seed, unit="logits for ε = 1")
-                ratio = along / at_random if at_random else math.nan  # no slope at all
-                run.record(row, "sign_over_random", ratio, seed=seed, unit="ratio")
-    numbers = Numbers(run.results.rows)
+                along_the_sign(run, run.model(name, seed), epsilons, n)
+                along_random_signs(run, run.model(name, seed), epsilons, n)
+                pieces = run.measure(
+                    linear_pieces, run.model(name, seed), run.test(n), pieces_epsilon
+                )
+                if pieces is not None:
+                    run.table.add(name, pieces, seed=seed, n=n, unit=UNITS)
+            added_up(run, run.model(linear, seed), linear, pixels)
+    numbers = run.numbers()
     arrays = measured(numbers, list(models), linear, epsilons, pixels)
     within = max([e for e in epsilons if e <= pieces_epsilon], default=min(epsilons))
     bases_of = bases(numbers, linear, figure_model, within, pixels, run.seeds[0])
     title = finding(numbers, figure_model, within)
-    run.attempt(lambda: draw(run, run.recipe(figure_model, run.seeds[0]), figure_epsilon,
-                             figure_example, arrays, bases_of, title))  # fmt: skip
+    run.attempt(
+        lambda: draw(
+            run,
+            run.model(figure_model, run.seeds[0]),
+            figure_epsilon,
+            figure_example,
+            arrays,
+            bases_of,
+            title,
+        )
+    )
     run.finish()
 
 
-UNITS = {
-    "deviation": "of the way",
-    "random_deviation": "of the way",
-    "pieces": "pieces",
-    "first_piece_ends": "max norm",
-}
+def along_the_sign(run: Run, network: Model, epsilons: list[float], n: int) -> None:
+    """Steps along the gradient's sign, beside the tangent."""
+    steps = run.measure(straightness, network, run.test(n), epsilons)
+    for epsilon, step in zip(epsilons, steps, strict=False):
+        found = asdict(step)
+        if step.tangent_error_rate == 0:  # what fools the tangent is nothing
+            del found["fooled_with_the_tangent"]
+        run.table.add(network.name, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
-def straightness(
-    run: Run, network: Recipe, epsilons: list[float], pieces_epsilon: float, examples: int
-) -> dict[str, float]:
-    """What is measured of one model; kept."""
-
-    def measure() -> dict[str, float]:
-        module, clean = run.trained(network).module, run.tested(examples)
-        x, y = clean.images, clean.labels
-        sign = slopes(module, x, y).sign()
-        found: dict[str, float] = {}
-        sizes = torch.tensor(epsilons, dtype=torch.float64)
-        for prefix, direction in (("", sign), ("random_", uniform(x, 0).sign())):
-            logits = along_line(module, x, direction, sizes)
-            start, slope = tangent(module, x, direction)
-            for place, epsilon in enumerate(epsilons):
-                z, at = logits[:, place], f"@{epsilon:g}"
-                said = predicted(z)
-                wrong = said != y
-                found[f"{prefix}error_rate{at}"] = percent(module, wrong, said)
-                away = deviation(z, start, slope, epsilon)
-                away = away[~no_number(away)]  # of an example without a class
-                found[f"{prefix}deviation{at}"] = away.double().median().item()
-                if prefix:
-                    continue
-                along = predicted(start + epsilon * slope)
-                fooled = along != y
-                found[f"tangent_error_rate{at}"] = percent(module, fooled, along)
-                fooled &= answered(module, along) & answered(module, said)
-                if fooled.any():
-                    share = 100 * wrong[fooled].double().mean().item()
-                    found[f"fooled_with_the_tangent{at}"] = share
-        kinks = pieces_epsilon * torch.logspace(math.log10(KINKS_FROM), 0, KINK_STEPS).double()
-        counted = crossings(module, x, sign, torch.cat([kinks.new_zeros(1), kinks]))
-        if counted is not None:
-            counts, units = counted
-            found["pieces"] = 1 + counts.sum(1).double().median().item()
-            found["units_on_another_piece"] = 100 * counts.sum(1).double().mean().item() / units
-            first = (counts > 0).double().argmax(1)
-            ends = kinks.to(first.device)[first].where((counts > 0).any(1), math.inf)
-            found["first_piece_ends"] = ends.median().item()
-        return found
-
-    content = {"models": [run.key(network)], "of": "straightness", "epsilons": epsilons,
-               "pieces_epsilon": pieces_epsilon}  # fmt: skip
-    return run.measured(content, measure, examples, missing={})
+def along_random_signs(run: Run, network: Model, epsilons: list[float], n: int) -> None:
+    """Steps along random signs."""
+    steps = run.measure(straightness, network, run.test(n), epsilons, random=True)
+    for epsilon, step in zip(epsilons, steps, strict=False):
+        found = {"random_error_rate": step.error_rate, "random_deviation": step.deviation}
+        run.table.add(network.name, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
-def weights_added_up(run: Run, network: Recipe, pixels: list[int]) -> list[tuple[float, float]]:
-    """‖w‖₁ and ‖w‖₂ of random parts of the linear model's weights, over pairs of logits; kept."""
-
-    def measure() -> list[tuple[float, float]]:
-        module = run.trained(network).module
-        start = torch.zeros(1, *run.data.input_shape, device=run.device)
-        logits, gradient = linearized(module, start)
-        rows = [gradient(one[None]) for one in torch.eye(logits.shape[1]).to(logits)]
-        jacobian = torch.cat(rows).flatten(1).cpu().double()
-        pairs = [jacobian[i] - jacobian[j] for i in range(len(jacobian)) for j in range(i)]
-        both = [dual_lengths(w, pixels, draws=20) for w in pairs]
-        sums = torch.stack([s for s, _ in both]).mean(0)
-        roots = torch.stack([r for _, r in both]).mean(0)
-        return list(zip(sums.tolist(), roots.tolist(), strict=True))
-
-    content = {"models": [run.key(network)], "of": "weights added up", "pixels": pixels}
-    return run.measured(content, measure, missing=[])
+def added_up(run: Run, network: Model, name: str, pixels: list[int]) -> None:
+    """How far the weights of so many pixels move a linear model's logits."""
+    lengths = run.measure(weight_lengths, network, run.data.test.images[:1], pixels)
+    both = zip(pixels, lengths.by_sign, lengths.by_random, strict=False)
+    for count, by_sign, by_random in both:
+        moved = {"moved_by_sign": by_sign, "moved_by_random": by_random}
+        row, seed = f"{name}, {count} pixels", network.seed
+        run.table.add(row, moved, seed=seed, unit="logits for ε = 1")
+        ratio = by_sign / by_random if by_random else math.nan  # no slope at all
+        run.table.add(row, sign_over_random=ratio, seed=seed, unit="ratio")
 
 
 def measured(
@@ -174,10 +136,12 @@ def measured(
     """The errors and the sums of the figure, over the seeds."""
     arrays = {"epsilons": np.array(epsilons), "pixels": np.array(pixels)}
     for name in models:
-        arrays[f"errors_{name}"] = np.stack([
-            found.over_seeds([(name, f"{kind}@{e:g}") for e in epsilons])
-            for kind in ("error_rate", "random_error_rate")
-        ])  # fmt: skip
+        arrays[f"errors_{name}"] = np.stack(
+            [
+                found.over_seeds([(name, f"{kind}@{e:g}") for e in epsilons])
+                for kind in ("error_rate", "random_error_rate")
+            ]
+        )
     for kind in ("sign", "random"):
         cells = [(f"{linear}, {count} pixels", f"moved_by_{kind}") for count in pixels]
         arrays[f"sums_{kind}"] = found.over_seeds(cells)
@@ -207,7 +171,7 @@ def finding(found: Numbers, model: str, epsilon: float) -> str:
 
 def draw(
     run: Run,
-    network: Recipe,
+    network: Model,
     epsilon: float,
     example: int,
     arrays: dict[str, np.ndarray],
@@ -215,7 +179,7 @@ def draw(
     title: str,
 ) -> None:
     """The logits of one digit along its adversarial direction; errors; a linear model's sum."""
-    module = run.trained(network).module
+    module = network.value
     row = one_of_each_class(run.data.test.labels, example + 1)[-1:]
     x, y = run.data.test.images[row], run.data.test.labels[row]
     sign = slopes(module, x, y).sign()

@@ -10,13 +10,15 @@ digit's true class.
 """
 
 import math
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from advx.config.config import Config
+from advx.data.dataset import Split
+from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures.curves import Strip, curve_figure
@@ -29,9 +31,9 @@ from advx.types import NonNegative
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    models: dict[str, Config],
     crafting: str,
-    fgsm: dict[str, Any],
+    fgsm: Config,
     epsilons: list[NonNegative],
 ) -> None:
     """Agreement of every model with the crafting model on the examples that both get wrong.
@@ -40,49 +42,61 @@ def main(
         run: the run to measure on.
         models: the crafting model and the others, by name.
         crafting: the name of the model that the examples are crafted on.
-        fgsm: the attack's node.
+        fgsm: the fast gradient sign method.
         epsilons: sizes of the perturbation.
     """
     others = [name for name in models if name != crafting]
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
+            source = run.model(crafting, seed)
             for epsilon in epsilons:
+                adversarial = run.craft(fgsm.with_(epsilon=epsilon), source)
                 for name in others:
-                    row, at = f"{crafting} -> {name}", f"@{epsilon:g}"
-                    found = agreement(run, crafting, name, seed, fgsm | {"epsilon": epsilon})
-                    n = int(found.get("both_wrong", 0))
-                    known = {"seed": seed, "n": len(run.data.test)}
-                    share = 100 * n / len(run.data.test) if found else math.nan
-                    run.record(row, f"both_wrong{at}", share, **known)
-                    for metric in ("same_class", "same_class_by_chance"):
-                        if n or not found:  # without a common mistake there is no such figure
-                            value = found.get(metric, math.nan)
-                            run.record(row, metric + at, value, seed=seed, n=max(n, 1))
-    draw(run.folder, Numbers(run.results.rows), crafting, others, epsilons, run.heading())
+                    found = run.measure(
+                        agreement, source, run.model(name, seed), adversarial, run.data.classes
+                    )
+                    report(run, f"{crafting} -> {name}", found, epsilon, seed)
+    draw(run, crafting, others, epsilons)
     run.finish()
 
 
-def agreement(
-    run: Run, crafting: str, other: str, seed: int, attack: dict[str, Any]
-) -> dict[str, float]:
-    """How often both say the same wrong class, in percent of the examples both get wrong; kept."""
-    source, victim = run.recipe(crafting, seed), run.recipe(other, seed)
+@dataclass(frozen=True)
+class Agreement:
+    """What two models make of the same examples.
 
-    def measure() -> dict[str, float]:
-        crafted = run.crafted(attack, source)
-        modules = [run.trained(network).module for network in (source, victim)]
-        first, second = (predictions(module, crafted.images) for module in modules)
-        both = (first != crafted.labels) & (second != crafted.labels)
-        both &= answered(modules[0], first) & answered(modules[1], second)
-        first, second, labels = first[both], second[both], crafted.labels[both]
-        found = {"both_wrong": float(both.sum())}
-        if found["both_wrong"]:
-            found["same_class"] = 100 * (first == second).double().mean().item()
-            found["same_class_by_chance"] = 100 * by_chance(first, second, labels, run.data.classes)
-        return found
+    Attributes:
+        both_wrong: number of examples that both get wrong.
+        same_class: where both give the same wrong class, in percent of those; NaN without one.
+        same_class_by_chance: as often as that would be by chance, in percent of those.
+    """
 
-    content = {"models": [run.key(source), run.key(victim)], "attack": attack, "of": "agreement"}
-    return run.measured(content, measure, missing={})
+    both_wrong: float
+    same_class: float
+    same_class_by_chance: float
+
+
+@measurement(version=1)
+def agreement(first: nn.Module, second: nn.Module, examples: Split, classes: int) -> Agreement:
+    """How often two models give the same wrong class, where both are wrong.
+
+    Args:
+        first: one model.
+        second: the other.
+        examples: with their labels.
+        classes: number of classes.
+
+    Raises:
+        ConfigError: too many of the logits are NaN; few are left out.
+    """
+    one, other = (predictions(model, examples.images) for model in (first, second))
+    both = (one != examples.labels) & (other != examples.labels)
+    both &= answered(first, one) & answered(second, other)
+    one, other, labels = one[both], other[both], examples.labels[both]
+    return Agreement(
+        float(both.sum()),
+        100 * (one == other).double().mean().item(),
+        100 * by_chance(one, other, labels, classes),
+    )
 
 
 def by_chance(first: Tensor, second: Tensor, labels: Tensor, classes: int) -> float:
@@ -95,32 +109,40 @@ def by_chance(first: Tensor, second: Tensor, labels: Tensor, classes: int) -> fl
         classes: number of classes.
     """
     one, other = (
-        torch.bincount(labels * classes + said, minlength=classes**2).view(classes, classes)
-        for said in (first, second)
+        torch.bincount(labels * classes + wrong, minlength=classes**2).view(classes, classes)
+        for wrong in (first, second)
     )
     count = one.sum(1).double()  # examples of each label
     same = (one * other).sum(1) / count.clamp(min=1).square()
     return ((count * same).sum() / count.sum()).item()
 
 
-def draw(
-    folder: Path,
-    found: Numbers,
-    crafting: str,
-    others: list[str],
-    epsilons: list[float],
-    provenance: str,
-) -> None:
+def report(run: Run, row: str, found: Agreement, epsilon: float, seed: int) -> None:
+    """The rows of one model; without a common mistake there is no agreement to speak of."""
+    n = len(run.test())
+    share = 100 * found.both_wrong / n
+    run.table.add(row, both_wrong=share, epsilon=epsilon, seed=seed, n=n)
+    if found.both_wrong != 0:
+        run.table.add(
+            row,
+            same_class=found.same_class,
+            same_class_by_chance=found.same_class_by_chance,
+            epsilon=epsilon,
+            seed=seed,
+            n=1 if math.isnan(found.both_wrong) else int(found.both_wrong),
+        )
+
+
+def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> None:
     """How often both give the same wrong class, by chance too, and how often both are wrong.
 
     Args:
-        folder: the run's.
-        found: its numbers.
+        run: the run, with its numbers.
         crafting: the model that the examples were crafted on.
         others: the models that they were shown to.
         epsilons: sizes of the perturbation.
-        provenance: what ran.
     """
+    found = run.numbers()
     same = Panel("same wrong class, where both are wrong", y="of those examples (%)")
     both = Panel("both are wrong", y="of the test examples (%)")
     by_chance = []
@@ -136,17 +158,25 @@ def draw(
         Curve("by chance", epsilons, np.concatenate(by_chance), NEUTRAL, 1, points=False)
     )
     same.basis = f"{both.basis}, those that both get wrong (by chance: all models together)"
-    largest = max(epsilons)
+    curve_figure(
+        run.folder,
+        "same_mistake",
+        [Strip([same, both], 2.4)],
+        finding=finding(found, crafting, others, max(epsilons)),
+        provenance=run.heading(),
+    )
+
+
+def finding(found: Numbers, crafting: str, others: list[str], epsilon: float) -> str:
+    """How often the models agree, and would by chance, in one sentence."""
     rates, chances = (
-        [found.mean(f"{crafting} -> {name}", f"{metric}@{largest:g}") for name in others]
+        [found.mean(f"{crafting} -> {name}", f"{metric}@{epsilon:g}") for name in others]
         for metric in ("same_class", "same_class_by_chance")
     )
-    same_rates, by_luck = (
+    agreed, by_luck = (
         f"{percentage(min(each))} to {percentage(max(each))}" for each in (rates, chances)
     )
-    finding = (
-        f"Where the {called(crafting)} and another model both err at ε = {size(largest)}, they "
-        f"agree on the wrong class in {same_rates} of the cases; chance would give {by_luck}"
+    return (
+        f"Where the {called(crafting)} and another model both err at ε = {size(epsilon)}, they "
+        f"agree on the wrong class in {agreed} of the cases; chance would give {by_luck}"
     )
-    curve_figure(folder, "same_mistake", [Strip([same, both], 2.4)], finding=finding,
-                 provenance=provenance)  # fmt: skip

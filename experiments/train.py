@@ -1,30 +1,35 @@
-"""Train the bag of models and keep them in the store, where every experiment finds them.
+"""Train all models and keep them in the store, where every experiment finds them.
 
 advx run experiment=train scale=chapter seeds=[0,1,2]
 """
 
-from typing import Any
+import math
 
+from advx.config.config import Config
+from advx.evaluation.transfer import error_rate
 from advx.run import Run
+from advx.run.facts import epochs, validation_error
 
 
-def main(run: Run, models: dict[str, Any], defense: dict[str, Any]) -> None:
+def main(run: Run, models: dict[str, Config], defense: Config) -> None:
     """Train every model on every seed; report its errors and the epochs it took.
 
     Args:
         run: the run to measure on.
-        models: the bag of models, by name.
+        models: by name.
         defense: the training loss.
     """
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
-                recipe = run.recipe(name, seed, defense=defense)
-                error = run.error_rate(recipe)
-                run.record(name, "clean_error_rate", error, seed=seed, n=len(run.data.test))
-                if error == error:
-                    made = run.trained(recipe)
-                    run.record(name, "validation_error_rate", made.validation_error,
-                               seed=seed, n=len(run.data.validation))  # fmt: skip
-                    run.record(name, "epochs", made.epochs, seed=seed, unit="epochs")
+                model = run.model(name, seed, defense=defense)
+                error = run.measure(error_rate, model, run.test())
+                run.table.add(name, clean_error_rate=error, seed=seed, n=len(run.test()))
+                if math.isnan(error):  # it diverged
+                    continue
+                validation = run.measure(validation_error, model.training)
+                n = len(run.data.validation)
+                run.table.add(name, validation_error_rate=validation, seed=seed, n=n)
+                trained_for = run.measure(epochs, model.training)
+                run.table.add(name, epochs=trained_for, seed=seed, unit="epochs")
     run.finish()

@@ -4,24 +4,26 @@
         attack.epsilon=0.1,0.25
 """
 
-from typing import Any
+from functools import partial
 
+from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
+from advx.evaluation.robustness import targeted_success_rate
+from advx.evaluation.transfer import error_rate
 from advx.figures.digits import transfer_figure
 from advx.figures.style import called, percentage
-from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Model, seed_of
 from advx.types import PositiveInt
 
 
 def main(
     run: Run,
-    crafting: dict[str, Any],
-    target: dict[str, Any],
-    attack: dict[str, Any],
-    defense: dict[str, Any],
-    crafting_defense: dict[str, Any],
+    crafting: Config,
+    target: Config,
+    attack: Config,
+    defense: Config,
+    crafting_defense: Config,
     figure_examples: PositiveInt,
 ) -> None:
     """Error rates of `target` and `crafting` on the examples crafted on `crafting`.
@@ -35,47 +37,57 @@ def main(
         crafting_defense: what the crafting model was trained with.
         figure_examples: test examples in the figure, crafted with the first seed.
     """
-    n = len(run.data.test)
-    itself = f"{crafting['name']} -> itself"
-    row = f"{crafting['name']} -> {target['name']}"
-
-    def recipes(seed: int) -> tuple[Recipe, Recipe]:
-        return (
-            run.recipe(crafting, seed, defense=crafting_defense, path="crafting"),
-            run.recipe(target, seed, defense=defense, path="target"),
+    pairs = [
+        (
+            run.model(crafting, seed, defense=crafting_defense, path="crafting"),
+            run.model(target, seed, defense=defense, path="target"),
         )
-
-    def draw() -> None:
-        source, victim = recipes(run.seeds[0])
-        shown = one_of_each_class(run.data.test.labels, figure_examples)
-        crafted = run.crafted(attack, source).take(shown)
-        names = [f"{target['name']} (target)", f"{crafting['name']} (crafting)"]
-        models = {names[0]: run.trained(victim).module, names[1]: run.trained(source).module}
-        clean = run.data.test.take(shown)
-        found = Numbers(run.results.rows)
-        rates = {name: found.mean(line, "error_rate")
-                 for name, line in zip(names, (row, itself), strict=True)}  # fmt: skip
-        finding = (
-            f"Of examples crafted on {called(crafting['name'])}, {called(target['name'])} gets "
-            f"{percentage(rates[names[0]])} wrong, their own model {percentage(rates[names[1]])}"
-        )
-        transfer_figure(run.folder, clean, crafted, models, rates=rates, finding=finding,
-                        provenance=run.heading())  # fmt: skip
-
-    with run.progress(models=2 * len(run.seeds)):
-        for seed in run.seeds:
-            source, victim = recipes(seed)
-            random = source.random or victim.random
-            if not random and seed != run.seeds[0]:
-                continue
-            search = run.attack(attack, source)  # refused before anything is trained
-            known = {"seed": seed if random else None, "n": n}
-            for name, model in ((row, victim), (itself, source)):
-                rate = run.error_rate(model, attack, crafting=source)
-                run.record(name, "error_rate", rate, **known)
-                if getattr(search, "targeted", False):
-                    rate = run.targeted_success_rate(model, attack, crafting=source)
-                    run.record(name, "targeted_success_rate", rate, **known)
-            run.record(target["name"], "clean_error_rate", run.error_rate(victim), **known)
-    run.attempt(draw)
+        for seed in run.seeds
+    ]
+    with run.progress(models=2 * len(pairs)):
+        for source, shown in pairs if seed_of(*pairs[0]) is not None else pairs[:1]:
+            transfer(run, source, shown, attack)
+    run.attempt(lambda: draw(run, *pairs[0], attack, figure_examples))
     run.finish()
+
+
+def rows(source: Model, target: Model) -> dict[str, Model]:
+    """What a row's number is of: the target, and the crafting model itself."""
+    return {f"{source.name} -> {target.name}": target, f"{source.name} -> itself": source}
+
+
+def transfer(run: Run, source: Model, target: Model, attack: Config) -> None:
+    """The rows of one seed."""
+    add = partial(run.table.add, seed=seed_of(source, target), n=len(run.test()))
+    adversarial = run.craft(attack, source)  # refused before anything is trained
+    for row, model in rows(source, target).items():
+        add(row, error_rate=run.measure(error_rate, model, adversarial))
+        if adversarial.attack.targeted:
+            classes = run.crafting.target_classes
+            rate = run.measure(targeted_success_rate, model, adversarial, classes)
+            add(row, targeted_success_rate=rate)
+    add(target.name, clean_error_rate=run.measure(error_rate, target, run.test()))
+
+
+def draw(run: Run, source: Model, target: Model, attack: Config, examples: int) -> None:
+    """The figure: digit, perturbation and adversarial digit, with both models' predictions."""
+    shown = one_of_each_class(run.data.test.labels, examples)
+    crafted = run.craft(attack, source).value.take(shown)
+    names = f"{target.name} (target)", f"{source.name} (crafting)"
+    numbers = run.numbers()
+    rates = {
+        name: numbers.mean(row, "error_rate")
+        for name, row in zip(names, rows(source, target), strict=True)
+    }
+    transfer_figure(
+        run.folder,
+        run.data.test.take(shown),
+        crafted,
+        dict(zip(names, (target.value, source.value), strict=True)),
+        rates=rates,
+        finding=(
+            f"Of examples crafted on {called(source.name)}, {called(target.name)} gets "
+            f"{percentage(rates[names[0]])} wrong, their own model {percentage(rates[names[1]])}"
+        ),
+        provenance=run.heading(),
+    )

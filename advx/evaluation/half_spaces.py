@@ -7,6 +7,7 @@ away is the boundary, and which directions cross it.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -96,15 +97,23 @@ def directions_at(images: Tensor, slope: Tensor, cosine: float, draw: int) -> Te
     return (cosine * g + math.sqrt(1 - cosine**2) * r).to(images.dtype).view_as(images)
 
 
+@dataclass(frozen=True)
+class AfterSteps:
+    """In percent of all steps, without those that begin or end at NaN logits.
+
+    Attributes:
+        error_rate: how often the class is not the label.
+        changed: how often it is not the one before.
+    """
+
+    error_rate: float
+    changed: float
+
+
 def after_steps(
     model: nn.Module, images: Tensor, labels: Tensor, step: Callable[[int], Tensor], draws: int
-) -> dict[str, float]:
-    """What comes of the steps `step(0)`, ..., `step(draws − 1)`, each (n, *shape).
-
-    Returns:
-        In percent of all steps (without those that begin or end at NaN logits): `error_rate`, how
-        often the class is not the label, and `changed`, how often it is not the one before.
-    """
+) -> AfterSteps:
+    """What comes of the steps `step(0)`, ..., `step(draws − 1)`, each (n, *shape)."""
     before, wrong, changed, steps = predictions(model, images), 0, 0, 0
     known = answered(model, before)
     for draw in range(draws):
@@ -113,4 +122,4 @@ def after_steps(
         wrong += int(((after != labels) & both).sum())
         changed += int(((after != before) & both).sum())
         steps += int(both.sum())
-    return {"error_rate": 100 * wrong / steps, "changed": 100 * changed / steps}
+    return AfterSteps(100 * wrong / steps, 100 * changed / steps)

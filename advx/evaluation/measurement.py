@@ -27,10 +27,8 @@ def measurement(*, version: int) -> Callable[[Function], Function]:
 
     def mark(function: Function) -> Function:
         name = f"{function.__module__}.{function.__qualname__}"
-        if (
-            getattr(inspect.unwrap(function), "__closure__", None)
-            or "<locals>" in function.__qualname__
-        ):
+        inside = "<locals>" in function.__qualname__
+        if inside or getattr(inspect.unwrap(function), "__closure__", None):
             raise TypeError(f"{name}: a measurement is a function of a module's top level")
         for parameter in inspect.signature(function).parameters.values():
             if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):

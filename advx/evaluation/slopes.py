@@ -7,6 +7,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import evaluating, input_gradient
 from advx.attacks.objectives import Objective, log_odds, margin
 from advx.data.dataset import Split
+from advx.evaluation.measurement import measurement
 from advx.evaluation.undefined import no_number
 from advx.models.call import logits_of
 
@@ -40,12 +41,14 @@ def vanished_share(model: nn.Module, split: Split, objective: Objective) -> floa
     return 100 * gone.double().mean().item()
 
 
+@measurement(version=1)
 def input_slope(model: nn.Module, split: Split) -> float:
     """Mean L1 norm of the log-odds' input gradient: their rise for a small step in the max norm."""
     slope = slopes(model, split.images, split.labels)
     return slope.flatten(1).abs().sum(1).double().mean().item()
 
 
+@measurement(version=1)
 def weight_norm(model: nn.Module) -> float:
     """L2 norm of all weights together, biases left out."""
     squares = sum(p.detach().double().square().sum().item() for p in model.parameters()
@@ -53,6 +56,7 @@ def weight_norm(model: nn.Module) -> float:
     return squares**0.5
 
 
+@measurement(version=1)
 @torch.no_grad()
 def margins(model: nn.Module, split: Split) -> Tensor:
     """z_y − max_{i≠y} zᵢ of every example, (n,): negative where the prediction is wrong."""
@@ -62,3 +66,9 @@ def margins(model: nn.Module, split: Split) -> Tensor:
             for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
         ]
     return torch.cat(found)
+
+
+@measurement(version=1)
+def median_margin(model: nn.Module, split: Split) -> float:
+    """Median over the examples of `margins`, in logits."""
+    return margins(model, split).median().item()

@@ -2,6 +2,12 @@
 
 from collections.abc import Callable
 
+from torch import nn
+
+from advx.data.dataset import Split
+from advx.evaluation.measurement import measurement
+from advx.evaluation.transfer import Attack, craft, error_rate
+
 
 def median_smallest(
     error_at: Callable[[float], float], *, high: float, tolerance: float, percent: float = 50.0
@@ -31,3 +37,31 @@ def median_smallest(
         middle = (low + high) / 2
         low, high = (low, middle) if error_at(middle) >= percent else (middle, high)
     return high
+
+
+@measurement(version=1)
+def median_smallest_epsilon(
+    model: nn.Module,
+    attack_of: Callable[[float], Attack],
+    examples: Split,
+    *,
+    largest: float,
+    brackets: int = 512,
+) -> float:
+    """The ε at which an attack on a model gives half of the examples another class.
+
+    Args:
+        model: that is attacked.
+        attack_of: the attack, by its ε.
+        examples: with their labels.
+        largest: where the search ends.
+        brackets: of these many between 0 and `largest`, the upper end of the right one is found.
+
+    Returns:
+        ε in the units of the attack's norm; infinity where even `largest` is not enough.
+    """
+
+    def error_at(epsilon: float) -> float:
+        return error_rate(model, craft(attack_of(epsilon), model, examples))
+
+    return median_smallest(error_at, high=largest, tolerance=largest / brackets)

@@ -1,5 +1,6 @@
 """Attacks pointed at models: what each receives, and the examples that it makes."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -67,6 +68,31 @@ class PointedAttack(Deferred[Attack]):
         return bool(getattr(self.value, "guided", False))
 
 
+class AttackBySize(Deferred[Callable[[float], Attack]]):
+    """An attack on one model as a function of its ε, for a search of the smallest.
+
+    Args:
+        config: the attack's, with any ε or none.
+        source: the model that its gradients come from.
+    """
+
+    def __init__(self, config: Config, source: Model) -> None:
+        self.config = config
+        self.source = source
+
+    @property
+    def key(self) -> Any:
+        return {"at any epsilon": self.at(0.0).key}
+
+    @property
+    def value(self) -> Callable[[float], Attack]:
+        return lambda epsilon: self.at(epsilon).value
+
+    def at(self, epsilon: float) -> PointedAttack:
+        """The attack of one size."""
+        return PointedAttack(self.config.with_(epsilon=epsilon), self.source)
+
+
 class Crafted(Deferred[Split]):
     """The test examples after an attack on one model, with their own labels.
 
@@ -122,6 +148,10 @@ class Crafting:
         attack = PointedAttack(config, source)
         _ = attack.value
         return attack
+
+    def by_size(self, config: Config, source: Model) -> AttackBySize:
+        """An attack on a model as a function of its ε."""
+        return AttackBySize(config, source)
 
     def craft(self, config: Config, source: Model, examples: int | None = None) -> Crafted:
         """The test examples after an attack on a model; nothing is made yet."""

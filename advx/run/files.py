@@ -13,8 +13,8 @@ import torch
 from advx.config.chapter import departures
 from advx.config.identity import own_code
 from advx.errors import reason
-from advx.listing import packages
 from advx.memory import resident_peak
+from advx.packages import packages
 from advx.report.conclusions import conclude, write_conclusions
 from advx.report.results import Results, csv_text, table, write_results
 from advx.run.checks import own_parts

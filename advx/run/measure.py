@@ -10,7 +10,7 @@ from advx.evaluation.undefined import Note, noting
 from advx.run.named import content_of, made
 from advx.run.notices import Remarks
 from advx.store.store import Store
-from advx.store.values import returned_by, undefined
+from advx.store.values import packed, returned_by, undefined, unpacked
 
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -55,7 +55,7 @@ class Measurements:
                     value = function(**{key: made(each) for key, each in bound.arguments.items()})
                 self.store.save_value(content, value, notes)
                 self.remarks.undefined(notes)
-                return value
+                return unpacked(*packed(value), kind)  # what a later run will read
         except Diverged as error:
             log.warning("diverged: %s", error)
             return undefined(kind)

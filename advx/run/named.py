@@ -5,6 +5,7 @@ import hashlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -40,6 +41,29 @@ class Deferred(ABC, Generic[T]):
         Raises:
             Diverged: a training that it needs failed.
         """
+
+
+class Derived(Deferred[T]):
+    """What a plain function makes of other things of a run: named like a measurement, not stored.
+
+    It is made once in a run, when a measurement first needs it.
+
+    Args:
+        function: marked as a measurement.
+        arguments: of the call, by name.
+    """
+
+    def __init__(self, function: Callable[..., T], arguments: Mapping[str, Any]) -> None:
+        self._function = function
+        self._arguments = arguments
+
+    @cached_property
+    def key(self) -> Any:
+        return content_of(self._function, self._arguments)
+
+    @cached_property
+    def value(self) -> T:
+        return self._function(**{key: made(each) for key, each in self._arguments.items()})
 
 
 def content_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
         if len(images) > count:
             quality = run.measure(image_quality, classifier, layer, run.data, images)
             row = f"{name} pictures"
-            run.table.add(row, **vars(quality), seed=None, n=len(images), unit=UNITS)
+            run.table.add(row, quality, seed=None, n=len(images), unit=UNITS)
 
 
 def feature_count(run: Run, classifier: Model, layer: str) -> int:

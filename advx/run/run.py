@@ -1,5 +1,6 @@
 """What an experiment is handed: its data, its models, its measurements and its table."""
 
+import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +17,7 @@ from advx.run.data import RunData
 from advx.run.files import RunFiles
 from advx.run.measure import Measurements, log
 from advx.run.models import Game, Model, Models, pick_device
+from advx.run.named import Derived
 from advx.run.notices import Remarks, Seconds
 from advx.run.table import Table
 from advx.store.store import Store
@@ -119,6 +121,13 @@ class Run:
         training that it needs diverged, the value is undefined: NaN for a number.
         """
         return self.measurements.measure(function, *positional, **keywords)
+
+    def derive(
+        self, function: Callable[..., Value], *positional: Any, **keywords: Any
+    ) -> Derived[Value]:
+        """What a measurement's function makes, for other measurements: made once, not stored."""
+        bound = inspect.signature(function).bind(*positional, **keywords)
+        return Derived(function, bound.arguments)
 
     def progress(self, models: int) -> AbstractContextManager[None]:
         """One bar over the training of `models` models."""

@@ -1,5 +1,6 @@
 """The rows of a run, written as they are measured."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Table:
     def add(
         self,
         row: str,
+        results: Mapping[str, float] | object = None,
         *,
         seed: int | None,
         n: int | None = None,
@@ -39,15 +41,19 @@ class Table:
 
         Args:
             row: what was measured: a model, a pair "maxout -> relu".
+            results: numbers by metric, or a dataclass of them.
             seed: of the training behind it; None where another seed would change nothing.
             n: the examples behind it.
             epsilon: size of the perturbation.
             setting: protocol names and `key=value` pairs, sorted and joined by `+`.
             unit: of all metrics, or by metric; one that is not listed is in percent.
             note: stands beside its line in the summary.
-            metrics: the numbers, by metric.
+            metrics: more numbers, by metric.
         """
-        for metric, value in metrics.items():
+        if dataclasses.is_dataclass(results) and not isinstance(results, type):
+            results = dataclasses.asdict(results)
+        given = dict(results) if isinstance(results, Mapping) else {}
+        for metric, value in (given | metrics).items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
             self._add(row, _suffixed(metric, epsilon, setting), value, seed, n, units, note)
 
@@ -62,8 +68,7 @@ class Table:
         note: str,
     ) -> None:
         if seed is None and any(
-            (each.row, each.metric, each.seed) == (row, metric, None)
-            for each in self.results.rows
+            (each.row, each.metric, each.seed) == (row, metric, None) for each in self.results.rows
         ):
             return
         listed = self._listed.get((row, metric), {})

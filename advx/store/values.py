@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
+import torch
 from torch import Tensor
 
 ARRAY = "array in the file beside"
@@ -51,18 +52,16 @@ def unpacked(stored: Any, arrays: list[np.ndarray], kind: Any) -> Any:
         arrays: likewise.
         kind: the type, as a function's return annotation names it; `Any` for what JSON gives.
     """
-    if isinstance(stored, dict) and set(stored) == {ARRAY}:
-        found = arrays[stored[ARRAY]]
-        if kind is Tensor:
-            import torch
-
-            return torch.from_numpy(found.copy())
-        return found
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         (kind, *others) = [part for part in parts if part is not type(None)]
         known = stored is None or others
         return stored if known else unpacked(stored, arrays, kind)
+    if isinstance(stored, dict) and set(stored) == {ARRAY}:
+        found = arrays[stored[ARRAY]]
+        if kind is Tensor:
+            return torch.from_numpy(found.copy())
+        return found
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(stored, dict):
         hints = get_type_hints(kind)
         return kind(**{k: unpacked(v, arrays, hints[k]) for k, v in stored.items()})

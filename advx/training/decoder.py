@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from advx.attacks.gradient import hidden
+from advx.evaluation.measurement import measurement
 from advx.models.base import features
 from advx.types import Positive, PositiveInt, Shape
 
@@ -43,6 +44,7 @@ def represented(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     return torch.cat([hidden(model, x, layer).flatten(1) for x in images.split(BATCH)])
 
 
+@measurement(version=1)
 def train_decoder(
     model: nn.Module,
     images: Tensor,

@@ -1,0 +1,174 @@
+"""The black-box attack: a target's error against the number of questions asked."""
+
+from pathlib import Path
+from typing import Any
+
+from advx.figures.curves import Strip, curve_figure
+from advx.figures.panels import Curve, Panel
+from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called, percentage, size
+from advx.report.over_seeds import Numbers
+
+IN_A_ROW = 4
+"""Small panels of the figure."""
+
+LEVELS = {
+    "white_box_error_rate@{}": ("the target's\nown gradient", ADVERSARIAL, 1),
+    "noise_error_rate@{}": ("noise", NEUTRAL, 2),
+    "clean_error_rate": ("clean (ε = 0)", CLEAN, 3),
+}
+"""What the figure compares with: metric, what it is called, its color and its dash."""
+
+SUBSTITUTES = ((OURS, 0), (SERIES[3], 3), (SERIES[5], 1))
+"""Color and dash of the curves of different kinds of substitutes."""
+
+
+def black_box_figure(
+    folder: Path,
+    found: Numbers,
+    models: list[str],
+    *,
+    varied_target: str,
+    kinds: dict[str, str],
+    epsilon: float,
+    provenance: str,
+) -> None:
+    """Every target's error against the number of queries, and what it is to be compared with.
+
+    Args:
+        folder: the run's.
+        found: its numbers.
+        models: the targets.
+        varied_target: the one that the variants were tried on.
+        kinds: by variant, "" for the usual way of asking: which kind of substitute, if it is
+            another one.
+        epsilon: size of the perturbation.
+        provenance: what ran.
+    """
+    error = f"error_rate@{epsilon:g}"
+    strips = []
+    if varied_target in models:
+        strips.append(_varied(found, varied_target, kinds, error, epsilon))
+        others = [way for way, other in kinds.items() if not other]
+        provenance += f". Other ways of asking: {', '.join(others)}" if others else ""
+    rest = [name for name in models if name != varied_target]
+    for start in range(0, len(rest), IN_A_ROW):
+        last = start + IN_A_ROW >= len(rest)
+        panels = _row(found, rest[start : start + IN_A_ROW], error, epsilon, last=last)
+        strips.append(Strip(panels, 1.5 if last else 1.3))
+    target = varied_target if varied_target in models else models[0]
+    curve_figure(
+        folder,
+        "black_box",
+        strips,
+        finding=finding(found, target, kinds, error, epsilon),
+        provenance=provenance,
+    )
+
+
+def _varied(
+    found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float
+) -> Strip:
+    """The target that every way of asking was tried on, and the substitutes' disagreement."""
+    ways = {f"{target}, {way}" if way else target: other for way, other in kinds.items()}
+    first = _panel(found, target, error, every=2, x="queries")
+    first.curves = [*_levels(found, target, epsilon), *_ways(found, ways, error)]
+    second = _panel(found, target, error, every=2, x="queries", y="test examples (%)")
+    second.curves = _ways(found, ways, "disagreement")
+    second.title = "the substitute's disagreement with it"
+    return Strip([first, second], 2.4)
+
+
+def _row(
+    found: Numbers, names: list[str], error: str, epsilon: float, *, last: bool
+) -> list[Panel]:
+    """A row of small panels, one a target."""
+    row: list[Panel] = []
+    for name in names:
+        panel = _panel(
+            found,
+            name,
+            error,
+            every=3,
+            x="queries" if last else "",
+            y="" if row else "error rate (%)",
+            names="none",
+        )
+        substitute = _curve(found, name, error, "substitute", OURS, 0)
+        panel.curves = [substitute, *_levels(found, name, epsilon)]
+        row.append(panel)
+    row[-1].names = "ends"
+    return row
+
+
+def _asked(found: Numbers, row: str) -> list[str]:
+    """A row's names after every round of questions, in order."""
+    names = [name for name, metric in found.cells if metric == "queries"]
+    names = [name for name in names if name == row or name.startswith(f"{row} after ")]
+    return sorted(names, key=lambda name: found.mean(name, "queries"))
+
+
+def _panel(found: Numbers, name: str, error: str, *, every: int, **look: Any) -> Panel:
+    """An empty panel of a target; one round in `every` is named on the axis."""
+    ticks = [found.mean(row, "queries") for row in _asked(found, name)][::every]
+    return Panel(
+        called(name),
+        basis=found.basis([(name, error)]),
+        logarithmic="x",
+        ticks={f"{tick:,.0f}": tick for tick in ticks},
+        **look,
+    )
+
+
+def _curve(
+    found: Numbers, row: str, metric: str, label: str, color: str, dash: int, **look: Any
+) -> Curve:
+    """A number after every round of questions."""
+    rounds = _asked(found, row)
+    places = [found.mean(name, "queries") for name in rounds]
+    values = found.over_seeds([(name, metric) for name in rounds])
+    return Curve(label, places, values, color, dash, **look)
+
+
+def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
+    """What a target's errors are to be compared with, as level lines."""
+    queries = [found.mean(row, "queries") for row in _asked(found, name)]
+    ends = [queries[0], queries[-1]] if queries else []
+    made = []
+    for metric, (label, color, dash) in LEVELS.items():
+        cell = (name, metric.format(f"{epsilon:g}"))
+        if cell in found:
+            values = found.over_seeds([cell] * len(ends))
+            made.append(Curve(label, ends, values, color, dash, points=False))
+    return made
+
+
+def _ways(found: Numbers, ways: dict[str, str], metric: str) -> list[Curve]:
+    """One curve a way of asking; those with the usual substitute are gray, and named once."""
+    made: list[Curve] = []
+    grays = 0
+    for row, kind_of in ways.items():
+        if not _asked(found, row):
+            continue
+        if kind_of:
+            color, dash = SUBSTITUTES[(len(made) - grays) % len(SUBSTITUTES)]
+            made.append(_curve(found, row, metric, f"{kind_of}\nsubstitute", color, dash))
+        else:
+            label = row if grays else "other ways\nof asking"
+            look = {"points": False, "named": not grays, "width": 0.8}
+            made.append(_curve(found, row, metric, label, NEUTRAL, 0, **look))
+            grays += 1
+    return made
+
+
+def finding(found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float) -> str:
+    """What the target makes of every kind of substitute, and of noise."""
+    parts: list[str] = []
+    for way, other in kinds.items():
+        cell = (f"{target}, {way}" if way else target, error)
+        if other and cell in found:
+            words = f"on a {other} one" if parts else f"when crafted on a {other} substitute"
+            parts.append(f"{percentage(found.mean(*cell))} {words}")
+    return (
+        f"Examples of ε = {size(epsilon)} give the {called(target)} an error of "
+        f"{', '.join(parts)}; noise gives {percentage(found.mean(target, f'noise_{error}'))}"
+    )
