@@ -15,6 +15,8 @@ from advx.figures import pyplot as plt
 from advx.figures.kept import keep, redraw
 from advx.figures.samples import beside_nearest, tiled
 from advx.figures.style import LINE_HEIGHT, SERIES, SMALL, ink, label_ends, page, styled
+from advx.report.over_seeds import Numbers
+from advx.report.results import Row
 from tests.pages import watched
 from tests.paths import REFERENCE
 
@@ -50,9 +52,18 @@ def values(name: str, row: str, metric: str) -> list[float]:
     return [float(r["value"]) for r in rows(name) if (r["row"], r["metric"]) == (row, metric)]
 
 
-def means(name: str) -> dict[tuple[str, str], float]:
+def means(name: str) -> Numbers:
+    """The means over the seeds of a reference run."""
     keys = {(r["row"], r["metric"]) for r in rows(name)}
-    return {key: float(np.mean(values(name, *key))) for key in keys}
+    return numbers({key: float(np.mean(values(name, *key))) for key in keys})
+
+
+def numbers(found: dict[tuple[str, str], float]) -> Numbers:
+    """One number each, by row and metric."""
+    return Numbers(
+        Row("e", row, metric.replace("asked_for@", "asked_for@class="), None, value)
+        for (row, metric), value in found.items()
+    )
 
 
 def theory_arrays(seeds: int = 2) -> tuple[dict[str, np.ndarray], dict]:
@@ -191,19 +202,20 @@ def test_the_titles_of_the_references_sheets_are_those_of_their_rows() -> None:
 
 
 def test_titles_without_a_floor_say_nothing_of_it() -> None:
-    found = {("generator", "sure"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
+    shown = {("generator", "sure"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
+    found = numbers(shown)
     assert gan_samples.finding(found) == (
         "A classifier is sure of 40% of the generated images, and a second one tells them from "
         "real images in 90% of cases"
     )
-    known = found | {("validation pictures", "sure"): 97.6}
-    assert "sure of 40% of the generated images (real ones: 98%)" in gan_samples.finding(known)
     assert dcgan_samples.finding(found) == "A classifier is sure of 40% of the generated images"
-    found = {("pyramid", "frechet_classifier_distance"): 400.0,
-             ("finest level on real pictures", "frechet_classifier_distance"): 7.34}  # fmt: skip
+    found = numbers(shown | {("validation pictures", "sure"): 97.6})
+    assert "sure of 40% of the generated images (real ones: 98%)" in gan_samples.finding(found)
+    metric = "frechet_classifier_distance"
+    found = numbers({("pyramid", metric): 400.0, ("finest level on real pictures", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
-    found = {("generator", "asked_for"): 50.0, ("generator", "asked_for@a"): 80.0,
-             ("generator", "asked_for@b"): 20.0}  # fmt: skip
+    rates = {"asked_for": 50.0, "asked_for@a": 80.0, "asked_for@b": 20.0}
+    found = numbers({("generator", metric): rate for metric, rate in rates.items()})
     assert conditional_gan.finding(found, 1000, ["a", "b"]) == (
         "The generator makes the class that it is asked for in 50.0% of 1,000 images: at worst in "
         "20.0% (b), at best in 80.0% (a)"
