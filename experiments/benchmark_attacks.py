@@ -119,7 +119,7 @@ def contend(
             if library != "advx":
                 run.record(f"{contest}: {library}", "time_over_advx", seconds / spent["advx"],
                            seed=repeat, unit="ratio")  # fmt: skip
-        run.record(f"{contest}: advx", "per_second", len(clean) / spent["advx"], seed=repeat,
+        run.table.add(f"{contest}: advx", per_second=len(clean) / spent["advx"], seed=repeat,
                    unit="examples")  # fmt: skip
     for library, images in found.items():
         reached(run, f"{contest}: {library}", network, clean, aims, images, contest in TARGETED)
@@ -133,7 +133,7 @@ def reached(
     known = {"seed": None, "n": len(clean)}
     said = predictions(network, images)
     won = said == aims if targeted else said != clean.labels
-    run.record(row, "success_rate", 100 * won.double().mean().item(), **known)
+    run.table.add(row, success_rate=100 * won.double().mean().item(), **known)
     if not won.any():
         return  # no success has no size
     away = images - clean.images
@@ -141,7 +141,7 @@ def reached(
         size = norms.length(away, norm)[won].double().mean().item()
         run.record(row, f"mean_{norm}", size, unit=f"{norm} norm", **known)
     changed = 100 * (away.abs() > 1e-6).flatten(1)[won].double().mean().item()
-    run.record(row, "mean_l0", changed, unit="percent of pixels", **known)
+    run.table.add(row, mean_l0=changed, unit="percent of pixels", **known)
 
 
 def digits(run: Run, contest: str, examples: int) -> tuple[Split, Tensor]:
