@@ -1,33 +1,34 @@
 """How much a game costs over the forward and backward passes that it cannot do without.
 
     advx run experiment=benchmark_gan                  # the two games on digits, few filters
-    advx run experiment=benchmark_gan scale=chapter    # as large as they are played
+    advx run experiment=benchmark_gan scale=chapter    # as large as they are trained
 
 One round of the loop (D's update, then G's) against the bare passes of the same layers: D forward
-and backward on real and on generated pictures, G forward, then G forward, D forward, and back
-through both to G's parameters, without optimiser, noise, constraint or bookkeeping. Beside it the
+and backward on real and on generated images, G forward, then G forward, D forward, and back
+through both to G's parameters, without optimizer, noise, constraint or bookkeeping. Beside it the
 rate of these passes' products over that of a large matrix product. Timings differ from run to run.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from advx.config.build import build
+from advx.config.config import Config
+from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
 from advx.games.base import Game
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.run import Run
+from advx.training.construct import seeded
 from advx.training.pair import GameProgress, PairTrainer
-from advx.training.play import new_game
 from advx.types import PositiveInt
 
 
 def main(
     run: Run,
-    games: dict[str, Any],
-    trainers: dict[str, Any],
+    games: dict[str, Config],
+    trainers: dict[str, Config],
     rounds: PositiveInt,
     repeats: PositiveInt,
 ) -> None:
@@ -35,48 +36,61 @@ def main(
 
     Args:
         run: the run to measure on.
-        games: the games' nodes, by name.
-        trainers: each one's trainer's node, by the same names.
+        games: by name.
+        trainers: each one's trainer, by the same names.
         rounds: of one measurement.
         repeats: measurements of each; one row each.
     """
-    for name, node in games.items():
-        trainer: PairTrainer = build(trainers[name] | {"epoch_updates": rounds})
-        game = new_game(run.recipe(node, 0, path=f"games.{name}"), run.data).to(run.device)
-        optimisers = trainer.optimisers(game)
-        train = run.data.train
-        images = train.images[torch.arange(trainer.batch_size) % len(train)]
-        z = game.draw(trainer.batch_size, run.device)
-
-        def play(
-            game: Game = game, trainer: PairTrainer = trainer, optimisers: Any = optimisers
-        ) -> None:
-            trainer.one_epoch(game, run.data.train, optimisers, GameProgress(), 0, 1)
-
-        def bare(game: Game = game, images: Tensor = images, z: Tensor = z) -> None:
-            for _ in range(rounds):
-                passes(game, images, z)
-
-        operations = rounds * operations_of(
-            lambda game=game, images=images, z=z: passes(game, images, z)
-        )
-        for work in (play, bare):
-            work()  # memory, threads
+    for name, config in games.items():
+        with seeded(0):
+            game = config.build().to(run.device)
+        trainer = trainers[name].with_(epoch_updates=rounds).build()
+        one_round = bare_round(game, run.data.train, trainer.batch_size)
+        work = {
+            "rounds": training(game, run.data.train, trainer),
+            "bare passes": repeated(one_round, rounds),
+        }
+        operations = rounds * operations_of(one_round)
+        for each in work.values():
+            each()  # memory, threads
         for repeat in range(repeats):
             limit = product_rate(run.device)
-            with run.timed(name, "rounds"):
-                whole = seconds_of(play, run.device)
-            with run.timed(name, "bare passes"):
-                least = seconds_of(bare, run.device)
-            run.record(name, "bare_over_round", least / whole, seed=repeat, unit="ratio")
-            share = operations / least / limit
-            run.record(name, "bare_share_of_matrix_product", share, seed=repeat, unit="ratio")
-            run.record(name, "round", 1e3 * whole / rounds, seed=repeat, unit="ms")
+            seconds = {}
+            for phase, each in work.items():
+                with run.timed(name, phase):
+                    seconds[phase] = seconds_of(each, run.device)
+            whole, least = seconds.values()
+            run.table.add(
+                name,
+                bare_over_round=least / whole,
+                bare_share_of_matrix_product=operations / least / limit,
+                seed=repeat,
+                unit="ratio",
+            )
+            run.table.add(name, round=1e3 * whole / rounds, seed=repeat, unit="ms")
     run.finish()
 
 
+def training(game: Game, train: Split, trainer: PairTrainer) -> Callable[[], object]:
+    """One epoch of the loop, as games are trained."""
+    optimizers = trainer.optimisers(game)
+    return lambda: trainer.one_epoch(game, train, optimizers, GameProgress(), 0, 1)
+
+
+def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
+    """The same work several times."""
+    return lambda: [work() for _ in range(times)]
+
+
+def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
+    """What one round must compute, on the first examples."""
+    images = train.images[torch.arange(batch_size) % len(train)]
+    z = game.draw(batch_size, images.device)
+    return lambda: passes(game, images, z)
+
+
 def passes(game: Game, images: Tensor, z: Tensor) -> None:
-    """What one round must compute, for images and z (batch, ...)."""
+    """The passes of one round, for images and z (batch, ...)."""
     game.train()
     with torch.no_grad():
         fake = game.generate(z)

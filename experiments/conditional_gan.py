@@ -1,33 +1,35 @@
-"""The class-conditional game: does the generator make the class that it is told? Section 1.4.4.
+"""The class-conditional game: does the generator make the class that it is given? Section 1.4.4.
 
     advx run experiment=conditional_gan                  # digits that ship with a package
     advx run experiment=conditional_gan scale=chapter    # MNIST
 
-The procedure: tell both networks the class; ask for every class as often as for any other; let a
-classifier that was trained apart say what it sees. One row of the figure a class, the same z down a
-column: what stays the same is what z decides.
+The procedure: give both networks the class; ask for every class as often as for any other; let a
+classifier that was trained apart name the class of each image. One row of the figure a class, the
+same z down a column: what stays the same is what z decides.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from advx.config.build import target
+from advx.config.config import Config
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood
-from advx.evaluation.samples import generated
-from advx.evaluation.transfer import probabilities
+from advx.evaluation.image_quality import UNITS, image_quality
+from advx.evaluation.measurement import measurement
+from advx.evaluation.parzen import parzen_likelihood
+from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
-from advx.figures.kept import keep
-from advx.games.base import Game
-from advx.judge import Judge
-from advx.models.call import predicted
+from advx.figures.kept import keep_and_draw
+from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Game
+from advx.run.real_images import add_floor
+from advx.training.construct import seeded
+from advx.training.play import Played
 from advx.types import PositiveInt
 
 COLUMNS = 20
@@ -39,83 +41,106 @@ NOTE = "At the right: the share of a class's images that a classifier gives that
 
 def main(
     run: Run,
-    game: dict[str, Any],
-    classifier: dict[str, Any],
-    classifier_trainer: dict[str, Any],
+    game: Config,
+    classifier: Config,
+    classifier_trainer: Config,
     layer: str,
     samples: PositiveInt,
     sigmas: list[float],
 ) -> None:
-    """The classifier's answers to pictures of every class, and the measures of all together.
+    """The classifier's answers to images of every class, and the measures of all together.
 
     Args:
         run: the run to measure on.
-        game: the node of a game that is told the class.
-        classifier: the node of the network that judges the pictures.
-        classifier_trainer: its trainer's node.
+        game: one whose condition is the class.
+        classifier: the network whose features and classes measure the images.
+        classifier_trainer: its trainer.
         layer: the layer of the classifier whose output is the features.
         samples: generated, equally many of each class.
-        sigmas: candidates for the Parzen window's width, chosen on validation pictures.
+        sigmas: candidates for the Parzen window's width, chosen on validation images.
     """
-    if not getattr(target(game), "conditional", False):
+    if not getattr(game.target, "conditional", False):
         raise ConfigError(
-            f"game={game.get('name')}: is not told the class; valid: game=conditional_gan"
+            f"game={game.get('name')}: is not given the class; valid: game=conditional_gan"
         )
-    judge = Judge(run, classifier, classifier_trainer, layer, samples)
+    network = run.model(classifier, 0, trainer=classifier_trainer)
+    classes = torch.arange(samples) % run.data.classes
     with run.progress(models=1 + len(run.seeds)):
-        judge.record()
+        add_floor(run, network, layer, samples)
         for seed in run.seeds:
-            found = judged(run, run.recipe(game, seed, path="game"), judge, sigmas)
-            run.record_all("generator", found, UNITS, seed=seed, n=samples)
-    draw(run, game, samples)
+            trained = run.game(game, seed)
+            images = run.derive(generated_examples, trained, samples, classes)
+            rates = run.measure(class_rates, network, images, classes)
+            run.table.add("generator", asked_for=rates.overall, seed=seed, n=samples)
+            for name, rate in zip(run.data.class_names, rates.by_class, strict=False):
+                setting = f"class={name}"
+                run.table.add("generator", asked_for=rate, setting=setting, seed=seed, n=samples)
+            quality = run.measure(image_quality, network, layer, run.data, images)
+            likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
+            warnings = run.measure(warning_rates, trained)
+            for found in (quality, likelihood, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+    draw(run, run.game(game, run.seeds[0]), samples)
     run.finish()
 
 
-def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[str, float]:
-    """A generator's numbers; kept."""
+@dataclass(frozen=True)
+class ClassRates:
+    """How often images are of the class that they were generated for, in percent.
 
-    def measure() -> dict[str, float]:
-        played, data = run.played(recipe), run.data
-        wanted = torch.arange(judge.samples) % data.classes
-        fake = generated(played.game, judge.samples, wanted, device=run.device)
-        module = run.trained(judge.recipe).module
-        said = predicted(probabilities(module, fake)).cpu()
-        right, known = (said == wanted).double(), answered(module, said)
-        found = {"asked_for": 100 * right[known].mean().item()}
-        for k, name in enumerate(data.class_names):
-            found[f"asked_for@{name}"] = 100 * right[known & (wanted == k)].mean().item()
-        return found | judge.quality(fake) | parzen_likelihood(data, fake, sigmas) | played.flags()
+    Attributes:
+        overall: of all images.
+        by_class: of those of each class, in its order.
+    """
 
-    return run.measured(
-        judge.depends_on(run.game_key(recipe), of="pictures asked for", sigmas=sigmas),
-        measure, missing=UNKNOWN | {"asked_for": math.nan},
-    )  # fmt: skip
+    overall: float
+    by_class: list[float]
 
 
-def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> Tensor:
-    """Pictures (classes · columns, *shape), row by row: a class, with the same z in every row."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(1)
+@measurement(version=1)
+def class_rates(classifier: nn.Module, images: Tensor, classes: Tensor) -> ClassRates:
+    """How often a classifier gives images (n, *shape) the classes (n,) that they are meant to be.
+
+    Raises:
+        ConfigError: too many images get no class at all; few are left out.
+    """
+    predicted = predictions(classifier, images).cpu()
+    right, known = (predicted == classes).double(), answered(classifier, predicted)
+    by_class = [right[known & (classes == k)] for k in range(int(classes.max()) + 1)]
+    return ClassRates(
+        100 * right[known].mean().item(), [100 * each.mean().item() for each in by_class]
+    )
+
+
+def same_noise(trained: Played, classes: int, columns: int, seed: int = 1) -> Tensor:
+    """Images (classes · columns, *shape), row by row: a class, with the same z in every row."""
+    game = trained.game
+    device = next(game.parameters()).device
+    with seeded(seed), torch.no_grad():
         z = game.draw(columns).to(device)
-    labels = torch.arange(classes, device=device).repeat_interleave(columns)
-    with torch.no_grad():
+        labels = torch.arange(classes, device=device).repeat_interleave(columns)
         return game.generate(z.repeat(classes, 1), labels)
 
 
-def finding(means: dict[tuple[str, str], float], samples: int, names: Sequence[str]) -> str:
-    """How often the class that was asked for was made, from means by row and metric."""
-    rates = {name: means["generator", f"asked_for@{name}"] for name in names}
+def finding(found: Numbers, samples: int, names: Sequence[str]) -> str:
+    """How often the class that was asked for was made, from means."""
+    rates = {name: asked_for(found, name) for name in names}
     worst, best = (pick(rates, key=lambda name: rates[name]) for pick in (min, max))
     return (
         f"The generator makes the class that it is asked for in "
-        f"{means['generator', 'asked_for']:.1f}% of {samples:,} images: at worst in "
+        f"{found.mean('generator', 'asked_for'):.1f}% of {samples:,} images: at worst in "
         f"{rates[worst]:.1f}% ({worst}), at best in {rates[best]:.1f}% ({best})"
     )
 
 
-def panel(means: dict[tuple[str, str], float], names: Sequence[str]) -> figure.Panel:
+def asked_for(found: Numbers, name: str) -> float:
+    """How often the generator made a class that was asked for, in percent."""
+    return found.mean("generator", f"asked_for@class={name}")
+
+
+def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:
     """Of the figure: a row a class, with how often it was made when asked for."""
-    rates = [means["generator", f"asked_for@{name}"] for name in names]
+    rates = [asked_for(found, name) for name in names]
     return {
         "array": "pictures",
         "columns": COLUMNS,
@@ -126,24 +151,21 @@ def panel(means: dict[tuple[str, str], float], names: Sequence[str]) -> figure.P
     }
 
 
-def draw(run: Run, game: dict[str, Any], samples: int) -> None:
+def draw(run: Run, game: Game, samples: int) -> None:
     """One row a class, one column a z."""
-    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
-    if played is None:
+    trained = run.attempt(lambda: game.value)
+    if trained is None:
         return
-    images = same_noise(played.game, run.data.classes, COLUMNS, run.device)
-    arrays = {
-        "pictures": figure.gray_levels(images),
-        "snapshots": figure.gray_levels(played.snapshots),
-        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
-    }
-    means, names = run.results.means(), run.data.class_names
-    options: dict[str, Any] = {
-        "name": "conditional_gan",
-        "panels": [panel(means, names)],
-        "finding": finding(means, samples, names),
-        "note": NOTE,
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "samples", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    images = same_noise(trained, run.data.classes, COLUMNS)
+    arrays = {"pictures": figure.gray_levels(images)}
+    found, names = run.numbers(), run.data.class_names
+    keep_and_draw(
+        run.folder,
+        figure,
+        arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
+        name="conditional_gan",
+        panels=[panel(found, names)],
+        finding=finding(found, samples, names),
+        note=NOTE,
+        provenance=run.heading(),
+    )

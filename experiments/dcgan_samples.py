@@ -6,27 +6,31 @@
         trainer.max_epochs=50 'classifier.channels=[64,128]'        # a GPU
 
 The procedure of section 1.4.4: strided and fractionally strided convolutions, batch normalization,
-tanh, ReLUs and leaky ReLUs. Beside the samples' measures: a linear support vector machine on what
-all of D's convolutions say of a picture, pooled to 4 × 4, against the same on those of a D that has
-never played, and on the pixels.
+tanh, ReLUs and leaky ReLUs. Beside the samples' measures: a linear support vector machine on the
+output of all of D's convolutions, pooled to 4 × 4, against the same on those of a D that was never
+trained, and on the pixels.
 """
 
 import math
-from typing import Any
 
 import torch
 
+from advx.config.config import Config
+from advx.data.dataset import Dataset
 from advx.errors import ConfigError
-from advx.evaluation.judged import UNITS, UNKNOWN, nearest
-from advx.evaluation.samples import generated
+from advx.evaluation.image_quality import UNITS, image_quality, nearest
+from advx.evaluation.measurement import measurement
+from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.games.dcgan import DCGAN
-from advx.judge import Judge
+from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
-from advx.training.play import new_game
+from advx.run.models import Game
+from advx.run.real_images import add_floor
+from advx.training.construct import seeded
+from advx.training.play import Played
 from advx.types import Positive, PositiveInt
 
 TRAINED, UNTRAINED = "features of D", "features of a D that has not played"
@@ -35,9 +39,9 @@ TRAINED, UNTRAINED = "features of D", "features of a D that has not played"
 
 def main(
     run: Run,
-    game: dict[str, Any],
-    classifier: dict[str, Any],
-    classifier_trainer: dict[str, Any],
+    game: Config,
+    classifier: Config,
+    classifier_trainer: Config,
     layer: str,
     samples: PositiveInt,
     svm_examples: PositiveInt,
@@ -47,103 +51,106 @@ def main(
 
     Args:
         run: the run to measure on.
-        game: the node of a convolutional game.
-        classifier: the node of the network whose features and classes judge the pictures.
-        classifier_trainer: its trainer's node.
+        game: a convolutional one.
+        classifier: the network whose features and classes measure the images.
+        classifier_trainer: its trainer.
         layer: the layer of the classifier whose output is the features.
         samples: generated for every measure.
         svm_examples: training examples of the support vector machine.
         svm_cost: its C.
     """
-    if not isinstance(new_game(run.recipe(game, run.seeds[0], path="game"), run.data), DCGAN):
+    if not isinstance(game.build(), DCGAN):
         raise ConfigError(f"game={game.get('name')}: valid: game=dcgan")
-    judge = Judge(run, classifier, classifier_trainer, layer, samples)
+    network = run.model(classifier, 0, trainer=classifier_trainer)
     with run.progress(models=1 + len(run.seeds)):
-        judge.record()
+        add_floor(run, network, layer, samples)
         for seed in run.seeds:
-            recipe = run.recipe(game, seed, path="game")
-            run.record_all("generator", judged(run, recipe, judge), UNITS, seed=seed, n=samples)
-            errors = features_errors(run, recipe, svm_examples, svm_cost)
-            for row, value in errors.items():
-                run.record(row, "svm_error_rate", value, seed=seed, n=len(run.data.test))
-    draw(run, game)
+            trained = run.game(game, seed)
+            images = run.derive(generated_examples, trained, samples)
+            quality = run.measure(image_quality, network, layer, run.data, images)
+            warnings = run.measure(warning_rates, trained)
+            for found in (quality, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            described = {
+                TRAINED: run.derive(after_training, trained),
+                UNTRAINED: run.derive(before_training, game, seed),
+                "pixels": None,
+            }
+            for row, described_by in described.items():
+                rate = run.measure(svm_error_rate, described_by, run.data, svm_examples, svm_cost)
+                run.table.add(row, svm_error_rate=rate, seed=seed, n=len(run.data.test))
+    draw(run, run.game(game, run.seeds[0]))
     run.finish()
 
 
-def judged(run: Run, recipe: Recipe, judge: Judge) -> dict[str, float]:
-    """A generator's numbers; kept."""
-
-    def measure() -> dict[str, float]:
-        played = run.played(recipe)
-        fake = generated(played.game, judge.samples, device=run.device)
-        return judge.quality(fake) | played.flags()
-
-    return run.measured(
-        judge.depends_on(run.game_key(recipe), of="generated pictures"), measure, missing=UNKNOWN
-    )
+@measurement(version=1)
+def after_training(trained: Played) -> DCGAN:
+    """The game's networks."""
+    assert isinstance(trained.game, DCGAN)
+    return trained.game
 
 
-def features_errors(run: Run, recipe: Recipe, examples: int, cost: float) -> dict[str, float]:
-    """Test error of a linear support vector machine on three kinds of features; kept."""
-
-    def measure() -> dict[str, float]:
-        game, fresh = run.played(recipe).game, new_game(recipe, run.data).to(run.device).eval()
-        assert isinstance(game, DCGAN)
-        assert isinstance(fresh, DCGAN)
-        return {
-            TRAINED: svm_error(run, game.features, examples, cost),
-            UNTRAINED: svm_error(run, fresh.features, examples, cost),
-            "pixels": svm_error(run, lambda x: x.flatten(1), examples, cost),
-        }
-
-    content = {"models": [run.game_key(recipe)], "of": "features under a linear machine",
-               "examples": examples, "cost": cost}  # fmt: skip
-    return run.measured(content, measure, missing={})
+@measurement(version=1)
+def before_training(game: Config, seed: int) -> DCGAN:
+    """The same networks with their initial weights."""
+    with seeded(seed):
+        return game.build().eval()
 
 
-def svm_error(run: Run, features: Any, examples: int, cost: float) -> float:
-    """Its test error in percent, trained on so many training examples."""
+@measurement(version=1)
+def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float) -> float:
+    """Test error of a linear support vector machine, in percent.
+
+    Args:
+        game: whose D's convolutions describe the images; None for the pixels themselves.
+        data: the training examples and the test examples.
+        examples: so many of the former are trained on, evenly spaced.
+        cost: C, the cost of a training example inside the margin.
+    """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import LinearSVC
 
-    train, test = run.data.train, run.data.test
-    some = train.take(train.spaced(examples))
-    x, unseen = (torch.cat([features(b) for b in s.images.split(BATCH)]).cpu().numpy()
-                 for s in (some, test))  # fmt: skip
+    test, some = data.test, data.train.take(data.train.spaced(examples))
+    features = (lambda x: x.flatten(1)) if game is None else game.to(test.images.device).features
+    x, unseen = (
+        torch.cat([features(batch) for batch in split.images.split(BATCH)]).cpu().numpy()
+        for split in (some, test)
+    )
     machine = make_pipeline(StandardScaler(), LinearSVC(C=cost, random_state=0))
     machine.fit(x, some.labels.cpu().numpy())
     return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
 
 
-def finding(means: dict[tuple[str, str], float]) -> str:
+def finding(found: Numbers) -> str:
     """What a classifier makes of the images, and a linear machine of D's features, from means."""
-    said = figure.confidence(means)
-    errors = [means.get((row, "svm_error_rate"), math.nan) for row in (TRAINED, UNTRAINED)]
+    said = figure.confidence(
+        found.mean("generator", "sure"), found.mean("validation pictures", "sure")
+    )
+    errors = [found.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
     if any(map(math.isnan, errors)):
         return said
-    return (f"{said}; from D's features a linear one errs on {errors[0]:.1f}% of test images, from "
-            f"those of an untrained D on {errors[1]:.1f}%")  # fmt: skip
+    return (
+        f"{said}; from D's features a linear one errs on {errors[0]:.1f}% of test images, from "
+        f"those of an untrained D on {errors[1]:.1f}%"
+    )
 
 
-def draw(run: Run, game: dict[str, Any]) -> None:
-    """Samples, pairs with the nearest training images, and the film of the game."""
-    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
-    if played is None:
+def draw(run: Run, game: Game) -> None:
+    """Samples, pairs with the nearest training images, and the film of the training."""
+    trained = run.attempt(lambda: game.value)
+    if trained is None:
         return
-    fake = generated(played.game, 100, device=run.device)
-    train = run.data.train.images
-    arrays, panels = figure.beside_nearest(fake, train[nearest(fake[: figure.PAIRS], train)])
-    arrays |= {
-        "snapshots": figure.gray_levels(played.snapshots),
-        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
-    }
-    options: dict[str, Any] = {
-        "name": "dcgan_samples",
-        "panels": panels,
-        "finding": finding(run.results.means()),
-        "note": figure.SURE,
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "samples", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    images, train = generated_examples(trained, 100), run.data.train.images
+    closest = train[nearest(images[: figure.PAIRS], train)]
+    arrays, panels = figure.beside_nearest(images, closest)
+    keep_and_draw(
+        run.folder,
+        figure,
+        arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
+        name="dcgan_samples",
+        panels=panels,
+        finding=finding(run.numbers()),
+        note=figure.SURE,
+        provenance=run.heading(),
+    )

@@ -1,28 +1,34 @@
 """The original generative adversarial network on digits: samples, and numbers beside them.
 
-    advx run experiment=gan_samples                  # digits that ship with a package, a short game
+    advx run experiment=gan_samples                  # digits that ship with a package, few epochs
     advx run experiment=gan_samples scale=chapter    # MNIST, the original recipe
 
-The procedure: let the fully connected generator and the maxout discriminator play; draw pictures;
-put the nearest training picture beside each; walk in a straight line from one z to another. Then
-measure: log likelihood under a Parzen window as was published, beside k-means centres that beat it
-without a generator; distances and manifolds on the features of a classifier that was trained here;
-a fresh classifier's attempt to tell generated from real. Everything is measured of real digits too.
+The procedure: train the fully connected generator against the maxout discriminator; generate
+images; put the nearest training image beside each; walk in a straight line from one z to another.
+Then measure: log likelihood under a Parzen window as was published, beside k-means centers that
+beat it without a generator; distances and manifolds on the features of a classifier that was
+trained here; a fresh classifier's attempt to discriminate generated from real images. Everything is
+measured of real digits too.
 """
 
 import math
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from advx.evaluation.judged import UNITS, UNKNOWN, nearest, parzen_likelihood
-from advx.evaluation.sample_quality import drawn, k_means_centres
-from advx.evaluation.samples import generated
+from advx.config.config import Config
+from advx.evaluation.image_quality import UNITS, image_quality, nearest
+from advx.evaluation.parzen import parzen_likelihood, training_centers
+from advx.evaluation.sample_quality import random_rows
+from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
-from advx.figures.kept import keep
-from advx.judge import Judge
+from advx.figures.kept import keep_and_draw
+from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.models import Game
+from advx.run.real_images import add_floor
+from advx.training.construct import seeded
+from advx.training.play import Played
 from advx.types import PositiveInt
 
 STEPS = 12
@@ -37,9 +43,9 @@ WALKS: figure.Panel = {
 
 def main(
     run: Run,
-    game: dict[str, Any],
-    classifier: dict[str, Any],
-    classifier_trainer: dict[str, Any],
+    game: Config,
+    classifier: Config,
+    classifier_trainer: Config,
     layer: str,
     samples: PositiveInt,
     sigmas: list[float],
@@ -48,90 +54,81 @@ def main(
 
     Args:
         run: the run to measure on.
-        game: the game's node.
-        classifier: the node of the network whose features and classes judge the pictures.
-        classifier_trainer: its trainer's node.
+        game: a generator and a discriminator.
+        classifier: the network whose features and classes measure the images.
+        classifier_trainer: its trainer.
         layer: the layer of the classifier whose output is the features.
         samples: generated for every measure.
         sigmas: candidates for the Parzen window's width, chosen on validation digits.
     """
-    judge = Judge(run, classifier, classifier_trainer, layer, samples)
+    network = run.model(classifier, 0, trainer=classifier_trainer)
     with run.progress(models=1 + len(run.seeds)):
-        judge.record()
-        parzen_floor(run, samples, sigmas)
+        add_floor(run, network, layer, samples)
+        add_parzen_floor(run, samples, sigmas)
         for seed in run.seeds:
-            found = judged(run, run.recipe(game, seed, path="game"), judge, sigmas)
-            run.record_all("generator", found, UNITS, seed=seed, n=samples)
-    draw(run, game)
+            trained = run.game(game, seed)
+            images = run.derive(generated_examples, trained, samples)
+            quality = run.measure(image_quality, network, layer, run.data, images)
+            likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
+            warnings = run.measure(warning_rates, trained)
+            for found in (quality, likelihood, warnings):
+                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+    draw(run, run.game(game, run.seeds[0]))
     run.finish()
 
 
-def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[str, float]:
-    """A generator's numbers; kept."""
-
-    def measure() -> dict[str, float]:
-        played = run.played(recipe)
-        fake = generated(played.game, judge.samples, device=run.device)
-        return judge.quality(fake) | parzen_likelihood(run.data, fake, sigmas) | played.flags()
-
-    return run.measured(
-        judge.depends_on(run.game_key(recipe), of="generated pictures", sigmas=sigmas),
-        measure, missing=UNKNOWN | {"parzen": math.nan},
-    )  # fmt: skip
-
-
-def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
-    """The Parzen window at training digits instead of generated ones, and at k-means centres."""
-    train = run.data.train.images
-    some = drawn(train, samples)
-    count = len(some) // 10
-    for row, n, centres in (
-        ("training pictures", len(some), lambda: some),
-        ("k-means centres", count, lambda: k_means_centres(train.flatten(1), count).to(train)),
+def add_parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
+    """The Parzen window at training digits instead of generated ones, and at k-means centers."""
+    images = random_rows(run.data.train.images, samples)
+    count = len(images) // 10
+    centers = run.derive(training_centers, run.data, count)
+    for row, n, chosen in (
+        ("training pictures", len(images), images),
+        ("k-means centres", count, centers),
     ):
-        found = run.measured(
-            {"models": [], "of": f"Parzen window at {row}", "count": n, "sigmas": sigmas,
-             "fingerprint": run.data.fingerprint},
-            lambda centres=centres: parzen_likelihood(run.data, centres(), sigmas),
-        )  # fmt: skip
-        run.record_all(row, found, UNITS, seed=None, n=n)
+        likelihood = run.measure(parzen_likelihood, run.data, chosen, sigmas)
+        run.table.add(row, likelihood, seed=None, n=n, unit=UNITS)
 
 
-def finding(means: dict[tuple[str, str], float]) -> str:
-    """What classifiers make of generated and of real images, from means by row and metric."""
-    told, real = (means.get((row, "two_sample_accuracy"), math.nan)
-                  for row in ("generator", "validation pictures"))  # fmt: skip
+def finding(found: Numbers) -> str:
+    """What classifiers make of generated and of real images, from means."""
+    pair = ("generator", "validation pictures")
+    sure, known_sure = (found.mean(row, "sure") for row in pair)
+    rate, real = (found.mean(row, "two_sample_accuracy") for row in pair)
     known = "" if math.isnan(real) else f" (real from real: {real:.0f}%)"
     return (
-        f"{figure.confidence(means)}, and a second one tells them from real images in {told:.0f}% "
-        f"of cases{known}"
+        f"{figure.confidence(sure, known_sure)}, and a second one tells them from real images in "
+        f"{rate:.0f}% of cases{known}"
     )
 
 
-def draw(run: Run, game: dict[str, Any]) -> None:
-    """Samples, pairs with the nearest training images, walks, and the film of the game."""
-    played = run.attempt(lambda: run.played(run.recipe(game, run.seeds[0], path="game")))
-    if played is None:
+def walks(trained: Played, walks: int = 4, seed: int = 1) -> Tensor:
+    """Images (walks · STEPS, *shape) along straight lines from one z to another."""
+    game = trained.game
+    device = next(game.parameters()).device
+    share = torch.linspace(0, 1, STEPS)[:, None]
+    with seeded(seed), torch.no_grad():
+        ends = game.draw(2 * walks).view(walks, 2, -1)
+        return torch.cat([game.generate((a + share * (b - a)).to(device)) for a, b in ends])
+
+
+def draw(run: Run, game: Game) -> None:
+    """Samples, pairs with the nearest training images, walks, and the film of the training."""
+    trained = run.attempt(lambda: game.value)
+    if trained is None:
         return
-    fake = generated(played.game, 100, device=run.device)
-    train = run.data.train.images
-    arrays, panels = figure.beside_nearest(fake, train[nearest(fake[: figure.PAIRS], train)])
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(1)
-        ends = played.game.draw(8).view(4, 2, -1)
-        share = torch.linspace(0, 1, STEPS)[:, None]
-        walks = [played.game.generate((a + share * (b - a)).to(run.device)) for a, b in ends]
-    arrays |= {
-        "walks": figure.gray_levels(torch.cat(walks)),
-        "snapshots": figure.gray_levels(played.snapshots),
-        "epochs": torch.tensor(played.snapshot_epochs).numpy(),
-    }
-    options: dict[str, Any] = {
-        "name": "samples",
-        "panels": [*panels, WALKS],
-        "finding": finding(run.results.means()),
-        "note": figure.SURE,
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "samples", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    images, train = generated_examples(trained, 100), run.data.train.images
+    closest = train[nearest(images[: figure.PAIRS], train)]
+    arrays, panels = figure.beside_nearest(images, closest)
+    arrays["walks"] = figure.gray_levels(walks(trained))
+    arrays |= figure.over_training(trained.snapshots, trained.snapshot_epochs)
+    keep_and_draw(
+        run.folder,
+        figure,
+        arrays,
+        name="samples",
+        panels=[*panels, WALKS],
+        finding=finding(run.numbers()),
+        note=figure.SURE,
+        provenance=run.heading(),
+    )

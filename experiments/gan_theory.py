@@ -4,54 +4,50 @@
     advx run experiment=gan_theory scale=chapter    # five seeds, longer
 
 The procedure, on densities that are known:
-1. Train a discriminator against a generator that stands still: does it become D*, and is the value
+1. Train a discriminator against a generator that is fixed: does it become D*, and is the value
    −log 4 where the two densities agree?
-2. Ask both generator losses for their gradients where D is sure: which factor makes them vanish?
-3. Let networks play with 1, 5, 20 … updates of D for one of G: how near does G come, and does the
+2. Ask both generator losses for their gradients where D is confident: which factor makes them
+   vanish?
+3. Train networks with 1, 5, 20 … updates of D for one of G: how near does G come, and does the
    bound that it lowers stay a bound worth lowering?
 4. The same with discriminators from too weak to strong, and with a generator that begins where D
-   can be sure at once.
+   can be confident at once.
 5. Compare the gradient of self-contrastive estimation with that of the likelihood.
 """
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from advx.config.build import build
+from advx.config.config import Config
+from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     LOG4,
+    Mixture,
     cells,
     jensen_shannon,
-    mixture_density,
-    mixture_shares,
-    optimal_discriminator,
     sample_shares,
 )
 from advx.evaluation.estimation import contrastive_gradients
-from advx.evaluation.samples import generated
+from advx.evaluation.fixed_generator import POINTS, REACH, FixedGame, discriminator_alone
+from advx.evaluation.measurement import measurement
+from advx.evaluation.samples import generated_examples
 from advx.figures import theory as figure
-from advx.figures.kept import keep
-from advx.games.losses import game_value, generator_loss
+from advx.figures.kept import keep_and_draw
+from advx.games.losses import GeneratorLossName, game_value
 from advx.run import Run
-from advx.training.critic import train_critic
-from advx.training.obtain import Recipe
+from advx.training.play import Played
 from advx.types import Positive, PositiveInt
-
-REACH = 4.0
-"""Standard deviations beyond the outermost mean that the integrals go to."""
-
-CELLS = 2_000
-"""Cells of the integrals over densities."""
 
 BINS = 100
 """Cells of the histograms of generated samples."""
 
-POINTS = 10_000
-"""Generated points at which G's gradients are measured."""
+FAR_LOSSES: tuple[GeneratorLossName, ...] = ("minimax", "non_saturating")
+"""What G minimizes where it begins far from the data."""
 
 UNITS = {
     "value": "nats",
@@ -63,13 +59,15 @@ UNITS = {
     "logit_factor_non_saturating": "factor",
     "gradient_minimax": "per unit of x",
     "gradient_non_saturating": "per unit of x",
+    "cosine": "cosine",
+    "length": "ratio",
 }
 """The others are percent."""
 
 
 def main(
     run: Run,
-    game: dict[str, Any],
+    game: Config,
     generators: dict[str, list[float]],
     critic_steps: PositiveInt,
     critic_batch: PositiveInt,
@@ -83,10 +81,10 @@ def main(
 
     Args:
         run: the run to measure on, on dataset=line.
-        game: the node of the game whose networks play.
+        game: the two networks.
         generators: fixed generators by name: mean and standard deviation of a Gaussian; [] is one
             that draws from the data's own density.
-        critic_steps: updates of a discriminator that learns alone.
+        critic_steps: updates of a discriminator that is trained alone.
         critic_batch: examples of either kind in one of them.
         far: mean of a Gaussian generator that makes nothing like the data, and where the games from
             afar begin.
@@ -95,184 +93,191 @@ def main(
         samples: generated for a histogram.
         sample_counts: examples in one estimate of a gradient.
     """
-    if run.data.name != "line":
-        raise ConfigError(f"dataset={run.data.name}: a known density on a line is needed; "
-                          "valid: dataset=line")  # fmt: skip
-    node = run.config["dataset"]
-    means, deviation = torch.tensor(node["means"]), node["deviation"]
-    steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
-    widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
-              for w in discriminator_units}  # fmt: skip
-    afar = {
-        f"from afar, {loss.replace('_', '-')}, k = {k}": (
-            game | {"offset": far}, {"discriminator_steps": k, "loss": loss},
-        )
-        for loss in ("minimax", "non_saturating")
-        for k in discriminator_steps[:3:2]
-    }  # fmt: skip
-    games = steps | widths | afar
-    curves: dict[str, dict[str, list[float]]] = {}
-    shots: dict[str, list[float]] = {}
-    ends: dict[str, list[float]] = {}
+    data = known_density(run)
+    fixed = {name: Mixture((at[0],), at[1]) if at else data for name, at in generators.items()}
+    fixed["far"] = Mixture((far,), data.deviation)
+    trainer = run.models.trainer
+    games = variants(game, trainer, discriminator_steps, discriminator_units, far)
+    alone: dict[tuple[str, int], FixedGame] = {}
+    together: dict[tuple[str, int], GameOutcome] = {}
     with run.progress(models=len(games) * len(run.seeds)):
         for seed in run.seeds:
-            for name, parameters in (generators | {"far": [far, deviation]}).items():
-                found = alone(run, game, parameters, means, deviation, seed,
-                              critic_steps, critic_batch)  # fmt: skip
-                run.record_all(f"generator {name}", found["numbers"], UNITS, seed=seed, n=POINTS)
-                if seed == run.seeds[0] and name in generators:
-                    curves[name] = found["curves"]
-            for name, (nodes, changes) in games.items():
-                trainer = run.config["trainer"] | changes
-                recipe = run.recipe(nodes, seed, trainer=trainer, path="game")
-                found = played(run, recipe, means, deviation, samples)
-                over_time = found.pop("over_time", None)
-                run.record_all(name, found, UNITS, seed=seed, n=samples)
-                ends.setdefault(name, []).append(found["divergence"])
-                if over_time and seed == run.seeds[0]:
-                    shots[name] = over_time
-            estimated(run, sample_counts, seed)
-    draw(run, curves, shots, ends, panels(discriminator_steps, discriminator_units, far))
+            for name, generator in fixed.items():
+                parts = (game, data, generator, seed, critic_steps, critic_batch)
+                measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
+                row = f"generator {name}"
+                run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
+            for name, (networks, changed) in games.items():
+                trained = run.game(networks, seed, trainer=changed)
+                made = run.derive(generated_examples, trained, samples)
+                outcome = run.measure(game_outcome, trained, made, run.data.test, data)
+                together[name, seed] = outcome
+                run.table.add(name, outcome.metrics, seed=seed, n=samples, unit=UNITS)
+            add_estimates(run, sample_counts, seed)
+    curves = {name: alone[name, run.seeds[0]].curves for name in generators}
+    draw(run, curves, together, panels(discriminator_steps, discriminator_units, far))
     run.finish()
+
+
+def known_density(run: Run) -> Mixture:
+    """The density that the data are drawn from.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    if run.data.name != "line":
+        raise ConfigError(
+            f"dataset={run.data.name}: a known density on a line is needed; valid: dataset=line"
+        )
+    line = run.source.config
+    return Mixture(tuple(line["means"]), line["deviation"])
+
+
+def variants(
+    game: Config, trainer: Config, steps: list[int], units: list[int], far: float
+) -> dict[str, tuple[Config, Config]]:
+    """The games that are trained, each with its trainer, by their rows."""
+    made = {f"k = {k}": (game, trainer.with_(discriminator_steps=k)) for k in steps}
+    for width in units:
+        weaker = game.with_(discriminator_units=[width, width])
+        made[f"D of {width} units"] = (weaker, trainer)
+    for loss in FAR_LOSSES:
+        for k in steps[:3:2]:
+            changed = trainer.with_(discriminator_steps=k, loss=loss)
+            made[f"from afar, {hyphened(loss)}, k = {k}"] = (game.with_(offset=far), changed)
+    return made
+
+
+def hyphened(loss: GeneratorLossName) -> str:
+    """A loss's name as rows have it."""
+    return loss.replace("_", "-")
+
+
+def add_estimates(run: Run, counts: list[int], seed: int) -> None:
+    """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
+    for each in run.measure(contrastive_gradients, counts, seed):
+        run.table.add(
+            f"{each.method}, n = {each.samples}",
+            cosine=each.cosine,
+            length=each.length,
+            seed=seed,
+            n=each.samples,
+            unit=UNITS,
+        )
+
+
+@dataclass(frozen=True)
+class GameMetrics:
+    """How near a generator comes, and what the value of the game says of it.
+
+    Attributes:
+        divergence: JSD of the generator to the data, in nats.
+        gap: how far the value with D stays below that with D*, in nats.
+        loosened: percent of the times between two snapshots in which the value fell while the
+            divergence rose, of those in which it fell.
+        sureness: percent of the examples of which D was confident after the last epoch.
+    """
+
+    divergence: float
+    gap: float
+    loosened: float
+    sureness: float
+
+
+@dataclass(frozen=True)
+class GameOutcome:
+    """The numbers, and the divergence at every snapshot, in nats."""
+
+    metrics: GameMetrics
+    over_time: list[float]
+
+
+@measurement(version=1)
+def game_outcome(
+    trained: Played,
+    made: Tensor,
+    test: Split,
+    data: Mixture,
+    reach: float = REACH,
+    bins: int = BINS,
+) -> GameOutcome:
+    """How near a game's generator comes to the data.
+
+    Args:
+        trained: the game.
+        made: generated points (n, 1).
+        test: the test points.
+        data: their density.
+        reach: standard deviations beyond the outermost mean that the histograms go to.
+        bins: their cells.
+    """
+    game, margin = trained.game, reach * data.deviation
+    low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
+    edges, _ = cells(low, high, bins)
+    truth = data.shares(edges)
+
+    def distance(points: Tensor) -> float:
+        return jensen_shannon(truth, sample_shares(points.flatten().cpu(), edges))
+
+    over_time = [distance(shot) for shot in trained.snapshots]
+    with torch.no_grad():
+        value = game_value(game.judge(test.images), game.judge(made))
+    epochs = trained.snapshot_epochs[1:]
+    values = torch.tensor([-trained.history[epoch - 1]["discriminator_loss"] for epoch in epochs])
+    fell, rose = values.diff() < 0, torch.tensor(over_time[1:]).diff() > 0
+    divergence = distance(made)
+    metrics = GameMetrics(
+        divergence=divergence,
+        gap=-LOG4 + 2 * divergence - value.item(),
+        loosened=100 * (fell & rose).sum().item() / max(1, int(fell.sum())),
+        sureness=100 * trained.history[-1]["sureness"],
+    )
+    return GameOutcome(metrics, over_time)
 
 
 def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str, str]]:
     """The figure's panels of games: by title, what the games' lines are called."""
-    losses = ("minimax", "non-saturating")
+    afar = {
+        f"from afar, {hyphened(loss)}, k = {k}": f"{hyphened(loss)}, {k}"
+        for loss in FAR_LOSSES
+        for k in steps[:3:2]
+    }
     return {
         "k updates of D for one of G": {f"k = {k}": f"k = {k}" for k in steps},
         "units in each of D's two layers": {f"D of {w} units": f"{w} units" for w in units},
-        f"G begins near x = {far:g}: loss, k": {
-            f"from afar, {loss}, k = {k}": f"{loss}, {k}"
-            for loss in losses for k in steps[:3:2]
-        },
-    }  # fmt: skip
-
-
-def alone(
-    run: Run,
-    game: dict[str, Any],
-    parameters: list[float],
-    means: Tensor,
-    deviation: float,
-    seed: int,
-    steps: int,
-    batch: int,
-) -> dict[str, dict[str, Any]]:
-    """A discriminator against a fixed generator: curves over x, and numbers; kept."""
-    content = {"models": [], "of": "discriminator alone", "game": game, "generator": parameters,
-               "means": means.tolist(), "deviation": deviation, "steps": steps, "batch": batch,
-               "seed": seed}  # fmt: skip
-    return run.measured(
-        content, lambda: compared(game, parameters, means, deviation, seed, steps, batch)
-    )
-
-
-def compared(
-    game: dict[str, Any], parameters: list[float], means: Tensor, deviation: float,
-    seed: int, steps: int, batch: int,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Train the discriminator, and set it beside D*; and the gradients that it hands to G."""
-    centres, spread = (torch.tensor(parameters[:1]), parameters[1]) if parameters else (
-        means, deviation)  # fmt: skip
-    everything = torch.cat([means, centres])
-    reach = REACH * max(deviation, spread)
-    low, high = everything.min().item() - reach, everything.max().item() + reach
-    edges, x = cells(low, high, CELLS)
-    width = (high - low) / CELLS
-    p, q = mixture_density(x, means, deviation), mixture_density(x, centres, spread)
-
-    def drawn(about: Tensor, size: float) -> Any:
-        return lambda n: about[torch.randint(len(about), (n, 1))] + size * torch.randn(n, 1)
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        critic = build(game).discriminator
-        real, fake = drawn(means, deviation), drawn(centres, spread)
-        train_critic(critic, real, fake, steps=steps, rate=5e-3, final_rate=5e-5, batch_size=batch)
-        made = fake(POINTS).requires_grad_()
-    with torch.no_grad():
-        logits = critic(x.float()[:, None]).squeeze(1).double()
-    answer, best = logits.sigmoid(), optimal_discriminator(p, q)
-    found = {
-        "answer_error": 100 * ((answer - best).abs() * (p + q) / 2).sum().item() * width,
-        "value": (p * -torch.nn.functional.softplus(-logits)
-                  - q * torch.nn.functional.softplus(logits)).sum().item() * width,
-        "optimal_value": -LOG4 + 2 * jensen_shannon(
-            mixture_shares(edges, means, deviation), mixture_shares(edges, centres, spread)),
-    }  # fmt: skip
-    s = critic(made).squeeze(1)
-    d = s.detach().double().sigmoid()
-    found["mean_answer"] = 100 * d.mean().item()
-    found["printed_factor_minimax"] = (1 / (1 - d)).mean().item()
-    found["logit_factor_minimax"] = d.mean().item()
-    found["logit_factor_non_saturating"] = (1 - d).mean().item()
-    for loss in ("minimax", "non_saturating"):
-        (slope,) = torch.autograd.grad(
-            generator_loss(s, loss) * len(s),
-            made,
-            retain_graph=True,  # type: ignore[arg-type]
-        )
-        found[f"gradient_{loss}"] = slope.abs().mean().item()
-    curves = {"x": x, "p": p, "q": q, "answer": answer, "best": best}
-    return {"numbers": found, "curves": {name: c.tolist() for name, c in curves.items()}}
-
-
-def played(
-    run: Run, recipe: Recipe, means: Tensor, deviation: float, samples: int
-) -> dict[str, Any]:
-    """How near the generator comes, and what the value says of it; kept."""
-
-    def measure() -> dict[str, Any]:
-        outcome = run.played(recipe)
-        reach = REACH * deviation
-        edges, _ = cells(means.min().item() - reach, means.max().item() + reach, BINS)
-        truth = mixture_shares(edges, means, deviation)
-        over_time = [jensen_shannon(truth, sample_shares(shot.flatten(), edges))
-                     for shot in outcome.snapshots]  # fmt: skip
-        made = generated(outcome.game, samples, device=run.device)
-        with torch.no_grad():
-            value = game_value(outcome.game.judge(run.data.test.images), outcome.game.judge(made))
-        distance = jensen_shannon(truth, sample_shares(made.flatten().cpu(), edges))
-        bound = [-row["discriminator_loss"] for row in outcome.history]
-        epochs = outcome.snapshot_epochs[1:]
-        values = torch.tensor([bound[e - 1] for e in epochs])
-        fell, rose = values.diff() < 0, torch.tensor(over_time[1:]).diff() > 0
-        return {
-            "divergence": distance,
-            "gap": -LOG4 + 2 * distance - value.item(),
-            "loosened": 100 * (fell & rose).sum().item() / max(1, int(fell.sum())),
-            "sureness": 100 * outcome.history[-1]["sureness"],
-            "over_time": over_time,
-        }
-
-    content = {"models": [run.game_key(recipe)], "of": "divergence", "samples": samples}
-    return run.measured(content, measure, missing={"divergence": math.nan})
-
-
-def estimated(run: Run, counts: list[int], seed: int) -> None:
-    """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
-    content = {"models": [], "of": "contrastive gradients", "counts": counts, "seed": seed}
-    found = run.measured(content, lambda: contrastive_gradients(counts, seed))
-    for row, metrics in found.items():
-        for metric, value in metrics.items():
-            unit = "cosine" if metric == "cosine" else "ratio"
-            run.record(row, metric, value, seed=seed, n=int(row.rpartition(" ")[2]), unit=unit)
+        f"G begins near x = {far:g}: loss, k": afar,
+    }
 
 
 def draw(
     run: Run,
-    curves: dict[str, dict[str, list[float]]],
-    shots: dict[str, list[float]],
-    ends: dict[str, list[float]],
+    curves: dict[str, dict[str, np.ndarray]],
+    outcomes: dict[tuple[str, int], GameOutcome],
     games: dict[str, dict[str, str]],
 ) -> None:
-    """D beside D*, the factors of both losses, and divergence over time."""
-    arrays = {f"{kind}_{name}": torch.tensor(values).numpy()
-              for name, found in curves.items() for kind, values in found.items()}  # fmt: skip
-    arrays |= {f"divergence_{name}": torch.tensor(values).numpy() for name, values in shots.items()}
-    arrays |= {f"ends_{name}": torch.tensor(values).numpy() for name, values in ends.items()}
-    options = {"generators": list(curves), "games": games, "most": math.log(2),
-               "provenance": run.heading()}  # fmt: skip
-    keep(run.folder, "theory", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    """D beside D*, the factors of both losses, and divergence over time.
+
+    Args:
+        run: the run.
+        curves: of the fixed generators, by name.
+        outcomes: of the games that were trained, by name and seed.
+        games: the panels.
+    """
+    arrays = {
+        f"{kind}_{name}": curve for name, each in curves.items() for kind, curve in each.items()
+    }
+    for name, seed in outcomes:
+        over_time = outcomes[name, seed].over_time
+        if seed == run.seeds[0] and over_time:
+            arrays[f"divergence_{name}"] = np.array(over_time, np.float32)
+        ends = [outcomes[name, each].metrics.divergence for each in run.seeds]
+        arrays[f"ends_{name}"] = np.array(ends, np.float32)
+    keep_and_draw(
+        run.folder,
+        figure,
+        arrays,
+        generators=list(curves),
+        games=games,
+        most=math.log(2),
+        provenance=run.heading(),
+    )

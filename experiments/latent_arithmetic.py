@@ -1,9 +1,9 @@
 """Arithmetic on z: glasses − no glasses + long hair. Section 1.4.4, Figure 1.7.
 
-    advx run experiment=latent_arithmetic                  # rendered faces, a short game
-    advx run experiment=latent_arithmetic scale=chapter    # more faces, a longer one
+    advx run experiment=latent_arithmetic                  # rendered faces, few epochs
+    advx run experiment=latent_arithmetic scale=chapter    # more faces, more epochs
 
-The procedure: let a convolutional game play on faces whose attributes are known; find z whose faces
+The procedure: train a convolutional game on faces whose attributes are known; find z whose faces
 a classifier (the probe, right on nearly every render) gives the classes a, b and c; average a few
 of each; generate from a − b + c and ask the probe whether it is the fourth class. Beside it what
 needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
@@ -12,27 +12,34 @@ with a game that has never seen the fourth class.
 """
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
-from advx.config.build import build
+from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
-from advx.evaluation.transfer import probabilities
+from advx.evaluation.measurement import measurement
+from advx.evaluation.transfer import error_rate, predictions, probabilities
 from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
 from advx.games.base import Game
-from advx.models.call import predicted
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.run.data import DESCRIPTIVE
+from advx.run.models import Game as GameModel
+from advx.run.models import Model
+from advx.training.construct import seeded
+from advx.training.play import Played
 from advx.types import PositiveInt
 
 SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
-"""What is asked of the probe; the last three are controls."""
+"""What the probe is asked about; the last three are controls."""
 
 GAMES = {
     "": "G was trained on all four classes",
@@ -40,7 +47,7 @@ GAMES = {
 }
 """By the suffix of their rows."""
 
-SURE = 0.9
+CONFIDENT = 0.9
 """Probability from which a generated face counts as one of its class."""
 
 POOL = 20_000
@@ -50,11 +57,20 @@ PICTURED, TRIALS = 3, 8
 """z averaged for each face of the figure, and equations in it."""
 
 
+class Classes(NamedTuple):
+    """Of the faces a, b and c, and of those that a − b + c should be."""
+
+    plus: int
+    minus: int
+    other: int
+    target: int
+
+
 def main(
     run: Run,
-    game: dict[str, Any],
-    probe: dict[str, Any],
-    probe_trainer: dict[str, Any],
+    game: Config,
+    probe: Config,
+    probe_trainer: Config,
     plus: str,
     minus: str,
     other: str,
@@ -66,9 +82,9 @@ def main(
 
     Args:
         run: the run to measure on.
-        game: the game's node.
-        probe: the node of the classifier that says which class a face is of.
-        probe_trainer: its trainer's node.
+        game: a generator and a discriminator.
+        probe: the classifier that gives a face its class.
+        probe_trainer: its trainer.
         plus: class a.
         minus: class b.
         other: class c.
@@ -77,163 +93,250 @@ def main(
         trials: sums tried for each of them.
     """
     named = {"plus": plus, "minus": minus, "other": other, "target": target}
+    classes = known_classes(run, named)
+    faces = {"": run.data, ", never seen": without(run, classes.target)}
+    network = run.model(probe, 0, trainer=probe_trainer)
+    found: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
+    with run.progress(models=1 + 2 * len(run.seeds)):
+        rate = run.measure(error_rate, network, run.data.test)
+        run.table.add("probe", error_rate=rate, seed=None, n=len(run.data.test))
+        for seed in run.seeds:
+            for suffix, data in faces.items():
+                trained = run.game(game, seed, data=data)
+                parts = (trained, network, list(classes), averaged, trials, seed)
+                rates = run.measure(sum_rates, *parts)
+                add_rates(run, rates, suffix, classes, averaged, trials, seed)
+                found[suffix].append(rates)
+    games = {suffix: run.game(game, run.seeds[0], data=data) for suffix, data in faces.items()}
+    equations = {suffix: pictured(run, each, network, classes) for suffix, each in games.items()}
+    draw(run, equations, found, averaged, classes)
+    run.finish()
+
+
+def known_classes(run: Run, named: dict[str, str]) -> Classes:
+    """The classes that are named, by key.
+
+    Raises:
+        ConfigError: there is no such class, or two are the same.
+    """
+    names = run.data.class_names
     for key, name in named.items():
-        if name not in run.data.class_names:
+        if name not in names:
             raise ConfigError(
-                f"{key}={name}: no class of dataset={run.data.name}; valid: "
-                f"{'; '.join(run.data.class_names)}"
+                f"{key}={name}: no class of dataset={run.data.name}; valid: {'; '.join(names)}"
             )
-    classes = tuple(run.data.class_names.index(name) for name in named.values())
-    if len(set(classes)) < 4:
-        raise ConfigError(f"plus, minus, other, target={list(named.values())}: four different "
-                          "classes are needed")  # fmt: skip
-    node = {k: v for k, v in run.config["dataset"].items() if k not in ("input_shape", "classes")}
-    if node.get("withheld", 0) is not None:
+    if len(set(named.values())) < len(named):
+        raise ConfigError(
+            f"plus, minus, other, target={list(named.values())}: four different classes are needed"
+        )
+    return Classes(*(names.index(name) for name in named.values()))
+
+
+def without(run: Run, withheld: int) -> Dataset:
+    """The run's faces without those of a class.
+
+    Raises:
+        ConfigError: no class can be withheld from the run's data, or one is already.
+    """
+    config = run.source.config
+    if config.get("withheld", 0) is not None:
         raise ConfigError(
             f"dataset={run.data.name}: faces with all four classes are needed, of which one is "
             "then withheld; valid: dataset=faces, dataset.withheld=null"
         )
-    without = build(node | {"withheld": classes[3]}).to(run.device)
-    datas = dict(zip(GAMES, (run.data, without), strict=True))
-    with run.progress(models=1 + 2 * len(run.seeds)):
-        judge = run.recipe(probe, 0, trainer=probe_trainer, path="probe")
-        run.record("probe", "error_rate", run.error_rate(judge), seed=None, n=len(run.data.test))
-        drawn: dict[str, tuple[Tensor, Tensor]] = {}
-        reached: dict[str, list[list[float]]] = {}
-        for seed in run.seeds:
-            for suffix, data in datas.items():
-                recipe = run.recipe(game, seed, path="game")
-                found = arithmetic(run, recipe, data, judge, classes, averaged, trials)
-                for row, values in found.items():
-                    n = POOL if "generated" in values else trials
-                    run.record_all(row + suffix, values, {}, seed=seed, n=n)
-                    if row in SUMS:
-                        reached.setdefault(row + suffix, []).append(list(values.values()))
-                if seed == run.seeds[0]:
-                    rows = run.attempt(
-                        lambda recipe=recipe, data=data: pictures(run, recipe, data, judge, classes)
-                    )
-                    drawn |= {} if rows is None else {suffix: rows}
-    draw(run, drawn, reached, averaged, classes)
-    run.finish()
+    loader = Config({key: value for key, value in config.items() if key not in DESCRIPTIVE})
+    return loader.with_(withheld=withheld).build().to(run.device)
 
 
-@torch.no_grad()
-def codes(game: Game, probe: nn.Module, classes: tuple[int, ...], seed: int) -> dict[int, Tensor]:
-    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
-    device = next(game.parameters()).device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        z = game.draw(POOL).to(device)
-    p = torch.cat([probabilities(probe, game.generate(part)) for part in z.split(1000)])
-    return {k: z[p[:, k] > SURE] for k in classes}
+def add_rates(
+    run: Run,
+    rates: "SumRates",
+    suffix: str,
+    classes: Classes,
+    averaged: list[int],
+    trials: int,
+    seed: int,
+) -> None:
+    """The rows of one game: how many of its faces are surely of each class, and of its sums."""
+    for rate, k in zip(rates.generated, classes, strict=False):
+        row = f"faces with {run.data.class_names[k]}{suffix}"
+        run.table.add(row, generated=rate, seed=seed, n=POOL)
+    for name, row_rates in rates.by_sum(averaged).items():
+        for count, rate in zip(averaged, row_rates, strict=True):
+            setting = f"averaged={count}"
+            run.table.add(name + suffix, target_class=rate, setting=setting, seed=seed, n=trials)
 
 
-def arithmetic(
-    run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...],
-    averaged: list[int], trials: int,
-) -> dict[str, dict[str, float]]:  # fmt: skip
-    """Percent of the sums, and of the controls, that are of the target class; kept.
+@dataclass(frozen=True)
+class SumRates:
+    """How often a game's sums of z are faces of the target class, in percent.
 
-    Returns:
-        by row: `target_class@COUNT`, COUNT z averaged for each of a, b and c; and `generated`, the
-        percent of all z whose faces are surely of a class.
+    Attributes:
+        generated: percent of all z whose faces are surely of the classes a, b, c and the target.
+        sums: by name, for each number of z averaged; none where a, b or c has no faces.
     """
 
-    def measure() -> dict[str, dict[str, float]]:
-        probe, network = run.trained(judge).module, run.played(recipe, data).game
-        with torch.no_grad():
-            return sums(network, probe)
+    generated: list[float]
+    sums: dict[str, list[float]]
 
-    def sums(network: Game, probe: nn.Module) -> dict[str, dict[str, float]]:
-        pools = codes(network, probe, classes, recipe.seed)
-        plus, minus, other, target = classes
-        found = {
-            f"faces with {data.class_names[k]}": {"generated": 100 * len(z) / POOL}
-            for k, z in pools.items()
-        }
-        if min(len(pools[k]) for k in (plus, minus, other)) == 0:
-            return found
-        for count in averaged:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(recipe.seed)
-                a, b, c = (means(pools[k], count, trials) for k in (plus, minus, other))
-                noise = torch.randn(c[0].shape).to(c[0])
-            step = a[0] - b[0]
-            away = noise * (step.norm(dim=1) / noise.norm(dim=1))[:, None]
-            whole = c[0] + step
-            usual = torch.cat(list(pools.values())).norm(dim=1).mean()
-            pixels = faces(network, a[1]) - faces(network, b[1]) + faces(network, c[1])
-            made = {
-                "a − b + c": network.generate(whole),
-                "rescaled": network.generate(usual * nn.functional.normalize(whole, dim=1)),
-                "on pixels": pixels.clamp(0, 1),
-                "c + random direction": network.generate(c[0] + away),
-                "c alone": network.generate(c[0]),
-            }
-            for name, images in made.items():
-                said = predicted(probabilities(probe, images))
-                share = percent(probe, said == target, said)
-                found.setdefault(name, {})[f"target_class@{count}"] = share
-        return found
-
-    content = {"models": [run.game_key(recipe, data), run.key(judge)], "of": "sums of z, by row",
-               "classes": classes, "averaged": averaged, "trials": trials}  # fmt: skip
-    unknown = {"a − b + c": {f"target_class@{count}": math.nan for count in averaged}}
-    return run.measured(content, measure, missing=unknown)
+    def by_sum(self, averaged: list[int]) -> dict[str, list[float]]:
+        """`sums`; where the training diverged, the first with NaN."""
+        diverged = not self.generated
+        return {SUMS[0]: [math.nan] * len(averaged)} if diverged else self.sums
 
 
-def means(pool: Tensor, count: int, trials: int) -> tuple[Tensor, Tensor]:
-    """Means (trials, latent) of `count` random z of a pool, and those z (trials, count, latent)."""
-    rows = torch.randint(len(pool), (trials, count))
-    chosen = pool[rows.to(pool.device)]
-    return chosen.mean(1), chosen
+@measurement(version=1)
+@torch.no_grad()
+def sum_rates(
+    trained: Played,
+    probe: nn.Module,
+    classes: list[int],
+    averaged: list[int],
+    trials: int,
+    seed: int,
+    pool: int = POOL,
+    confident: float = CONFIDENT,
+) -> SumRates:
+    """How often sums of z, and the controls, are faces of the target class.
+
+    Args:
+        trained: the game.
+        probe: gives a face its class.
+        classes: of a, b and c, and the target.
+        averaged: numbers of z averaged for each of a, b and c.
+        trials: sums for each of them.
+        seed: of z.
+        pool: z that are tried for faces of the classes.
+        confident: probability from which a face counts as one of its class.
+    """
+    game, target = trained.game, classes[-1]
+    found = codes(game, probe, classes, seed, pool, confident)
+    generated = [100 * len(z) / pool for z in found]
+    if not all(map(len, found[:3])):
+        return SumRates(generated, {})
+    usual = torch.cat(found).norm(dim=1).mean()
+    sums: dict[str, list[float]] = {name: [] for name in SUMS}
+    for count in averaged:
+        for name, images in summed(game, found, usual, count, trials, seed).items():
+            predicted = predictions(probe, images)
+            sums[name].append(percent(probe, predicted == target, predicted))
+    return SumRates(generated, sums)
 
 
-def faces(game: Game, z: Tensor) -> Tensor:
+def codes(
+    game: Game, probe: nn.Module, classes: list[int], seed: int, pool: int, confident: float
+) -> list[Tensor]:
+    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
+    device = next(game.parameters()).device
+    with seeded(seed):
+        z = game.draw(pool).to(device)
+    p = torch.cat([probabilities(probe, game.generate(part)) for part in z.split(1000)])
+    return [z[p[:, k] > confident] for k in classes]
+
+
+def summed(
+    game: Game, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
+) -> dict[str, Tensor]:
+    """Images (trials, *shape) of the sums and of the controls, by name.
+
+    Args:
+        game: whose generator.
+        pools: z of a, b, c and the target, each (m, latent).
+        usual: the length that z usually has.
+        count: z averaged for each of a, b and c.
+        trials: how many of each.
+        seed: of the choice among the z.
+    """
+    with seeded(seed):
+        a, b, c = (chosen(pool, count, trials) for pool in pools[:3])
+        noise = torch.randn(trials, c.shape[2]).to(c)
+    plus, minus, other = (z.mean(1) for z in (a, b, c))
+    step = plus - minus
+    away = noise * (step.norm(dim=1) / noise.norm(dim=1))[:, None]
+    whole = other + step
+    pixels = mean_faces(game, a) - mean_faces(game, b) + mean_faces(game, c)
+    return {
+        "a − b + c": game.generate(whole),
+        "rescaled": game.generate(usual * normalize(whole, dim=1)),
+        "on pixels": pixels.clamp(0, 1),
+        "c + random direction": game.generate(other + away),
+        "c alone": game.generate(other),
+    }
+
+
+def chosen(pool: Tensor, count: int, trials: int) -> Tensor:
+    """`count` random z of a pool for each trial, (trials, count, latent)."""
+    return pool[torch.randint(len(pool), (trials, count)).to(pool.device)]
+
+
+def mean_faces(game: Game, z: Tensor) -> Tensor:
     """The mean face (trials, *shape) of z (trials, count, latent)."""
-    made = [game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
-            for part in z.split(max(1, 1000 // z.shape[1]))]  # fmt: skip
+    made = [
+        game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
+        for part in z.split(max(1, 1000 // z.shape[1]))
+    ]
     return torch.cat(made)
 
 
-def pictures(
-    run: Run, recipe: Recipe, data: Dataset, judge: Recipe, classes: tuple[int, ...]
-) -> tuple[Tensor, Tensor] | None:
-    """For the figure: faces of all a, b, c and a − b + c; whether the last are of their class.
+class Equations(NamedTuple):
+    """Of the figure: all faces a, all b, all c and all a − b + c; which of the last are right.
 
-    Returns:
-        (4 · trials, *shape), and (trials,) bool; None where a class has no faces.
+    Attributes:
+        faces: (4 · trials, *shape).
+        right: (trials,) bool, whether the probe gives a − b + c the target class.
     """
-    probe, network = run.trained(judge).module, run.played(recipe, data).game
-    pools = codes(network, probe, classes, recipe.seed)
-    if min(len(pools[k]) for k in classes[:3]) == 0:
+
+    faces: Tensor
+    right: Tensor
+
+
+def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
+    """The equations of the figure; None where a class has no faces, or the training diverged."""
+    return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
+
+
+@torch.no_grad()
+def equations_of(
+    trained: Played, probe: nn.Module, classes: Classes, seed: int
+) -> Equations | None:
+    """A few sums of means of few z; None where a class has no faces."""
+    game = trained.game
+    pools = codes(game, probe, list(classes), seed, POOL, CONFIDENT)[:3]
+    if not all(map(len, pools)):
         return None
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(recipe.seed + 1)
-        a, b, c = (means(pools[k], PICTURED, TRIALS)[0] for k in classes[:3])
-        made = [network.generate(z) for z in (a, b, c, a - b + c)]
-        return torch.cat(made), predicted(probabilities(probe, made[-1])) == classes[3]
+    with seeded(seed + 1):
+        a, b, c = (chosen(pool, PICTURED, TRIALS).mean(1) for pool in pools)
+        made = [game.generate(z) for z in (a, b, c, a - b + c)]
+    return Equations(torch.cat(made), predictions(probe, made[-1]) == classes.target)
 
 
 def draw(
     run: Run,
-    drawn: dict[str, tuple[Tensor, Tensor]],
-    reached: dict[str, list[list[float]]],
+    equations: dict[str, Equations | None],
+    found: dict[str, list[SumRates]],
     averaged: list[int],
-    classes: tuple[int, ...],
+    classes: Classes,
 ) -> None:
     """A row a trial, a − b + c = d; and how often the sums succeed."""
-    arrays = {f"faces{suffix}": gray_levels(faces) for suffix, (faces, _) in drawn.items()}
-    arrays |= {f"right{suffix}": right.cpu().numpy() for suffix, (_, right) in drawn.items()}
-    arrays |= {row: torch.tensor(found).numpy() for row, found in reached.items()}
-    arrays["averaged"] = torch.tensor(averaged).numpy()
-    options: dict[str, Any] = {
-        "games": GAMES,
-        "sums": list(SUMS),
-        "names": [run.data.class_names[k] for k in classes],
-        "pictured": PICTURED,
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "arithmetic", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    arrays: dict[str, np.ndarray] = {}
+    for suffix, each in equations.items():
+        if each is not None:
+            arrays[f"faces{suffix}"] = gray_levels(each.faces)
+            arrays[f"right{suffix}"] = each.right.cpu().numpy()
+    for suffix, seeds in found.items():
+        rows = [rates.by_sum(averaged) for rates in seeds]
+        for name in SUMS:
+            values = [row[name] for row in rows if name in row]
+            if values:
+                arrays[name + suffix] = np.array(values, np.float32)
+    arrays["averaged"] = np.array(averaged)
+    keep_and_draw(
+        run.folder,
+        figure,
+        arrays,
+        games=GAMES,
+        sums=list(SUMS),
+        names=[run.data.class_names[k] for k in classes],
+        pictured=PICTURED,
+        provenance=run.heading(),
+    )

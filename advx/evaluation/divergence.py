@@ -6,6 +6,7 @@ fine grid; a generator's density is a histogram of its samples on the same cells
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,3 +59,34 @@ def optimal_discriminator(p: Tensor, q: Tensor) -> Tensor:
     """D* = p / (p + q) from two densities (n,); 1/2 where both are zero."""
     total = p + q
     return torch.where(total > 0, p / total.clamp(min=torch.finfo(total.dtype).tiny), 0.5)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Equally likely Gaussians on the line.
+
+    Attributes:
+        means: of each.
+        deviation: of all.
+    """
+
+    means: tuple[float, ...]
+    deviation: float
+
+    @property
+    def centers(self) -> Tensor:
+        """The means, (modes,) float32."""
+        return torch.tensor(self.means)
+
+    def density(self, x: Tensor) -> Tensor:
+        """At x (n,), in float64."""
+        return mixture_density(x, self.centers, self.deviation)
+
+    def shares(self, edges: Tensor) -> Tensor:
+        """Probability of every cell, and last of all that lies outside: (cells + 1,)."""
+        return mixture_shares(edges, self.centers, self.deviation)
+
+    def samples(self, count: int) -> Tensor:
+        """(count, 1) float32, by torch's own generator of random numbers."""
+        modes = torch.randint(len(self.means), (count, 1))
+        return self.centers[modes] + self.deviation * torch.randn(count, 1)

@@ -1,16 +1,28 @@
-"""Examples drawn from a game's generator."""
+"""Examples that a game's generator makes."""
 
 import torch
 from torch import Tensor
 
+from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
-from advx.games.base import Game
+from advx.training.play import Played
 
 
+@measurement(version=1)
 @torch.no_grad()
-def generated(game: Game, count: int, conditions: Tensor | None = None, *, seed: int = 0,
-              device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
-    """`count` examples (count, *shape) of a game's generator, always the same for a seed."""
+def generated_examples(
+    trained: Played, count: int, conditions: Tensor | None = None, seed: int = 0
+) -> Tensor:
+    """`count` examples (count, *shape) of a game's generator, always the same for a seed.
+
+    Args:
+        trained: the game.
+        count: how many.
+        conditions: (count, ...), what each is generated for; None for a game without conditions.
+        seed: of z.
+    """
+    game = trained.game
+    device = next(game.parameters()).device
     made = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -19,3 +31,14 @@ def generated(game: Game, count: int, conditions: Tensor | None = None, *, seed:
         part = None if conditions is None else conditions[first : first + BATCH].to(device)
         made.append(game.generate(z[first : first + BATCH].to(device), part))
     return torch.cat(made)
+
+
+@measurement(version=1)
+def warning_rates(trained: Played) -> dict[str, float]:
+    """What went wrong while a game was trained.
+
+    Returns:
+        by metric: percent of the epochs with each warning that there was; and
+        `warnings_at_the_end`, how many stood after the last epoch.
+    """
+    return trained.flags()

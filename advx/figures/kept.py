@@ -5,6 +5,7 @@ import json
 import zipfile
 import zlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ def keep(
     extra = {DRAWN_BY: np.array(drawn_by), OPTIONS: np.array(json.dumps(options))}
     with replacing(folder / ARRAYS) as stream:
         np.savez_compressed(stream, **(arrays | extra))  # type: ignore[arg-type]
+
+
+def keep_and_draw(
+    folder: Path, module: ModuleType, arrays: dict[str, np.ndarray], **options: Any
+) -> None:
+    """Write `arrays.npz` into `folder`, and the figures that a module of `advx.figures` draws."""
+    keep(folder, module.__name__.rpartition(".")[2], arrays, options)
+    module.draw(folder, arrays, **options)
 
 
 def save_figure(figure: Any, folder: Path, name: str, *, dpi: int) -> None:
