@@ -1,6 +1,6 @@
 """Images with another image's hidden representation (Sabour et al. 2015), section 1.2.4.
 
-    minimise  ‖φ(x + η) − φ(guide)‖₂²  subject to  ‖η‖∞ ≤ ε  and  x + η in [0, 1]ⁿ,
+    minimize  ‖φ(x + η) − φ(guide)‖₂²  subject to  ‖η‖∞ ≤ ε  and  x + η in [0, 1]ⁿ,
 
 φ the output of a hidden layer, by box-constrained L-BFGS as in the paper. "This is a stronger
 condition than perturbing the image to take on a specific class": of the guide, not only the class

@@ -2,7 +2,7 @@
 
     x̃ = x + ε · sign(∇ₓ J(x, y)),
 
-the maximiser of the linearised objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
+the maximizer of the linearized objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
 Unclipped by default, which is the chapter's protocol. The model is not asked about the result: it
 costs one gradient and nothing else.
 """
@@ -26,7 +26,7 @@ class FGSM(Attack):
         objective: what the step increases.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
         targeted: labels are classes to be reached, not to be left.
-        training_cost: the training cost of the attacked model's defence, (logits, labels) to
+        training_cost: the training cost of the attacked model's defense, (logits, labels) to
             (batch,); needed for `objective="training_cost"`.
     """
 
@@ -50,6 +50,9 @@ class FGSM(Attack):
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """One step from every image."""
         gradient = input_gradient(model, images, labels, self.objective)
-        step = self.epsilon * norms.steepest(-gradient if self.targeted else gradient, self.norm)
-        perturbed = images + step
+        return self.step(images, -gradient if self.targeted else gradient)
+
+    def step(self, images: Tensor, gradient: Tensor) -> Tensor:
+        """One step from every image along what is to grow: both (batch, *shape), to the same."""
+        perturbed = images + self.epsilon * norms.steepest(gradient, self.norm)
         return perturbed if self.clip is None else perturbed.clamp(*self.clip)

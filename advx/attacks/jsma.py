@@ -1,7 +1,7 @@
 """The Jacobian-based saliency map attack (Papernot et al. 2016b), section 1.2.4: few pixels.
 
 With a = ∂z_t/∂x and c = −Σ_{j≠t} ∂z_j/∂x on the logits z, t the class aimed at, the pair of pixels
-p, q that maximises
+p, q that maximizes
 
     (a_p + a_q) · (c_p + c_q),    both sums positive,
 
@@ -42,7 +42,7 @@ WIDE = 1024
 """Points in the layers, above which blocks are compared first."""
 
 BLOCK = 64
-"""Neighbouring points in a block, at least."""
+"""Neighboring points in a block, at least."""
 
 BLOCKS = 2048
 """Blocks, at most: each is compared with each."""
@@ -104,7 +104,7 @@ class JSMA(Attack):
 
 
 def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """The pair of places that maximises (a_p + a_q) (c_p + c_q), both sums positive.
+    """The pair of places that maximizes (a_p + a_q) (c_p + c_q), both sums positive.
 
     Args:
         a: (batch, n).

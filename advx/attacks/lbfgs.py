@@ -1,10 +1,10 @@
 """The first attack (Szegedy et al. 2014b), section 1.2.4: box-constrained L-BFGS.
 
-    minimise  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
+    minimize  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
 
 J the cross-entropy towards a wrong class ỹ. The larger λ, the smaller the perturbation: each
 example's λ is searched for, by factors of ten until one succeeds and one fails, then by halving
-the interval of their logarithms. Of all points that the optimiser visits and the model gives the
+the interval of their logarithms. Of all points that the optimizer visits and the model gives the
 class ỹ, the one nearest to the example is returned. Logits that are very small or very large are
 brought to an ordinary scale first: λ would not be found from its usual start.
 """

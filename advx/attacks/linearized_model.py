@@ -1,6 +1,6 @@
-"""The attack that linearises the model (Huang et al. 2015), section 1.2.4.
+"""The attack that linearizes the model (Huang et al. 2015), section 1.2.4.
 
-Where FGSM linearises the cost, this one linearises every logit: zₖ(x + η) ≈ zₖ + ∇zₖᵀ η. The
+Where FGSM linearizes the cost, this one linearizes every logit: zₖ(x + η) ≈ zₖ + ∇zₖᵀ η. The
 smallest η that makes class k overtake the label y has a closed form in every norm,
 
     η = (z_y − zₖ) / ‖w‖_* · (the unit vector steepest along w),    w = ∇zₖ − ∇z_y,
@@ -28,12 +28,12 @@ without end. The authors of DeepFool add as much everywhere.
 
 
 class LinearizedModel(Attack):
-    """The closed-form smallest perturbation that changes the class of the linearised model.
+    """The closed-form smallest perturbation that changes the class of the linearized model.
 
     Args:
         norm: what is smallest: the max norm (`linf`), the Euclidean norm (`l2`) or the sum of the
             absolute changes (`l1`, a single pixel a step).
-        steps: linearisations; an example stops at the first that succeeds.
+        steps: linearizations; an example stops at the first that succeeds.
         classes: wrong classes considered, the largest logits first; None for all.
         overshoot: the perturbation is lengthened by this part, to end beyond the hyperplane.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1]. The
@@ -81,7 +81,7 @@ class LinearizedModel(Attack):
         return found
 
     def _nearest(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The smallest change that crosses one of the linearised boundaries, like images."""
+        """The smallest change that crosses one of the linearized boundaries, like images."""
         logits, gradient = linearized(model, images)
         if self.targeted:
             leaving, entered = logits.argmax(1), labels[:, None]

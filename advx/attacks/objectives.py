@@ -1,4 +1,4 @@
-"""What an attack maximises: functions of logits (batch, classes) and labels (batch,), to (batch,).
+"""What an attack maximizes: functions of logits (batch, classes) and labels (batch,), to (batch,).
 
 For hard labels the gradient of the cross-entropy is (1 − p_y) times that of the log-odds
 lse_{i≠y} zᵢ − z_y: the same direction. In float32 the factor rounds to zero on confidently
@@ -77,7 +77,7 @@ def receives(name: ObjectiveName) -> Literal["labels", "originals"]:
 
 
 def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
-    """The objective called `name`; `training_cost` is that of the model's own defence.
+    """The objective called `name`; `training_cost` is that of the model's own defense.
 
     Raises:
         ConfigError: the training cost is asked for and the model was not trained.

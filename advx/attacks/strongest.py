@@ -1,4 +1,4 @@
-"""The worst of several attacks for each example: does a defence hold, or does it hide the gradient?
+"""The worst of several attacks for each example: does a defense hold, or does it hide the gradient?
 
 Each attack is tried only on the examples that withstood all before it:
 

@@ -2,10 +2,10 @@
 
 They change the prediction itself as much as possible,
 
-    maximise  KL(p(y | x) ‖ p(y | x + η))  within a ball,
+    maximize  KL(p(y | x) ‖ p(y | x + η))  within a ball,
 
 whose first-order gradient at η = 0 vanishes: the direction is that of the second order, by power
-iteration (`virtual_direction`, which the defence of the same name shares). Of its two signs, which
+iteration (`virtual_direction`, which the defense of the same name shares). Of its two signs, which
 the second order cannot tell apart, the one with the larger divergence is taken.
 """
 
