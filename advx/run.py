@@ -33,9 +33,9 @@ from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, guides, predictions, target_classes
 from advx.evaluation.undefined import NAMES, Note, answered, noting
 from advx.games.watch import LIMITS, lasting
-from advx.listing import packages
 from advx.memory import resident_peak
 from advx.models.base import Fitted, is_differentiable
+from advx.packages import packages
 from advx.progress import ModelBar
 from advx.report.conclusions import conclude, write_conclusions
 from advx.report.results import Results, Row, append_result, csv_text, table, write_results

@@ -14,7 +14,7 @@ from advx.attacks.random_noise import RandomNoise
 from advx.attacks.rubbish import Rubbish
 from advx.attacks.virtual_adversarial import VirtualAdversarial
 from advx.errors import AdvxError
-from tests.test_attack_promises import ATTACKS, Case
+from tests.attack_cases import ATTACKS, Case
 
 SHAPE = (1, 6, 6)
 

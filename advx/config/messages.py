@@ -13,10 +13,10 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.check import nearest
+from advx.config.choices import choices
 from advx.config.compose import resolved
 from advx.config.sweep import search_path
 from advx.errors import FULL, AdvxError, reason
-from advx.listing import choices
 from advx.places import cache_dir
 
 REFUSED = FULL | {

@@ -1,0 +1,130 @@
+"""The command line, a module for each verb. Torch and Hydra are imported only where work starts."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from advx import __version__
+from advx.termination import Terminated, terminating
+from advx.text_files import never_fail_to_print, stop_printing
+
+USAGE = """\
+examples:
+  advx run experiment=transfer_table                 Table 1.1 on digits that need no download
+  advx run experiment=transfer_table scale=chapter   the same on MNIST, as in the chapter
+  advx run -m experiment=transfer model@crafting=maxout,relu model@target=tanh
+  advx run --help                                    Hydra's own options
+"""
+
+
+def main() -> None:
+    """Entry point of the `advx` command. Exit status 2: something the user can mend."""
+    never_fail_to_print()
+    parser = argparse.ArgumentParser(
+        prog="advx", description="Experiments on adversarial perturbations of deep networks.",
+        epilog=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"advx {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
+    verbs.add_parser("attack", help="run experiment=attack: your own model and images",
+                     add_help=False)  # fmt: skip
+    verbs.add_parser("list", help="experiments, and the choices of every group")
+    verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
+    report = verbs.add_parser("report", help="one table over the latest runs")
+    report.add_argument("--outputs", type=Path, default=Path("outputs"))
+    report.add_argument("--redraw", type=Path, metavar="RUN",
+                        help="draw a run's figures again, from its arrays")  # fmt: skip
+    report.add_argument("--judge", type=Path, metavar="RUN",
+                        help="judge a run's rows again, by the claims listed now")  # fmt: skip
+    store = verbs.add_parser("store", help="trained models: ls, verify, prune")
+    store.add_argument("action", choices=["ls", "verify", "prune"])
+    store.add_argument("--store", type=Path, default=Path("outputs/store"))
+    store.add_argument("--unfinished", action="store_true",
+                       help="prune: also what a killed run would continue from")  # fmt: skip
+    completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
+    completion.add_argument("shell", choices=["bash", "zsh"])
+    try:
+        if sys.argv[1:2] == ["run"]:
+            status = _guarded(sys.argv[2:])
+        elif sys.argv[1:2] == ["attack"]:
+            status = _guarded(["experiment=attack", *sys.argv[2:]])
+        else:
+            status = _dispatch(parser.parse_args())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        stop_printing()
+        status = 0
+    sys.exit(status)
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    """Carry out every verb but `run`; returns the exit status."""
+    from advx.errors import AdvxError, reason
+
+    try:
+        return _carried_out(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except (AdvxError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise  # see `main`
+        print(f"advx: {reason(error)}", file=sys.stderr)
+        return 2
+
+
+def _carried_out(arguments: argparse.Namespace) -> int:
+    if arguments.verb == "list":
+        from advx.cli.list import print_choices
+
+        print_choices()
+    elif arguments.verb == "doctor":
+        from advx.cli.doctor import diagnose
+
+        return min(1, diagnose())
+    elif arguments.verb == "report":
+        from advx.cli.report import judge, redraw_figures, report
+
+        if arguments.redraw:
+            redraw_figures(arguments.redraw)
+        if arguments.judge:
+            judge(arguments.judge)
+        return 0 if arguments.redraw or arguments.judge else report(arguments.outputs)
+    elif arguments.verb == "store":
+        from advx.cli.store import manage
+
+        return manage(arguments.action, arguments.store, unfinished=arguments.unfinished)
+    else:
+        from advx.cli.completion import COMPLETION
+
+        print(COMPLETION)
+    return 0
+
+
+def _guarded(arguments: list[str]) -> int:
+    """Run Hydra and turn every error a user can mend into one line."""
+    try:
+        with terminating():
+            from advx.cli.run import launch
+
+            launch(arguments)
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to continue", file=sys.stderr)
+        return 130
+    except Terminated as error:
+        print(f"{error}: run the same command again to continue", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:
+        raise  # see `main`
+    except Exception as error:
+        from advx.cli.run import wants_traceback
+        from advx.config.messages import one_line
+
+        if wants_traceback(arguments):
+            raise
+        line = one_line(error, arguments)
+        if line is None:
+            raise
+        print(f"advx: {line}", file=sys.stderr)
+        return 2
+    return 0

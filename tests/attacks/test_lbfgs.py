@@ -1,0 +1,128 @@
+"""The attack of Szegedy et al. and its search in a box, against SciPy and closed forms."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy import optimize
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from advx.attacks import norms
+from advx.attacks.box_lbfgs import minimize
+from advx.attacks.lbfgs import LBFGS
+from advx.data import mnist5k
+from advx.models.relu import ReLUNetwork
+
+
+@pytest.fixture
+def binary() -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[nn.Module, Tensor]:
+    """A rectifier network that classifies digits, in float64, and 50 of them."""
+    torch.manual_seed(0)
+    data = mnist5k.load()
+    model = ReLUNetwork(input_shape=(1, 28, 28), classes=10, units=(60, 60)).eval()
+    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    for _ in range(5):
+        for rows in torch.randperm(len(data.train)).split(50):
+            optimiser.zero_grad()
+            logits = model(data.train.images[rows])
+            F.cross_entropy(logits, data.train.labels[rows]).backward()
+            optimiser.step()
+    return model.double(), data.test.images[:50].double()
+
+
+def smallest_with_scipy(model: nn.Module, image: Tensor, aim: int, searches: int) -> float:
+    """The same search over λ with SciPy's L-BFGS-B, one image at a time; inf without success."""
+    x, label = image.flatten(), torch.tensor([aim])
+    weight, works, fails, best = 1.0, 0.0, np.inf, np.inf
+
+    def cost(point: np.ndarray) -> tuple[float, np.ndarray]:
+        z = torch.tensor(point, requires_grad=True)
+        distance = (z - x).square().sum()
+        value = F.cross_entropy(model(z.view(1, *image.shape)), label) + weight * distance
+        (slope,) = torch.autograd.grad(value, z)
+        return value.item(), slope.numpy()
+
+    for _ in range(searches):
+        end = optimize.minimize(
+            cost, x.numpy(), jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(x)
+        )
+        z = torch.tensor(end.x)
+        if model(z.view(1, *image.shape)).argmax(1).item() == aim:
+            works, best = weight, min(best, (z - x).norm().item())
+        else:
+            fails = weight
+        weight = weight * 10 if fails == np.inf else weight / 10
+        weight = weight if fails == np.inf or works == 0 else (works * fails) ** 0.5
+    return best
+
+
+def test_lbfgs_is_as_good_as_scipys(digits) -> None:
+    model, images = digits
+    aims = (model(images).argmax(1) + 1 + torch.arange(50) % 9) % 10
+    found = LBFGS(targeted=True, searches=5)(model, images, aims)
+    won = model(found).argmax(1) == aims
+    ours = norms.length(found - images, "l2")
+    theirs = torch.tensor(
+        [smallest_with_scipy(model, x, int(t), 5) for x, t in zip(images, aims, strict=True)]
+    )
+    assert theirs.isfinite().sum() >= 48
+    assert won[theirs.isfinite()].all()
+    assert (ours <= 1.02 * theirs)[theirs.isfinite()].double().mean() >= 0.95
+
+
+def test_lbfgs_keeps_the_nearest_of_all_points_it_visits(digits) -> None:
+    model, images = digits
+    images = images[:12]
+    aims = (model(images).argmax(1) + 1) % 10
+    lengths = [
+        norms.length(LBFGS(targeted=True, searches=n)(model, images, aims) - images, "l2")
+        for n in range(3, 8)
+    ]
+    for fewer, more in itertools.pairwise(lengths):
+        assert (more <= fewer + 1e-12).all()
+
+
+def test_lbfgs_leaves_what_it_cannot_reach_as_it_was(images) -> None:
+    constant = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).double()
+    constant[1].weight.data *= 1e-3
+    constant[1].bias.data = torch.tensor([1.0, 0.0]).double()
+    found = LBFGS(targeted=True, searches=3)(constant, images, torch.ones(50, dtype=torch.int64))
+    assert torch.equal(found, images)
+
+
+def test_box_lbfgs_finds_the_bounded_optimum_of_quadratics() -> None:
+    factor = torch.randn(40, 12, 12, dtype=torch.float64)
+    bend = factor @ factor.mT + 0.1 * torch.eye(12, dtype=torch.float64)
+    aim = torch.randn(40, 12, dtype=torch.float64)
+
+    def function(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        product = (bend[rows] @ (x - aim[rows])[:, :, None]).squeeze(2)
+        return ((x - aim[rows]) * product).sum(1) / 2, product
+
+    low, high = torch.full_like(aim, -0.4), torch.full_like(aim, 0.3)
+    low[:, 0] = -torch.inf
+    end = minimize(function, torch.zeros_like(aim), low, high, evaluations=500)
+    assert ((end >= low) & (end <= high)).all()
+    slope = function(end, torch.arange(40))[1]
+    # the first-order conditions, which are sufficient: nothing gains by moving inside the box
+    inside = (end > low) & (end < high)
+    assert slope[inside].abs().max() < 1e-3
+    assert (slope[end == low] > -1e-3).all()
+    assert (slope[end == high] < 1e-3).all()
+
+
+def test_lbfgs_on_a_linear_model_ends_at_the_hyperplane(binary, images) -> None:
+    y = binary(images).argmax(1)
+    found = LBFGS(clip=None, searches=14)(binary, images, y)
+    assert (binary(found).argmax(1) != y).all()
+    weight = binary[1].weight[1] - binary[1].weight[0]
+    logits = binary(images)
+    distance = (logits[:, 1] - logits[:, 0]).abs() / weight.norm()
+    assert (norms.length(found - images, "l2") / distance < 1.01).all()

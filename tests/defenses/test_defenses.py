@@ -1,0 +1,223 @@
+"""Each defence's loss against its equation written out, and what it asks of the loop around it."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from advx.attacks.fgsm import FGSM
+from advx.attacks.gradient import input_gradient
+from advx.attacks.objectives import cross_entropy, log_odds
+from advx.defenses.adversarial_training import AdversarialTraining
+from advx.defenses.denoising_autoencoder import Autoencoder, DenoisingAutoencoder, Stacked
+from advx.defenses.distillation import Distillation, HighTemperature
+from advx.defenses.ensemble import Ensemble, MeanOfProbabilities
+from advx.defenses.label_smoothing import LabelSmoothing, smoothed_targets
+from advx.defenses.none import NoDefense
+from advx.defenses.weight_decay import WeightDecay
+from advx.models.maxout import MaxoutNetwork
+from advx.store.store import Store
+from advx.training.obtain import Recipe, needed, obtain
+from advx.training.trainer import Trainer, validation_error
+from tests.recipes import MODEL, TRAINER
+
+
+def node(defense: type, **arguments: object) -> dict:
+    return {"_target_": f"{defense.__module__}.{defense.__name__}", **arguments}
+
+
+@pytest.mark.parametrize(
+    ("convention", "correct", "wrong"),
+    [("chapter", 0.9, 0.01), ("uniform", 0.91, 0.01), ("other_classes", 0.9, 0.1 / 9)],
+)
+def test_smoothed_targets_of_each_convention(convention, correct, wrong) -> None:
+    targets = smoothed_targets(torch.tensor([3, 0]), 10, 0.1, convention)
+    expected = torch.full((2, 10), wrong)
+    expected[0, 3] = expected[1, 0] = correct
+    torch.testing.assert_close(targets, expected)
+
+
+def test_uniform_smoothing_is_pytorchs_own() -> None:
+    logits, labels = torch.randn(7, 10), torch.arange(7)
+    theirs = F.cross_entropy(logits, labels, label_smoothing=0.2, reduction="none")
+    ours = LabelSmoothing(smoothing=0.2, convention="uniform").cost(logits, labels)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_smoothed_cost_turns_round_where_the_example_is_confident() -> None:
+    defense = LabelSmoothing()
+    logits = torch.tensor([[6.0, 0, 0, 0, 0, 0, 0, 0, 0, 0]], requires_grad=True)
+    label = torch.tensor([0])
+    (gradient,) = torch.autograd.grad(defense.cost(logits, label).sum(), logits)
+    q = smoothed_targets(label, 10, 0.1, "chapter")
+    torch.testing.assert_close(gradient, q.sum() * logits.softmax(1) - q)
+    assert gradient[0, 0] > 0, "climbing this cost raises the correct class"
+
+
+def test_adversarial_training_is_half_and_half(network, batch) -> None:
+    x, y = batch
+    network.eval()
+    crafted = FGSM(epsilon=0.3)(network, x, y)
+    expected = (cross_entropy(network(x), y) + cross_entropy(network(crafted), y)).mean() / 2
+    loss = AdversarialTraining(epsilon=0.3)(network, x, y)
+    torch.testing.assert_close(loss, expected)
+    uneven = AdversarialTraining(epsilon=0.3, share=0.2)(network, x, y)
+    parts = 0.8 * cross_entropy(network(x), y) + 0.2 * cross_entropy(network(crafted), y)
+    torch.testing.assert_close(uneven, parts.mean())
+
+
+def test_no_gradient_passes_through_the_perturbation(network, batch) -> None:
+    x, y = batch
+    network.eval()
+    crafted = FGSM(epsilon=0.3)(network, x, y).detach()
+    fixed = (cross_entropy(network(x), y) + cross_entropy(network(crafted), y)).mean() / 2
+    loss = AdversarialTraining(epsilon=0.3)(network, x, y)
+    parameters = list(network.parameters())
+    ours, theirs = (torch.autograd.grad(cost, parameters) for cost in (loss, fixed))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_noise_controls_have_the_same_max_norm(network, batch) -> None:
+    x, y = batch
+    for kind in ("sign_noise", "uniform_noise"):
+        moved = AdversarialTraining(epsilon=0.3, perturbation=kind).perturbed(network, x, y) - x
+        assert moved.abs().max() <= 0.3 + 1e-12
+        assert ((moved.abs() - 0.3).abs() < 1e-12).all() == (kind == "sign_noise")
+        assert abs(moved.mean()) < 0.1
+
+
+def test_early_stopping_counts_adversarial_mistakes(tiny) -> None:
+    model = MaxoutNetwork(input_shape=(1, 4, 4), classes=3, units=(8,), init_range=0.3)
+    defense = AdversarialTraining(epsilon=0.2)
+    progress = Trainer(batch_size=10, max_epochs=4).fit(model, defense, tiny, seed=0)
+    adversarial = FGSM(epsilon=0.2)(model, tiny.validation.images, tiny.validation.labels)
+    wrong = model(adversarial).argmax(1) != tiny.validation.labels
+    assert progress.best_error == pytest.approx(100 * wrong.double().mean().item())
+    assert progress.best_error > validation_error(model, tiny.validation)
+    clean = AdversarialTraining(epsilon=0.2, validate_on="clean")
+    progress = Trainer(batch_size=10, max_epochs=4).fit(model, clean, tiny, seed=0)
+    assert progress.best_error == validation_error(model, tiny.validation)
+
+
+def test_weight_decay_penalises_weights_and_not_biases(network, batch) -> None:
+    x, y = batch
+    network.eval()
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(0.1)
+    squares = sum(p.square().sum() for n, p in network.named_parameters() if "weight" in n)
+    expected = F.cross_entropy(network(x), y) + 0.03 / 2 * squares
+    torch.testing.assert_close(WeightDecay(coefficient=0.03)(network, x, y), expected)
+
+
+def test_distillation_at_temperature_one_is_soft_target_training(network, batch) -> None:
+    x, y = batch
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)).double()
+    network.eval()
+    defense = Distillation(temperature=1.0)
+    assert defense.prepare(network, [teacher], (1, 4, 4)) is network
+    soft = teacher(x).softmax(1)
+    expected = -(soft * network(x).log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(defense(network, x, y), expected)
+    kl = F.kl_div(network(x).log_softmax(1), soft, reduction="batchmean")
+    entropy = -(soft * soft.log()).sum(1).mean()
+    torch.testing.assert_close(defense(network, x, y), kl + entropy)
+
+
+def test_temperature_leaves_the_scale_of_the_gradient_alone(batch) -> None:
+    _, y = batch
+    logits = torch.randn(len(y), 3, dtype=torch.float64, requires_grad=True)
+    teacher = torch.randn(len(y), 3, dtype=torch.float64)
+    student = Distillation(temperature=5.0)
+    student.prepare(nn.Identity(), [lambda _: teacher], (3,))  # type: ignore[list-item]
+    for loss, target in (
+        (HighTemperature(temperature=5.0), F.one_hot(y, 3)),
+        (student, (teacher / 5).softmax(1)),
+    ):
+        (gradient,) = torch.autograd.grad(loss(nn.Identity(), logits, y), logits)
+        expected = ((logits / 5).softmax(1) - target) / len(y)
+        torch.testing.assert_close(gradient, expected.detach())
+        assert loss.cost_of_guessing(10) == pytest.approx(5 * math.log(10))
+
+
+def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None:
+    store = Store(tmp_path)
+    student = Recipe(MODEL, TRAINER, node(Distillation, temperature=3.0), seed=1)
+    (teacher,) = needed(student)
+    assert teacher.defense == node(HighTemperature, temperature=3.0)
+    assert (teacher.seed, teacher.model) == (1, MODEL)
+    made = obtain(student, tiny, store)
+    assert len(store.entries()) == 2
+    first = obtain(teacher, tiny, store)
+    assert len(store.entries()) == 2
+    x = tiny.test.images
+    assert not torch.equal(made.module(x), first.module(x))
+    assert store.remove_if_free(first.key)
+    again = obtain(student, tiny, store)
+    assert torch.equal(again.module(x), made.module(x))
+    assert len(store.entries()) == 1, "a student that is kept needs no teacher"
+
+
+def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path) -> None:
+    store = Store(tmp_path)
+    recipe = Recipe(MODEL, TRAINER, node(Ensemble, members=3), seed=1)
+    assert [r.seed for r in needed(recipe)] == [3, 4, 5]
+    made = obtain(recipe, tiny, store)
+    assert len(store.entries()) == 3
+    members = [obtain(r, tiny, store).module for r in needed(recipe)]
+    x = tiny.test.images
+    mean = torch.stack([m(x).softmax(1) for m in members]).mean(0)
+    torch.testing.assert_close(made.module(x).exp(), mean)
+    twin = MeanOfProbabilities([members[0], members[0]])
+    torch.testing.assert_close(twin(x), members[0](x).log_softmax(1))
+
+
+def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_path) -> None:
+    store = Store(tmp_path)
+    trainer = {"_target_": "advx.training.adam.AdamTrainer", "batch_size": 10, "max_epochs": 30,
+               "learning_rate": 0.01}  # fmt: skip
+    recipe = Recipe(MODEL, trainer, node(DenoisingAutoencoder, epsilon=0.3, units=[12]), seed=0)
+    stack = obtain(recipe, tiny, store).module
+    classifier = obtain(needed(recipe)[0], tiny, store).module
+    for name, value in classifier.state_dict().items():
+        assert torch.equal(stack.classifier.state_dict()[name], value)
+    x, y = tiny.test.images, tiny.test.labels
+    crafted = FGSM(epsilon=0.3)(classifier, x, y)
+    before = (crafted - x).square().mean()
+    assert (stack.autoencoder(crafted) - x).square().mean() < before
+    torch.testing.assert_close(stack(x), classifier(stack.autoencoder(x)))
+    again = obtain(recipe, tiny, store).module
+    assert torch.equal(again(x), stack(x))
+
+
+def test_autoencoders_loss_written_out(network, batch) -> None:
+    x, y = batch
+    stack = Stacked(Autoencoder((1, 4, 4), (5,)).double(), network).train()
+    assert not stack.classifier.training
+    assert not any(p.requires_grad for p in stack.classifier.parameters())
+    crafted = FGSM(epsilon=0.3)(network, x, y)
+    errors = [(stack.autoencoder(z) - x).square().flatten(1).sum(1).mean() for z in (x, crafted)]
+    loss = DenoisingAutoencoder(epsilon=0.3, units=(5,))(stack, x, y)
+    torch.testing.assert_close(loss, sum(errors) / 2)
+    loss.backward()
+    assert all(p.grad is None for p in network.parameters())
+
+
+def test_gradient_through_the_stack_equals_finite_differences(network, batch) -> None:
+    x, y = batch
+    stack = Stacked(Autoencoder((1, 4, 4), (7,)).double(), network).eval()
+    gradient = input_gradient(stack, x, y, log_odds)
+    h = 1e-6
+    for pixel in range(16):
+        step = torch.zeros(16, dtype=torch.float64)
+        step[pixel] = h
+        step = step.view(1, 1, 4, 4)
+        difference = (log_odds(stack(x + step), y) - log_odds(stack(x - step), y)) / (2 * h)
+        torch.testing.assert_close(gradient.flatten(1)[:, pixel], difference, rtol=1e-5, atol=1e-7)
+
+
+def test_squared_errors_are_not_taken_for_divergence() -> None:
+    assert DenoisingAutoencoder().cost_of_guessing(10) == math.inf
+    assert NoDefense().cost_of_guessing(10) == math.log(10)

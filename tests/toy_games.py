@@ -1,0 +1,46 @@
+"""Small games on a ring of eight Gaussians."""
+
+import torch
+from torch import nn
+
+from advx.data import mixtures
+from advx.games.base import Game
+from advx.games.multilayer import MultilayerGame
+from advx.training.obtain import Recipe
+
+RING = mixtures.ring(train=1_000, test=200)
+
+
+def small(**options) -> MultilayerGame:
+    torch.manual_seed(1)
+    return MultilayerGame(input_shape=(2,), latent=4, generator_units=(16,),
+                          discriminator_units=(16,), **options)  # fmt: skip
+
+
+def recipe(**trainer) -> Recipe:
+    node = {
+        "name": "multilayer", "_target_": "advx.games.multilayer.MultilayerGame",
+        "input_shape": [2], "latent": 4, "generator_units": [16], "discriminator_units": [16],
+        "batch_norm_generator": True,
+    }  # fmt: skip
+    rule = {"_target_": "advx.training.pair.PairTrainer", "max_epochs": 4, "batch_size": 50,
+            "snapshots": 2, "shown": 30}  # fmt: skip
+    return Recipe(node, rule | trainer, {"_target_": "advx.defenses.none.NoDefense"}, 0, "game")
+
+
+class Killed(Exception):
+    pass
+
+
+class Mute(Game):
+    """Networks that raise without a word, or that get their weights in the first pass."""
+
+    def __init__(self, mute: bool = True) -> None:
+        super().__init__(latent=2)
+        self.mute = mute
+        self.generator, self.discriminator = nn.LazyLinear(2), nn.LazyLinear(1)
+
+    def generate(self, z, condition=None):
+        if self.mute:
+            raise NotImplementedError
+        return self.generator(z)
