@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.attacks.gradient import hidden
-from advx.attacks.own import guarded
+from advx.attacks.own import as_attack
 from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.chapter import departures
@@ -29,8 +30,8 @@ from advx.data.stacked_mnist import first_digits
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged, reason
 from advx.evaluation.own_models import EXAMPLES, habits, require_slope
-from advx.evaluation.slopes import vanished_share
-from advx.evaluation.transfer import Attack, craft, error_rate, guides, predictions, target_classes
+from advx.evaluation.slopes import zero_gradient_rate
+from advx.evaluation.transfer import craft, error_rate, guides, predictions, target_classes
 from advx.evaluation.undefined import NAMES, Note, answered, noting
 from advx.games.watch import LIMITS, lasting
 from advx.memory import resident_peak
@@ -354,7 +355,7 @@ class Run:
                 hidden(module, self.data.test.images[:2], layer)
             self._layers.add((self.key(crafting), layer))
         if node.get("objective") != "training_cost":
-            return guarded(build(node))
+            return as_attack(build(node))
         if not crafting.random:
             raise ConfigError(
                 f"attack.objective=training_cost: {crafting.model['name']} was not trained here "
@@ -366,7 +367,7 @@ class Run:
                 f"attack.objective=training_cost: {crafting.defense['_target_'].split('.')[-1]} "
                 "has no training cost of a single example; valid: log_odds, margin, cross_entropy"
             )
-        return guarded(build(node, training_cost=cost))
+        return as_attack(build(node, training_cost=cost))
 
     def tested(self, examples: int | None = None) -> Split:
         """The test examples, or so many of them, evenly spaced."""
@@ -381,7 +382,7 @@ class Run:
     ) -> Split:
         """The test examples after `attack` on the model of `crafting`, with their own labels.
 
-        A targeted attack is given `target_classes`, one with the attribute `guided` the `guides`.
+        What the attack receives decides what it is given: `target_classes`, or `guides`.
         The last split is remembered, so that one crafting model is attacked once for all targets.
         """
         key = key_of({"model": self.key(crafting), "attack": attack, "examples": examples})
@@ -398,9 +399,9 @@ class Run:
 
     def aims(self, attack: Attack) -> Tensor | None:
         """What the attack is to reach for every test example: classes, images, or nothing."""
-        if getattr(attack, "targeted", False):
+        if attack.receives == "target_classes":
             return self.target_classes
-        return self.guides if getattr(attack, "guided", False) else None
+        return self.guides if attack.receives == "guide_images" else None
 
     @cached_property
     def target_classes(self) -> Tensor:
@@ -475,7 +476,7 @@ class Run:
 
         def measure() -> float:
             objective = self.attack(attack, crafting).objective  # type: ignore[attr-defined]
-            return vanished_share(self.trained(crafting).module, self.data.test, objective)
+            return zero_gradient_rate(self.trained(crafting).module, self.data.test, objective)
 
         content = {"models": [self.key(crafting)], "attack": attack, "of": "vanished gradients"}
         return self.measured(content, measure)

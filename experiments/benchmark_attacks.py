@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from advx.attacks import norms
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import as_attack
 from advx.config.build import build
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -166,17 +167,11 @@ def attack_noise(
     node: dict[str, Any], network: dict[str, Any], shape: tuple[int, ...], count: int
 ) -> None:
     """The attack on a fresh network and images of noise: memory does not depend on them."""
-    model, attack = build(network).eval(), build(node)
+    model, attack = build(network).eval(), as_attack(build(node))
     images = torch.rand(count, *shape)
     labels = model(images[:BATCH]).argmax(1).repeat(-(-count // BATCH))[:count]
-    guided = getattr(attack, "guided", False)
-    aims = images.flip(0) if guided else (labels + 1) % 10 if wants_class(attack) else None
-    craft(attack, model, Split(images, labels), aims)
-
-
-def wants_class(attack: Any) -> bool:
-    """Whether the attack is given the class to be reached."""
-    return bool(getattr(attack, "targeted", False))
+    others = {"guide_images": images.flip(0), "target_classes": (labels + 1) % 10}
+    craft(attack, model, Split(images, labels), others.get(attack.receives))
 
 
 def foolbox_attack(make: Callable[[Any], Any], epsilon: float | None = None) -> Contender:

@@ -101,7 +101,7 @@ def measured(
         for epsilon in epsilons:
             for metric, node in (("", feature | {"layer": layer}), ("noise_", noise)):
                 attack = run.attack(node | {"epsilon": epsilon}, network)
-                aims = guides if getattr(attack, "guided", False) else None
+                aims = guides if attack.receives == "guide_images" else None
                 moved = craft(attack, module, clean, aims).images
                 there = represented(module, moved, layer)
                 left = ((there - goal).norm(dim=1) / apart.clamp(min=1e-12)).double()

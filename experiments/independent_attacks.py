@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import AnyAttack
 from advx.errors import ConfigError
-from advx.evaluation.transfer import Attack, craft, mistakes
+from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
 from advx.training.obtain import Recipe, needed
 from advx.types import Positive, PositiveInt
@@ -105,7 +106,7 @@ class Fallen(TypedDict):
 def fallen(
     run: Run,
     network: Recipe,
-    attack: Attack,
+    attack: AnyAttack,
     epsilon: float,
     examples: int,
     depends_on: dict[str, Any],

@@ -73,7 +73,7 @@ def main(
             for name, model in ((row, victim), (itself, source)):
                 rate = run.error_rate(model, attack, crafting=source)
                 run.record(name, "error_rate", rate, **known)
-                if getattr(search, "targeted", False):
+                if search.receives == "target_classes":
                     rate = run.targeted_success_rate(model, attack, crafting=source)
                     run.record(name, "targeted_success_rate", rate, **known)
             run.record(target["name"], "clean_error_rate", run.error_rate(victim), **known)

@@ -10,10 +10,14 @@ costs one gradient and nothing else.
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.base import Attack
+from advx.attacks.base import Attack, Receives
 from advx.attacks.gradient import input_gradient
-from advx.attacks.objectives import Objective, ObjectiveName, receives
-from advx.attacks.objectives import objective as named
+from advx.attacks.objectives import (
+    Objective,
+    ObjectiveName,
+    objective_named,
+    reconstruction_error,
+)
 from advx.types import Interval, NonNegative, NormName
 
 
@@ -44,8 +48,12 @@ class FGSM(Attack):
         self.norm = norm
         self.clip = clip
         self.targeted = targeted
-        self.objective = named(objective, training_cost)
-        self.receives = receives(objective)
+        self.objective = objective_named(objective, training_cost)
+
+    @property
+    def receives(self) -> Receives:
+        """The originals, where the objective is an autoencoder's error."""
+        return "originals" if self.objective is reconstruction_error else super().receives
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """One step from every image."""
@@ -53,6 +61,6 @@ class FGSM(Attack):
         return self.step(images, -gradient if self.targeted else gradient)
 
     def step(self, images: Tensor, gradient: Tensor) -> Tensor:
-        """One step from every image along what is to grow: both (batch, *shape), to the same."""
+        """One step from every image along the gradient of what is to grow, all (batch, *shape)."""
         perturbed = images + self.epsilon * norms.steepest(gradient, self.norm)
         return perturbed if self.clip is None else perturbed.clamp(*self.clip)

@@ -45,7 +45,7 @@ class OwnAttack(Attack):
 
     def __init__(self, attack: AnyAttack) -> None:
         self.attack = attack
-        default = "target_classes" if getattr(attack, "targeted", False) else "labels"
+        default: Receives = "target_classes" if getattr(attack, "targeted", False) else "labels"
         default = "guide_images" if getattr(attack, "guided", False) else default
         self.receives = getattr(attack, "receives", default)
         self.targeted = self.receives == "target_classes"
@@ -87,8 +87,8 @@ class OwnAttack(Attack):
         undefined = int((~found.isfinite()).flatten(1).any(1).sum())
         if undefined:
             raise ConfigError(
-                f"attack: {_name(self.attack)} returns {undefined} of {len(found)} images with pixels that "
-                f"are no numbers; {wanted}"
+                f"attack: {_name(self.attack)} returns {undefined} of {len(found)} images with "
+                f"pixels that are no numbers; {wanted}"
             )
         return found.detach().to(images)
 

@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.aims import fooled
-from advx.attacks.base import Attack
+from advx.attacks.base import Attack, Receives
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import evaluated
 from advx.attacks.noise import in_ball
-from advx.attacks.objectives import Objective, ObjectiveName, in_float64, receives
-from advx.attacks.objectives import objective as named
+from advx.attacks.objectives import Objective, ObjectiveName, in_float64, objective_named
+from advx.attacks.targets import fooled
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
 DEFAULT_REACH = 2.5
@@ -78,12 +77,15 @@ class PGD(Attack):
     ) -> None:
         self.epsilon = epsilon
         self.norm = norm
-        self.objective = named(objective, training_cost)
-        self.receives = receives(objective)
+        self.objective = objective_named(objective, training_cost)
         self.fgsm = FGSM(
-            epsilon=epsilon, norm=norm, objective=objective, clip=clip, targeted=targeted,
+            epsilon=epsilon,
+            norm=norm,
+            objective=objective,
+            clip=clip,
+            targeted=targeted,
             training_cost=training_cost,
-        )  # fmt: skip
+        )
         self.steps = steps
         default = DEFAULT_REACH / steps if schedule == "constant" else DEFAULT_FIRST
         self.step_size = default * epsilon if step_size is None else step_size
@@ -93,6 +95,11 @@ class PGD(Attack):
         self.stop_on_success = stop_on_success
         self.clip = clip
         self.targeted = targeted
+
+    @property
+    def receives(self) -> Receives:
+        """What one step on the objective receives."""
+        return self.fgsm.receives
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The best of the example, its FGSM point and all iterates."""
@@ -164,15 +171,15 @@ class PGD(Attack):
             loss = loss.masked_fill(self.success(logits, target), torch.inf)
         return logits, loss, slope
 
-    def success(self, logits: Tensor, aim: Tensor) -> Tensor:
-        """Which answers are successes, (batch,) bool; none where the answer is an image."""
-        if self.receives == "labels":
-            return fooled(logits, aim, targeted=self.targeted)
-        return _none(aim)
+    def success(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Which logits are successes, (batch,) bool; none where the answer is an image."""
+        if self.receives == "originals":
+            return _none(target)
+        return fooled(logits, target, targeted=self.targeted)
 
-    def exact(self, logits: Tensor, aim: Tensor) -> Tensor:
+    def exact(self, logits: Tensor, target: Tensor) -> Tensor:
         """What is ascended, in float64 where it can be, (batch,)."""
-        value = in_float64(self.objective, logits, aim)
+        value = in_float64(self.objective, logits, target)
         return -value if self.targeted else value
 
     def _project_(self, x: Tensor, images: Tensor) -> Tensor:
@@ -189,36 +196,36 @@ class _Best:
         self.loss = images.new_full((len(images),), -torch.inf, dtype=torch.float64)
         self.labels = labels
         self.search = search
-        self.answers: Tensor | None = None  # shaped like the first answer
+        self.logits: Tensor | None = None  # shaped like the first answer
 
-    def offer(self, rows: Tensor, points: Tensor, loss: Tensor, answers: Tensor) -> None:
+    def offer(self, rows: Tensor, points: Tensor, loss: Tensor, logits: Tensor) -> None:
         """Keep the points (m, *shape) of the examples at `rows` (m,) that are better."""
-        if self.answers is None:
-            shape = (len(self.points), *answers.shape[1:])
-            self.answers = answers.new_full(shape, torch.nan)
+        if self.logits is None:
+            shape = (len(self.points), *logits.shape[1:])
+            self.logits = logits.new_full(shape, torch.nan)
         before = self.loss[rows]
         better = loss > before
-        unsure = TIE * torch.finfo(answers.dtype).eps * (1 + loss.abs())
+        unsure = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
         close = (loss - before).abs() <= unsure
         if close.any():
-            better[close] = self._settled(rows[close], answers[close])
+            better[close] = self._settled(rows[close], logits[close])
         rows = rows[better]
         self.points[rows], self.loss[rows] = points[better], loss[better].double()
-        self.answers[rows] = answers[better]
+        self.logits[rows] = logits[better]
 
-    def _settled(self, rows: Tensor, answers: Tensor) -> Tensor:
-        """Which of answers about as high are better, (m,): by float64, else by success."""
-        assert self.answers is not None
-        labels, before = self.labels[rows], self.answers[rows]
-        new, old = (self.search.exact(z, labels) for z in (answers, before))
-        won, had = (self.search.success(z, labels) for z in (answers, before))
+    def _settled(self, rows: Tensor, logits: Tensor) -> Tensor:
+        """Which of logits about as high are better, (m,): by float64, else by success."""
+        assert self.logits is not None
+        labels, before = self.labels[rows], self.logits[rows]
+        new, old = (self.search.exact(z, labels) for z in (logits, before))
+        won, had = (self.search.success(z, labels) for z in (logits, before))
         return (new > old) | ((new == old) & won & ~had)
 
     def succeeds(self) -> Tensor:
         """Which of the best points succeed, (batch,) bool."""
-        if self.answers is None:
+        if self.logits is None:
             return _none(self.labels)
-        return self.search.success(self.answers, self.labels)
+        return self.search.success(self.logits, self.labels)
 
 
 def _none(examples: Tensor) -> Tensor:

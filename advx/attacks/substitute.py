@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.base import within
 from advx.attacks.gradient import input_gradient
+from advx.attacks.inputs import within
 from advx.attacks.noise import uniform
 from advx.attacks.objectives import hard_label_cost, log_odds
 from advx.config.check import checked
@@ -113,7 +113,7 @@ class SubstituteTraining:
                 direction = uniform(x, number).sign()
             else:
                 slope = input_gradient(substitute, x, y.clamp(min=0), log_odds)
-                known = (y >= 0).view(-1, *[1] * (x.dim() - 1))
+                known = (y >= 0).view(-1, *[1] * (x.dim() - 1))  # (m, 1, …)
                 direction = -slope.sign() * known
             parts.append(x + step * direction)
         found = torch.cat(parts)

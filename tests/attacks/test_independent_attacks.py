@@ -16,8 +16,13 @@ from tests.running import ran
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    words = ["experiment=independent_attacks", "scale=smoke", "device.threads=1",
-             "trainer.max_epochs=30", f"store={tmp_path / 'store'}"]  # fmt: skip
+    words = [
+        "experiment=independent_attacks",
+        "scale=smoke",
+        "device.threads=1",
+        "trainer.max_epochs=30",
+        f"store={tmp_path / 'store'}",
+    ]
     config, main = composed(words)
     check(config, main)
     (tmp_path / "out").mkdir()
