@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import (
-    Attack,
     craft,
     error_rate,
     known_of_each_class,

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import AnyAttack
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
-from advx.evaluation.transfer import Attack, craft, mistakes
+from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
 from advx.training.obtain import needed
 from advx.types import Positive, PositiveInt
@@ -119,7 +120,7 @@ class Fallen:
 
 
 @measurement(version=1)
-def fallen(model: nn.Module, attack: Attack, clean: Split, *, epsilon: float) -> Fallen:
+def fallen(model: nn.Module, attack: AnyAttack, clean: Split, *, epsilon: float) -> Fallen:
     """The examples that an attack breaks on the network.
 
     Args:
@@ -154,7 +155,7 @@ def missed(ours: Fallen, *theirs: Fallen) -> float:
 
 
 @measurement(version=1)
-def foolbox_pgd(*, epsilon: float, steps: int) -> Attack:
+def foolbox_pgd(*, epsilon: float, steps: int) -> AnyAttack:
     """foolbox's projected gradient descent on the cross-entropy, random start."""
     import foolbox
 
@@ -168,7 +169,7 @@ def foolbox_pgd(*, epsilon: float, steps: int) -> Attack:
 
 
 @measurement(version=1)
-def auto_attack(*, epsilon: float, steps: int) -> Attack:
+def auto_attack(*, epsilon: float, steps: int) -> AnyAttack:
     """torchattacks' AutoAttack, its standard version, which has its own numbers of steps."""
     import torchattacks
 

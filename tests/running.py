@@ -5,7 +5,7 @@ from pathlib import Path
 
 from advx.config.check import keywords
 from advx.config.compose import composed
-from advx.run import Run, check
+from advx.run import Run, check, check_models
 
 RESULTS = [
     "experiment", "row", "metric", "seed", "value", "unit", "n", "chapter", "published", "source",
@@ -30,7 +30,7 @@ def ran(folder: Path, overrides: list[str]) -> Run:
     out = folder / "out"
     out.mkdir(exist_ok=True)
     run = Run(config, out, "advx run")
-    run.check_models()
+    check_models(run)
     main(run, **keywords(config, main))
     return run
 

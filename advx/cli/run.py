@@ -85,12 +85,12 @@ def task(config: DictConfig) -> None:
     try:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         check_plain(values)
-        from advx.run import Run, check  # with torch, which takes seconds to import
+        from advx.run import Run, check, check_models  # with torch, which takes seconds to import
 
         main = main_of(values, job.overrides.task)
         check(values, main)
         run = Run(values, folder, "advx run " + words(job.overrides.task))
-        run.check_models()
+        check_models(run)
         clear(folder)
         own_results = True
         try:

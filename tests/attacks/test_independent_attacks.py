@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
 from advx.attacks.strongest import Strongest
 from advx.config.compose import composed
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.evaluation.transfer import Attack
 from advx.experiments import independent_attacks
 from advx.experiments.independent_attacks import Fallen, fallen, missed, percent
 from advx.run import Run, check
@@ -21,8 +21,13 @@ from tests.running import ran
 
 @pytest.fixture
 def run(tmp_path) -> Run:
-    words = ["experiment=independent_attacks", "scale=smoke", "device.threads=1",
-             "trainer.max_epochs=30", f"store={tmp_path / 'store'}"]  # fmt: skip
+    words = [
+        "experiment=independent_attacks",
+        "scale=smoke",
+        "device.threads=1",
+        "trainer.max_epochs=30",
+        f"store={tmp_path / 'store'}",
+    ]
     config, main = composed(words)
     check(config, main)
     (tmp_path / "out").mkdir()

@@ -11,7 +11,7 @@ from advx.attacks.objectives import cross_entropy, log_odds
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of
 from advx.evaluation.singular_values import jacobian_singular_values
-from advx.evaluation.slopes import input_slope, margins, vanished_share, weight_norm
+from advx.evaluation.slopes import input_slope, margins, weight_norm, zero_gradient_rate
 from advx.evaluation.smallest import median_smallest
 from advx.evaluation.transfer import (
     guides,
@@ -42,15 +42,15 @@ def test_slope_margin_and_norm_of_a_linear_model(binary, split) -> None:
     torch.testing.assert_close(margins(binary, split), expected.detach())
 
 
-def test_vanished_share_counts_exact_zeros(split) -> None:
+def test_zero_gradient_rate_counts_exact_zeros(split) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2))
     with torch.no_grad():
         model[1].bias.copy_(torch.tensor([300.0, 0.0]))
     single = Split(split.images.float(), split.labels)
     assert (
-        vanished_share(model, single, cross_entropy) == 50
+        zero_gradient_rate(model, single, cross_entropy) == 50
     )  # class 0 is certain, class 1 hopeless
-    assert vanished_share(model, single, log_odds) == 0
+    assert zero_gradient_rate(model, single, log_odds) == 0
 
 
 def test_median_of_known_sizes() -> None:
@@ -107,9 +107,9 @@ def test_operations_are_counted_through_attacks_on_modules() -> None:
 
 def test_guides_are_of_the_class_asked_for() -> None:
     labels = torch.arange(60) % 5
-    aims = target_classes(labels, 5)
-    places = guides(labels, aims)
-    assert torch.equal(labels[places], aims)
+    targets = target_classes(labels, 5)
+    places = guides(labels, targets)
+    assert torch.equal(labels[places], targets)
     assert len(places.unique()) > 20
     assert torch.equal(guides(labels, torch.full_like(labels, 7)), torch.arange(60))
 

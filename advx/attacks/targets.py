@@ -1,4 +1,4 @@
-"""What a targeted attack aims at, and what it has reached."""
+"""Which classes an attack may aim at, and where it succeeds."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from advx.models.call import UNDEFINED, logits_of, predicted
 
 
 @torch.no_grad()
-def answers(model: nn.Module, images: Tensor) -> Tensor:
+def predicted_logits(model: nn.Module, images: Tensor) -> Tensor:
     """The model's logits in evaluation mode, without a gradient, (batch, classes)."""
     with evaluating(model):
         return logits_of(model, images)
@@ -16,15 +16,16 @@ def answers(model: nn.Module, images: Tensor) -> Tensor:
 
 def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """For each image the class with the largest logit besides its label, (batch,) int64."""
-    logits = answers(model, images)
+    logits = predicted_logits(model, images)  # (batch, classes)
     wrong = logits.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
     return wrong.scatter(1, labels[:, None], -torch.inf).argmax(1)
 
 
-def others(logits: Tensor, labels: Tensor) -> Tensor:
+def other_classes(logits: Tensor, labels: Tensor) -> Tensor:
     """All classes but the label, the largest logit first: (batch, classes − 1) int64."""
     order = logits.argsort(1, descending=True)
-    return order[order != labels[:, None]].view(len(logits), logits.shape[1] - 1)
+    kept = order[order != labels[:, None]]  # (batch · (classes − 1),)
+    return kept.view(len(logits), logits.shape[1] - 1)
 
 
 def fooled(logits: Tensor, labels: Tensor, *, targeted: bool) -> Tensor:
@@ -39,6 +40,6 @@ def fooled(logits: Tensor, labels: Tensor, *, targeted: bool) -> Tensor:
     return classes == labels if targeted else (classes != labels) & (classes != UNDEFINED)
 
 
-def reached(model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
-    """Which images are given the class aimed at, (batch,) bool."""
-    return fooled(answers(model, images), aims, targeted=True)
+def reached(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """Which images are given the target class, (batch,) bool."""
+    return fooled(predicted_logits(model, images), targets, targeted=True)
