@@ -131,7 +131,9 @@ class Project:
         before = self.entries()
         run = ran(self.folder, [*self.overrides, *more])
         self.manifest = run.manifest()
-        return self.entries() - before, [(r.row + r.metric, r.value) for r in run.results.rows]
+        return self.entries() - before, [
+            (r.row + r.metric, r.value) for r in run.table.results.rows
+        ]
 
     def entries(self) -> set[str]:
         return {

@@ -135,7 +135,7 @@ def test_the_clean_error_is_that_of_the_clean_images(tmp_path, monkeypatch) -> N
             "figure_examples=5",
         ],
     )
-    found = {row.metric: row.value for row in run.results.rows}
+    found = {row.metric: row.value for row in run.table.results.rows}
     assert found["clean_error_rate"] == 0
     assert found["mean_linf"] == pytest.approx(0.2, abs=1e-6)  # its argument `weights` arrived
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.run import Run
 from tests.own_project import FILES, Project, forget
 
@@ -196,7 +197,7 @@ def test_a_game_of_ones_own_is_named_by_its_source(project) -> None:
 
     def key() -> str:
         run = Run(config | {"store": "store"}, project.folder, "")
-        return run.game_key(run.recipe(node, 0, path="game"))
+        return run.game(Config(node, "game"), 0).key
 
     first = key()
     assert first == key()

@@ -87,7 +87,7 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
 def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     run, config, main = started(tmp_path, "experiment=attack_comparison", "seeds=[0]")
     main(run, **{key: config[key] for key in inspect.signature(main).parameters if key != "run"})
-    found = {(r.row, r.metric): r.value for r in run.results.rows}
+    found = {(r.row, r.metric): r.value for r in run.table.results.rows}
     assert found["fgsm", "forward_equivalents"] == pytest.approx(2)  # there and back
     assert found["random_noise", "forward_equivalents"] == 0
     assert found["fgsm", "mean_linf"] == pytest.approx(0.1, abs=1e-6)
@@ -106,7 +106,7 @@ def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(tmp_pat
     errors = dict(zip(map(id, networks), (21.4, math.nan, 3.4, 3.4), strict=True))
     run.validation_error = lambda network: errors[id(network)]  # type: ignore[method-assign]
     assert choose(run, offered, networks) == {"epsilon": 1.5, "xi": None}
-    kept = {r.row: r.value for r in run.results.rows}
+    kept = {r.row: r.value for r in run.table.results.rows}
     assert kept["length 0.5, exact"] == 21.4
     assert math.isnan(kept["length 0.5, xi 10"])
     assert kept["length 1.5, xi 10"] == 3.4
