@@ -9,7 +9,7 @@ from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, features, quality
 from advx.evaluation.sample_quality import NEIGHBORS, drawn
 from advx.run import Run
-from advx.training.obtain import construct
+from advx.training.construct import construct
 
 
 class Judge:

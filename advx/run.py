@@ -32,7 +32,8 @@ from advx.evaluation.own_models import EXAMPLES, habits, require_slope
 from advx.evaluation.slopes import vanished_share
 from advx.evaluation.transfer import Attack, craft, error_rate, guides, predictions, target_classes
 from advx.evaluation.undefined import NAMES, Note, answered, noting
-from advx.games.watch import LIMITS, lasting
+from advx.games.base import Game
+from advx.games.diagnostics import lasting
 from advx.memory import resident_peak
 from advx.models.base import Fitted, is_differentiable
 from advx.packages import packages
@@ -42,10 +43,20 @@ from advx.report.results import Results, Row, append_result, csv_text, table, wr
 from advx.run_folder import stamps
 from advx.store.store import Store, key_of
 from advx.text_files import write_text
-from advx.training.construct import construct, refuse_single_examples
-from advx.training.obtain import DataPart, Recipe, Trained, model_key, needed, obtain
-from advx.training.pair import GameProgress
-from advx.training.play import Played, game_key, new_game, play, refuse_single_pairs
+from advx.training.construct import (
+    construct,
+    new_game,
+    refuse_single_examples,
+    refuse_single_pairs,
+)
+from advx.training.load_or_train import (
+    TrainedGame,
+    TrainedModel,
+    load_or_train_game,
+    load_or_train_model,
+)
+from advx.training.loop import Progress, losses_in
+from advx.training.recipe import DataPart, Recipe, dependencies, recipe_key
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +114,8 @@ class Run:
         self.models: dict[str, str] = {}  # names by store key
         self.seconds: dict[tuple[str, str], float] = {}
         self._bar = ModelBar()
-        self._trained: dict[str, Trained | Diverged] = {}
-        self._played: dict[str, Played | Diverged] = {}
+        self._trained: dict[str, TrainedModel | Diverged] = {}
+        self._played: dict[str, TrainedGame | Diverged] = {}
         self._crafted: tuple[str, Split] | None = None
         self._parts: dict[DataPart, Dataset] = {}
         self._departures = departures(config)  # now: the YAML may be edited while the run lasts
@@ -152,7 +163,9 @@ class Run:
                 self._refuse_other_shape()
                 trainer = self.config.get(f"{path}_trainer", self.config["trainer"])
                 recipe = self.recipe(node, self.seeds[0], path=path, trainer=trainer)
-                refuse_single_pairs(recipe, new_game(recipe, self.data), self.data)
+                game = new_game(recipe, self.data)
+                build(recipe.trainer).check(game)
+                refuse_single_pairs(recipe, game, self.data)
             if path.split(".")[0] in MODEL_KEYS and not stands_alone(node):
                 trainer = self.config.get(f"{path}_trainer", self.config["trainer"])
                 recipe = self.recipe(node, self.seeds[0], path=path, trainer=trainer)
@@ -165,7 +178,7 @@ class Run:
                     single = replace(recipe, defense=defense) if defense else recipe
                     refuse_single_examples(single, module, self.data)
                 if node.get("weights"):
-                    module = obtain(recipe, self.data, self.store).module
+                    module = load_or_train_model(recipe, self.data, self.store).module
                 if not isinstance(module, Fitted):  # not yet fitted: once it is
                     self.examine(recipe, module, path in ("crafting", "model"))
 
@@ -230,7 +243,7 @@ class Run:
             self._parts[recipe.part] = PARTS[recipe.part](self.data)
         return self._parts[recipe.part]
 
-    def trained(self, recipe: Recipe) -> Trained:
+    def trained(self, recipe: Recipe) -> TrainedModel:
         """The trained model of a recipe: remembered, from the store, or trained now.
 
         Raises:
@@ -239,7 +252,7 @@ class Run:
         key = self.key(recipe)
         if key not in self._trained:
             try:
-                made: Trained | Diverged = self._obtain(recipe)
+                made: TrainedModel | Diverged = self._obtain(recipe)
             except Diverged as error:
                 made = named(recipe, error)
             while len(self._trained) >= MODELS_IN_MEMORY:
@@ -252,7 +265,7 @@ class Run:
 
     def key(self, recipe: Recipe) -> str:
         """Names the model of a recipe without making it; noted for the manifest."""
-        key = model_key(recipe, self.data_of(recipe))
+        key = recipe_key(recipe, self.data_of(recipe))
         self.models[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
@@ -263,11 +276,11 @@ class Run:
             recipe: the game's.
             data: that it is played on, where they are not the run's.
         """
-        key = game_key(recipe, data or self.data_of(recipe))
+        key = recipe_key(recipe, data or self.data_of(recipe))
         self.models[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
-    def played(self, recipe: Recipe, data: Dataset | None = None) -> Played:
+    def played(self, recipe: Recipe, data: Dataset | None = None) -> TrainedGame:
         """The game of a recipe: remembered, from the store, or played now.
 
         Args:
@@ -288,23 +301,23 @@ class Run:
             raise made
         return made
 
-    def _play(self, recipe: Recipe, data: Dataset) -> Played:
+    def _play(self, recipe: Recipe, data: Dataset) -> TrainedGame:
         """From the store, or played now with the bar advancing."""
         name, limit = f"{recipe.name}, seed {recipe.seed}", recipe.trainer["max_epochs"]
         seen: set[str] = set()
+        kind: type[Game] = target(recipe.model)
         with self._bar.model(name, limit) as show:
 
-            def on_epoch(progress: GameProgress) -> None:
+            def on_epoch(progress: Progress) -> None:
                 last = progress.history[-1]
-                for flag in lasting(progress.history):
+                for flag in lasting(progress.history, kind.limits):
                     if flag not in seen:
                         seen.add(flag)
                         log.warning("%s, epoch %d: %s (%s %.2f)", name, progress.epoch,
-                                    LIMITS[flag].meaning, flag, last[flag])  # fmt: skip
-                losses = f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
-                show(progress.epoch, losses)
+                                    kind.limits[flag].meaning, flag, last[flag])  # fmt: skip
+                show(progress.epoch, losses_in(last))
 
-            made = play(recipe, data, self.store, on_epoch)
+            made = load_or_train_game(recipe, data, self.store, on_epoch)
         for flag in made.warnings:
             if flag["at_the_end"]:
                 log.warning("%s, at the end: %s", name, flag["meaning"])
@@ -319,17 +332,19 @@ class Run:
         content = {"models": [self.key(recipe)], "of": "best epoch"}
         return self._kept(content, lambda: self.trained(recipe).best_epoch)
 
-    def _obtain(self, recipe: Recipe) -> Trained:
+    def _obtain(self, recipe: Recipe) -> TrainedModel:
         """From the store, or trained now with the bar advancing; first what it is made of."""
         if self.store.meta(self.key(recipe)) is None:
-            for each in needed(recipe):
+            for each in dependencies(recipe):
                 self.trained(each)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
         name, share = f"{recipe.name}, seed {recipe.seed}", int(recipe.random)
         with self._bar.model(name, limit, share) as show:
             if is_own(recipe.model) and recipe.random:
                 self.examine(recipe, self.untrained(recipe))
-            made = obtain(recipe, self.data_of(recipe), self.store, lambda p: show(p.epoch, ""))
+            made = load_or_train_model(
+                recipe, self.data_of(recipe), self.store, lambda p: show(p.epoch, "")
+            )
         NAMES[made.module] = f"{recipe.path} ({recipe.name})" + (
             f", seed {recipe.seed}" if recipe.random else ""
         )

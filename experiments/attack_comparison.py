@@ -25,7 +25,7 @@ from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import Positive, PositiveInt, Probability
 
 UNITS = {

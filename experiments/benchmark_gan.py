@@ -5,7 +5,7 @@
 
 One round of the loop (D's update, then G's) against the bare passes of the same layers: D forward
 and backward on real and on generated pictures, G forward, then G forward, D forward, and back
-through both to G's parameters, without optimiser, noise, constraint or bookkeeping. Beside it the
+through both to G's parameters, without optimizer, noise, constraint or bookkeeping. Beside it the
 rate of these passes' products over that of a large matrix product. Timings differ from run to run.
 """
 
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from advx.config.build import build
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.run import Run
-from advx.training.pair import GameProgress, PairTrainer
-from advx.training.play import new_game
+from advx.training.construct import new_game
+from advx.training.game_trainer import GameTask, GameTrainer
+from advx.training.loop import one_epoch
 from advx.types import PositiveInt
 
 
@@ -41,19 +42,17 @@ def main(
         repeats: measurements of each; one row each.
     """
     for name, node in games.items():
-        trainer: PairTrainer = build(trainers[name] | {"epoch_updates": rounds})
+        trainer: GameTrainer = build(trainers[name] | {"epoch_updates": rounds})
         game = new_game(run.recipe(node, 0, path=f"games.{name}"), run.data).to(run.device)
-        optimisers = trainer.optimisers(game)
+        task = GameTask(trainer, game, run.data)
         train = run.data.train
         images = train.images[torch.arange(trainer.batch_size) % len(train)]
         z = game.draw(trainer.batch_size, run.device)
 
-        def play(
-            game: Game = game, trainer: PairTrainer = trainer, optimisers: Any = optimisers
-        ) -> None:
-            trainer.one_epoch(game, run.data.train, optimisers, GameProgress(), 0, 1)
+        def play(task: GameTask = task) -> None:
+            one_epoch(task, seed=0, epoch=1)
 
-        def bare(game: Game = game, images: Tensor = images, z: Tensor = z) -> None:
+        def bare(game: GenerativeGame = game, images: Tensor = images, z: Tensor = z) -> None:
             for _ in range(rounds):
                 passes(game, images, z)
 
@@ -75,15 +74,15 @@ def main(
     run.finish()
 
 
-def passes(game: Game, images: Tensor, z: Tensor) -> None:
+def passes(game: GenerativeGame, images: Tensor, z: Tensor) -> None:
     """What one round must compute, for images and z (batch, ...)."""
     game.train()
     with torch.no_grad():
         fake = game.generate(z)
-    discriminator_loss(game.judge(images), game.judge(fake)).backward()
+    discriminator_loss(game.discriminate(images), game.discriminate(fake)).backward()
     for p in game.discriminator.parameters():
         p.requires_grad_(False)
-    generator_loss(game.judge(game.generate(z))).backward()
+    generator_loss(game.discriminate(game.generate(z))).backward()
     for p in game.discriminator.parameters():
         p.requires_grad_(True)
     game.zero_grad(set_to_none=True)

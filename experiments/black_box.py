@@ -28,7 +28,7 @@ from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called
 from advx.models.base import is_differentiable
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegative, PositiveInt
 
 IN_A_ROW = 4

@@ -51,7 +51,7 @@ from advx.figures.tiles import thumbnails
 from advx.models.call import UNDEFINED
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SEPARABLE = 0.99

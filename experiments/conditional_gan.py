@@ -23,11 +23,11 @@ from advx.evaluation.transfer import probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
 from advx.figures.kept import keep
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.judge import Judge
 from advx.models.call import predicted
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import PositiveInt
 
 COLUMNS = 20
@@ -84,7 +84,12 @@ def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[
         found = {"asked_for": 100 * right[known].mean().item()}
         for k, name in enumerate(data.class_names):
             found[f"asked_for@{name}"] = 100 * right[known & (wanted == k)].mean().item()
-        return found | judge.quality(fake) | parzen_likelihood(data, fake, sigmas) | played.flags()
+        return (
+            found
+            | judge.quality(fake)
+            | parzen_likelihood(data, fake, sigmas)
+            | played.diagnostics()
+        )
 
     return run.measured(
         judge.depends_on(run.game_key(recipe), of="pictures asked for", sigmas=sigmas),
@@ -92,7 +97,7 @@ def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[
     )  # fmt: skip
 
 
-def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> Tensor:
+def same_noise(game: GenerativeGame, classes: int, columns: int, device: torch.device) -> Tensor:
     """Pictures (classes · columns, *shape), row by row: a class, with the same z in every row."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(1)

@@ -24,7 +24,7 @@ from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import DataPart, Recipe
+from advx.training.recipe import DataPart, Recipe
 from advx.types import NonNegative, Positive, PositiveInt
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")

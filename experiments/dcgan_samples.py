@@ -25,8 +25,8 @@ from advx.figures.kept import keep
 from advx.games.dcgan import DCGAN
 from advx.judge import Judge
 from advx.run import Run
-from advx.training.obtain import Recipe
-from advx.training.play import new_game
+from advx.training.construct import new_game
+from advx.training.recipe import Recipe
 from advx.types import Positive, PositiveInt
 
 TRAINED, UNTRAINED = "features of D", "features of a D that has not played"
@@ -76,7 +76,7 @@ def judged(run: Run, recipe: Recipe, judge: Judge) -> dict[str, float]:
     def measure() -> dict[str, float]:
         played = run.played(recipe)
         fake = generated(played.game, judge.samples, device=run.device)
-        return judge.quality(fake) | played.flags()
+        return judge.quality(fake) | played.diagnostics()
 
     return run.measured(
         judge.depends_on(run.game_key(recipe), of="generated pictures"), measure, missing=UNKNOWN

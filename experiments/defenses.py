@@ -23,7 +23,7 @@ from advx.figures.dots import Dots, dot_figure
 from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe, needed
+from advx.training.recipe import Recipe, dependencies
 from advx.types import NonNegative, Positive, PositiveInt
 
 DOTS = {
@@ -81,7 +81,7 @@ def main(
             for row, node in (defenses | decays).items()
         }
 
-    trained = sum(1 + len(needed(network)) for network in networks(0).values())
+    trained = sum(1 + len(dependencies(network)) for network in networks(0).values())
     with run.progress(models=trained * len(run.seeds)):
         for seed in run.seeds:
             each = networks(seed)
@@ -172,7 +172,7 @@ def through_one_member(
     run: Run, ensemble: Recipe, fgsm: dict[str, Any], epsilons: list[float]
 ) -> None:
     """The ensemble's error on examples crafted on one of its members."""
-    member = needed(ensemble)[0]
+    member = dependencies(ensemble)[0]
     for epsilon in epsilons:
         rate = run.error_rate(ensemble, fgsm | {"epsilon": epsilon}, crafting=member)
         run.record("ensemble, through one member", f"fgsm_error_rate@{epsilon:g}", rate,

@@ -30,9 +30,9 @@ from advx.figures.kept import keep
 from advx.figures.samples import gray_levels
 from advx.games.losses import GeneratorLossName, non_saturating
 from advx.run import Run
-from advx.training.critic import train_critic
-from advx.training.obtain import Recipe
-from advx.training.play import new_game
+from advx.training.construct import new_game
+from advx.training.discriminator import train_discriminator
+from advx.training.recipe import Recipe
 from advx.types import Positive, PositiveInt
 
 PLACES = {
@@ -159,8 +159,8 @@ def cell_name(cell: Cell) -> str:
 def cell_recipe(run: Run, game: dict[str, Any], cell: Cell, seed: int) -> Recipe:
     """The recipe of a cell's game."""
     place, loss, steps = cell
-    trainer = run.config["trainer"] | {"loss": loss, "discriminator_steps": steps}
-    return run.recipe(game | PLACES[place], seed, trainer=trainer, path="game")
+    rules = {"loss": loss, "discriminator_steps": steps}
+    return run.recipe(game | PLACES[place] | rules, seed, path="game")
 
 
 def measured(
@@ -180,7 +180,7 @@ def measured(
             "over_time": over_time,
             "epochs": played.snapshot_epochs,
             "spread": 100 * sum(spread) / len(spread),
-            "flags": played.flags(),
+            "flags": played.diagnostics(),
             "epochs_played": len(played.history),
         }
 
@@ -223,7 +223,7 @@ def gradients_around(
             critic = new_game(run.recipe(game, seed, path="game"), run.data).discriminator
             critic.to(run.device)
             point = train[torch.randint(len(train), (1,))]
-            train_critic(
+            train_discriminator(
                 critic, lambda n: train[torch.randint(len(train), (n,))],
                 lambda n: point.expand(n, *point.shape[1:]),
                 steps=steps, rate=1e-3, batch_size=128,

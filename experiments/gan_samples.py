@@ -22,7 +22,7 @@ from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.judge import Judge
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import PositiveInt
 
 STEPS = 12
@@ -72,7 +72,9 @@ def judged(run: Run, recipe: Recipe, judge: Judge, sigmas: list[float]) -> dict[
     def measure() -> dict[str, float]:
         played = run.played(recipe)
         fake = generated(played.game, judge.samples, device=run.device)
-        return judge.quality(fake) | parzen_likelihood(run.data, fake, sigmas) | played.flags()
+        return (
+            judge.quality(fake) | parzen_likelihood(run.data, fake, sigmas) | played.diagnostics()
+        )
 
     return run.measured(
         judge.depends_on(run.game_key(recipe), of="generated pictures", sigmas=sigmas),

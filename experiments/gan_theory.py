@@ -37,8 +37,8 @@ from advx.figures import theory as figure
 from advx.figures.kept import keep
 from advx.games.losses import game_value, generator_loss
 from advx.run import Run
-from advx.training.critic import train_critic
-from advx.training.obtain import Recipe
+from advx.training.discriminator import train_discriminator
+from advx.training.recipe import Recipe
 from advx.types import Positive, PositiveInt
 
 REACH = 4.0
@@ -100,16 +100,16 @@ def main(
                           "valid: dataset=line")  # fmt: skip
     node = run.config["dataset"]
     means, deviation = torch.tensor(node["means"]), node["deviation"]
-    steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
-    widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
-              for w in discriminator_units}  # fmt: skip
+    steps = {f"k = {k}": game | {"discriminator_steps": k} for k in discriminator_steps}
+    widths = {
+        f"D of {w} units": game | {"discriminator_units": [w, w]} for w in discriminator_units
+    }
     afar = {
-        f"from afar, {loss.replace('_', '-')}, k = {k}": (
-            game | {"offset": far}, {"discriminator_steps": k, "loss": loss},
-        )
+        f"from afar, {loss.replace('_', '-')}, k = {k}": game
+        | {"offset": far, "discriminator_steps": k, "loss": loss}
         for loss in ("minimax", "non_saturating")
         for k in discriminator_steps[:3:2]
-    }  # fmt: skip
+    }
     games = steps | widths | afar
     curves: dict[str, dict[str, list[float]]] = {}
     shots: dict[str, list[float]] = {}
@@ -122,9 +122,8 @@ def main(
                 run.record_all(f"generator {name}", found["numbers"], UNITS, seed=seed, n=POINTS)
                 if seed == run.seeds[0] and name in generators:
                     curves[name] = found["curves"]
-            for name, (nodes, changes) in games.items():
-                trainer = run.config["trainer"] | changes
-                recipe = run.recipe(nodes, seed, trainer=trainer, path="game")
+            for name, node in games.items():
+                recipe = run.recipe(node, seed, path="game")
                 found = played(run, recipe, means, deviation, samples)
                 over_time = found.pop("over_time", None)
                 run.record_all(name, found, UNITS, seed=seed, n=samples)
@@ -189,7 +188,9 @@ def compared(
         torch.manual_seed(seed)
         critic = build(game).discriminator
         real, fake = drawn(means, deviation), drawn(centres, spread)
-        train_critic(critic, real, fake, steps=steps, rate=5e-3, final_rate=5e-5, batch_size=batch)
+        train_discriminator(
+            critic, real, fake, steps=steps, rate=5e-3, final_rate=5e-5, batch_size=batch
+        )
         made = fake(POINTS).requires_grad_()
     with torch.no_grad():
         logits = critic(x.float()[:, None]).squeeze(1).double()
@@ -232,7 +233,9 @@ def played(
                      for shot in outcome.snapshots]  # fmt: skip
         made = generated(outcome.game, samples, device=run.device)
         with torch.no_grad():
-            value = game_value(outcome.game.judge(run.data.test.images), outcome.game.judge(made))
+            value = game_value(
+                outcome.game.discriminate(run.data.test.images), outcome.game.discriminate(made)
+            )
         distance = jensen_shannon(truth, sample_shares(made.flatten().cpu(), edges))
         bound = [-row["discriminator_loss"] for row in outcome.history]
         epochs = outcome.snapshot_epochs[1:]

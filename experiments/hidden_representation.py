@@ -20,7 +20,7 @@ from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.decoder import Decoder, represented, train_decoder
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegative, PositiveInt
 
 

@@ -21,7 +21,7 @@ from advx.attacks.gradient import evaluating
 from advx.errors import ConfigError
 from advx.evaluation.transfer import Attack, craft, mistakes
 from advx.run import Run
-from advx.training.obtain import Recipe, needed
+from advx.training.recipe import Recipe, dependencies
 from advx.types import Positive, PositiveInt
 
 
@@ -73,7 +73,7 @@ def main(
         for seed in run.seeds
         for row, node in (defenses | (first_seed_defenses if seed == run.seeds[0] else {})).items()
     }
-    with run.progress(models=sum(1 + len(needed(network)) for network in networks.values())):
+    with run.progress(models=sum(1 + len(dependencies(network)) for network in networks.values())):
         for (row, seed), network in networks.items():
             known = {"seed": seed, "n": examples}
             for epsilon in epsilons:

@@ -20,7 +20,7 @@ from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 ATTACKS = {

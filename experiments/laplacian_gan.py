@@ -23,11 +23,11 @@ from advx.evaluation.judged import UNITS, UNKNOWN
 from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.judge import Judge
 from advx.run import Run
-from advx.training.obtain import DataPart, Recipe
+from advx.training.recipe import DataPart, Recipe
 from advx.types import PositiveInt
 
 PARTS: tuple[DataPart, ...] = ("a quarter as large", "half as large", "training examples")
@@ -95,7 +95,9 @@ def levels(
 
 
 @torch.no_grad()
-def chained(games: list[Game], count: int, seed: int, device: torch.device) -> list[Tensor]:
+def chained(
+    games: list[GenerativeGame], count: int, seed: int, device: torch.device
+) -> list[Tensor]:
     """`count` pictures of every level, each made from the one before."""
     pictures = [generated(games[0], count, seed=seed, device=device)]
     for depth, game in enumerate(games[1:], start=1):

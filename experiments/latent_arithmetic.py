@@ -25,10 +25,10 @@ from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep
 from advx.figures.samples import gray_levels
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.models.call import predicted
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import PositiveInt
 
 SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
@@ -119,7 +119,9 @@ def main(
 
 
 @torch.no_grad()
-def codes(game: Game, probe: nn.Module, classes: tuple[int, ...], seed: int) -> dict[int, Tensor]:
+def codes(
+    game: GenerativeGame, probe: nn.Module, classes: tuple[int, ...], seed: int
+) -> dict[int, Tensor]:
     """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
     device = next(game.parameters()).device
     with torch.random.fork_rng(devices=[]):
@@ -145,7 +147,7 @@ def arithmetic(
         with torch.no_grad():
             return sums(network, probe)
 
-    def sums(network: Game, probe: nn.Module) -> dict[str, dict[str, float]]:
+    def sums(network: GenerativeGame, probe: nn.Module) -> dict[str, dict[str, float]]:
         pools = codes(network, probe, classes, recipe.seed)
         plus, minus, other, target = classes
         found = {
@@ -190,7 +192,7 @@ def means(pool: Tensor, count: int, trials: int) -> tuple[Tensor, Tensor]:
     return chosen.mean(1), chosen
 
 
-def faces(game: Game, z: Tensor) -> Tensor:
+def faces(game: GenerativeGame, z: Tensor) -> Tensor:
     """The mean face (trials, *shape) of z (trials, count, latent)."""
     made = [game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
             for part in z.split(max(1, 1000 // z.shape[1]))]  # fmt: skip

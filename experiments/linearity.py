@@ -28,7 +28,7 @@ from advx.figures.style import called, percentage, size
 from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 KINKS_FROM = 1e-6

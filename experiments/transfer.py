@@ -11,7 +11,7 @@ from advx.figures.digits import transfer_figure
 from advx.figures.style import called, percentage
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import PositiveInt
 
 

@@ -19,7 +19,7 @@ from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 from advx.types import NonNegative, Positive, PositiveInt
 
 CLEAN = "clean_error_rate"

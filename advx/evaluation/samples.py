@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from advx.evaluation.transfer import BATCH
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 
 
 @torch.no_grad()
-def generated(game: Game, count: int, conditions: Tensor | None = None, *, seed: int = 0,
+def generated(game: GenerativeGame, count: int, conditions: Tensor | None = None, *, seed: int = 0,
               device: torch.device | str = "cpu") -> Tensor:  # fmt: skip
     """`count` examples (count, *shape) of a game's generator, always the same for a seed."""
     made = []

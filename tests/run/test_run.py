@@ -143,7 +143,7 @@ def test_a_diverged_model_leaves_gaps_and_is_not_kept(tmp_path, monkeypatch) -> 
     def diverging(*_: object) -> None:
         raise Diverged("loss became nan")
 
-    monkeypatch.setattr("advx.run.obtain", diverging)
+    monkeypatch.setattr("advx.run.load_or_train_model", diverging)
     run, config, _ = started(tmp_path, "experiment=label_smoothing")
     network = run.recipe("maxout", 0)
     rates = [
