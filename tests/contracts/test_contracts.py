@@ -16,10 +16,9 @@ LAYERS = [
     {"config"},
     {"models", "data"},
     {"attacks", "defenses", "games"},
-    {"store", "evaluation"},
-    {"training", "figures", "report", "run_folder"},
+    {"store", "training", "evaluation"},
+    {"figures", "report", "run_folder"},
     {"run"},
-    {"judge"},
     {"experiments"},
     {"cli"},
 ]
