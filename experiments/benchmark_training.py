@@ -17,7 +17,7 @@ import torch
 
 from advx.attacks.fgsm import FGSM
 from advx.config.build import build
-from advx.data.dataset import Split
+from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import (
     operations_of,
     peak_memory,
@@ -30,6 +30,8 @@ from advx.evaluation.transfer import craft
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 from advx.run import Run
 from advx.text_files import write_text
+from advx.training.loop import one_epoch
+from advx.training.trainer import ClassifierTask
 
 
 def main(
@@ -106,13 +108,12 @@ def training_step(run: Run, name: str, loss: Any, batches: Split) -> Work:
     """The updates of one pass over `batches`, warmed up."""
     trainer = build(run.config["trainer"])
     model = run.model(name, 0).untrained()
-    optimiser = trainer.optimiser(model)
+    batched = Dataset(run.data.name, run.data.classes, batches, batches, batches)
+    task = ClassifierTask(trainer, model, loss, batched, seed=0)
     size = trainer.batch_size
     first = batches.images[:size], batches.labels[:size]
     operations = step_operations(model, loss, *first) * (len(batches) // size)
-    work = Work(
-        lambda: trainer.one_epoch(model, loss, batches, optimiser, seed=0, epoch=1), operations
-    )
+    work = Work(lambda: one_epoch(task, seed=0, epoch=1), operations)
     work()
     return work
 

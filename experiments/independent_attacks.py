@@ -24,7 +24,7 @@ from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
-from advx.training.obtain import needed
+from advx.training.recipe import dependencies
 from advx.types import Positive, PositiveInt
 
 
@@ -78,7 +78,7 @@ def main(
             defenses | (first_seed_defenses if seed == run.seeds[0] else {})
         ).items()
     }
-    trainings = sum(1 + len(needed(network.recipe)) for network in networks.values())
+    trainings = sum(1 + len(dependencies(network.recipe)) for network in networks.values())
     with run.progress(models=trainings):
         for (row, seed), network in networks.items():
             clean = run.test(examples)

@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from advx.config import moved
 from advx.config.check import check_plain, keywords
 from advx.config.compose import main_of
 from advx.config.messages import one_line, unreadable
@@ -60,7 +61,7 @@ def launch(arguments: list[str]) -> None:
 def _launch(flags: list[str], overrides: list[str]) -> None:
     """Check a sweep, then hand Hydra the words."""
     several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
-    overrides = readable(overrides, sweep=several)
+    overrides = moved.typed(readable(overrides, sweep=several))
     if several:
         sweep = sweep_of(overrides)
         if sweep is not None:
@@ -84,6 +85,8 @@ def task(config: DictConfig) -> None:
     own_results = False
     try:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        for remark in moved.put_right(values):
+            log.warning("%s", remark)
         check_plain(values)
         from advx.run import Run, check, check_models  # with torch, which takes seconds to import
 

@@ -39,7 +39,7 @@ from advx.evaluation.sample_quality import (
 )
 from advx.evaluation.samples import generated
 from advx.games.multilayer import MultilayerGame
-from advx.training.critic import train_critic
+from advx.training.discriminator import train_discriminator
 
 
 def test_a_density_and_its_shares_agree() -> None:
@@ -169,7 +169,7 @@ def test_a_critic_becomes_the_best_one() -> None:
     """Between N(−1, 1) and N(1, 1) the log-odds are −2x."""
     torch.manual_seed(0)
     critic = torch.nn.Linear(1, 1)
-    losses = train_critic(
+    losses = train_discriminator(
         critic, lambda n: torch.randn(n, 1) - 1, lambda n: torch.randn(n, 1) + 1,
         steps=1500, rate=0.05, final_rate=1e-3, batch_size=1000,
     )  # fmt: skip

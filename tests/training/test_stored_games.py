@@ -12,15 +12,16 @@ from advx.errors import ConfigError, Diverged
 from advx.games.multilayer import MultilayerGame
 from advx.run import Run, check
 from advx.store.store import Store
-from advx.training.obtain import Recipe
-from advx.training.play import game_key, new_game, play
+from advx.training.construct import new_game
+from advx.training.load_or_train import load_or_train_game
+from advx.training.recipe import Recipe, recipe_key
 from tests.toy_games import RING, Killed, recipe
 
 
-@pytest.mark.parametrize("options", [{}, {"average": 0.9}, {"discriminator_steps": 2}])
+@pytest.mark.parametrize("options", [{}, {"average": 0.9}, {"game": {"discriminator_steps": 2}}])
 def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("advx.training.play.CHECKPOINT_SECONDS", 0.0)
-    whole = play(recipe(**options), RING, Store(tmp_path / "whole"))
+    monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
+    whole = load_or_train_game(recipe(**options), RING, Store(tmp_path / "whole"))
 
     def kill(progress) -> None:
         if progress.epoch == 2:
@@ -28,9 +29,9 @@ def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatc
 
     store = Store(tmp_path / "killed")
     with pytest.raises(Killed):
-        play(recipe(**options), RING, store, kill)
+        load_or_train_game(recipe(**options), RING, store, kill)
     seen = []
-    resumed = play(recipe(**options), RING, store, lambda p: seen.append(p.epoch))
+    resumed = load_or_train_game(recipe(**options), RING, store, lambda p: seen.append(p.epoch))
     assert seen == [3, 4]
     assert resumed.history == whole.history
     assert resumed.snapshot_epochs == whole.snapshot_epochs == [0, 2, 4]
@@ -38,11 +39,13 @@ def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatc
     for a, b in zip(resumed.game.state_dict().values(), whole.game.state_dict().values(),
                     strict=True):  # fmt: skip
         assert torch.equal(a, b)
-    again = play(recipe(**options), RING, store, lambda _: pytest.fail("played again"))
+    again = load_or_train_game(
+        recipe(**options), RING, store, lambda _: pytest.fail("trained again")
+    )
     assert again.history == whole.history
     z = torch.randn(5, 4)
     assert torch.equal(again.game.generate(z), whole.game.generate(z))
-    files = [s / "models" / game_key(recipe(**options), RING) / "weights.pt"
+    files = [s / "models" / recipe_key(recipe(**options), RING) / "weights.pt"
              for s in (tmp_path / "whole", tmp_path / "killed")]  # fmt: skip
     assert files[0].read_bytes() == files[1].read_bytes()
 
@@ -50,22 +53,21 @@ def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatc
 def test_a_nan_stops_the_game_and_its_last_good_epoch_is_kept(tmp_path, monkeypatch) -> None:
     def poisoned(self, z, condition=None):
         made = MultilayerGame.__mro__[1].generate(self, z)
-        return made * math.nan if self.training and play.poison else made
+        return made * math.nan if self.training and poison.on else made
 
     def poison(progress) -> None:
-        play.poison = progress.epoch == 2
+        poison.on = progress.epoch == 2
 
-    play.poison = False
+    poison.on = False  # type: ignore[attr-defined]
     monkeypatch.setattr(MultilayerGame, "generate", poisoned, raising=False)
     store = Store(tmp_path)
-    with pytest.raises(Diverged, match=r"discriminator became nan in epoch 3; the checkpoint"):
-        play(recipe(), RING, store, poison)
-    kept = store.checkpoint(game_key(recipe(), RING))
+    with pytest.raises(Diverged, match=r"discriminator loss became nan in epoch 3; the checkpoint"):
+        load_or_train_game(recipe(), RING, store, poison)
+    kept = store.checkpoint(recipe_key(recipe(), RING))
     assert kept["progress"]["epoch"] == 2
-    assert all(v.isfinite().all() for v in kept["game"].values())
-    play.poison = False
-    assert len(play(recipe(), RING, store).history) == 4
-    del play.poison
+    assert all(v.isfinite().all() for v in kept["model"].values())
+    poison.on = False
+    assert len(load_or_train_game(recipe(), RING, store).history) == 4
 
 
 def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -> None:
@@ -73,7 +75,7 @@ def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -
              "game.batch_norm_generator=true"]  # fmt: skip
     config, main = composed([*words, "trainer.batch_size=1"])
     check(config, main)
-    with pytest.raises(ConfigError, match=r"game: cannot be played with a single example .*from 2"):
+    with pytest.raises(ConfigError, match=r"game: cannot be trained on a single example .*from 2"):
         Run(config, tmp_path, "advx run").check_models()
     config, _ = composed([*words, "trainer.batch_size=2"])
     Run(config, tmp_path, "advx run").check_models()
@@ -81,7 +83,7 @@ def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -
 
 def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
     node = {"name": "own", "_target_": "tests.toy_games.Mute"}
-    parts = {"trainer": {"_target_": "advx.training.pair.PairTrainer"},
+    parts = {"trainer": {"_target_": "advx.training.game_trainer.GameTrainer"},
              "defense": {"_target_": "advx.defenses.none.NoDefense"}}  # fmt: skip
     with pytest.raises(ConfigError, match=r"torch.float32 images \(NotImplementedError\)$"):
         new_game(Recipe(node, seed=0, path="game", **parts), RING)
@@ -103,10 +105,10 @@ def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
 def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
     three = Dataset("three", 2, *[Split(torch.rand(9, 3), torch.zeros(9).long())] * 3)
     with pytest.raises(ConfigError, match=r"game does not fit dataset=three \(examples \(3,\)\)"):
-        play(recipe(), three, Store(tmp_path))
+        load_or_train_game(recipe(), three, Store(tmp_path))
     node = {"_target_": "torch.nn.Identity"}
     with pytest.raises(ConfigError, match="Game is needed"):
-        play(Recipe(node, {}, {}, 0, "game"), RING, Store(tmp_path))
+        load_or_train_game(Recipe(node, {}, {}, 0, "game"), RING, Store(tmp_path))
 
 
 @pytest.mark.parametrize(

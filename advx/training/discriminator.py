@@ -11,16 +11,22 @@ Sampler = Callable[[int], Tensor]
 """From a number of examples to so many of them, (n, *shape)."""
 
 
-def train_critic(
-    critic: nn.Module, real: Sampler, fake: Sampler, *, steps: int, rate: float, batch_size: int,
+def train_discriminator(
+    discriminator: nn.Module,
+    real: Sampler,
+    fake: Sampler,
+    *,
+    steps: int,
+    rate: float,
+    batch_size: int,
     final_rate: float | None = None,
-) -> list[float]:  # fmt: skip
-    """Train `critic` in place to tell `real` from `fake`, by Adam.
+) -> list[float]:
+    """Train `discriminator` in place to tell `real` from `fake`, by Adam.
 
     Args:
-        critic: examples (n, *shape) to logits (n, 1).
+        discriminator: examples (n, *shape) to logits (n, 1).
         real: draws data.
-        fake: draws what is to be told from it.
+        fake: draws what is to be told apart from it.
         steps: updates.
         rate: learning rate of the first update.
         batch_size: examples of either kind in one update.
@@ -29,19 +35,19 @@ def train_critic(
     Returns:
         The loss of every update, in nats.
     """
-    optimiser = torch.optim.Adam(critic.parameters(), rate, betas=(0.9, 0.999))
+    optimizer = torch.optim.Adam(discriminator.parameters(), rate, betas=(0.9, 0.999))
     last = rate if final_rate is None else final_rate
     losses = []
-    critic.train()
+    discriminator.train()
     for step in range(steps):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = rate * (last / rate) ** (step / max(1, steps - 1))
         cost = discriminator_loss(
-            critic(real(batch_size)).squeeze(1), critic(fake(batch_size)).squeeze(1)
+            discriminator(real(batch_size)).squeeze(1), discriminator(fake(batch_size)).squeeze(1)
         )
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         cost.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(cost.detach())
-    critic.eval()
+    discriminator.eval()
     return torch.stack(losses).tolist()

@@ -1,29 +1,29 @@
-"""What watches a game while it is played."""
+"""What is seen to go wrong in a game during training."""
 
 import pytest
 import torch
 
 from advx.config.compose import composed
-from advx.games.watch import lasting, warnings, watched
+from advx.games.diagnostics import diagnosed, lasting, warnings
 from advx.run import Run
-from advx.training.pair import PairTrainer
+from advx.training.game_trainer import GameTrainer
 from tests.toy_games import RING, small
 
 
-def test_what_the_watch_sees() -> None:
+def test_what_the_diagnostics_see() -> None:
     real = RING.train.images[:256]
     sure, unsure = torch.full((256,), 6.0), torch.zeros(256)
-    fine = watched(real, RING.train.images[256:512], unsure, unsure)
+    fine = diagnosed(real, RING.train.images[256:512], unsure, unsure)
     assert fine["diversity"] == pytest.approx(1, abs=0.1)
     assert fine["coverage"] > 0.9
     assert fine["sureness"] == 0
-    point = watched(real, real[:1].expand(256, 2), sure, -sure)
+    point = diagnosed(real, real[:1].expand(256, 2), sure, -sure)
     assert point["diversity"] == 0
     assert point["coverage"] < 0.2
     assert point["sureness"] == 1
-    assert watched(real, real, sure, sure)["sureness"] == 0.5
+    assert diagnosed(real, real, sure, sure)["sureness"] == 0.5
     images = torch.rand(64, 1, 4, 4)
-    black = watched(images, torch.zeros_like(images), unsure[:64], unsure[:64])
+    black = diagnosed(images, torch.zeros_like(images), unsure[:64], unsure[:64])
     assert black["contrast"] == 0
     history = [{"epoch": 1} | point, {"epoch": 2} | fine, {"epoch": 3} | point | {"sureness": 0.0}]
     found = {w["warning"]: w for w in warnings(history)}
@@ -36,9 +36,9 @@ def test_what_the_watch_sees() -> None:
 
 def test_a_game_made_to_collapse_is_flagged() -> None:
     """Minimax against a discriminator that has won already: G stays where it began."""
-    game = small(spread=0.0)
-    trainer = PairTrainer(max_epochs=3, discriminator_rate=0.05, generator_rate=1e-6,
-                          loss="minimax", batch_size=50)  # fmt: skip
+    game = small(spread=0.0, loss="minimax")
+    rates = {"generator": {"learning_rate": 1e-6}, "discriminator": {"learning_rate": 0.05}}
+    trainer = GameTrainer(max_epochs=3, optimizers=rates, batch_size=50)
     progress = trainer.fit(game, RING, seed=0)
     found = {w["warning"]: w["at_the_end"] for w in warnings(progress.history)}
     assert found["diversity"]
@@ -55,10 +55,10 @@ def test_a_warning_is_told_after_five_epochs_in_a_row() -> None:
     assert lasting([bad | {"diversity": 0.0}] + [bad] * 4) == ["coverage"]
 
 
-def test_a_collapsing_game_says_so_while_it_is_played(tmp_path, caplog) -> None:
+def test_a_collapsing_game_says_so_while_it_is_trained(tmp_path, caplog) -> None:
     words = ["experiment=gan_collapse", "scale=smoke", f"store={tmp_path / 'store'}",
              "game.spread=0", "trainer.max_epochs=6", "trainer.epoch_updates=2",
-             "trainer.loss=minimax", "trainer.generator_rate=1e-9"]  # fmt: skip
+             "game.loss=minimax", "trainer.optimizers.generator.learning_rate=1e-9"]  # fmt: skip
     config, _ = composed(words)
     run = Run(config, tmp_path, "advx run")
     run.played(run.recipe(config["game"], 0, path="game"))

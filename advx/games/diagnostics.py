@@ -1,4 +1,4 @@
-"""What goes wrong in a game while it is played, seen from a few hundred generated examples.
+"""What goes wrong in a generative game during training, seen from a few hundred examples.
 
 Four numbers an epoch, each beside its own threshold:
 
@@ -14,8 +14,10 @@ diversity, one that has dropped most of the data no coverage; where D is sure of
 gradient in D's own units vanishes. None of the four says that samples are good.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,7 +33,7 @@ ODDS = log(99)
 
 
 LASTING = 5
-"""Epochs in a row after which a warning is told to whoever waits; most games begin with some."""
+"""Epochs in a row after which a warning is shown to whoever waits; most games begin with some."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ LIMITS = {
 """Chosen before the first run; what lies beyond is kept with the result."""
 
 
-def watched(
+def diagnosed(
     real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor
 ) -> dict[str, float]:
     """The four numbers.
@@ -64,8 +66,9 @@ def watched(
         fake_logits: of the second.
     """
     a, b = real.flatten(1), fake.flatten(1)
-    within, between, across = (torch.cdist(x, y, compute_mode=EXACT)
-                               for x, y in ((a, a), (b, b), (a, b)))  # fmt: skip
+    within, between, across = (
+        torch.cdist(x, y, compute_mode=EXACT) for x, y in ((a, a), (b, b), (a, b))
+    )
     pairs = len(a) * (len(a) - 1)
     radius = within.kthvalue(min(NEIGHBOURS + 1, len(a)), dim=1).values  # itself is the first
     sure = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
@@ -84,30 +87,33 @@ def ratio(a: Tensor, b: Tensor) -> float:
     return 1.0 if a == b else (a / b).item()
 
 
-def beyond(row: dict[str, float]) -> list[str]:
+def beyond(row: dict[str, float], limits: Mapping[str, Limit]) -> list[str]:
     """Names of the numbers that lie beyond their limits; NaN lies beyond none."""
     return [
         name
-        for name, limit in LIMITS.items()
+        for name, limit in limits.items()
         if name in row and (row[name] < limit.low or row[name] > limit.high)
     ]
 
 
-def lasting(history: list[dict[str, float]]) -> list[str]:
+def lasting(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMITS) -> list[str]:
     """Names of the numbers that have been beyond their limits in each of the last epochs."""
-    last = [set(beyond(row)) for row in history[-LASTING:]]
+    last = [set(beyond(row, limits)) for row in history[-LASTING:]]
     return sorted(set.intersection(*last)) if len(last) == LASTING else []
 
 
-def warnings(history: list[dict[str, float]]) -> list[dict[str, object]]:
+def warnings(
+    history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMITS
+) -> list[dict[str, Any]]:
     """Every number that was ever beyond its limit: in how many epochs, and in which.
 
     Args:
-        history: one row an epoch, with `epoch` and the four numbers.
+        history: one row an epoch, with `epoch` and the diagnostics' numbers.
+        limits: of those numbers.
     """
     found = []
-    for name, limit in LIMITS.items():
-        epochs = [int(row["epoch"]) for row in history if name in beyond(row)]
+    for name, limit in limits.items():
+        epochs = [int(row["epoch"]) for row in history if name in beyond(row, limits)]
         if epochs:
             found.append(
                 {
