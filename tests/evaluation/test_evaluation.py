@@ -19,8 +19,6 @@ from advx.evaluation.transfer import (
     probabilities,
     target_classes,
 )
-from advx.experiments.cross_dataset import brought_to
-from advx.experiments.same_mistake import by_chance
 
 
 @pytest.fixture
@@ -112,37 +110,6 @@ def test_guides_are_of_the_class_asked_for() -> None:
     assert torch.equal(labels[places], targets)
     assert len(places.unique()) > 20
     assert torch.equal(guides(labels, torch.full_like(labels, 7)), torch.arange(60))
-
-
-def test_agreement_by_chance_is_that_of_independent_draws() -> None:
-    labels = torch.randint(0, 3, (400,))
-    first, second = torch.randint(0, 4, (400,)), (labels + torch.randint(1, 3, (400,))) % 4
-    expected = 0.0
-    for label in range(3):
-        mine = labels == label
-        shares = [torch.bincount(said[mine], minlength=4) / mine.sum() for said in (first, second)]
-        expected += (mine.sum() / 400 * (shares[0] * shares[1]).sum()).item()
-    assert by_chance(first, second, labels, 4) == pytest.approx(expected)
-    # drawing anew within each label leaves it as it is and gives it on average
-    drawn = [
-        sum(
-            (first[labels == k][torch.randperm(int((labels == k).sum()))] == second[labels == k])
-            .double().sum().item()
-            for k in range(3)
-        ) / 400
-        for _ in range(300)
-    ]  # fmt: skip
-    assert sum(drawn) / 300 == pytest.approx(expected, abs=0.01)
-
-
-def test_stretching_keeps_directions_and_leaves_zeros() -> None:
-    moves = torch.randn(4, 1, 3, 3, dtype=torch.float64)
-    moves[2] = 0
-    found = brought_to(moves, 2.8)
-    lengths = found.flatten(1).norm(dim=1)
-    torch.testing.assert_close(lengths, torch.tensor([2.8, 2.8, 0.0, 2.8]).double())
-    ratio = found[[0, 1, 3]] / moves[[0, 1, 3]]
-    torch.testing.assert_close(ratio, ratio[:, :, :1, :1].expand_as(ratio))
 
 
 def test_probabilities_are_those_of_evaluation_mode_and_leave_the_mode_as_it_was() -> None:

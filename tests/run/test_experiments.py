@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,8 +15,7 @@ from advx.errors import Diverged
 from advx.evaluation.judged import quality
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.transfer import craft, predictions
-from advx.experiments import attack_comparison, cross_dataset, latent_arithmetic
-from advx.experiments.virtual_adversarial_training import choose
+from advx.experiments import attack_comparison, latent_arithmetic
 from advx.judge import Judge
 from tests.running import CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
@@ -97,33 +95,6 @@ def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     network = run.recipe("maxout", 0)
     wrong = run.error_rate(network, config["attacks"]["fgsm"], examples=20)
     assert found["fgsm", "success_rate"] == wrong
-
-
-def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(tmp_path) -> None:
-    run, config, _ = started(tmp_path, "experiment=virtual_adversarial_training")
-    offered = [{"epsilon": e, "xi": xi} for e in (0.5, 1.5) for xi in (None, 10.0)]
-    networks = [run.recipe("relu_batch_norm", 0, defense=config["virtual"] | c) for c in offered]
-    errors = dict(zip(map(id, networks), (21.4, math.nan, 3.4, 3.4), strict=True))
-    run.validation_error = lambda network: errors[id(network)]  # type: ignore[method-assign]
-    assert choose(run, offered, networks) == {"epsilon": 1.5, "xi": None}
-    kept = {r.row: r.value for r in run.table.results.rows}
-    assert kept["length 0.5, exact"] == 21.4
-    assert math.isnan(kept["length 0.5, xi 10"])
-    assert kept["length 1.5, xi 10"] == 3.4
-
-
-def test_what_is_stretched_is_the_perturbation(tmp_path, monkeypatch) -> None:
-    run, config, _ = started(tmp_path, "experiment=cross_dataset")
-    seen = []
-    monkeypatch.setattr(cross_dataset, "error_rate", lambda _, split: seen.append(split) or 50.0)
-    network = run.recipe("softmax_regression", 0)
-    step = config["fgsm"] | {"epsilon": 0.3}
-    assert cross_dataset.stretched(run, network, network, step, 2.8, 20) == 50.0
-    clean, crafted = run.tested(20), run.crafted(step, network, 20)
-    away = seen[0].images - clean.images
-    assert torch.equal(seen[0].labels, clean.labels)
-    torch.testing.assert_close(away.flatten(1).norm(dim=1), torch.full((20,), 2.8))
-    assert torch.equal(away.sign(), (crafted.images - clean.images).sign())
 
 
 def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
