@@ -22,7 +22,10 @@ from advx.attacks.strongest import STAGES
 from advx.config.build import build, target
 from advx.config.chapter import departures
 from advx.config.check import check_keywords, check_node, check_plain
+from advx.config.claims import listed_cell
+from advx.config.declared import check_declared
 from advx.config.identity import identified, own_code
+from advx.config.old_names import cell_of
 from advx.data.dataset import Dataset, Split
 from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
@@ -110,7 +113,7 @@ class Run:
         self._departures = departures(config)  # now: the YAML may be edited while the run lasts
         self._layers: set[tuple[str, str]] = set()  # of which models, known to be there
         self.remarks: dict[tuple[str, str], str] = {}  # by what they are about and their kind
-        self._chapter = {(r["row"], r["metric"]): r for r in config.get("rows") or []}
+        self._chapter = {listed_cell(row): row for row in config.get("rows") or []}
         main = {"_target_": config.get("main") or "advx"}
         self._own_experiment = {"experiment": main} if is_own(main) else {}
         self._stamps = stamps(folder)
@@ -553,15 +556,34 @@ class Run:
             self.remark((each.model, f"{each.undefined} of {each.examples}"), str(each))
 
     def record(
-        self, row: str, metric: str, value: float, *, seed: int | None, n: int | None = None,
-        unit: str = "percent", note: str = "",
-    ) -> None:  # fmt: skip
-        """Keep one number, with the chapter's figure where the YAML lists one for (row, metric)."""
-        listed = self._chapter.get((row, metric), {})
-        number = Row(
-            self.results.experiment, row, metric, seed, value, unit, n, listed.get("chapter"),
-            listed.get("published"), listed.get("source", ""),
-        )  # fmt: skip
+        self,
+        row: str,
+        metric: str,
+        value: float,
+        *,
+        seed: int | None,
+        n: int | None = None,
+        unit: str = "percent",
+        note: str = "",
+        epsilon: float | None = None,
+        setting: str = "",
+    ) -> None:
+        """Keep one number, with the chapter's figure where the YAML lists one for its cell.
+
+        Args:
+            row: what was measured.
+            metric: which number of it.
+            value: the number; NaN where training diverged.
+            seed: None for a number without randomness.
+            n: the examples behind it.
+            unit: its unit.
+            note: stands beside its line in the summary.
+            epsilon: size of the perturbation, where it varies.
+            setting: whatever else varies (`advx.config.cells.setting`).
+        """
+        cell = cell_of(row, metric, epsilon, setting)
+        listed = self._chapter.get(cell, {})
+        number = Row.of(self.results.experiment, cell, seed, value, unit, n, listed)
         self.results.add(number, note or listed.get("note", ""))
         if len(self.results.rows) == 1:
             write_results(self.folder, self.results)
@@ -731,6 +753,7 @@ def check(config: dict[str, Any], main: Any) -> None:
                 f"{key}={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
+    check_declared(config, main)
 
 
 def named(recipe: Recipe, error: Diverged) -> Diverged:
