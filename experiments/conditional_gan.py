@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from advx.config.build import target
+from advx.config.cells import setting
 from advx.errors import ConfigError
 from advx.evaluation.judged import UNITS, UNKNOWN, parzen_likelihood
 from advx.evaluation.samples import generated
@@ -26,6 +27,7 @@ from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.judge import Judge
 from advx.models.call import predicted
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -102,20 +104,25 @@ def same_noise(game: Game, classes: int, columns: int, device: torch.device) -> 
         return game.generate(z.repeat(classes, 1), labels)
 
 
-def finding(means: dict[tuple[str, str], float], samples: int, names: Sequence[str]) -> str:
-    """How often the class that was asked for was made, from means by row and metric."""
-    rates = {name: means["generator", f"asked_for@{name}"] for name in names}
+def finding(found: Numbers, samples: int, names: Sequence[str]) -> str:
+    """How often the class that was asked for was made, from means."""
+    rates = {name: asked_for(found, name) for name in names}
     worst, best = (pick(rates, key=lambda name: rates[name]) for pick in (min, max))
     return (
         f"The generator makes the class that it is asked for in "
-        f"{means['generator', 'asked_for']:.1f}% of {samples:,} images: at worst in "
+        f"{found.mean('generator', 'asked_for'):.1f}% of {samples:,} images: at worst in "
         f"{rates[worst]:.1f}% ({worst}), at best in {rates[best]:.1f}% ({best})"
     )
 
 
-def panel(means: dict[tuple[str, str], float], names: Sequence[str]) -> figure.Panel:
+def asked_for(found: Numbers, name: str) -> float:
+    """How often the generator made a class that was asked for, in percent."""
+    return found.mean("generator", "asked_for", setting=setting(**{"class": name}))
+
+
+def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:
     """Of the figure: a row a class, with how often it was made when asked for."""
-    rates = [means["generator", f"asked_for@{name}"] for name in names]
+    rates = [asked_for(found, name) for name in names]
     return {
         "array": "pictures",
         "columns": COLUMNS,
@@ -137,11 +144,11 @@ def draw(run: Run, game: dict[str, Any], samples: int) -> None:
         "snapshots": figure.gray_levels(played.snapshots),
         "epochs": torch.tensor(played.snapshot_epochs).numpy(),
     }
-    means, names = run.results.means(), run.data.class_names
+    found, names = Numbers(run.results.rows), run.data.class_names
     options: dict[str, Any] = {
         "name": "conditional_gan",
-        "panels": [panel(means, names)],
-        "finding": finding(means, samples, names),
+        "panels": [panel(found, names)],
+        "finding": finding(found, samples, names),
         "note": NOTE,
         "provenance": run.heading(),
     }

@@ -24,6 +24,7 @@ from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.games.dcgan import DCGAN
 from advx.judge import Judge
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.training.play import new_game
@@ -116,10 +117,12 @@ def svm_error(run: Run, features: Any, examples: int, cost: float) -> float:
     return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
 
 
-def finding(means: dict[tuple[str, str], float]) -> str:
+def finding(found: Numbers) -> str:
     """What a classifier makes of the images, and a linear machine of D's features, from means."""
-    said = figure.confidence(means)
-    errors = [means.get((row, "svm_error_rate"), math.nan) for row in (TRAINED, UNTRAINED)]
+    said = figure.confidence(
+        found.mean("generator", "sure"), found.mean("validation pictures", "sure")
+    )
+    errors = [found.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
     if any(map(math.isnan, errors)):
         return said
     return (f"{said}; from D's features a linear one errs on {errors[0]:.1f}% of test images, from "
@@ -141,7 +144,7 @@ def draw(run: Run, game: dict[str, Any]) -> None:
     options: dict[str, Any] = {
         "name": "dcgan_samples",
         "panels": panels,
-        "finding": finding(run.results.means()),
+        "finding": finding(Numbers(run.results.rows)),
         "note": figure.SURE,
         "provenance": run.heading(),
     }

@@ -156,14 +156,14 @@ def unharmed(
     seed: int,
 ) -> None:
     """The strongest weight decay's errors among those that leave the validation error alone."""
-    found = {(r.row, r.metric): r.value for r in run.results.rows if r.seed == seed}
+    found = Numbers(row for row in run.results.rows if row.seed == seed)
     validation = {row: run.validation_error(networks[row]) for row in ("none", *decays)}
     for row, error in validation.items():
         run.record(row, "validation_error_rate", error, seed=seed, n=len(run.data.validation))
     mild = [row for row in decays if validation[row] <= validation["none"] + tolerated]
     for epsilon in epsilons:
         metric = f"strongest_error_rate@{epsilon:g}"
-        best = min((found[row, metric] for row in mild), default=math.nan)
+        best = min((found.mean(row, metric) for row in mild), default=math.nan)
         run.record("weight_decay, validation unharmed", metric, best, seed=seed,
                    n=len(run.data.test))  # fmt: skip
 

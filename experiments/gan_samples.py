@@ -21,6 +21,7 @@ from advx.evaluation.samples import generated
 from advx.figures import samples as figure
 from advx.figures.kept import keep
 from advx.judge import Judge
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import PositiveInt
@@ -97,14 +98,15 @@ def parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
         run.record_all(row, found, UNITS, seed=None, n=n)
 
 
-def finding(means: dict[tuple[str, str], float]) -> str:
-    """What classifiers make of generated and of real images, from means by row and metric."""
-    told, real = (means.get((row, "two_sample_accuracy"), math.nan)
-                  for row in ("generator", "validation pictures"))  # fmt: skip
+def finding(found: Numbers) -> str:
+    """What classifiers make of generated and of real images, from means."""
+    pair = ("generator", "validation pictures")
+    sure, known_sure = (found.mean(row, "sure") for row in pair)
+    told, real = (found.mean(row, "two_sample_accuracy") for row in pair)
     known = "" if math.isnan(real) else f" (real from real: {real:.0f}%)"
     return (
-        f"{figure.confidence(means)}, and a second one tells them from real images in {told:.0f}% "
-        f"of cases{known}"
+        f"{figure.confidence(sure, known_sure)}, and a second one tells them from real images in "
+        f"{told:.0f}% of cases{known}"
     )
 
 
@@ -129,7 +131,7 @@ def draw(run: Run, game: dict[str, Any]) -> None:
     options: dict[str, Any] = {
         "name": "samples",
         "panels": [*panels, WALKS],
-        "finding": finding(run.results.means()),
+        "finding": finding(Numbers(run.results.rows)),
         "note": figure.SURE,
         "provenance": run.heading(),
     }

@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from advx.config.build import build
+from advx.config.cells import setting
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
@@ -76,8 +77,7 @@ def main(
                 ),
                 n, missing={},
             )  # fmt: skip
-            for metric, value in found.items():
-                run.record(name, metric, value, seed=seed, n=n)
+            report(run, name, found, seed, n)
     module = run.attempt(lambda: run.trained(run.recipe(model, run.seeds[0], path="model")).module)
     if module is not None:
         level = (levels[1:2] or levels[:1])[0]
@@ -90,7 +90,8 @@ def main(
 
 def finding(found: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before, after = (found.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
+    before = found.mean(name, "clean_error_rate")
+    after = found.mean(name, "error_rate", setting=setting(gray_levels=level))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"
@@ -132,6 +133,15 @@ def measured(
     return found
 
 
+def report(run: Run, row: str, found: dict[str, float], seed: int | None, n: int) -> None:
+    """Record what was `measured`."""
+    for key, value in found.items():
+        metric, _, level = key.partition("@")
+        rounded = "rounded" if metric.endswith("_rounded") else ""
+        where = setting(rounded, gray_levels=level)
+        run.record(row, metric.removesuffix("_rounded"), value, seed=seed, n=n, setting=where)
+
+
 def one_picture(
     run: Run, name: str, model: dict[str, Any], fgsm: dict[str, Any], image: str, epsilon: float,
     levels: list[float],
@@ -147,8 +157,7 @@ def one_picture(
         module = run.trained(run.recipe(model, run.seeds[0], path="model")).module
     clean = Split(x, predictions(module, x))
     for level in sorted({*levels, epsilon * GRAY}):
-        for metric, value in measured(module, clean, fgsm, [level]).items():
-            run.record(f"{name}, the picture", metric, value, seed=None, n=1)
+        report(run, f"{name}, the picture", measured(module, clean, fgsm, [level]), None, 1)
     draw(run, module, clean, fgsm, epsilon * GRAY, names, "")
     run.finish()
 

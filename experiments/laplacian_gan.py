@@ -26,6 +26,7 @@ from advx.figures.kept import keep
 from advx.games.base import Game
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.judge import Judge
+from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.training.obtain import DataPart, Recipe
 from advx.types import PositiveInt
@@ -168,7 +169,7 @@ def draw(run: Run, recipes: list[Recipe]) -> None:
     options: dict[str, Any] = {
         "name": "laplacian_gan",
         "panels": panels([tuple(x.shape[-2:]) for x in made]),
-        "finding": finding(run.results.means()),
+        "finding": finding(Numbers(run.results.rows)),
         "note": NOTE,
         "provenance": run.heading(),
     }
@@ -190,11 +191,10 @@ def panels(sizes: list[tuple[int, int]]) -> list[figure.Panel]:
             for array, caption in captions.items()]  # fmt: skip
 
 
-def finding(means: dict[tuple[str, str], float]) -> str:
-    """Fréchet distances of the whole pyramid and of its parts, from means by row and metric."""
-    distances = {row: means.get((row, "frechet_classifier_distance"), math.nan) for row in (
-        "pyramid", "finest level on real pictures", "validation pictures")}  # fmt: skip
-    whole, finest, real = distances.values()
+def finding(found: Numbers) -> str:
+    """Fréchet distances of the whole pyramid and of its parts, from means."""
+    rows = ("pyramid", "finest level on real pictures", "validation pictures")
+    whole, finest, real = (found.mean(row, "frechet_classifier_distance") for row in rows)
     said = (
         f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "
         f"from the data, the whole pyramid at {whole:.3g}"

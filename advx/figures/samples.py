@@ -70,9 +70,8 @@ def beside_nearest(fake: Tensor, nearest: Tensor) -> tuple[dict[str, np.ndarray]
     ]  # fmt: skip
 
 
-def confidence(means: dict[tuple[str, str], float]) -> str:
-    """How many generated images a classifier is sure of, from means by row and metric."""
-    sure, real = means["generator", "sure"], means.get(("validation pictures", "sure"), math.nan)
+def confidence(sure: float, real: float) -> str:
+    """How many generated images a classifier is sure of, and of real ones (NaN: not known)."""
     known = "" if math.isnan(real) else f" (real ones: {real:.0f}%)"
     return f"A classifier is sure of {sure:.0f}% of the generated images{known}"
 
