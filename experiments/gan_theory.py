@@ -15,22 +15,24 @@ The procedure, on densities that are known:
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from advx.config.build import build
+from advx.config.cells import Cells
 from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     LOG4,
-    cells,
     jensen_shannon,
     mixture_density,
     mixture_shares,
     optimal_discriminator,
     sample_shares,
 )
+from advx.evaluation.divergence import cells as integration_cells
 from advx.evaluation.estimation import contrastive_gradients
 from advx.evaluation.samples import generated
 from advx.figures import theory as figure
@@ -66,6 +68,38 @@ UNITS = {
 }
 """The others are percent."""
 
+UPDATES, WIDTH, AFAR = "k = {}", "D of {} units", "from afar, {}, k = {}"
+"""Rows of games: of the updates of D for one of G, of D's width, of the loss and the updates."""
+
+ALONE = (
+    "answer_error",
+    "value",
+    "optimal_value",
+    "mean_answer",
+    "printed_factor_minimax",
+    "logit_factor_minimax",
+    "logit_factor_non_saturating",
+    "gradient_minimax",
+    "gradient_non_saturating",
+)
+PLAYED = ("divergence", "gap", "loosened", "sureness")
+
+
+def cells(
+    generators: dict[str, list[float]],
+    discriminator_steps: list[int],
+    discriminator_units: list[int],
+    sample_counts: list[int],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([f"generator {name}" for name in (*generators, "far")], ALONE)
+    yield Cells([UPDATES.format(k) for k in discriminator_steps], PLAYED)
+    yield Cells([WIDTH.format(w) for w in discriminator_units], PLAYED)
+    for loss in ("minimax", "non-saturating"):
+        yield Cells([AFAR.format(loss, k) for k in discriminator_steps[:3:2]], PLAYED)
+    for kind in ("self-contrastive", "noise-contrastive"):
+        yield Cells([f"{kind}, n = {n}" for n in sample_counts], ("cosine", "length"))
+
 
 def main(
     run: Run,
@@ -100,11 +134,11 @@ def main(
                           "valid: dataset=line")  # fmt: skip
     node = run.config["dataset"]
     means, deviation = torch.tensor(node["means"]), node["deviation"]
-    steps = {f"k = {k}": (game, {"discriminator_steps": k}) for k in discriminator_steps}
-    widths = {f"D of {w} units": (game | {"discriminator_units": [w, w]}, {})
+    steps = {UPDATES.format(k): (game, {"discriminator_steps": k}) for k in discriminator_steps}
+    widths = {WIDTH.format(w): (game | {"discriminator_units": [w, w]}, {})
               for w in discriminator_units}  # fmt: skip
     afar = {
-        f"from afar, {loss.replace('_', '-')}, k = {k}": (
+        AFAR.format(loss.replace("_", "-"), k): (
             game | {"offset": far}, {"discriminator_steps": k, "loss": loss},
         )
         for loss in ("minimax", "non_saturating")
@@ -140,10 +174,10 @@ def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str
     """The figure's panels of games: by title, what the games' lines are called."""
     losses = ("minimax", "non-saturating")
     return {
-        "k updates of D for one of G": {f"k = {k}": f"k = {k}" for k in steps},
-        "units in each of D's two layers": {f"D of {w} units": f"{w} units" for w in units},
+        "k updates of D for one of G": {UPDATES.format(k): f"k = {k}" for k in steps},
+        "units in each of D's two layers": {WIDTH.format(w): f"{w} units" for w in units},
         f"G begins near x = {far:g}: loss, k": {
-            f"from afar, {loss}, k = {k}": f"{loss}, {k}"
+            AFAR.format(loss, k): f"{loss}, {k}"
             for loss in losses for k in steps[:3:2]
         },
     }  # fmt: skip
@@ -178,7 +212,7 @@ def compared(
     everything = torch.cat([means, centres])
     reach = REACH * max(deviation, spread)
     low, high = everything.min().item() - reach, everything.max().item() + reach
-    edges, x = cells(low, high, CELLS)
+    edges, x = integration_cells(low, high, CELLS)
     width = (high - low) / CELLS
     p, q = mixture_density(x, means, deviation), mixture_density(x, centres, spread)
 
@@ -226,7 +260,7 @@ def played(
     def measure() -> dict[str, Any]:
         outcome = run.played(recipe)
         reach = REACH * deviation
-        edges, _ = cells(means.min().item() - reach, means.max().item() + reach, BINS)
+        edges, _ = integration_cells(means.min().item() - reach, means.max().item() + reach, BINS)
         truth = mixture_shares(edges, means, deviation)
         over_time = [jensen_shannon(truth, sample_shares(shot.flatten(), edges))
                      for shot in outcome.snapshots]  # fmt: skip

@@ -9,11 +9,13 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 (a) makes a confidently classified example more confident: facts that the chapter's 33.0% may hide.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from advx.config.cells import Cell, Cells, setting
 from advx.evaluation.slopes import input_slope, margins, weight_norm
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Mark, Panel
@@ -23,26 +25,46 @@ from advx.run import Run
 from advx.training.obtain import Recipe
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
-ATTACKS = {
-    "training cost": ("fgsm_error_rate", {"objective": "training_cost"}),
-    "hard-label cost": ("fgsm_error_rate@hard_label_cost", {"objective": "log_odds"}),
-    "float32 cross-entropy": (
-        "fgsm_error_rate@float32_cross_entropy",
-        {"objective": "cross_entropy"},
-    ),
-    "training cost, clipped": (
-        "fgsm_error_rate@clipped",
-        {"objective": "training_cost", "clip": [0.0, 1.0]},
-    ),
+ATTACKS: dict[str, dict[str, Any]] = {
+    "": {"objective": "training_cost"},
+    "objective=log_odds": {"objective": "log_odds"},
+    "objective=cross_entropy": {"objective": "cross_entropy"},
+    "clipped": {"objective": "training_cost", "clip": [0.0, 1.0]},
 }
-"""What the fast gradient sign method climbs: the metric, and the change to the attack's node."""
+"""What the fast gradient sign method ascends, by setting: changes of the attack."""
 
 DRAWN = {
-    "training cost": ("one step,\ntraining cost", OURS),
-    "hard-label cost": ("one step,\nhard-label cost", NEUTRAL),
-    "strongest": ("strongest\nattack", ADVERSARIAL),
+    ("fgsm_error_rate", ""): ("one step,\ntraining cost", OURS),
+    ("fgsm_error_rate", "objective=log_odds"): ("one step,\nhard-label cost", NEUTRAL),
+    ("strongest_error_rate", ""): ("strongest\nattack", ADVERSARIAL),
 }
-"""Attacks in the figure: what a curve is called, and its color."""
+"""Curves in the figure, by metric and setting: what they are called, and their color."""
+
+ROWS = ("hard targets", "smoothed targets")
+
+UNITS = {
+    "weight_norm": "L2 norm",
+    "input_slope": "log-odds per unit of max norm",
+    "median_margin": "logits",
+}
+"""What explains the errors."""
+
+
+def cells(fgsm: dict[str, Any], epsilons: list[float], published_seeds: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for schedule in ["", "published_schedule"] if published_seeds else [""]:
+        every = [setting(attack, schedule) for attack in ATTACKS]
+        yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
+        yield Cells(ROWS, ["fgsm_error_rate"], settings=every)
+        unclipped = [
+            setting(name, schedule)
+            for name, change in ATTACKS.items()
+            if not (fgsm | change)["clip"]
+        ]
+        yield Cells(ROWS, ["fgsm_vanished_gradients"], settings=unclipped)
+    yield Cells(ROWS, [*UNITS])
+    for metric, attack in DRAWN:
+        yield Cells(ROWS, [metric], epsilons, [setting(attack, "curve")])
 
 
 def main(
@@ -72,7 +94,7 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    defenses = {"hard targets": hard, "smoothed targets": smoothed}
+    defenses = dict(zip(ROWS, (hard, smoothed), strict=True))
 
     def recipe(row: str, seed: int, **parts: Any) -> Recipe:
         return run.recipe(name, seed, defense=defenses[row], **parts)
@@ -86,7 +108,7 @@ def main(
         for seed in run.seeds[:published_seeds]:
             for row in defenses:
                 published = recipe(row, seed, trainer=published_trainer)
-                errors(run, row, published, fgsm, strongest, "@published_schedule")
+                errors(run, row, published, fgsm, strongest, "published_schedule")
     spread = {row: run.attempt(lambda row=row: clean_margins(run, recipe(row, run.seeds[0])))
               for row in defenses}  # fmt: skip
     spread = {row: values for row, values in spread.items() if values is not None}
@@ -101,20 +123,21 @@ def errors(
     network: Recipe,
     fgsm: dict[str, Any],
     strongest: dict[str, Any],
-    reading: str = "",
+    schedule: str = "",
 ) -> None:
     """The network's errors on clean and on adversarial test examples."""
     known = {"seed": network.seed, "n": len(run.data.test)}
-    run.record(row, "clean_error_rate" + reading, run.error_rate(network), **known)
-    for metric, change in ATTACKS.values():
-        attack = fgsm | change
-        run.record(row, metric + reading, run.error_rate(network, attack), **known)
+    clean = run.error_rate(network)
+    run.record(row, "clean_error_rate", clean, setting=schedule, **known)
+    for name, change in ATTACKS.items():
+        attack, where = fgsm | change, setting(name, schedule)
+        rate = run.error_rate(network, attack)
+        run.record(row, "fgsm_error_rate", rate, setting=where, **known)
         if not attack["clip"]:
             gone = run.vanished_share(network, attack)
-            metric = metric.replace("error_rate", "vanished_gradients")
-            run.record(row, metric + reading, gone, **known)
+            run.record(row, "fgsm_vanished_gradients", gone, setting=where, **known)
     worst = run.broken_by(network, strongest)["all"]
-    run.record(row, "strongest_error_rate" + reading, worst, **known)
+    run.record(row, "strongest_error_rate", worst, setting=schedule, **known)
 
 
 def explanation(run: Run, row: str, network: Recipe) -> None:
@@ -130,10 +153,8 @@ def explanation(run: Run, row: str, network: Recipe) -> None:
 
     content = {"models": [run.key(network)], "of": "explanation"}
     found = run.measured(content, measure, missing={})
-    units = {"weight_norm": "L2 norm", "input_slope": "log-odds per unit of max norm",
-             "median_margin": "logits"}  # fmt: skip
     for metric, value in found.items():
-        run.record(row, metric, value, seed=network.seed, unit=units[metric])
+        run.record(row, metric, value, seed=network.seed, unit=UNITS[metric])
 
 
 def curves(
@@ -147,16 +168,16 @@ def curves(
 ) -> None:
     """The error against ε along each direction."""
     examples = min(examples, len(run.data.test))
-    for attack in DRAWN:
+    for metric, attack in DRAWN:
         for epsilon in epsilons:
-            if attack == "strongest":
-                metric, node = "strongest_error_rate", strongest | {"epsilon": epsilon}
+            if metric == "strongest_error_rate":
+                node = strongest | {"epsilon": epsilon}
                 rate = run.broken_by(network, node, examples)["all"]
             else:
-                metric, change = ATTACKS[attack]
-                node = fgsm | change | {"epsilon": epsilon}
+                node = fgsm | ATTACKS[attack] | {"epsilon": epsilon}
                 rate = run.error_rate(network, node, examples=examples)
-            run.record(f"{row}, epsilon {epsilon:g}", metric, rate, seed=network.seed, n=examples)
+            known = {"seed": network.seed, "n": examples, "epsilon": epsilon}
+            run.record(row, metric, rate, setting=setting(attack, "curve"), **known)
 
 
 def clean_margins(run: Run, network: Recipe) -> np.ndarray:
@@ -189,11 +210,10 @@ def draw(
     panels = []
     for row in rows:
         panel = Panel(row, y="" if panels else "error rate (%)")
-        for dash, (attack, (label, color)) in enumerate(DRAWN.items()):
-            metric = ATTACKS[attack][0] if attack in ATTACKS else "strongest_error_rate"
-            cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
-            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, dash))
-            panel.basis = found.basis(cells)
+        for dash, ((metric, attack), (label, color)) in enumerate(DRAWN.items()):
+            drawn = [Cell(row, metric, e, setting(attack, "curve")) for e in epsilons]
+            panel.curves.append(Curve(label, epsilons, found.over_seeds(drawn), color, dash))
+            panel.basis = found.basis(drawn)
         chapter = found.chapter(row, "fgsm_error_rate")
         if chapter is not None:
             panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))

@@ -9,9 +9,11 @@ over all test examples. Other readings of what the chapter leaves open stand bes
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from advx.config.cells import Cells
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.figures.digits import transfer_figure
@@ -30,9 +32,9 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read the protocol: a suffix of its metrics, and what it changes."""
+    """One way to read the protocol: the setting of its rows, and what it changes."""
 
-    suffix: str = ""
+    setting: str = ""
     attack: dict[str, Any] = field(default_factory=dict)
     all_training_data: bool = False
     published_schedule: bool = False
@@ -48,11 +50,25 @@ ReadingName = Literal[
 ]
 READINGS: dict[ReadingName, Reading] = {
     "unclipped": Reading(),
-    "clipped": Reading("@clipped", {"clip": [0.0, 1.0]}),
-    "float32_cross_entropy": Reading("@float32_cross_entropy", {"objective": "cross_entropy"}),
-    "all_training_data": Reading("@all_training_data", all_training_data=True),
-    "published_schedule": Reading("@published_schedule", published_schedule=True),
+    "clipped": Reading("clipped", {"clip": [0.0, 1.0]}),
+    "float32_cross_entropy": Reading("objective=cross_entropy", {"objective": "cross_entropy"}),
+    "all_training_data": Reading("all_training_data", all_training_data=True),
+    "published_schedule": Reading("published_schedule", published_schedule=True),
 }
+
+
+def cells(
+    models: dict[str, Any], readings: list[ReadingName], retraining_seeds: int
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for reading in map(READINGS.__getitem__, readings):
+        if reading.trains and not retraining_seeds:
+            continue
+        for crafting, targets in TARGETS.items():
+            rows = [f"{crafting} -> {target}" for target in targets]
+            yield Cells(rows, ["error_rate"], settings=[reading.setting])
+        if not reading.attack:
+            yield Cells([*models], ["clean_error_rate"], settings=[reading.setting])
 
 
 def main(
@@ -124,8 +140,8 @@ def measure(
                 ),
                 math.nan,
             )
-            run.record(row, metric + reading.suffix, value,
-                       seed=seed if random else None, n=len(run.data.test))  # fmt: skip
+            known = {"seed": seed if random else None, "n": len(run.data.test)}
+            run.record(row, metric, value, setting=reading.setting, **known)
 
     for crafting, targets in TARGETS.items():
         for target in targets:

@@ -22,8 +22,8 @@ KEYS = {
 }
 """What stands after `@` in metrics where it is neither a size nor the name of a protocol."""
 
-NAIVE = "float32_"
-"""Began a metric whose attack ascends the cross-entropy."""
+NAIVE, ROUNDED = "float32_", "_rounded"
+"""Began a metric whose attack ascends the cross-entropy; ended one of images after storage."""
 
 ROWS = {
     r"(.+) after (\d+) queries": "queries={}",
@@ -53,6 +53,9 @@ def split_metric(name: str) -> tuple[str, float | None, str]:
     if metric.startswith(NAIVE):
         metric = metric.removeprefix(NAIVE)
         names.append("objective=cross_entropy")
+    if metric.endswith(ROUNDED):
+        metric = metric.removesuffix(ROUNDED)
+        names.append("rounded")
     return metric, epsilon, setting(*names)
 
 
