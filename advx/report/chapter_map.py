@@ -101,7 +101,7 @@ class Reference:
     read: dict[str, dict[str, Outcome]] = field(default_factory=dict)
 
     def outcome(self, experiment: str, name: str) -> Outcome | None:
-        """What came of a claim or of a row, as `named`; None where the experiment has none such.
+        """What came of a claim or of a row, as `name_of`; None where the experiment has none such.
 
         Raises:
             Unfinished: the experiment's folder is not that of a whole run.
@@ -118,7 +118,7 @@ class Reference:
         summary = summary_of(folder, (*CELL_KEYS, "chapter", "mean", "unit", "verdict"))
         found = {line.claim: _of_claim(line) for line in claims.fillna("").itertuples()}
         return found | {
-            named(cell): _of_row(cell, line)
+            name_of(cell): _of_row(cell, line)
             for cell, line in zip(cells_of(summary), summary.itertuples(), strict=True)
         }
 
@@ -130,7 +130,7 @@ def _of_claim(line: Any) -> Outcome:
     return Outcome(f"{line.claim}{whose}", f"{line.holds}{seeds}")
 
 
-def named(cell: Cell) -> str:
+def name_of(cell: Cell) -> str:
     """How a statement names a row: `row: `, then as predicates do, without backticks."""
     return ROW + str(cell).replace("`", "")
 

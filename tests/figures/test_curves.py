@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from advx.config.old_names import cell_of
 from advx.experiments import black_box, cross_dataset, defenses, label_smoothing
 from advx.figures import style
 from advx.figures.curves import Strip, curve_figure, drawn
@@ -75,7 +76,7 @@ def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
 def rows(cells: dict[tuple[str, str], list[float]], n: int = 1000) -> Numbers:
     """Numbers of these rows and metrics, one a seed."""
     return Numbers(
-        Row("x", row, metric, seed, value, n=n)
+        Row.of("x", cell_of(row, metric), seed, value, "percent", n, {})
         for (row, metric), values in cells.items()
         for seed, value in enumerate(values)
     )
