@@ -6,7 +6,7 @@ queries"; this file goes when the last of them passes `epsilon=` and `setting=`.
 
 import re
 
-from advx.config.cells import Cell, setting
+from advx.config.cells import Cell, parts_of, setting
 
 CHANGED = {
     "hard_label_cost": "objective=log_odds",
@@ -44,12 +44,10 @@ def split_metric(name: str) -> tuple[str, float | None, str]:
     metric, *parts = name.split("@")
     epsilon, names = None, []
     for part in parts:
-        if metric in KEYS:
-            names.append(f"{KEYS[metric]}={part}")
-        elif re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", part):
+        if metric not in KEYS and re.fullmatch(r"\d+(\.\d+)?(e-?\d+)?", part):
             epsilon = float(part)
         else:
-            names.append(CHANGED.get(part, part))
+            names.append(_part(metric, part))
     if metric.startswith(NAIVE):
         metric = metric.removeprefix(NAIVE)
         names.append("objective=cross_entropy")
@@ -57,6 +55,13 @@ def split_metric(name: str) -> tuple[str, float | None, str]:
         metric = metric.removesuffix(ROUNDED)
         names.append("rounded")
     return metric, epsilon, setting(*names)
+
+
+def _part(metric: str, part: str) -> str:
+    """A part of a setting as it is called now."""
+    if metric in KEYS and "=" not in part:
+        return f"{KEYS[metric]}={part}"
+    return CHANGED.get(part, part)
 
 
 def cell_of(row: str, metric: str, epsilon: float | None = None, given: str = "") -> Cell:
@@ -76,4 +81,6 @@ def cell_of(row: str, metric: str, epsilon: float | None = None, given: str = ""
         if match := re.fullmatch(pattern, row):
             row, found = match[1], setting(found, kind.format(match[2]))
             break
-    return Cell(row, metric, size, setting(found, given))
+    return Cell(
+        row, metric, size, setting(found, *(_part(metric, part) for part in parts_of(given)))
+    )

@@ -77,3 +77,7 @@ def test_a_product_has_every_combination_once() -> None:
 )  # fmt: skip
 def test_an_old_name_means_one_cell(row, metric, cell) -> None:
     assert cell_of(row, metric) == cell
+    metric, *parts = metric.split("@")
+    sizes = [float(part) for part in parts if part[0] == "0"]
+    names = [part for part in parts if part[0] != "0"]
+    assert cell_of(row, metric, *(sizes or [None]), "+".join(names)) == cell
