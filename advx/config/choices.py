@@ -15,8 +15,8 @@ def choices(*folders: Path) -> dict[str, list[str]]:
     for root in (files("advx.conf"), *folders):
         for group in root.iterdir():
             if group.is_dir() and group.name not in NO_CHOICES:
-                names = found.setdefault(group.name, set())
-                names.update(_names(group, nested=group.name == "experiment"))
+                for name in _names(group, nested=group.name == "experiment"):
+                    found.setdefault(group.name, set()).add(name)
     return {group: sorted(found[group]) for group in sorted(found)}
 
 
