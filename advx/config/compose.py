@@ -11,6 +11,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config import moved
+from advx.config.scales import read_scales
 from advx.errors import ConfigError, reason
 
 
@@ -70,6 +71,7 @@ def resolved(overrides: list[str]) -> dict[str, Any]:
 def _hydra() -> Iterator[list[str]]:
     """Hydra, the running one or one of our own; yields the run's words on `hydra.searchpath`."""
     if not GlobalHydra.instance().is_initialized():
+        read_scales()
         with initialize_config_module("advx.conf", version_base="1.3"):
             yield []
         return

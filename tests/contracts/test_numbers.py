@@ -127,7 +127,7 @@ def known(experiment: str) -> tuple[float, ...]:
             float(model["epochs"]) for model in kept["store_keys"].values() if "epochs" in model
         ]
     listed = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
-    found += [number for _, number, _ in numbers(listed)]
+    found += [number for _, number, _ in numbers(listed.partition("\nscales:")[0])]
     return tuple(abs(value) for value in found if math.isfinite(value))
 
 
