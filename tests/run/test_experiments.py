@@ -2,22 +2,16 @@
 
 import inspect
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from advx.config.build import build
 from advx.config.choices import choices
 from advx.config.declared import declared
-from advx.errors import Diverged
-from advx.evaluation.judged import quality
-from advx.evaluation.sample_quality import drawn
 from advx.evaluation.transfer import craft, predictions
-from advx.experiments import attack_comparison, latent_arithmetic
-from advx.judge import Judge
+from advx.experiments import attack_comparison
 from tests.running import CELL, CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
 FIGURES = {
@@ -119,81 +113,3 @@ def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
     assert [n for _, n in rates] == asked.tolist()
     torch.testing.assert_close(torch.tensor([r for r, _ in rates]), 100 * won / asked)
     assert 0 < won.sum() < asked.sum()
-
-
-@pytest.mark.parametrize(
-    ("experiment", "row"),
-    [("gan_theory", "k = 1"), ("gan_collapse", "neither, minimax, k = 1"),
-     ("gan_samples", "generator"), ("conditional_gan", "generator"), ("laplacian_gan", "pyramid"),
-     ("latent_arithmetic", "a − b + c, never seen")],
-)  # fmt: skip
-def test_a_game_that_diverged_stays_a_row(experiment, row, tmp_path) -> None:
-    run, config, main = started(tmp_path, f"experiment={experiment}")
-
-    def diverge(*_):
-        raise Diverged("loss of the generator became nan in epoch 1")
-
-    run._play = diverge  # type: ignore[method-assign]
-    own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
-    main(run, **{key: config[key] for key in own})
-    rows = lines(run.folder / "results.csv", RESULTS)
-    kept = [r for r in rows if r["row"] == row]
-    assert kept
-    assert all(r["value"] in ("", "nan") for r in kept)
-    assert (run.folder / "claims.csv").exists()
-
-
-def test_the_judges_floor_is_of_pictures_of_both_splits(tmp_path) -> None:
-    run, config, _ = started(tmp_path, "experiment=gan_samples")
-    judge = Judge(run, config["classifier"], config["classifier_trainer"], "layers.8", 90)
-    judge.record()
-    rows = lines(run.folder / "results.csv", RESULTS)
-    for name, split in (("training", run.data.train), ("validation", run.data.validation)):
-        expected = quality(run.trained(judge.recipe).module, "layers.8", run.data,
-                           drawn(split.images, 90))  # fmt: skip
-        kept = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
-        assert kept == pytest.approx(expected, abs=1e-4)
-    assert judge.features == 16
-
-
-class Plane(nn.Module):
-    """A game whose pictures are z itself, two numbers in [−1, 1]; classes are quadrants."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-
-    def draw(self, n):
-        return 2 * torch.rand(n, 2) - 1
-
-    def generate(self, z):
-        return z[:, None, None]
-
-
-class Quadrants(nn.Module):
-    """Logits of ++, +−, −+, −−, nearly sure away from the axes."""
-
-    def forward(self, x):
-        signs = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
-        return 50 * x.flatten(1) @ signs.T
-
-
-def test_arithmetic_on_z_against_a_plane_whose_classes_are_its_quadrants(tmp_path) -> None:
-    run, _, _ = started(tmp_path, "experiment=latent_arithmetic")
-    run.trained = lambda _: SimpleNamespace(module=Quadrants())  # type: ignore[method-assign]
-    run.played = lambda *_: SimpleNamespace(game=Plane())  # type: ignore[method-assign]
-    judge = run.recipe(run.config["probe"], 0, path="probe")
-    game = run.recipe(run.config["game"], 0, path="game")
-    plus, minus, other, target = 1, 3, 2, 0
-    found = latent_arithmetic.arithmetic(
-        run, game, run.data, judge, (plus, minus, other, target), [1, 100], 400
-    )
-    shares = [v["generated"] for row, v in found.items() if row.startswith("faces with")]
-    assert shares == pytest.approx([24] * 4, abs=1.5)  # a quarter each, but for those on the axes
-    assert found["c alone"] == {"target_class@1": 0, "target_class@100": 0}
-    assert found["a − b + c"]["target_class@100"] == 100
-    assert found["rescaled"] == found["a − b + c"]  # a quadrant does not depend on the length
-    # one of each: x = a − b + c with x of a in [0, 1], −b in [0, 1], c in [−1, 0]: positive in 5/6
-    assert found["a − b + c"]["target_class@1"] == pytest.approx(100 * (5 / 6) ** 2, abs=6)
-    assert 0 < found["c + random direction"]["target_class@1"] < 45
-    assert found["c + random direction"]["target_class@100"] < 45

@@ -6,6 +6,7 @@ import shlex
 import pytest
 import torch
 
+from advx.config.check import keywords
 from advx.config.compose import composed
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
@@ -124,7 +125,7 @@ def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
         ("experiment=gan_collapse game=gan", "game=gan: has no batch_norm_generator; valid: multi"),
         ("experiment=gan_theory dataset=ring", "dataset=ring: .*; valid: dataset=line"),
         ("experiment=laplacian_gan dataset=faces ~dataset.limit dataset.side=30",
-         "pictures of 30 × 30 cannot be halved twice"),
+         "images of 30 × 30 cannot be halved twice"),
         ("experiment=latent_arithmetic plus=beard", "plus=beard: no class .*; valid: short hair; "),
         ("experiment=latent_arithmetic 'plus=long hair'", "four different classes are needed"),
         ("experiment=latent_arithmetic dataset.withheld=2", "valid: dataset=faces, .*=null"),
@@ -137,11 +138,10 @@ def test_bad_input_is_named(overrides, complaint, tmp_path) -> None:
     def attempt() -> None:
         config, main = composed(words)
         check(config, main)
-        own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
         run = Run(config, tmp_path, "advx run")
-        run.played = lambda *_: pytest.fail("a game was played first")  # type: ignore[method-assign]
-        run.trained = lambda *_: pytest.fail("a model was trained first")  # type: ignore[method-assign]
-        main(run, **{key: config[key] for key in own})
+        run.models.played = lambda *_: pytest.fail("a game was trained first")  # type: ignore[method-assign]
+        run.models.trained = lambda *_: pytest.fail("a model was trained first")  # type: ignore[method-assign]
+        main(run, **keywords(config, main))
 
     with pytest.raises(ConfigError, match=complaint):
         attempt()

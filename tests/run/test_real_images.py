@@ -1,0 +1,72 @@
+"""The floor under the quality of generated images, and games whose training diverged."""
+
+from pathlib import Path
+
+import pytest
+
+from advx.config.check import keywords
+from advx.config.config import Config
+from advx.errors import Diverged
+from advx.evaluation.image_quality import image_quality
+from advx.evaluation.sample_quality import random_rows
+from advx.run import Run
+from advx.run.models import Model
+from advx.run.real_images import add_floor, feature_count
+from tests.running import RESULTS, lines, started
+
+
+def with_classifier(folder: Path, *overrides: str) -> tuple[Run, Model]:
+    """A run of gan_samples, and the classifier that measures its images."""
+    run, config, _ = started(folder, "experiment=gan_samples", *overrides)
+    trainer = Config(config["classifier_trainer"])
+    return run, run.model(Config(config["classifier"], "classifier"), 0, trainer=trainer)
+
+
+def test_the_floor_is_of_images_of_both_splits(tmp_path) -> None:
+    run, network = with_classifier(tmp_path)
+    assert feature_count(run, network, "layers.8") == 16
+    add_floor(run, network, "layers.8", 90)
+    rows = lines(run.folder / "results.csv", RESULTS)
+    for name, split in (("training", run.data.train), ("validation", run.data.validation)):
+        images = random_rows(split.images, 90)
+        expected = image_quality(network.value, "layers.8", run.data, images)
+        found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
+        assert found == pytest.approx(vars(expected), abs=1e-4)
+    assert {row["row"] for row in rows} == {
+        "classifier", "training pictures", "validation pictures"
+    }  # fmt: skip
+
+
+def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
+    run, network = with_classifier(tmp_path, "dataset.limit.validation=16")
+    add_floor(run, network, "layers.8", 90)
+    found = {row.row for row in run.table.results.rows}
+    assert found == {"classifier", "training pictures"}
+
+
+@pytest.mark.parametrize(
+    ("experiment", "row", "metrics"),
+    [
+        ("gan_theory", "k = 1", {"divergence", "gap", "loosened", "sureness"}),
+        ("gan_collapse", "neither, minimax, k = 1", {"modes", "high_quality", "spread"}),
+        ("gan_samples", "generator", {"parzen", "sure", "frechet_classifier_distance"}),
+        ("dcgan_samples", "generator", {"two_sample_accuracy", "classes"}),
+        ("conditional_gan", "generator", {"asked_for", "parzen", "class_kl"}),
+        ("laplacian_gan", "pyramid", {"two_sample_accuracy", "warnings_at_the_end"}),
+        ("latent_arithmetic", "a − b + c, never seen", set()),
+    ],
+)
+def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) -> None:
+    run, config, main = started(tmp_path, f"experiment={experiment}")
+
+    def diverge(*_):
+        raise Diverged("loss of the generator became nan in epoch 1")
+
+    run.models._play = diverge  # type: ignore[method-assign]
+    main(run, **keywords(config, main))
+    rows = lines(run.folder / "results.csv", RESULTS)
+    found = [each for each in rows if each["row"] == row]
+    assert found
+    assert all(each["value"] in ("", "nan") for each in found)
+    assert {each["metric"] for each in found} >= metrics
+    assert (run.folder / "claims.csv").exists()
