@@ -118,11 +118,12 @@ def _places(
 def _games(config: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The games that a trainer trains."""
     candidates = dict(config) | {f"games.{k}": v for k, v in (config.get("games") or {}).items()}
+    trainers = dict(_trainers(config))
     for here, node in candidates.items():
-        if not isinstance(node, dict) or not _is_game(node):
+        if here in trainers or not isinstance(node, dict) or not _is_game(node):
             continue
         own = f"trainers.{here[6:]}" if here.startswith("games.") else f"{here}_trainer"
-        if own == path or (path == "trainer" and own not in dict(_trainers(config))):
+        if own == path or (path == "trainer" and own not in trainers):
             yield here, node
 
 
