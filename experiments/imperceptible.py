@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from advx.attacks.base import Attack
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
@@ -95,16 +96,17 @@ def main(
 
 def report(run: Run, row: str, level: float, found: "MovedBy", seed: int | None, n: int) -> None:
     """The rows of one size, before and after rounding; of no mistakes there is no confidence."""
-    for setting, seen in (("", found.moved), ("rounded", found.rounded)):
+    for rounded, seen in (("", found.moved), ("rounded", found.rounded)):
         for metric, value in asdict(seen).items():
             if metric == "error_rate" or not math.isnan(value):
-                known = {"epsilon": level, "setting": setting, "seed": seed, "n": n}
-                run.table.add(row, {metric: value}, **known)
+                under = setting(rounded, gray_levels=level)
+                run.table.add(row, {metric: value}, setting=under, seed=seed, n=n)
 
 
 def finding(found: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before, after = (found.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
+    before = found.mean(name, "clean_error_rate")
+    after = found.mean(name, "error_rate", setting=setting(gray_levels=level))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"

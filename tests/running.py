@@ -7,13 +7,11 @@ from advx.config.check import keywords
 from advx.config.compose import composed
 from advx.run import Run, check, check_models
 
-RESULTS = [
-    "experiment", "row", "metric", "seed", "value", "unit", "n", "chapter", "published", "source",
-]  # fmt: skip
-SUMMARY = [
-    "experiment", "row", "metric", "unit", "chapter", "published", "source", "mean", "low", "high",
-    "seeds", "n", "verdict", "note",
-]  # fmt: skip
+CELL = ["row", "metric", "epsilon", "setting"]
+FIGURES = ["chapter", "published", "source"]
+RESULTS = ["experiment", *CELL, "seed", "value", "unit", "n", *FIGURES]
+SUMMARY = ["experiment", *CELL, "unit", *FIGURES, "mean", "low", "high", "seeds", "n"]
+SUMMARY += ["verdict", "note"]
 CLAIMS = [
     "experiment", "claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence",
 ]  # fmt: skip

@@ -34,9 +34,12 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
         return one.view_as(gradient)
     largest = flat.abs().amax(1, keepdim=True)
     scaled = flat / torch.where(largest > 0, largest, 1)  # no underflow in the squares
-    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)  # (batch, 1)
     unit = scaled / torch.where(length > 0, length, 1)
-    return torch.where(length.isfinite(), unit, 0).view_as(gradient)
+    defined = length.isfinite()
+    if not defined.all():  # seldom, and `where` takes as long as all the rest
+        unit = torch.where(defined, unit, 0)
+    return unit.view_as(gradient)
 
 
 def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:

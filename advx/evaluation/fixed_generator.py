@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from advx.config.config import Config
@@ -115,26 +115,33 @@ def discriminator_alone(
             final_rate=rates[1],
             batch_size=batch,
         )
-        made = generator.samples(points).requires_grad_()
+        made = generator.samples(points)
     with torch.no_grad():
         logits = discriminator(x.float()[:, None]).squeeze(1).double()
     answer, best = logits.sigmoid(), optimal_discriminator(p, q)
     value = (p * -softplus(-logits) - q * softplus(logits)).sum().item() * width
-    s = discriminator(made).squeeze(1)
-    d = s.detach().double().sigmoid()
     metrics = FixedGameMetrics(
         answer_error=100 * ((answer - best).abs() * (p + q) / 2).sum().item() * width,
         value=value,
         optimal_value=-LOG4 + 2 * jensen_shannon(data.shares(edges), generator.shares(edges)),
-        mean_answer=100 * d.mean().item(),
-        printed_factor_minimax=(1 / (1 - d)).mean().item(),
-        logit_factor_minimax=d.mean().item(),
-        logit_factor_non_saturating=(1 - d).mean().item(),
-        gradient_minimax=gradient_length(s, made, "minimax"),
-        gradient_non_saturating=gradient_length(s, made, "non_saturating"),
+        **gradient_factors(discriminator, made),
     )
     curves = {"x": x, "p": p, "q": q, "answer": answer, "best": best}
     return FixedGame(metrics, {name: curve.float().numpy() for name, curve in curves.items()})
+
+
+def gradient_factors(discriminator: nn.Module, points: Tensor) -> dict[str, float]:
+    """What D and its gradients are at generated points (n, 1), by metric."""
+    logits = discriminator(points.requires_grad_()).squeeze(1)
+    d = logits.detach().double().sigmoid()
+    return {
+        "mean_answer": 100 * d.mean().item(),
+        "printed_factor_minimax": (1 / (1 - d)).mean().item(),
+        "logit_factor_minimax": d.mean().item(),
+        "logit_factor_non_saturating": (1 - d).mean().item(),
+        "gradient_minimax": gradient_length(logits, points, "minimax"),
+        "gradient_non_saturating": gradient_length(logits, points, "non_saturating"),
+    }
 
 
 def gradient_length(logits: Tensor, points: Tensor, loss: GeneratorLossName) -> float:

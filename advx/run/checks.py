@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from advx.config.build import target
 from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.config import Config
+from advx.config.declared import check_declared
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
 from advx.run.data import DESCRIPTIVE
@@ -70,6 +71,7 @@ def check(config: dict[str, Any], main: Callable[..., None]) -> None:
                 f"{key}={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
+    check_declared(config, main)
 
 
 def check_models(run: "Run") -> None:

@@ -13,7 +13,7 @@ from advx.attacks.gradient import hidden
 from advx.attacks.linearized_model import LinearizedModel
 from advx.attacks.pgd import PGD
 from advx.attacks.strongest import Strongest
-from advx.evaluation.judged import features
+from advx.evaluation.image_quality import features
 from tests.attack_cases import ATTACKS
 from tests.black_boxes import (
     SHAPE,

@@ -117,6 +117,14 @@ def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
     assert (log_odds(network(found), targets) < log_odds(network(x), targets)).all()
 
 
+def test_a_start_costs_a_pass_for_every_point_and_the_search_two_more(binary, batch) -> None:
+    x, y = batch[0], batch[1] % 2
+    passes = []
+    binary.register_forward_hook(lambda *_: passes.append(1))
+    PGD(epsilon=0.3, steps=5, restarts=2)(binary, x, y)
+    assert len(passes) == 2 * (5 + 1) + 2  # the example and its FGSM point
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_every_restart_starts_elsewhere(binary, batch, norm) -> None:
     x, y = batch[0], batch[1] % 2

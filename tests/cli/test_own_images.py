@@ -222,9 +222,10 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     before = kept["prediction"].tolist()
     assert [int(name[4] or name[3]) for name in named] == before
     assert sum(name[4] is not None for name in named) == sum(np.not_equal(seen, before)) > 0
-    found = {r.metric: r.value for r in run.table.results.rows}
+    found = {(r.metric, r.setting): r.value for r in run.table.results.rows}
     wrong = 100 * np.mean(np.array(seen) != kept["labels"])
-    assert found["error_rate_rounded"] == pytest.approx(wrong) != found["error_rate"]
+    rounded = found["error_rate", "rounded"]
+    assert rounded == pytest.approx(wrong) != found["error_rate", ""]
 
 
 def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:

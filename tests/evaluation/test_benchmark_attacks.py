@@ -6,7 +6,8 @@ from torch import nn
 from advx.attacks.lbfgs import LBFGS
 from advx.config.build import build
 from advx.config.compose import composed
-from advx.experiments.benchmark_attacks import PEERS, TARGETED, digits, one_at_a_time, plain_loop
+from advx.evaluation.peers import PEERS, one_at_a_time, plain_loop
+from advx.experiments.benchmark_attacks import TARGETED, digits
 from advx.run import Run
 
 

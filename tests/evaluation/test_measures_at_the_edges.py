@@ -7,12 +7,11 @@ import torch
 
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.distances import distances
-from advx.evaluation.judged import nearest, quality
+from advx.evaluation.image_quality import image_quality, nearest
+from advx.evaluation.parzen import k_means_centers, parzen
 from advx.evaluation.sample_quality import (
     frechet_distance,
-    k_means_centres,
     manifolds,
-    parzen,
     radii,
     two_sample_accuracy,
 )
@@ -33,7 +32,7 @@ def test_distances_of_examples_that_are_nearly_alike() -> None:
         found, exact = manifolds(x, y), manifolds(x.double(), y.double())
         assert found == exact
         inside = direct <= radii(x.double(), 5)[:, None]
-        assert found["density"] == pytest.approx(inside.double().sum().item() / (5 * len(y)))
+        assert found.density == pytest.approx(inside.double().sum().item() / (5 * len(y)))
     few = torch.rand(400, 12)
     few[7] = few[300]
     direct = (few[:, None].double() - few[None].double()).norm(dim=2)
@@ -44,13 +43,13 @@ def test_distances_of_examples_that_are_nearly_alike() -> None:
 def test_generated_examples_that_are_copies_lie_inside() -> None:
     real = torch.rand(50, 20)
     found = manifolds(real, real[torch.randint(50, (80,))])
-    assert found["precision"] == 100
+    assert found.precision == 100
     fallen = manifolds(real, real[:1].repeat(80, 1))
-    assert fallen["precision"] == 100
-    assert fallen["recall"] == pytest.approx(2)  # the one example that it is
+    assert fallen.precision == 100
+    assert fallen.recall == pytest.approx(2)  # the one example that it is
 
 
-def test_the_nearest_of_pictures_that_are_nearly_alike_is_the_picture_itself() -> None:
+def test_the_nearest_of_images_that_are_nearly_alike_is_the_image_itself() -> None:
     base = torch.rand(1, 1, 28, 28)
     pool = base + 1e-4 * torch.randn(200, 1, 28, 28)
     assert torch.equal(nearest(pool[50:90], pool), torch.arange(50, 90))
@@ -81,12 +80,12 @@ HOLED = torch.rand(30, 8).index_fill(0, torch.tensor([4]), math.nan)
          "1 real examples: .*; valid: from 2"),
         (lambda: two_sample_accuracy(torch.rand(30, 8), HOLED), "1 of 30 generated examples hold"),
         (lambda: frechet_distance(torch.rand(30, 8), HOLED), "1 of 30 second examples hold NaN"),
-        (lambda: parzen(HOLED, torch.rand(9, 8), torch.rand(9, 8), torch.tensor([0.1, 0.2, 0.3])),
+        (lambda: parzen(HOLED, torch.rand(9, 8), torch.rand(9, 8), [0.1, 0.2, 0.3]),
          "1 of 30 generated examples hold NaN"),
-        (lambda: parzen(torch.rand(9, 8), torch.rand(0, 8), torch.rand(9, 8), torch.ones(3)),
+        (lambda: parzen(torch.rand(9, 8), torch.rand(0, 8), torch.rand(9, 8), [1.0] * 3),
          "0 validation examples: a Parzen window needs more; valid: from 1"),
-        (lambda: k_means_centres(torch.rand(9, 8), 0), "0 centers of 9 examples; valid: from 1"),
-        (lambda: k_means_centres(torch.rand(9, 8), 10), "9 given examples: k-means with 10"),
+        (lambda: k_means_centers(torch.rand(9, 8), 0), "0 centers of 9 examples; valid: from 1"),
+        (lambda: k_means_centers(torch.rand(9, 8), 10), "9 given examples: k-means with 10"),
     ],
 )  # fmt: skip
 def test_examples_of_which_nothing_can_be_measured_are_one_line(measure, message) -> None:
@@ -95,7 +94,7 @@ def test_examples_of_which_nothing_can_be_measured_are_one_line(measure, message
     assert "\n" not in str(caught.value)
 
 
-def test_generated_pictures_with_nan_are_a_game_that_diverged(tiny) -> None:
+def test_generated_images_with_nan_are_a_game_that_diverged(tiny) -> None:
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
-    with pytest.raises(Diverged, match="generated pictures hold NaN"):
-        quality(network, "1", tiny, torch.full((20, 1, 4, 4), math.nan))
+    with pytest.raises(Diverged, match="generated images hold NaN"):
+        image_quality(network, "1", tiny, torch.full((20, 1, 4, 4), math.nan))

@@ -15,6 +15,8 @@ from advx.figures import pyplot as plt
 from advx.figures.kept import keep, redraw
 from advx.figures.samples import beside_nearest, tiled
 from advx.figures.style import LINE_HEIGHT, SERIES, SMALL, ink, label_ends, page, styled
+from advx.report.over_seeds import Numbers
+from advx.report.results import Row
 from tests.pages import watched
 from tests.paths import REFERENCE
 
@@ -45,14 +47,24 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def values(name: str, row: str, metric: str) -> list[float]:
+def values(name: str, row: str, metric: str, setting: str = "") -> list[float]:
     """Of the seeds, in their order."""
-    return [float(r["value"]) for r in rows(name) if (r["row"], r["metric"]) == (row, metric)]
+    cell = {"row": row, "metric": metric, "setting": setting}
+    return [float(r["value"]) for r in rows(name) if cell.items() <= r.items()]
 
 
-def means(name: str) -> dict[tuple[str, str], float]:
-    keys = {(r["row"], r["metric"]) for r in rows(name)}
-    return {key: float(np.mean(values(name, *key))) for key in keys}
+def means(name: str) -> Numbers:
+    """The means over the seeds of a reference run."""
+    keys = {(r["row"], r["metric"], r["setting"]) for r in rows(name)}
+    return numbers({key: float(np.mean(values(name, *key))) for key in keys})
+
+
+def numbers(found: dict[tuple[str, ...], float]) -> Numbers:
+    """One number each, by row, metric and perhaps setting."""
+    return Numbers(
+        Row("e", row, metric, None, "".join(setting), 0, value)
+        for (row, metric, *setting), value in found.items()
+    )
 
 
 def theory_arrays(seeds: int = 2) -> tuple[dict[str, np.ndarray], dict]:
@@ -176,7 +188,7 @@ def test_what_the_references_figures_draw_stands_in_their_rows() -> None:
     arrays, options = kept(name)
     for row in (sum_ + suffix for sum_ in options["sums"] for suffix in options["games"]):
         for k, count in enumerate(arrays["averaged"]):
-            found = values(name, row, f"target_class@{count}")
+            found = values(name, row, "target_class", f"averaged={count}")
             assert arrays[row][:, k] == pytest.approx(found, abs=1e-4)
 
 
@@ -191,19 +203,20 @@ def test_the_titles_of_the_references_sheets_are_those_of_their_rows() -> None:
 
 
 def test_titles_without_a_floor_say_nothing_of_it() -> None:
-    found = {("generator", "sure"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
+    shown = {("generator", "sure"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
+    found = numbers(shown)
     assert gan_samples.finding(found) == (
         "A classifier is sure of 40% of the generated images, and a second one tells them from "
         "real images in 90% of cases"
     )
-    known = found | {("validation pictures", "sure"): 97.6}
-    assert "sure of 40% of the generated images (real ones: 98%)" in gan_samples.finding(known)
     assert dcgan_samples.finding(found) == "A classifier is sure of 40% of the generated images"
-    found = {("pyramid", "frechet_classifier_distance"): 400.0,
-             ("finest level on real pictures", "frechet_classifier_distance"): 7.34}  # fmt: skip
+    found = numbers(shown | {("validation pictures", "sure"): 97.6})
+    assert "sure of 40% of the generated images (real ones: 98%)" in gan_samples.finding(found)
+    metric = "frechet_classifier_distance"
+    found = numbers({("pyramid", metric): 400.0, ("finest level on real pictures", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
-    found = {("generator", "asked_for"): 50.0, ("generator", "asked_for@a"): 80.0,
-             ("generator", "asked_for@b"): 20.0}  # fmt: skip
+    rates = {"": 50.0, "class=a": 80.0, "class=b": 20.0}
+    found = numbers({("generator", "asked_for", which): rate for which, rate in rates.items()})
     assert conditional_gan.finding(found, 1000, ["a", "b"]) == (
         "The generator makes the class that it is asked for in 50.0% of 1,000 images: at worst in "
         "20.0% (b), at best in 80.0% (a)"

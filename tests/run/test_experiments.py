@@ -11,13 +11,14 @@ from torch import nn
 
 from advx.config.build import build
 from advx.config.choices import choices
+from advx.config.declared import declared
 from advx.errors import Diverged
 from advx.evaluation.judged import quality
 from advx.evaluation.sample_quality import drawn
 from advx.evaluation.transfer import craft, predictions
 from advx.experiments import attack_comparison, latent_arithmetic
 from advx.judge import Judge
-from tests.running import CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
+from tests.running import CELL, CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
 FIGURES = {
     "transfer_table": "transfer",
@@ -57,14 +58,20 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
     main(run, **{key: config[key] for key in own})
     rows = lines(run.folder / "results.csv", RESULTS)
     assert {row["experiment"] for row in rows} == {experiment}
-    assert len({(r["row"], r["metric"], r["seed"]) for r in rows}) == len(rows)
+    assert len({(*(r[key] for key in CELL), r["seed"]) for r in rows}) == len(rows)
+    made = {row.cell for row in run.results.rows}
+    known = declared(config, main)
+    if known is not None:
+        assert {cell for cell, always in known.items() if always} <= made <= known.keys()
     for row in rows:
+        assert "@" not in row["metric"]
         assert row["seed"] == "" or int(row["seed"]) >= 0
         if row["unit"] == "percent":
             assert 0 <= float(row["value"]) <= 100 or "confidence" in row["metric"]
             assert int(row["n"]) > 0
     summary = lines(run.folder / "summary.csv", SUMMARY)
-    assert {(s["row"], s["metric"]) for s in summary} == {(r["row"], r["metric"]) for r in rows}
+    named = [tuple(line[key] for key in CELL) for line in rows]
+    assert [tuple(line[key] for key in CELL) for line in summary] == [*dict.fromkeys(named)]
     assert all(s["verdict"] == "" for s in summary), "verdicts belong to scale=chapter"
     claims = lines(run.folder / "claims.csv", CLAIMS)
     assert [c["claim"] for c in claims] == [c["claim"] for c in config.get("claims") or []]
