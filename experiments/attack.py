@@ -61,7 +61,7 @@ def main(
         clean, adversarial = run.test(examples), crafted.value
     pixels = in_8_bits(adversarial.images)
     stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
-    aim = crafted.attack.targeted or crafted.attack.guided
+    aim = crafted.attack.value.receives in ("target_classes", "guide_images")
     targets = run.crafting.target_classes[run.source.rows(examples)] if aim else None
     before, after, rounded = (
         run.measure(answers, model, Split(images, clean.labels), targets)

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.attacks.base import Attack
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
 from advx.evaluation.measurement import measurement
 from advx.evaluation.smallest import median_smallest_epsilon
-from advx.evaluation.transfer import Attack, craft, known_of_each_class, predictions
+from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import answered, percent
 from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size

@@ -12,27 +12,25 @@ Afterwards every attack's peak memory on 10,000 images, in a process of its own.
 
 import importlib.util
 import logging
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from advx.attacks import norms
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import as_attack
 from advx.config.build import build
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.benchmark import peak_memory, seconds_of
+from advx.evaluation.peers import PEERS, Contender
 from advx.evaluation.transfer import BATCH, craft, predictions
 from advx.run import Run
 from advx.types import PositiveInt
 
 log = logging.getLogger(__name__)
-
-Contender = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
 TARGETED = ("jsma", "lbfgs")
 """Contests in which the label given is the class to be reached: the one after the true one."""
@@ -40,11 +38,11 @@ TARGETED = ("jsma", "lbfgs")
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    attacks: dict[str, Any],
+    models: dict[str, Config],
+    attacks: dict[str, Config],
     examples: dict[str, PositiveInt],
     repeats: PositiveInt,
-    memory_attacks: dict[str, Any],
+    memory_attacks: dict[str, Config],
     memory_images: PositiveInt,
 ) -> None:
     """One contest an attack, then the memory of all.
@@ -74,13 +72,15 @@ def main(
     if len(installed) < 3:
         log.warning("only %s installed: the others stay out", ", ".join(installed))
     with run.progress(models=1):
-        network = run.trained(run.recipe(name, run.seeds[0])).module
+        network = run.model(name, run.seeds[0]).value
     for contest, node in attacks.items():
         contend(run, network, contest, node, examples[contest], repeats, installed)
     for attack, node in memory_attacks.items():
-        network_node = run.config["models"][name]
-        peak, _ = peak_memory(attack_noise, node, network_node, run.data.input_shape, memory_images)
-        run.record(f"{attack}, {memory_images} images", "peak_memory", peak, seed=None, unit="MiB")
+        peak, _ = peak_memory(
+            attack_noise, node.plain(), models[name].plain(), run.data.input_shape, memory_images
+        )
+        row = f"{attack}, {memory_images} images"
+        run.table.add(row, peak_memory=peak, seed=None, unit="MiB")
     run.finish()
 
 
@@ -88,26 +88,26 @@ def contend(
     run: Run,
     network: nn.Module,
     contest: str,
-    node: dict[str, Any],
+    attack: Config,
     examples: int,
     repeats: int,
     installed: list[str],
 ) -> None:
     """Time every contender in turns, and measure what each reaches."""
-    clean, aims = digits(run, contest, examples)
-    ours = build(node)
+    clean, targets = digits(run, contest, examples)
+    ours = attack.build()
     contenders: dict[str, Contender] = {"advx": ours} | {
-        library: peer(node)
+        library: peer(attack)
         for library, peer in PEERS[contest].items()
         if library in (*installed, "plain loop", "scipy")
     }
-    for attack in contenders.values():  # what only a first call costs is not timed
+    for contender in contenders.values():  # what only a first call costs is not timed
         with evaluating(network):
-            attack(network, clean.images[:2], aims[:2])
+            contender(network, clean.images[:2], targets[:2])
     found: dict[str, Tensor] = {}
 
     def attacked(library: str) -> None:
-        found[library] = in_batches(contenders[library], network, clean, aims)
+        found[library] = in_batches(contenders[library], network, clean, targets)
 
     for repeat in range(repeats):
         spent = {}
@@ -117,37 +117,44 @@ def contend(
                 spent[library] = seconds_of(lambda library=library: attacked(library), run.device)
         for library, seconds in spent.items():
             if library != "advx":
-                run.record(f"{contest}: {library}", "time_over_advx", seconds / spent["advx"],
-                           seed=repeat, unit="ratio")  # fmt: skip
-        run.record(f"{contest}: advx", "per_second", len(clean) / spent["advx"], seed=repeat,
-                   unit="examples")  # fmt: skip
+                ratio = seconds / spent["advx"]
+                row = f"{contest}: {library}"
+                run.table.add(row, time_over_advx=ratio, seed=repeat, unit="ratio")
+        run.table.add(
+            f"{contest}: advx", per_second=len(clean) / spent["advx"], seed=repeat, unit="examples"
+        )
     for library, images in found.items():
-        reached(run, f"{contest}: {library}", network, clean, aims, images, contest in TARGETED)
+        reached(run, f"{contest}: {library}", network, clean, targets, images, contest in TARGETED)
 
 
 def reached(
-    run: Run, row: str, network: nn.Module, clean: Split, aims: Tensor, images: Tensor,
+    run: Run,
+    row: str,
+    network: nn.Module,
+    clean: Split,
+    targets: Tensor,
+    images: Tensor,
     targeted: bool,
-) -> None:  # fmt: skip
+) -> None:
     """The contender's success, and the mean size of what it succeeded with."""
     known = {"seed": None, "n": len(clean)}
     said = predictions(network, images)
-    won = said == aims if targeted else said != clean.labels
-    run.record(row, "success_rate", 100 * won.double().mean().item(), **known)
+    won = said == targets if targeted else said != clean.labels
+    run.table.add(row, success_rate=100 * won.double().mean().item(), **known)
     if not won.any():
         return  # no success has no size
     away = images - clean.images
     for norm in ("l2", "linf"):
         size = norms.length(away, norm)[won].double().mean().item()
-        run.record(row, f"mean_{norm}", size, unit=f"{norm} norm", **known)
+        run.table.add(row, {f"mean_{norm}": size}, unit=f"{norm} norm", **known)
     changed = 100 * (away.abs() > 1e-6).flatten(1)[won].double().mean().item()
-    run.record(row, "mean_l0", changed, unit="percent of pixels", **known)
+    run.table.add(row, mean_l0=changed, unit="percent of pixels", **known)
 
 
 def digits(run: Run, contest: str, examples: int) -> tuple[Split, Tensor]:
     """The contest's digits, and the labels that its attacks are given.
 
-    torchattacks' JSMA aims at the label plus 1, so the last class is left out for everybody.
+    torchattacks' JSMA targets at the label plus 1, so the last class is left out for everybody.
     """
     clean = run.data.test
     if contest in TARGETED:
@@ -156,9 +163,9 @@ def digits(run: Run, contest: str, examples: int) -> tuple[Split, Tensor]:
     return clean, clean.labels + 1 if contest in TARGETED else clean.labels
 
 
-def in_batches(attack: Contender, network: nn.Module, clean: Split, aims: Tensor) -> Tensor:
+def in_batches(attack: Contender, network: nn.Module, clean: Split, targets: Tensor) -> Tensor:
     """The attack's images for all digits, as many at once for every library."""
-    parts = zip(clean.images.split(BATCH), aims.split(BATCH), strict=True)
+    parts = zip(clean.images.split(BATCH), targets.split(BATCH), strict=True)
     return torch.cat([attack(network, x, y) for x, y in parts])
 
 
@@ -166,201 +173,8 @@ def attack_noise(
     node: dict[str, Any], network: dict[str, Any], shape: tuple[int, ...], count: int
 ) -> None:
     """The attack on a fresh network and images of noise: memory does not depend on them."""
-    model, attack = build(network).eval(), build(node)
+    model, attack = build(network).eval(), as_attack(build(node))
     images = torch.rand(count, *shape)
     labels = model(images[:BATCH]).argmax(1).repeat(-(-count // BATCH))[:count]
-    guided = getattr(attack, "guided", False)
-    aims = images.flip(0) if guided else (labels + 1) % 10 if wants_class(attack) else None
-    craft(attack, model, Split(images, labels), aims)
-
-
-def wants_class(attack: Any) -> bool:
-    """Whether the attack is given the class to be reached."""
-    return bool(getattr(attack, "targeted", False))
-
-
-def foolbox_attack(make: Callable[[Any], Any], epsilon: float | None = None) -> Contender:
-    """A foolbox attack, made once its package is there, on its own wrapping of the network."""
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        import foolbox
-
-        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-        return make(foolbox.attacks)(wrapped, x, y, epsilons=epsilon)[1]
-
-    return attack
-
-
-def torchattacks_attack(make: Callable[[Any, nn.Module], Any]) -> Contender:
-    """A torchattacks attack."""
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        import torchattacks
-
-        return make(torchattacks, model)(x, y)
-
-    return attack
-
-
-def art_attack(make: Callable[[Any, Any, int], Any], *, targeted: bool = False) -> Contender:
-    """An attack of the adversarial-robustness-toolbox, from and to numpy as it wants them."""
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        from art.attacks import evasion
-        from art.estimators.classification import PyTorchClassifier
-
-        logging.getLogger("art").setLevel(logging.WARNING)
-        classes = model(x[:1]).shape[1]
-        wrapped = PyTorchClassifier(
-            model, nn.CrossEntropyLoss(), tuple(x.shape[1:]), classes, clip_values=(0.0, 1.0),
-            device_type="gpu" if x.is_cuda else "cpu",
-        )  # fmt: skip
-        labels = F.one_hot(y, classes).cpu().numpy() if targeted else y.cpu().numpy()
-        found = make(evasion, wrapped, len(x)).generate(x.cpu().numpy(), labels)
-        return torch.from_numpy(np.asarray(found)).to(x)
-
-    return attack
-
-
-def from_true_labels(attack: Callable[[Tensor, Tensor], Tensor]) -> Any:
-    """torchattacks' JSMA is given the true label and aims at the one after it."""
-    return lambda x, aims: attack(x, aims - 1)
-
-
-def plain_loop(epsilon: float, size: float, steps: int) -> Contender:
-    """The shortest PGD that can be written: what the network itself costs."""
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        moved = (x + epsilon * (2 * torch.rand_like(x) - 1)).clamp(0, 1)
-        for _ in range(steps):
-            moved.requires_grad_(True)
-            (slope,) = torch.autograd.grad(F.cross_entropy(model(moved), y, reduction="sum"), moved)
-            moved = (moved.detach() + size * slope.sign()).clamp(x - epsilon, x + epsilon)
-            moved = moved.clamp(0, 1)
-        return moved
-
-    return attack
-
-
-def one_at_a_time(node: dict[str, Any]) -> Contender:
-    """The same search over λ with SciPy's L-BFGS-B, image by image."""
-
-    def attack(model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
-        return torch.stack(
-            [smallest_with_scipy(model, x, t, node) for x, t in zip(images, aims, strict=True)]
-        )
-
-    return attack
-
-
-def smallest_with_scipy(
-    model: nn.Module, image: Tensor, aim: Tensor, node: dict[str, Any]
-) -> Tensor:
-    """The nearest point that the model gives the class `aim`; the image where none is found."""
-    x, label = image.flatten().double(), aim.view(1)
-    weight, works, fails = node["weight"], 0.0, np.inf
-    from scipy import optimize
-
-    best, nearest = image, np.inf
-
-    def cost(point: np.ndarray) -> tuple[float, np.ndarray]:
-        z = torch.tensor(point, dtype=image.dtype, requires_grad=True)
-        distance = (z - x.to(image.dtype)).square().sum()
-        value = F.cross_entropy(model(z.view(1, *image.shape)), label) + weight * distance
-        (slope,) = torch.autograd.grad(value, z)
-        return value.item(), slope.double().numpy()
-
-    options = {"maxfun": node["evaluations"], "maxcor": node["history"]}
-    for _ in range(node["searches"]):
-        end = optimize.minimize(
-            cost, x.numpy(), jac=True, method="L-BFGS-B", bounds=[node["clip"]] * len(x),
-            options=options,
-        )  # fmt: skip
-        found = torch.tensor(end.x, dtype=image.dtype).view_as(image)
-        if model(found[None]).argmax(1).item() == aim.item():
-            works = weight
-            distance = (found - image).norm().item()
-            best, nearest = (found, distance) if distance < nearest else (best, nearest)
-        else:
-            fails = weight
-        weight = weight * 10 if fails == np.inf else weight / 10
-        weight = weight if fails == np.inf or works == 0 else (works * fails) ** 0.5
-    return best
-
-
-PEERS: dict[str, dict[str, Callable[[dict[str, Any]], Contender]]] = {
-    "fgsm": {
-        "foolbox": lambda ours: foolbox_attack(
-            lambda kinds: kinds.LinfFastGradientAttack(), ours["epsilon"]
-        ),
-        "torchattacks": lambda ours: torchattacks_attack(
-            lambda kinds, model: kinds.FGSM(model, eps=ours["epsilon"])
-        ),
-        "art": lambda ours: art_attack(
-            lambda kinds, model, n: kinds.FastGradientMethod(
-                model, eps=ours["epsilon"], batch_size=n
-            )
-        ),
-    },
-    "pgd": {
-        "plain loop": lambda ours: plain_loop(ours["epsilon"], ours["step_size"], ours["steps"]),
-        "foolbox": lambda ours: foolbox_attack(
-            lambda kinds: kinds.LinfPGD(abs_stepsize=ours["step_size"], steps=ours["steps"]),
-            ours["epsilon"],
-        ),
-        "torchattacks": lambda ours: torchattacks_attack(
-            lambda kinds, model: kinds.PGD(
-                model, eps=ours["epsilon"], alpha=ours["step_size"], steps=ours["steps"]
-            )
-        ),
-        "art": lambda ours: art_attack(
-            lambda kinds, model, n: kinds.ProjectedGradientDescentPyTorch(
-                model,
-                eps=ours["epsilon"],
-                eps_step=ours["step_size"],
-                max_iter=ours["steps"],
-                num_random_init=1,
-                batch_size=n,
-                verbose=False,
-            )
-        ),
-    },
-    "pgd_stopping": {
-        "plain loop": lambda ours: plain_loop(ours["epsilon"], ours["step_size"], ours["steps"]),
-    },
-    "deepfool": {
-        "foolbox": lambda ours: foolbox_attack(
-            lambda kinds: kinds.L2DeepFoolAttack(
-                steps=ours["steps"], candidates=None, overshoot=0.02
-            )
-        ),
-        "torchattacks": lambda ours: torchattacks_attack(
-            lambda kinds, model: kinds.DeepFool(model, steps=ours["steps"], overshoot=0.02)
-        ),
-        "art": lambda ours: art_attack(
-            lambda kinds, model, n: kinds.DeepFool(
-                model,
-                max_iter=ours["steps"],
-                epsilon=0.02,
-                nb_grads=10,
-                batch_size=n,
-                verbose=False,
-            )
-        ),
-    },
-    "jsma": {
-        "torchattacks": lambda ours: torchattacks_attack(
-            lambda kinds, model: from_true_labels(
-                kinds.JSMA(model, theta=ours["theta"], gamma=ours["share"])
-            )
-        ),
-        "art": lambda ours: art_attack(
-            lambda kinds, model, n: kinds.SaliencyMapMethod(
-                model, theta=ours["theta"], gamma=ours["share"], batch_size=n, verbose=False
-            ),
-            targeted=True,
-        ),
-    },
-    "lbfgs": {"scipy": lambda ours: one_at_a_time(ours)},
-}
-"""Who contends, by contest: functions of our attack's node, for equal parameters."""
+    others = {"guide_images": images.flip(0), "target_classes": (labels + 1) % 10}
+    craft(attack, model, Split(images, labels), others.get(attack.receives))

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from advx.config.config import Config
-from advx.data.dataset import Split
+from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.run import Run
 from advx.training.construct import seeded
-from advx.training.pair import GameProgress, PairTrainer
+from advx.training.game_trainer import GameTask, GameTrainer
+from advx.training.loop import one_epoch
 from advx.types import PositiveInt
 
 
@@ -47,7 +48,7 @@ def main(
         trainer = trainers[name].with_(epoch_updates=rounds).build()
         one_round = bare_round(game, run.data.train, trainer.batch_size)
         work = {
-            "rounds": training(game, run.data.train, trainer),
+            "rounds": training(game, run.data, trainer),
             "bare passes": repeated(one_round, rounds),
         }
         operations = rounds * operations_of(one_round)
@@ -71,10 +72,10 @@ def main(
     run.finish()
 
 
-def training(game: Game, train: Split, trainer: PairTrainer) -> Callable[[], object]:
+def training(game: GenerativeGame, data: Dataset, trainer: GameTrainer) -> Callable[[], object]:
     """One epoch of the loop, as games are trained."""
-    optimizers = trainer.optimisers(game)
-    return lambda: trainer.one_epoch(game, train, optimizers, GameProgress(), 0, 1)
+    task = GameTask(trainer, game, data)
+    return lambda: one_epoch(task, seed=0, epoch=1)
 
 
 def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
@@ -82,22 +83,22 @@ def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
     return lambda: [work() for _ in range(times)]
 
 
-def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
+def bare_round(game: GenerativeGame, train: Split, batch_size: int) -> Callable[[], object]:
     """What one round must compute, on the first examples."""
     images = train.images[torch.arange(batch_size) % len(train)]
     z = game.draw(batch_size, images.device)
     return lambda: passes(game, images, z)
 
 
-def passes(game: Game, images: Tensor, z: Tensor) -> None:
+def passes(game: GenerativeGame, images: Tensor, z: Tensor) -> None:
     """The passes of one round, for images and z (batch, ...)."""
     game.train()
     with torch.no_grad():
         fake = game.generate(z)
-    discriminator_loss(game.judge(images), game.judge(fake)).backward()
+    discriminator_loss(game.discriminate(images), game.discriminate(fake)).backward()
     for p in game.discriminator.parameters():
         p.requires_grad_(False)
-    generator_loss(game.judge(game.generate(z))).backward()
+    generator_loss(game.discriminate(game.generate(z))).backward()
     for p in game.discriminator.parameters():
         p.requires_grad_(True)
     game.zero_grad(set_to_none=True)

@@ -17,7 +17,7 @@ import torch
 
 from advx.attacks.fgsm import FGSM
 from advx.config.build import build
-from advx.data.dataset import Split
+from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import (
     operations_of,
     peak_memory,
@@ -30,7 +30,8 @@ from advx.evaluation.transfer import craft
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 from advx.run import Run
 from advx.text_files import write_text
-from advx.training.construct import construct
+from advx.training.loop import one_epoch
+from advx.training.trainer import ClassifierTask
 
 
 def main(
@@ -73,20 +74,20 @@ def main(
                 work.seconds = seconds_of(work, run.device)
                 limit = (before + product_rate(run.device)) / 2
                 rate = work.operations / work.seconds
-                run.record(row, "share_of_matrix_product", rate / limit, seed=repeat, unit="ratio")
-                run.record(row, "rate", rate / 1e9, seed=repeat, unit="GFLOP/s")
+                run.table.add(row, share_of_matrix_product=rate / limit, seed=repeat, unit="ratio")
+                run.table.add(row, rate=rate / 1e9, seed=repeat, unit="GFLOP/s")
                 if work is not craft_all:
-                    run.record(row, "step", 1e3 * work.seconds / updates, seed=repeat, unit="ms")
+                    run.table.add(row, step=1e3 * work.seconds / updates, seed=repeat, unit="ms")
             row, other = f"{name}, adversarial training", steps[f"{name}, adversarial training"]
-            run.record(row, "cost_over_plain", other.seconds / step.seconds, seed=repeat,
+            run.table.add(row, cost_over_plain=other.seconds / step.seconds, seed=repeat,
                        unit="ratio")  # fmt: skip
-            run.record(row, "operations_over_plain", other.operations / step.operations,
-                       seed=repeat, unit="ratio")  # fmt: skip
+            ratio = other.operations / step.operations
+            run.table.add(row, operations_over_plain=ratio, seed=repeat, unit="ratio")
         profiles.append(f"{name}\n{profile_table(step)}")
     write_text(run.folder / "profile.txt", "\n".join(profiles))
     peak, before = peak_memory(attack_nearest_neighbors, attacked, remembered)
     row = f"smoothed_nearest_neighbor, {attacked} x {remembered}"
-    run.record(row, "peak_memory", peak, seed=None, unit="MiB",
+    run.table.add(row, peak_memory=peak, seed=None, unit="MiB",
                note=f"whole process; {before:.0f} MiB of it before the data were made")  # fmt: skip
     run.finish()
 
@@ -106,21 +107,20 @@ class Work:
 def training_step(run: Run, name: str, loss: Any, batches: Split) -> Work:
     """The updates of one pass over `batches`, warmed up."""
     trainer = build(run.config["trainer"])
-    model = construct(run.recipe(name, 0), run.data).to(run.device)
-    optimiser = trainer.optimiser(model)
+    model = run.model(name, 0).untrained()
+    batched = Dataset(run.data.name, run.data.classes, batches, batches, batches)
+    task = ClassifierTask(trainer, model, loss, batched, seed=0)
     size = trainer.batch_size
     first = batches.images[:size], batches.labels[:size]
     operations = step_operations(model, loss, *first) * (len(batches) // size)
-    work = Work(
-        lambda: trainer.one_epoch(model, loss, batches, optimiser, seed=0, epoch=1), operations
-    )
+    work = Work(lambda: one_epoch(task, seed=0, epoch=1), operations)
     work()
     return work
 
 
 def attack_pass(run: Run, name: str, attack: dict[str, Any], batches: Split) -> Work:
     """The attack on a freshly made model, warmed up."""
-    model = construct(run.recipe(name, 0), run.data).to(run.device)
+    model = run.model(name, 0).untrained()
     crafting = build(attack)
     some = Split(batches.images[:2000], batches.labels[:2000])
     work = Work(lambda: craft(crafting, model, some), 0)

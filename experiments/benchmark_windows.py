@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.config.build import build
+from advx.config.config import Config
 from advx.evaluation.benchmark import peak_memory, seconds_of
 from advx.evaluation.church_windows import (
     BATCH,
@@ -33,7 +34,7 @@ from advx.types import Positive, PositiveInt
 
 def main(
     run: Run,
-    model: dict[str, Any],
+    model: Config,
     space: SpaceName,
     epsilon: Positive,
     bases: list[BasisName],
@@ -58,10 +59,10 @@ def main(
         repeats: timings of each; one row each.
     """
     if space == "preprocessed":
-        halves(run.untrained(run.recipe(model, run.seeds[0], path="model")))
+        halves(run.model(model, run.seeds[0]).untrained())
     with run.progress(models=1):
-        trained = run.trained(run.recipe(model, run.seeds[0], path="model")).module
-    clean = run.tested(windows)
+        trained = run.model(model, run.seeds[0]).value
+    clean = run.test(windows)
     network, points = in_space(trained, clean.images, space)
     slope = slopes(network, points, clean.labels)
     for kind in bases:
@@ -72,14 +73,14 @@ def main(
         dense = dense_maps(classes, windows, epsilon, side)
         adaptive = adaptive_maps(classes, windows, epsilon, side, stride=stride)
         agree = 100 * (dense == adaptive).double().mean(dim=(1, 2))
-        run.record(kind, "adaptive_agreement", agree.mean().item(), seed=None, n=dense.numel())
-        run.record(kind, "smallest_agreement", agree.min().item(), seed=None, n=side**2)
+        run.table.add(kind, adaptive_agreement=agree.mean().item(), seed=None, n=dense.numel())
+        run.table.add(kind, smallest_agreement=agree.min().item(), seed=None, n=side**2)
     for repeat in range(repeats):
         ratio = layouts(run)
-        run.record("maximum over pieces", "inner_over_outer", ratio, seed=repeat, unit="ratio")
-    peak, before = peak_memory(windows_of_noise, dict(model), run.data.input_shape, side)
-    run.record("one window", "peak_memory", peak, seed=None, unit="MiB")
-    run.record("one window", "memory_before", before, seed=None, unit="MiB")
+        run.table.add("maximum over pieces", inner_over_outer=ratio, seed=repeat, unit="ratio")
+    peak, before = peak_memory(windows_of_noise, model.plain(), run.data.input_shape, side)
+    run.table.add("one window", peak_memory=peak, seed=None, unit="MiB")
+    run.table.add("one window", memory_before=before, seed=None, unit="MiB")
     run.finish()
 
 
@@ -125,11 +126,11 @@ def contest(
             ("dense_over_adaptive", "plain", "adaptive"),
             ("shortcut_over_adaptive", "shortcut", "adaptive"),
         ):
-            run.record(kind, metric, spent[above] / spent[below], seed=repeat, unit="ratio")
+            run.table.add(kind, {metric: spent[above] / spent[below]}, seed=repeat, unit="ratio")
         rate = count / spent["adaptive"]
-        run.record(kind, "points_per_second", rate, seed=repeat, unit="points")
+        run.table.add(kind, points_per_second=rate, seed=repeat, unit="points")
     agree = 100 * (maps["shortcut"] == maps["plain"]).double().mean().item()
-    run.record(kind, "shortcut_agreement", agree, seed=None, n=count)
+    run.table.add(kind, shortcut_agreement=agree, seed=None, n=count)
 
 
 def layouts(run: Run) -> float:

@@ -29,7 +29,7 @@ from advx.run import Run
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 
 COLUMNS = 20
@@ -112,7 +112,7 @@ def class_rates(classifier: nn.Module, images: Tensor, classes: Tensor) -> Class
     )
 
 
-def same_noise(trained: Played, classes: int, columns: int, seed: int = 1) -> Tensor:
+def same_noise(trained: TrainedGame, classes: int, columns: int, seed: int = 1) -> Tensor:
     """Images (classes · columns, *shape), row by row: a class, with the same z in every row."""
     game = trained.game
     device = next(game.parameters()).device

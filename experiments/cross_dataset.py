@@ -25,7 +25,7 @@ from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, called, percentage, s
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Model
-from advx.training.obtain import DataPart
+from advx.training.recipe import DataPart
 from advx.types import NonNegative, Positive, PositiveInt
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")

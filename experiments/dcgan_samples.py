@@ -30,7 +30,7 @@ from advx.run import Run
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
 TRAINED, UNTRAINED = "features of D", "features of a D that has not played"
@@ -84,7 +84,7 @@ def main(
 
 
 @measurement(version=1)
-def after_training(trained: Played) -> DCGAN:
+def after_training(trained: TrainedGame) -> DCGAN:
     """The game's networks."""
     assert isinstance(trained.game, DCGAN)
     return trained.game

@@ -29,7 +29,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.facts import validation_error
 from advx.run.models import Model
-from advx.training.obtain import needed
+from advx.training.recipe import dependencies
 from advx.types import NonNegative, Positive, PositiveInt
 
 SEARCH = Config(
@@ -100,7 +100,7 @@ def main(
             for row, defense in (defenses | decays).items()
         }
 
-    trained = sum(1 + len(needed(network.recipe)) for network in networks(0).values())
+    trained = sum(1 + len(dependencies(network.recipe)) for network in networks(0).values())
     search = SEARCH.with_(steps=median_steps)
     with run.progress(models=trained * len(run.seeds)):
         for seed in run.seeds:
@@ -208,7 +208,7 @@ def strong_error(
 
 def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[float]) -> None:
     """The ensemble's error on examples crafted on one of its members."""
-    member = Model(needed(ensemble.recipe)[0], run.models)
+    member = Model(dependencies(ensemble.recipe)[0], run.models)
     for epsilon in epsilons:
         adversarial = run.craft(fgsm.with_(epsilon=epsilon), member)
         run.table.add(

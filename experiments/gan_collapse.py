@@ -47,7 +47,7 @@ from advx.games.losses import GeneratorLossName
 from advx.run import Run
 from advx.run.models import Game
 from advx.run.named import Derived
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
 PLACES = {
@@ -197,8 +197,8 @@ def all_games(
     """Every game with its trainer, by its row: those of the cells, then the variants."""
 
     def made(networks: Config, cell: Cell) -> tuple[Config, Config]:
-        trainer = run.models.trainer.with_(loss=cell.loss, discriminator_steps=cell.steps)
-        return networks.with_(**PLACES[cell.place]), trainer
+        rules = {"loss": cell.loss, "discriminator_steps": cell.steps}
+        return networks.with_(**PLACES[cell.place], **rules), run.models.trainer
 
     games = {cell.name: made(game, cell) for cell in cells}
     for name, variant in variants.items():
@@ -241,7 +241,7 @@ def stacked_error_rate(classifier: nn.Module, split: Split) -> float:
 
 
 @measurement(version=1)
-def spread_rate(trained: Played, diversity: float = 0.5) -> float:
+def spread_rate(trained: TrainedGame, diversity: float = 0.5) -> float:
     """Percent of the epochs after which generated examples were at least so diverse."""
     spread = [row["diversity"] >= diversity for row in trained.history]
     return 100 * sum(spread) / len(spread)
@@ -256,7 +256,7 @@ def draw(
     samples: int,
 ) -> None:
     """Modes over time, modes at the end, and the examples of the first seed's games."""
-    shown: dict[str, Played] = {}
+    shown: dict[str, TrainedGame] = {}
     for cell in cells:
         if cell.column == cells[0].column:
             networks, trainer = games[cell.name]
@@ -287,7 +287,7 @@ def draw(
     )
 
 
-def finished(run: Run, game: Game) -> Played | None:
+def finished(run: Run, game: Game) -> TrainedGame | None:
     """A game after its training; None where that diverged."""
     return run.attempt(lambda: game.value)
 

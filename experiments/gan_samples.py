@@ -28,7 +28,7 @@ from advx.run import Run
 from advx.run.models import Game
 from advx.run.real_images import add_floor
 from advx.training.construct import seeded
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 
 STEPS = 12
@@ -102,7 +102,7 @@ def finding(found: Numbers) -> str:
     )
 
 
-def walks(trained: Played, walks: int = 4, seed: int = 1) -> Tensor:
+def walks(trained: TrainedGame, walks: int = 4, seed: int = 1) -> Tensor:
     """Images (walks · STEPS, *shape) along straight lines from one z to another."""
     game = trained.game
     device = next(game.parameters()).device

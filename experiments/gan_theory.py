@@ -40,7 +40,7 @@ from advx.figures import theory as figure
 from advx.figures.kept import keep_and_draw
 from advx.games.losses import GeneratorLossName, game_value
 from advx.run import Run
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
 BINS = 100
@@ -96,8 +96,7 @@ def main(
     data = known_density(run)
     fixed = {name: Mixture((at[0],), at[1]) if at else data for name, at in generators.items()}
     fixed["far"] = Mixture((far,), data.deviation)
-    trainer = run.models.trainer
-    games = variants(game, trainer, discriminator_steps, discriminator_units, far)
+    games = variants(game, discriminator_steps, discriminator_units, far)
     alone: dict[tuple[str, int], FixedGame] = {}
     together: dict[tuple[str, int], GameOutcome] = {}
     with run.progress(models=len(games) * len(run.seeds)):
@@ -107,8 +106,8 @@ def main(
                 measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
                 row = f"generator {name}"
                 run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
-            for name, (networks, changed) in games.items():
-                trained = run.game(networks, seed, trainer=changed)
+            for name, networks in games.items():
+                trained = run.game(networks, seed)
                 made = run.derive(generated_examples, trained, samples)
                 outcome = run.measure(game_outcome, trained, made, run.data.test, data)
                 together[name, seed] = outcome
@@ -133,18 +132,16 @@ def known_density(run: Run) -> Mixture:
     return Mixture(tuple(line["means"]), line["deviation"])
 
 
-def variants(
-    game: Config, trainer: Config, steps: list[int], units: list[int], far: float
-) -> dict[str, tuple[Config, Config]]:
-    """The games that are trained, each with its trainer, by their rows."""
-    made = {f"k = {k}": (game, trainer.with_(discriminator_steps=k)) for k in steps}
+def variants(game: Config, steps: list[int], units: list[int], far: float) -> dict[str, Config]:
+    """The games that are trained, by their rows."""
+    made = {f"k = {k}": game.with_(discriminator_steps=k) for k in steps}
     for width in units:
         weaker = game.with_(discriminator_units=[width, width])
-        made[f"D of {width} units"] = (weaker, trainer)
+        made[f"D of {width} units"] = weaker
     for loss in FAR_LOSSES:
         for k in steps[:3:2]:
-            changed = trainer.with_(discriminator_steps=k, loss=loss)
-            made[f"from afar, {hyphened(loss)}, k = {k}"] = (game.with_(offset=far), changed)
+            row = f"from afar, {hyphened(loss)}, k = {k}"
+            made[row] = game.with_(offset=far, discriminator_steps=k, loss=loss)
     return made
 
 
@@ -194,7 +191,7 @@ class GameOutcome:
 
 @measurement(version=1)
 def game_outcome(
-    trained: Played,
+    trained: TrainedGame,
     made: Tensor,
     test: Split,
     data: Mixture,
@@ -221,7 +218,7 @@ def game_outcome(
 
     over_time = [distance(shot) for shot in trained.snapshots]
     with torch.no_grad():
-        value = game_value(game.judge(test.images), game.judge(made))
+        value = game_value(game.discriminate(test.images), game.discriminate(made))
     epochs = trained.snapshot_epochs[1:]
     values = torch.tensor([-trained.history[epoch - 1]["discriminator_loss"] for epoch in epochs])
     fell, rose = values.diff() < 0, torch.tensor(over_time[1:]).diff() > 0

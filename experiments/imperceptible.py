@@ -9,17 +9,26 @@ and ask the network again; then round to the 8 bits that a picture is stored in,
 level away again. With a picture of your own: the same on it, at .007 of the range.
 """
 
-from typing import Any
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
-from advx.config.build import build
+from advx.attacks.base import Attack
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
 from advx.errors import ConfigError
-from advx.evaluation.transfer import craft, known_of_each_class, predictions, probabilities
+from advx.evaluation.measurement import measurement
+from advx.evaluation.transfer import (
+    craft,
+    error_rate,
+    known_of_each_class,
+    predictions,
+    probabilities,
+)
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
 from advx.figures.kept import keep
@@ -37,8 +46,8 @@ GRAY = 255
 
 def main(
     run: Run,
-    model: dict[str, Any],
-    fgsm: dict[str, Any],
+    model: Config,
+    fgsm: Config,
     levels: list[Positive],
     examples: PositiveInt,
     figure_examples: PositiveInt,
@@ -61,38 +70,43 @@ def main(
     if image is not None:
         one_picture(run, name, model, fgsm, image, image_epsilon, levels)
         return
-    if stands_alone(Config(model)):
+    if stands_alone(model):
         raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=PICTURE")
     n = min(examples, len(run.data.test))
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
-            network = run.recipe(model, seed, path="model")
-            clean = run.error_rate(network, examples=n)
-            run.record(name, "clean_error_rate", clean, seed=seed, n=n)
-            content = {"models": [run.key(network)], "of": "imperceptible", "attack": fgsm,
-                       "levels": levels}  # fmt: skip
-            found = run.measured(
-                content,
-                lambda network=network: measured(
-                    run.trained(network).module, run.tested(n), fgsm, levels
-                ),
-                n, missing={},
-            )  # fmt: skip
-            for metric, value in found.items():
-                run.record(name, metric, value, seed=seed, n=n)
-    module = run.attempt(lambda: run.trained(run.recipe(model, run.seeds[0], path="model")).module)
+            network = run.model(model, seed)
+            clean = run.measure(error_rate, network, run.test(n))
+            run.table.add(name, clean_error_rate=clean, seed=seed, n=n)
+            for level in levels:
+                attack = run.attack(fgsm.with_(epsilon=level / GRAY), network)
+                report(
+                    run, name, level, run.measure(moved_by, network, attack, run.test(n)), seed, n
+                )
+    network = run.model(model, run.seeds[0])
+    module = run.attempt(lambda: network.value)
     if module is not None:
         level = (levels[1:2] or levels[:1])[0]
-        test = run.data.test
-        shown = test.take(known_of_each_class(module, test, figure_examples))
-        draw(run, module, shown, fgsm, level, run.data.class_names,
-             finding(Numbers(run.results.rows), name, level))  # fmt: skip
+        shown = run.data.test.take(known_of_each_class(module, run.data.test, figure_examples))
+        attack = run.attack(fgsm.with_(epsilon=level / GRAY), network).value
+        found = finding(run.numbers(), name, level)
+        draw(run, module, shown, attack, level, run.data.class_names, found)
     run.finish()
+
+
+def report(run: Run, row: str, level: float, found: "MovedBy", seed: int | None, n: int) -> None:
+    """The rows of one size, before and after rounding; of no mistakes there is no confidence."""
+    for rounded, seen in (("", found.moved), ("rounded", found.rounded)):
+        for metric, value in asdict(seen).items():
+            if metric == "error_rate" or not math.isnan(value):
+                under = setting(rounded, gray_levels=level)
+                run.table.add(row, {metric: value}, setting=under, seed=seed, n=n)
 
 
 def finding(found: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before, after = (found.mean(name, k) for k in ("clean_error_rate", f"error_rate@{level:g}"))
+    before = found.mean(name, "clean_error_rate")
+    after = found.mean(name, "error_rate", setting=setting(gray_levels=level))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"
@@ -108,75 +122,106 @@ def stored(moved: Tensor, clean: Tensor) -> Tensor:
     return (clean + whole / GRAY).clamp(0, 1)
 
 
-def measured(
-    module: nn.Module, clean: Split, fgsm: dict[str, Any], levels: list[float]
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class Fooled:
+    """In percent.
+
+    Attributes:
+        error_rate: of the moved images.
+        confidence_before: in the right class, of those that were right before and are wrong after.
+        confidence_after: in their wrong class.
+    """
+
+    error_rate: float
+    confidence_before: float
+    confidence_after: float
+
+
+@dataclass(frozen=True)
+class MovedBy:
+    """What a perturbation does, and what is left of it in 8 bits."""
+
+    moved: Fooled
+    rounded: Fooled
+
+
+@measurement(version=1)
+def moved_by(model: nn.Module, attack: Attack, clean: Split) -> MovedBy:
     """Errors, and the confidence in the right class before and in the wrong one after."""
-    before, found = probabilities(module, clean.images), {}
-    said_before = predicted(before)
-    known = answered(module, said_before)
-    for level in levels:
-        moved = craft(build(fgsm | {"epsilon": level / GRAY}), module, clean)
-        for suffix, images in (
-            ("", moved.images),
-            ("_rounded", stored(moved.images, clean.images)),
-        ):
-            after = probabilities(module, images)
-            said = predicted(after)
-            wrong = said != clean.labels
-            at = f"{suffix}@{level:g}"
-            found[f"error_rate{at}"] = percent(module, wrong, said)
-            fooled = wrong & answered(module, said) & known & (said_before == clean.labels)
-            if fooled.any():
-                for when, p in (("before", before), ("after", after)):
-                    value = p[fooled].amax(1).double().mean().item()
-                    found[f"confidence_{when}{at}"] = 100 * value
-    return found
+    before = probabilities(model, clean.images)
+    known = answered(model, predicted(before)) & (predicted(before) == clean.labels)
+    moved = craft(attack, model, clean).images
+    results = []
+    for images in (moved, stored(moved, clean.images)):
+        after = probabilities(model, images)
+        classes = predicted(after)
+        wrong = classes != clean.labels
+        fooled = wrong & answered(model, classes) & known
+        sure = [100 * p[fooled].amax(1).double().mean().item() for p in (before, after)]
+        results.append(Fooled(percent(model, wrong, classes), *sure))
+    return MovedBy(*results)
 
 
 def one_picture(
-    run: Run, name: str, model: dict[str, Any], fgsm: dict[str, Any], image: str, epsilon: float,
+    run: Run,
+    name: str,
+    model: Config,
+    fgsm: Config,
+    image: str,
+    epsilon: float,
     levels: list[float],
-) -> None:  # fmt: skip
+) -> None:
     """The same on a picture of one's own, whose class is what the network says of it."""
-    if stands_alone(Config(model)):
-        module = build(model).to(run.device).eval()
+    network = run.model(model, run.seeds[0])
+    if stands_alone(model):
+        module = model.build().to(run.device).eval()
         shape, resized, names = module.input_shape, module.resized, module.class_names
         x = load_picture(image, shape, resized).to(run.device)
     else:
         names = run.data.class_names
         x = load_picture(image, run.data.input_shape).to(run.device)  # before anything is trained
-        module = run.trained(run.recipe(model, run.seeds[0], path="model")).module
+        module = network.value
     clean = Split(x, predictions(module, x))
     for level in sorted({*levels, epsilon * GRAY}):
-        for metric, value in measured(module, clean, fgsm, [level]).items():
-            run.record(f"{name}, the picture", metric, value, seed=None, n=1)
-    draw(run, module, clean, fgsm, epsilon * GRAY, names, "")
+        attack = fgsm.with_(epsilon=level / GRAY).build()
+        report(run, f"{name}, the picture", level, moved_by(module, attack, clean), None, 1)
+    draw(run, module, clean, fgsm.with_(epsilon=epsilon).build(), epsilon * GRAY, names, "")
     run.finish()
 
 
 def draw(
-    run: Run, module: nn.Module, clean: Split, fgsm: dict[str, Any], level: float,
-    class_names: tuple[str, ...], found: str,
-) -> None:  # fmt: skip
+    run: Run,
+    module: nn.Module,
+    clean: Split,
+    attack: Attack,
+    level: float,
+    class_names: tuple[str, ...],
+    found: str,
+) -> None:
     """The image, the sign, the perturbed image, with classes and confidences.
 
     Without anything found there is one image, and what becomes of its class is the finding.
     """
-    moved = craft(build(fgsm | {"epsilon": level / GRAY}), module, clean).images
+    moved = craft(attack, module, clean).images
     before, after = probabilities(module, clean.images), probabilities(module, moved)
     arrays = {
-        "images": clean.images, "signs": (moved - clean.images).sign(), "perturbed": moved,
-        "said_before": predicted(before), "said_after": predicted(after),
-        "confidence_before": before.amax(1), "confidence_after": after.amax(1),
+        "images": clean.images,
+        "signs": (moved - clean.images).sign(),
+        "perturbed": moved,
+        "said_before": predicted(before),
+        "said_after": predicted(after),
+        "confidence_before": before.amax(1),
+        "confidence_after": after.amax(1),
         "labels": clean.labels,
-    }  # fmt: skip
+    }
     kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
     options = {
-        "epsilon": level / GRAY, "class_names": list(class_names), "provenance": run.heading(),
+        "epsilon": level / GRAY,
+        "class_names": list(class_names),
+        "provenance": run.heading(),
         "finding": found or one_finding(kept, level / GRAY, class_names),
         "note": note if found else "",
-    }  # fmt: skip
+    }
     keep(run.folder, "imperceptible", kept, options)
     figure.draw(run.folder, kept, **options)
 

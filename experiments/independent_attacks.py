@@ -11,27 +11,30 @@ library breaks and `strongest` does not. Needs the optional packages: pip instal
 
 import importlib
 import math
-from functools import partial
-from typing import Any, TypedDict, cast
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
+from advx.attacks.own import AnyAttack
+from advx.config.config import Config
+from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.transfer import Attack, craft, mistakes
+from advx.evaluation.measurement import measurement
+from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
-from advx.training.obtain import Recipe, needed
+from advx.training.recipe import dependencies
 from advx.types import Positive, PositiveInt
 
 
 def main(
     run: Run,
-    models: dict[str, Any],
-    defenses: dict[str, Any],
-    first_seed_defenses: dict[str, Any],
-    autoencoder_trainer: dict[str, Any],
-    strongest: dict[str, Any],
+    models: dict[str, Config],
+    defenses: dict[str, Config],
+    first_seed_defenses: dict[str, Config],
+    autoencoder_trainer: Config,
+    strongest: Config,
     epsilons: list[Positive],
     examples: PositiveInt,
     foolbox_steps: PositiveInt,
@@ -69,102 +72,109 @@ def main(
     others = {"foolbox_pgd": foolbox_pgd} | ({"autoattack": auto_attack} if autoattack else {})
     special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
     networks = {
-        (row, seed): run.recipe(name, seed, defense=node, **special.get(row, {}))
+        (row, seed): run.model(name, seed, defense=defense, **special.get(row, {}))
         for seed in run.seeds
-        for row, node in (defenses | (first_seed_defenses if seed == run.seeds[0] else {})).items()
+        for row, defense in (
+            defenses | (first_seed_defenses if seed == run.seeds[0] else {})
+        ).items()
     }
-    with run.progress(models=sum(1 + len(needed(network)) for network in networks.values())):
+    trainings = sum(1 + len(dependencies(network.recipe)) for network in networks.values())
+    with run.progress(models=trainings):
         for (row, seed), network in networks.items():
-            known = {"seed": seed, "n": examples}
+            clean = run.test(examples)
             for epsilon in epsilons:
-                node = strongest | {"epsilon": epsilon}
-                found = {"strongest": fallen(run, network, run.attack(node, network), epsilon,
-                                             examples, {"attack": node})}  # fmt: skip
+                ours = run.attack(strongest.with_(epsilon=epsilon), network)
+                found = {"strongest": run.measure(fallen, network, ours, clean, epsilon=epsilon)}
                 for library, attack in others.items():
-                    named = {"library": library, "epsilon": epsilon, "steps": foolbox_steps}
-                    search = partial(attack, epsilon=epsilon, steps=foolbox_steps)
-                    found[library] = fallen(run, network, search, epsilon, examples, named)
-                rates = {who: percent(broken) for who, broken in found.items()}
-                for who, rate in rates.items():
-                    run.record(row, f"{who}_error_rate@{epsilon:g}", rate, **known)
-                ours, *theirs = rates.values()
-                worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
-                run.record(row, f"theirs_minus_ours@{epsilon:g}", worst - ours, seed=seed,
-                           unit="points")  # fmt: skip
-                run.record(row, f"missed@{epsilon:g}", missed(*found.values()), **known)
+                    search = run.derive(attack, epsilon=epsilon, steps=foolbox_steps)
+                    found[library] = run.measure(fallen, network, search, clean, epsilon=epsilon)
+                compare(run, row, epsilon, seed, examples, found)
     run.finish()
 
 
-class Fallen(TypedDict):
-    """What an attack breaks: places among the examples, `of` so many that were given a class."""
+def compare(
+    run: Run, row: str, epsilon: float, seed: int, n: int, found: "dict[str, Fallen]"
+) -> None:
+    """The rows of one network and size: each attack's error rate, and what ours misses."""
+    rates = {who: percent(broken) for who, broken in found.items()}
+    ours, *theirs = rates.values()
+    worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
+    known = {"epsilon": epsilon, "seed": seed}
+    for who, rate in rates.items():
+        run.table.add(row, {f"{who}_error_rate": rate}, n=n, **known)
+    run.table.add(row, theirs_minus_ours=worst - ours, unit="points", **known)
+    run.table.add(row, missed=missed(*found.values()), n=n, **known)
+
+
+@dataclass(frozen=True)
+class Fallen:
+    """What an attack breaks.
+
+    Attributes:
+        places: of the examples that fall.
+        of: examples that were given a class; 0 where nothing is known.
+    """
 
     places: list[int]
     of: int
 
 
-def fallen(
-    run: Run,
-    network: Recipe,
-    attack: Attack,
-    epsilon: float,
-    examples: int,
-    depends_on: dict[str, Any],
-) -> Fallen:
-    """The examples that an attack breaks on the network; kept.
+@measurement(version=1)
+def fallen(model: nn.Module, attack: AnyAttack, clean: Split, *, epsilon: float) -> Fallen:
+    """The examples that an attack breaks on the network.
 
     Args:
-        run: the run to measure on.
-        network: the network attacked.
+        model: the network attacked.
         attack: from images and labels to adversarial images.
+        clean: n examples.
         epsilon: the size that it must keep, in the max norm.
-        examples: test examples attacked.
-        depends_on: what names the attack.
 
     Returns:
-        The places; of no examples where the network diverged, or where the attack leaves the ball:
-        a point outside of it proves nothing.
+        The places; of no examples where the attack leaves the ball: a point outside of it proves
+        nothing.
     """
-    nothing: Fallen = {"places": [], "of": 0}
-
-    def measure() -> Fallen:
-        module, clean = run.trained(network).module, run.tested(examples)
-        with evaluating(module):
-            moved = craft(attack, module, clean)
-        if (moved.images - clean.images).abs().max().item() > epsilon + 1e-6:
-            return nothing
-        wrong, defined = mistakes(module, moved)
-        return {"places": wrong.nonzero().squeeze(1).tolist(), "of": int(defined.sum())}
-
-    content = {"models": [run.key(network)], "of": "examples that fall"} | depends_on
-    return cast(Fallen, run.measured(content, measure, examples, missing=nothing))
+    with evaluating(model):
+        moved = craft(attack, model, clean)
+    if (moved.images - clean.images).abs().max().item() > epsilon + 1e-6:
+        return Fallen([], 0)
+    wrong, defined = mistakes(model, moved)
+    return Fallen(wrong.nonzero().squeeze(1).tolist(), int(defined.sum()))
 
 
 def percent(found: Fallen) -> float:
     """The error rate, in percent; NaN of no examples."""
-    return 100 * len(found["places"]) / found["of"] if found["of"] else math.nan
+    return 100 * len(found.places) / found.of if found.of > 0 else math.nan
 
 
 def missed(ours: Fallen, *theirs: Fallen) -> float:
     """Percent of the examples that any of `theirs` breaks and `ours` does not; NaN of none."""
-    if not all(found["of"] for found in (ours, *theirs)):
+    if not all(found.of > 0 for found in (ours, *theirs)):
         return math.nan
-    anyones = {place for found in theirs for place in found["places"]}
-    return 100 * len(anyones - set(ours["places"])) / ours["of"]
+    anyones = {place for found in theirs for place in found.places}
+    return 100 * len(anyones - set(ours.places)) / ours.of
 
 
-def foolbox_pgd(model: nn.Module, x: Tensor, y: Tensor, epsilon: float, steps: int) -> Tensor:
+@measurement(version=1)
+def foolbox_pgd(*, epsilon: float, steps: int) -> AnyAttack:
     """foolbox's projected gradient descent on the cross-entropy, random start."""
     import foolbox
 
-    torch.manual_seed(0)
-    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-    attack = foolbox.attacks.LinfPGD(steps=steps, rel_stepsize=2.5 / steps)
-    return attack(wrapped, x, y, epsilons=epsilon)[1]
+    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
+        search = foolbox.attacks.LinfPGD(steps=steps, rel_stepsize=2.5 / steps)
+        return search(wrapped, x, y, epsilons=epsilon)[1]
+
+    return attack
 
 
-def auto_attack(model: nn.Module, x: Tensor, y: Tensor, epsilon: float, steps: int) -> Tensor:
-    """torchattacks' AutoAttack, its standard version."""
+@measurement(version=1)
+def auto_attack(*, epsilon: float, steps: int) -> AnyAttack:
+    """torchattacks' AutoAttack, its standard version, which has its own numbers of steps."""
     import torchattacks
 
-    classes = model(x[:1]).shape[1]
-    return torchattacks.AutoAttack(model, eps=epsilon, n_classes=classes, seed=0)(x, y)
+    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+        classes = model(x[:1]).shape[1]
+        return torchattacks.AutoAttack(model, eps=epsilon, n_classes=classes, seed=0)(x, y)
+
+    return attack

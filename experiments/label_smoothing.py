@@ -44,8 +44,8 @@ class Step:
 
 STEPS = {
     "training cost": Step("", {"objective": "training_cost"}),
-    "hard-label cost": Step("hard_label_cost", {"objective": "log_odds"}),
-    "float32 cross-entropy": Step("float32_cross_entropy", {"objective": "cross_entropy"}),
+    "hard-label cost": Step("objective=log_odds", {"objective": "log_odds"}),
+    "float32 cross-entropy": Step("objective=cross_entropy", {"objective": "cross_entropy"}),
     "training cost, clipped": Step("clipped", {"objective": "training_cost", "clip": [0.0, 1.0]}),
 }
 """What the fast gradient sign method ascends."""

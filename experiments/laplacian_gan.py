@@ -30,8 +30,8 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
 from advx.run.real_images import add_floor
-from advx.training.obtain import DataPart
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
+from advx.training.recipe import DataPart
 from advx.types import PositiveInt
 
 SHRINKING: dict[DataPart, int] = {
@@ -118,7 +118,7 @@ def add_warnings(run: Run, row: str, games: list[Game], seed: int, samples: int)
     run.table.add(row, warnings_at_the_end=count, seed=seed, n=samples, unit=UNITS)
 
 
-def chained(games: list[Played], count: int, seed: int = 0) -> list[Tensor]:
+def chained(games: list[TrainedGame], count: int, seed: int = 0) -> list[Tensor]:
     """`count` images of every level, each made from the one before."""
     images = [generated_examples(games[0], count, seed=seed)]
     for depth, game in enumerate(games[1:], start=1):
@@ -127,13 +127,13 @@ def chained(games: list[Played], count: int, seed: int = 0) -> list[Tensor]:
 
 
 @measurement(version=1)
-def chained_images(games: list[Played], count: int, seed: int = 0) -> Tensor:
+def chained_images(games: list[TrainedGame], count: int, seed: int = 0) -> Tensor:
     """`count` images (count, *shape) of the finest level, each made from those of the others."""
     return chained(games, count, seed)[-1]
 
 
 @measurement(version=1)
-def detailed(game: Played, enlarged: Tensor, seed: int = 0) -> Tensor:
+def detailed(game: TrainedGame, enlarged: Tensor, seed: int = 0) -> Tensor:
     """Enlarged images (n, *shape) with the detail that a level adds to them."""
     return generated_examples(game, len(enlarged), enlarged.cpu(), seed=seed).clamp(0, 1)
 

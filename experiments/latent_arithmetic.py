@@ -35,7 +35,7 @@ from advx.run.data import DESCRIPTIVE
 from advx.run.models import Game as GameModel
 from advx.run.models import Model
 from advx.training.construct import seeded
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 
 SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
@@ -188,7 +188,7 @@ class SumRates:
 @measurement(version=1)
 @torch.no_grad()
 def sum_rates(
-    trained: Played,
+    trained: TrainedGame,
     probe: nn.Module,
     classes: list[int],
     averaged: list[int],
@@ -297,7 +297,7 @@ def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equat
 
 @torch.no_grad()
 def equations_of(
-    trained: Played, probe: nn.Module, classes: Classes, seed: int
+    trained: TrainedGame, probe: nn.Module, classes: Classes, seed: int
 ) -> Equations | None:
     """A few sums of means of few z; None where a class has no faces."""
     game = trained.game

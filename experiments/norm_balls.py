@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.noise import uniform
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.distances import distances
@@ -33,7 +34,7 @@ from advx.types import NonNegativeInt, Positive, Probability
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    models: dict[str, Config],
     from_class: NonNegativeInt,
     to_class: NonNegativeInt,
     length: Positive,
@@ -67,9 +68,11 @@ def main(
         )
     said: dict[str, list[int]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
-        first = [run.trained(run.recipe(model, run.seeds[0])).module for model in models]
-        sure = [images[all_sure(first, images, label, confidence)]
-                for images, label in zip(sure, (from_class, to_class), strict=True)]  # fmt: skip
+        first = [run.model(model, run.seeds[0]).value for model in models]
+        sure = [
+            images[all_sure(first, images, label, confidence)]
+            for images, label in zip(sure, (from_class, to_class), strict=True)
+        ]
         one, other = nearest_to(*sure, length)
         image = sure[0][one]
         left = left_grid(image, sure[1][other])
@@ -79,12 +82,12 @@ def main(
         report_distances(run, from_class, to_class)
         for seed in run.seeds:
             for model in models:
-                module = run.trained(run.recipe(model, seed)).module
+                module = run.model(model, seed).value
                 classes = predictions(module, torch.cat([image[None], image + perturbations]))
                 answered(module, classes)
                 for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
-                    run.record(name, f"keeps_class_{model}", 100.0 * (label == from_class),
-                               seed=seed, n=1)  # fmt: skip
+                    kept = {f"keeps_class_{model}": 100.0 * (label == from_class)}
+                    run.table.add(name, kept, seed=seed, n=1)
                 if seed == run.seeds[0]:
                     said[model] = classes.tolist()
     arrays = {"image": image.cpu().numpy(), "perturbations": perturbations.cpu().numpy()} | {
@@ -93,8 +96,9 @@ def main(
     most = norms.length(perturbations[3:], "linf").max().item()
     options = {
         **captions(said, run.data.class_names, from_class, to_class, size, most),
-        "class_names": list(run.data.class_names), "provenance": run.heading(),
-    }  # fmt: skip
+        "class_names": list(run.data.class_names),
+        "provenance": run.heading(),
+    }
     keep(run.folder, "norm_balls", arrays, options)
     figure.draw(run.folder, arrays, **options)
     run.finish()
@@ -105,24 +109,21 @@ def report_sizes(run: Run, perturbations: Tensor, epsilon: float) -> None:
     for name, perturbation in zip(NAMES, perturbations, strict=True):
         for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
             value = norms.length(perturbation[None], norm).item()
-            run.record(name, f"{norm}_norm", value, seed=None, unit=unit)
-    lengths = norms.length(perturbations, "l2")
-    run.record("all six perturbations", "l2_norm", lengths.mean().item(), seed=None,
-               unit="L2 norm")  # fmt: skip
+            run.table.add(name, {f"{norm}_norm": value}, seed=None, unit=unit)
+    mean = norms.length(perturbations, "l2").mean().item()
+    run.table.add("all six perturbations", l2_norm=mean, seed=None, unit="L2 norm")
     most = norms.length(perturbations[3:], "linf").max().item()
-    run.record("right-hand grid", "max_norm", most, seed=None, unit="max norm")
-    length = epsilon * math.sqrt(perturbations[0].numel())
-    run.record(f"max norm {epsilon:g}".replace("0.", "."), "l2_norm", length, seed=None,
-               unit="L2 norm")  # fmt: skip
+    run.table.add("right-hand grid", max_norm=most, seed=None, unit="max norm")
+    length, row = epsilon * math.sqrt(perturbations[0].numel()), f"max norm {epsilon:g}"
+    run.table.add(row.replace("0.", "."), l2_norm=length, seed=None, unit="L2 norm")
 
 
 def report_distances(run: Run, from_class: int, to_class: int) -> None:
     """How near two training digits of the two classes come, in either norm."""
     here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
     for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
-        nearest = smallest_distance(here, there, norm)
-        run.record(f"nearest {from_class} and {to_class}", f"{norm}_norm", nearest, seed=None,
-                   unit=unit)  # fmt: skip
+        nearest = {f"{norm}_norm": smallest_distance(here, there, norm)}
+        run.table.add(f"nearest {from_class} and {to_class}", nearest, seed=None, unit=unit)
 
 
 LEFT = ("difference of two digits", "dimmed", "wiped out")
@@ -131,9 +132,13 @@ NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
 
 
 def captions(
-    said: dict[str, list[int]], class_names: Sequence[str], here: int, there: int,
-    size: float, most: float,
-) -> dict[str, Any]:  # fmt: skip
+    said: dict[str, list[int]],
+    class_names: Sequence[str],
+    here: int,
+    there: int,
+    size: float,
+    most: float,
+) -> dict[str, Any]:
     """What stands in the figure beside the images.
 
     Args:
@@ -148,13 +153,15 @@ def captions(
     kept = [answer == here for answers in said.values() for answer in answers[4:]]
     return {
         "contents": [
-            f"x + η: a {that} of the training set", f"{same}, dimmed", f"{same} without its middle",
+            f"x + η: a {that} of the training set",
+            f"{same}, dimmed",
+            f"{same} without its middle",
             *[f"{same}, η the sign of the left one"] * 3,
         ],
         "finding": f"An L2 norm of {size:.2f} makes a {this} a {that}, dims it or cuts it in two; "
-                   f"spread as ±{most:.2f} over all pixels, it leaves {sum(kept)} of {len(kept)} "
-                   f"answers at {this}",
-    }  # fmt: skip
+        f"spread as ±{most:.2f} over all pixels, it leaves {sum(kept)} of {len(kept)} "
+        f"answers at {this}",
+    }
 
 
 def of_class(split: Split, label: int) -> Tensor:

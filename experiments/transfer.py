@@ -62,7 +62,7 @@ def transfer(run: Run, source: Model, target: Model, attack: Config) -> None:
     adversarial = run.craft(attack, source)  # refused before anything is trained
     for row, model in rows(source, target).items():
         add(row, error_rate=run.measure(error_rate, model, adversarial))
-        if adversarial.attack.targeted:
+        if adversarial.attack.value.receives == "target_classes":
             classes = run.crafting.target_classes
             rate = run.measure(targeted_success_rate, model, adversarial, classes)
             add(row, targeted_success_rate=rate)

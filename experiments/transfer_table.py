@@ -9,9 +9,11 @@ over all test examples. Other readings of what the chapter leaves open stand bes
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
@@ -51,10 +53,24 @@ ReadingName = Literal[
 READINGS: dict[ReadingName, Reading] = {
     "unclipped": Reading(),
     "clipped": Reading("clipped", {"clip": [0.0, 1.0]}),
-    "float32_cross_entropy": Reading("float32_cross_entropy", {"objective": "cross_entropy"}),
+    "float32_cross_entropy": Reading("objective=cross_entropy", {"objective": "cross_entropy"}),
     "all_training_data": Reading("all_training_data", all_training_data=True),
     "published_schedule": Reading("published_schedule", published_schedule=True),
 }
+
+
+def cells(
+    models: dict[str, Config], readings: list[ReadingName], retraining_seeds: int
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for reading in map(READINGS.__getitem__, readings):
+        if reading.trains and not retraining_seeds:
+            continue
+        for crafting, targets in TARGETS.items():
+            rows = [f"{crafting} -> {target}" for target in targets]
+            yield Cells(rows, ["error_rate"], settings=[reading.setting])
+        if not reading.attack:
+            yield Cells([*models], ["clean_error_rate"], settings=[reading.setting])
 
 
 def main(

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from advx.attacks.feature import Feature
 from advx.attacks.fgsm import FGSM
 from advx.attacks.jsma import JSMA
@@ -26,7 +28,7 @@ class Case:
         make: the class.
         given: its keywords.
         ball: the norm in which `epsilon` bounds the perturbation; None for an attack without one.
-        aims: what stands in the labels' place.
+        receives: what stands in the labels' place.
         gradient: whether it needs one.
         always: it uses its whole epsilon, whatever the model says.
         leaves_the_image: what it returns is near the image; rubbish is not.
@@ -35,7 +37,7 @@ class Case:
     make: Callable[..., Any]
     given: dict[str, Any]
     ball: str | None = "linf"
-    aims: str = "labels"
+    receives: str = "labels"
     gradient: bool = True
     always: bool = False
     leaves_the_image: bool = True
@@ -45,11 +47,16 @@ class Case:
             changed = {"epsilon": 0.2} | changed
         return self.make(**(self.given | changed))
 
+    def beside(self, images: Tensor, labels: Tensor, classes: int) -> Tensor:
+        """What the attack is given beside the images (n, *shape) of these labels (n,)."""
+        others = {"target_classes": (labels + 1) % classes, "guide_images": images.flip(0)}
+        return others.get(self.receives, labels)
+
 
 ATTACKS = {
     "fgsm": Case(FGSM, {}, always=True),
     "fgsm, l2": Case(FGSM, {"norm": "l2"}, ball="l2", always=True),
-    "fgsm, targeted": Case(FGSM, {"targeted": True}, aims="targets", always=True),
+    "fgsm, targeted": Case(FGSM, {"targeted": True}, receives="target_classes", always=True),
     "pgd": Case(PGD, {"steps": 6, "restarts": 2}),
     "pgd, shrinking": Case(PGD, {"steps": 6, "schedule": "linear"}),
     "pgd, l2": Case(
@@ -60,7 +67,10 @@ ATTACKS = {
     "sign_search": Case(SignSearch, {"queries": 40}, gradient=False),
     "sign_search, l2": Case(SignSearch, {"queries": 40, "norm": "l2"}, ball="l2", gradient=False),
     "lbfgs": Case(
-        LBFGS, {"searches": 4, "evaluations": 20, "targeted": True}, ball=None, aims="targets"
+        LBFGS,
+        {"searches": 4, "evaluations": 20, "targeted": True},
+        ball=None,
+        receives="target_classes",
     ),
     "lbfgs, untargeted": Case(LBFGS, {"searches": 3, "evaluations": 20}, ball=None),
     "linearized_model": Case(LinearizedModel, {}, ball=None),
@@ -68,22 +78,34 @@ ATTACKS = {
     "linearized_model, l1": Case(LinearizedModel, {"norm": "l1", "steps": 4}, ball=None),
     "deepfool": Case(LinearizedModel, {"steps": 20}, ball=None),
     "deepfool, targeted": Case(
-        LinearizedModel, {"steps": 20, "targeted": True}, ball=None, aims="targets"
+        LinearizedModel, {"steps": 20, "targeted": True}, ball=None, receives="target_classes"
     ),
-    "virtual_adversarial": Case(VirtualAdversarial, {}, ball="l2", always=True),
-    "virtual_adversarial, linf": Case(VirtualAdversarial, {"norm": "linf"}, always=True),
-    "jsma": Case(JSMA, {"targeted": True}, ball=None, aims="targets"),
+    "virtual_adversarial": Case(VirtualAdversarial, {}, ball="l2", receives="nothing", always=True),
+    "virtual_adversarial, linf": Case(
+        VirtualAdversarial, {"norm": "linf"}, receives="nothing", always=True
+    ),
+    "jsma": Case(JSMA, {"targeted": True}, ball=None, receives="target_classes"),
     "jsma, lowering": Case(
-        JSMA, {"increase": False, "theta": 0.4, "targeted": True}, ball=None, aims="targets"
+        JSMA,
+        {"increase": False, "theta": 0.4, "targeted": True},
+        ball=None,
+        receives="target_classes",
     ),
     "jsma, untargeted": Case(JSMA, {}, ball=None),
-    "feature": Case(Feature, {"layer": "layers.1", "evaluations": 20}, aims="guides"),
-    "random_noise": Case(RandomNoise, {}, gradient=False, always=True),
-    "random_noise, uniform": Case(RandomNoise, {"kind": "uniform"}, gradient=False, always=True),
+    "feature": Case(Feature, {"layer": "layers.1", "evaluations": 20}, receives="guide_images"),
+    "random_noise": Case(RandomNoise, {}, receives="nothing", gradient=False, always=True),
+    "random_noise, uniform": Case(
+        RandomNoise, {"kind": "uniform"}, receives="nothing", gradient=False, always=True
+    ),
     "random_noise, gaussian": Case(
-        RandomNoise, {"kind": "gaussian", "norm": "l2"}, ball="l2", gradient=False, always=True
+        RandomNoise,
+        {"kind": "gaussian", "norm": "l2"},
+        ball="l2",
+        receives="nothing",
+        gradient=False,
+        always=True,
     ),
     "rubbish": Case(
-        Rubbish, {"steps": 2}, ball=None, aims="targets", leaves_the_image=False
+        Rubbish, {"steps": 2}, ball=None, receives="target_classes", leaves_the_image=False
     ),
-}  # fmt: skip
+}

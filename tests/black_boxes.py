@@ -162,7 +162,7 @@ gradient = pytest.mark.parametrize("name", [n for n, c in ATTACKS.items() if c.g
 
 
 labeled = pytest.mark.parametrize(
-    "name", [n for n, c in ATTACKS.items() if c.aims != "guides" and c.make not in FREE]
+    "name", [n for n, c in ATTACKS.items() if c.receives != "guide_images" and c.make not in FREE]
 )
 
 
@@ -181,8 +181,7 @@ def given(case: Case, images: Tensor) -> Tensor:
     with torch.no_grad():
         said = made(Net)(images.float()).argmax(1)
     labels = torch.where(torch.arange(len(images)) % 5 == 4, (said + 1) % CLASSES, said)
-    wanted = {"labels": labels, "targets": (labels + 1) % CLASSES, "guides": images.flip(0)}
-    return wanted[case.aims]
+    return case.beside(images, labels, CLASSES)
 
 
 def one_line(error: pytest.ExceptionInfo[AdvxError], word: str) -> None:

@@ -9,13 +9,13 @@ def results(**rows: list[float]) -> Results:
     made = Results("demo")
     for name, values in rows.items():
         for seed, value in enumerate(values):
-            made.add(Row("demo", name, "error_rate", seed, value, n=1000))
+            made.add(Row("demo", name, "error_rate", None, "", seed, value, n=1000))
     return made
 
 
-HEADER = "experiment,row,metric,unit,chapter,mean,low,high,seeds,n,verdict,note\n"
+HEADER = "experiment,row,metric,epsilon,setting,unit,chapter,mean,low,high,seeds,n,verdict,note\n"
 
-LINE = "x,a,error_rate,percent,50,51.234,40,60,3,1000,near,\n"
+LINE = "x,a,error_rate,0.1,clipped,percent,50,51.234,40,60,3,1000,near,\n"
 
 
 def run_folder(folder: Path, **files: str | bytes | None) -> Path:

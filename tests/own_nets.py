@@ -194,7 +194,7 @@ def own(folder: Path, name: str, key: str = "crafting", weights: bool = True) ->
 
 
 def values(run: Run) -> dict[tuple[str, str], float]:
-    return {(r.row, r.metric): r.value for r in run.results.rows}
+    return {(r.row, r.metric): r.value for r in run.table.results.rows}
 
 
 TRANSFER = ["trainer.max_epochs=1", "seeds=[0]", "attack.epsilon=0.05"]

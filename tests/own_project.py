@@ -67,11 +67,16 @@ class Defense:
         return 1.0 * F.cross_entropy(model(images), labels)
 """,
     "own_trainer.py": """
-from advx.training.adam import AdamTrainer
+from advx.training.optimizers import Adam
+from advx.training.trainer import Trainer as Usual
 
-class Trainer(AdamTrainer):
-    def rate_in(self, epoch):
+class Constant(Adam):
+    def learning_rate_at(self, update, epoch):
         return 1.0 * self.learning_rate
+
+class Trainer(Usual):
+    def __init__(self, learning_rate=0.001, max_epochs=1):
+        super().__init__(optimizer=Constant(learning_rate=learning_rate), max_epochs=max_epochs)
 """,
     "own_data.py": """
 import numpy as np
@@ -131,7 +136,9 @@ class Project:
         before = self.entries()
         run = ran(self.folder, [*self.overrides, *more])
         self.manifest = run.manifest()
-        return self.entries() - before, [(r.row + r.metric, r.value) for r in run.results.rows]
+        return self.entries() - before, [
+            (r.row + r.metric, r.value) for r in run.table.results.rows
+        ]
 
     def entries(self) -> set[str]:
         return {

@@ -1,6 +1,6 @@
 """A small classifier, and how it is trained."""
 
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 
 MODEL = {
     "name": "maxout",

@@ -5,15 +5,13 @@ from pathlib import Path
 
 from advx.config.check import keywords
 from advx.config.compose import composed
-from advx.run import Run, check
+from advx.run import Run, check, check_models
 
-RESULTS = [
-    "experiment", "row", "metric", "seed", "value", "unit", "n", "chapter", "published", "source",
-]  # fmt: skip
-SUMMARY = [
-    "experiment", "row", "metric", "unit", "chapter", "published", "source", "mean", "low", "high",
-    "seeds", "n", "verdict", "note",
-]  # fmt: skip
+CELL = ["row", "metric", "epsilon", "setting"]
+FIGURES = ["chapter", "published", "source"]
+RESULTS = ["experiment", *CELL, "seed", "value", "unit", "n", *FIGURES]
+SUMMARY = ["experiment", *CELL, "unit", *FIGURES, "mean", "low", "high", "seeds", "n"]
+SUMMARY += ["verdict", "note"]
 CLAIMS = [
     "experiment", "claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence",
 ]  # fmt: skip
@@ -30,7 +28,7 @@ def ran(folder: Path, overrides: list[str]) -> Run:
     out = folder / "out"
     out.mkdir(exist_ok=True)
     run = Run(config, out, "advx run")
-    run.check_models()
+    check_models(run)
     main(run, **keywords(config, main))
     return run
 

@@ -4,9 +4,9 @@ import torch
 from torch import nn
 
 from advx.data import mixtures
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.games.multilayer import MultilayerGame
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 
 RING = mixtures.ring(train=1_000, test=200)
 
@@ -17,13 +17,13 @@ def small(**options) -> MultilayerGame:
                           discriminator_units=(16,), **options)  # fmt: skip
 
 
-def recipe(**trainer) -> Recipe:
+def recipe(*, game: dict | None = None, **trainer) -> Recipe:
     node = {
         "name": "multilayer", "_target_": "advx.games.multilayer.MultilayerGame",
         "input_shape": [2], "latent": 4, "generator_units": [16], "discriminator_units": [16],
         "batch_norm_generator": True,
-    }  # fmt: skip
-    rule = {"_target_": "advx.training.pair.PairTrainer", "max_epochs": 4, "batch_size": 50,
+    } | (game or {})  # fmt: skip
+    rule = {"_target_": "advx.training.game_trainer.GameTrainer", "max_epochs": 4, "batch_size": 50,
             "snapshots": 2, "shown": 30}  # fmt: skip
     return Recipe(node, rule | trainer, {"_target_": "advx.defenses.none.NoDefense"}, 0, "game")
 
@@ -32,7 +32,7 @@ class Killed(Exception):
     pass
 
 
-class Mute(Game):
+class Mute(GenerativeGame):
     """Networks that raise without a word, or that get their weights in the first pass."""
 
     def __init__(self, mute: bool = True) -> None:

@@ -51,39 +51,41 @@ def minimize(
     """
     x = start.clone()
     low, high = low.expand_as(x), high.expand_as(x)
-    left = torch.arange(len(x), device=x.device)
-    value, gradient = function(x, left)
-    memory = _Memory(len(x), history, x)
+    active = torch.arange(len(x), device=x.device)  # problems that are not solved yet, (m,)
+    value, gradient = function(x, active)
+    past = _History(len(x), history, x)
     step = torch.ones_like(value)
-    refused = torch.zeros_like(left)
-    direction = memory.direction(left, gradient, _free(x, gradient, low, high))
+    rejections = torch.zeros_like(active)
+    direction = past.direction(active, gradient, _free(x, gradient, low, high))
     for _ in range(evaluations - 1):
-        if len(left) == 0:
+        if len(active) == 0:
             break
-        here, slope = x[left], gradient[left]
-        trial = torch.clamp(here + step[left, None] * direction[left], low[left], high[left])
+        here, slope = x[active], gradient[active]
+        forward = here + step[active, None] * direction[active]  # (m, n)
+        trial = torch.clamp(forward, low[active], high[active])
         moved = trial - here
-        new_value, new_gradient = function(trial, left)
-        promised = (slope * moved).sum(1)
-        good = new_value <= value[left] + ENOUGH * promised
-        gain = value[left] - new_value
-        scale = torch.maximum(value[left].abs(), new_value.abs()).clamp(min=1)
+        new_value, new_gradient = function(trial, active)
+        promised = (slope * moved).sum(1)  # (m,)
+        good = new_value <= value[active] + ENOUGH * promised
+        gain = value[active] - new_value
+        scale = torch.maximum(value[active].abs(), new_value.abs()).clamp(min=1)
         ended = good & (gain <= tolerance * scale)
 
-        won = left[good]
-        memory.add(won, moved[good], (new_gradient - slope)[good])
-        x[won], value[won], gradient[won] = trial[good], new_value[good], new_gradient[good]
-        free = _free(x[won], gradient[won], low[won], high[won])
-        direction[won] = memory.direction(won, gradient[won], free)
-        step[won], refused[won] = 1.0, 0
+        accepted = active[good]
+        past.add(accepted, moved[good], (new_gradient - slope)[good])
+        x[accepted], value[accepted] = trial[good], new_value[good]
+        gradient[accepted] = new_gradient[good]
+        free = _free(x[accepted], gradient[accepted], low[accepted], high[accepted])
+        direction[accepted] = past.direction(accepted, gradient[accepted], free)
+        step[accepted], rejections[accepted] = 1.0, 0
 
-        lost = left[~good]
-        step[lost] *= _shrinkage(promised[~good], gain[~good])
-        refused[lost] += 1
+        rejected = active[~good]
+        step[rejected] *= _shrinkage(promised[~good], gain[~good])
+        rejections[rejected] += 1
 
-        projected = torch.clamp(x[left] - gradient[left], low[left], high[left]) - x[left]
+        projected = torch.clamp(x[active] - gradient[active], low[active], high[active]) - x[active]
         flat = projected.abs().amax(1) <= tolerance
-        left = left[~(ended | flat | (refused[left] >= SHRINKAGES))]
+        active = active[~(ended | flat | (rejections[active] >= SHRINKAGES))]
     return x
 
 
@@ -100,7 +102,7 @@ def _shrinkage(promised: Tensor, gain: Tensor) -> Tensor:
     return torch.nan_to_num(ratio, nan=0.1).clamp(0.1, 0.5)
 
 
-class _Memory:
+class _History:
     """The last steps s and gradient changes y of b problems of n variables."""
 
     def __init__(self, problems: int, size: int, like: Tensor) -> None:
@@ -130,19 +132,19 @@ class _Memory:
         g = (gradient * free)[:, :, None]  # (m, n, 1)
         steepest = -g / torch.linalg.vector_norm(g, dim=1, keepdim=True).clamp(min=1)
         count = self.count[rows, None]
-        kept = min(self.size, int(count.max())) if len(rows) else 0
-        if kept == 0:
+        stored = min(self.size, int(count.max())) if len(rows) else 0
+        if stored == 0:
             return steepest.squeeze(2)
-        nth = count - kept + torch.arange(kept, device=rows.device)  # (m, kept), oldest first
-        s = self.pairs[rows[:, None], nth % self.size] * free[:, None]  # (m, kept, n)
+        nth = count - stored + torch.arange(stored, device=rows.device)  # (m, stored), oldest first
+        s = self.pairs[rows[:, None], nth % self.size] * free[:, None]  # (m, stored, n)
         y = self.pairs[rows[:, None], self.size + nth % self.size] * free[:, None]
-        sy, yy = s @ y.mT, y @ y.mT  # (m, kept, kept)
+        sy, yy = s @ y.mT, y @ y.mT  # (m, stored, stored)
         curvature, bend = sy.diagonal(dim1=1, dim2=2), yy.diagonal(dim1=1, dim2=2)
         valid = (nth >= 0) & (curvature > 1e-10 * bend)
         both = valid[:, :, None] & valid[:, None, :]
         r = torch.where(both, sy, 0).triu() + torch.diag_embed((~valid).to(sy.dtype))
         ratio = torch.where(valid, curvature / bend, 0)
-        newest = (valid * torch.arange(1, kept + 1, device=rows.device)).argmax(1, keepdim=True)
+        newest = (valid * torch.arange(1, stored + 1, device=rows.device)).argmax(1, keepdim=True)
         gamma = ratio.gather(1, newest)[:, :, None]  # (m, 1, 1), the scale of H
         u = torch.linalg.solve_triangular(r, (s @ g) * valid[:, :, None], upper=True)
         middle = torch.diag_embed(curvature) + gamma * yy

@@ -1,6 +1,6 @@
 """Images with another image's hidden representation (Sabour et al. 2015), section 1.2.4.
 
-    minimise  ‖φ(x + η) − φ(guide)‖₂²  subject to  ‖η‖∞ ≤ ε  and  x + η in [0, 1]ⁿ,
+    minimize  ‖φ(x + η) − φ(guide)‖₂²  subject to  ‖η‖∞ ≤ ε  and  x + η in [0, 1]ⁿ,
 
 φ the output of a hidden layer, by box-constrained L-BFGS as in the paper. "This is a stronger
 condition than perturbing the image to take on a specific class": of the guide, not only the class
@@ -28,8 +28,7 @@ class Feature(Attack):
         clip: range of the adversarial images; None to let them leave [0, 1].
     """
 
-    guided = True
-    receives = "guides"
+    receives = "guide_images"
 
     def __init__(
         self,
@@ -46,8 +45,8 @@ class Feature(Attack):
         self.history = history
         self.clip = clip
 
-    def perturb(self, model: nn.Module, images: Tensor, guides: Tensor) -> Tensor:
-        """Images near `images` that the layer takes for the guides, (batch, *shape) all of them.
+    def perturb(self, model: nn.Module, images: Tensor, guide_images: Tensor) -> Tensor:
+        """Images near `images` that the layer takes for the guides: all (batch, *shape).
 
         Raises:
             ConfigError: the model has no such layer.
@@ -55,26 +54,32 @@ class Feature(Attack):
         """
         require_gradient(model)
         with torch.no_grad():
-            aims = hidden(model, guides, self.layer).flatten(1)
-        x = images.flatten(1).to(torch.promote_types(images.dtype, torch.float32))
+            targets = hidden(model, guide_images, self.layer).flatten(1)  # (batch, features)
+        kind = torch.promote_types(images.dtype, torch.float32)
+        x = images.flatten(1).to(kind)  # (batch, pixels)
         low, high = x - self.epsilon, x + self.epsilon
         if self.clip is not None:
             low, high = low.clamp(*self.clip), high.clamp(*self.clip)
 
         def distance(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
             with torch.enable_grad():
-                z = points.clone().requires_grad_(True)
-                asked = z.view(-1, *images.shape[1:]).to(images.dtype)
-                found = hidden(model, asked, self.layer).flatten(1)
-                if not found.requires_grad:
-                    raise NoGradientError(f"attack.layer={self.layer}: its output carries no "
-                                          "gradient to the images")  # fmt: skip
-                value = (found - aims[rows]).square().sum(1)
+                z = points.clone().requires_grad_(True)  # (m, pixels)
+                asked = z.view(-1, *images.shape[1:]).to(images.dtype)  # (m, *shape)
+                phi = hidden(model, asked, self.layer).flatten(1)  # (m, features)
+                if not phi.requires_grad:
+                    raise NoGradientError(
+                        f"attack.layer={self.layer}: its output carries no gradient to the images"
+                    )
+                value = (phi - targets[rows]).square().sum(1)  # (m,)
                 (slope,) = torch.autograd.grad(value.sum(), z)
             return value.detach().to(x.dtype), slope
 
         end = minimize(
-            distance, x.clamp(low, high), low, high,
-            evaluations=self.evaluations, history=self.history,
-        )  # fmt: skip
+            distance,
+            x.clamp(low, high),
+            low,
+            high,
+            evaluations=self.evaluations,
+            history=self.history,
+        )
         return end.view_as(images).to(images.dtype)

@@ -2,7 +2,7 @@
 
     x̃ = x + ε · sign(∇ₓ J(x, y)),
 
-the maximiser of the linearised objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
+the maximizer of the linearized objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
 Unclipped by default, which is the chapter's protocol. The model is not asked about the result: it
 costs one gradient and nothing else.
 """
@@ -10,10 +10,14 @@ costs one gradient and nothing else.
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.base import Attack
+from advx.attacks.base import Attack, Receives
 from advx.attacks.gradient import input_gradient
-from advx.attacks.objectives import Objective, ObjectiveName, receives
-from advx.attacks.objectives import objective as named
+from advx.attacks.objectives import (
+    Objective,
+    ObjectiveName,
+    objective_named,
+    reconstruction_error,
+)
 from advx.types import Interval, NonNegative, NormName
 
 
@@ -26,7 +30,7 @@ class FGSM(Attack):
         objective: what the step increases.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
         targeted: labels are classes to be reached, not to be left.
-        training_cost: the training cost of the attacked model's defence, (logits, labels) to
+        training_cost: the training cost of the attacked model's defense, (logits, labels) to
             (batch,); needed for `objective="training_cost"`.
     """
 
@@ -44,12 +48,19 @@ class FGSM(Attack):
         self.norm = norm
         self.clip = clip
         self.targeted = targeted
-        self.objective = named(objective, training_cost)
-        self.receives = receives(objective)
+        self.objective = objective_named(objective, training_cost)
+
+    @property
+    def receives(self) -> Receives:
+        """The originals, where the objective is an autoencoder's error."""
+        return "originals" if self.objective is reconstruction_error else super().receives
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """One step from every image."""
         gradient = input_gradient(model, images, labels, self.objective)
-        step = self.epsilon * norms.steepest(-gradient if self.targeted else gradient, self.norm)
-        perturbed = images + step
+        return self.step(images, -gradient if self.targeted else gradient)
+
+    def step(self, images: Tensor, gradient: Tensor) -> Tensor:
+        """One step from every image along the gradient of what is to grow, all (batch, *shape)."""
+        perturbed = images + self.epsilon * norms.steepest(gradient, self.norm)
         return perturbed if self.clip is None else perturbed.clamp(*self.clip)

@@ -133,8 +133,9 @@ def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     layers = dict(model.named_modules())
     if layer not in layers or not layer:
         names = ", ".join(filter(None, layers))
-        raise ConfigError(f"attack.layer={layer}: {type(model).__name__} has no such layer; "
-                          f"valid: {names}")  # fmt: skip
+        raise ConfigError(
+            f"attack.layer={layer}: {type(model).__name__} has no such layer; valid: {names}"
+        )
     seen: list[Any] = []
 
     def note(module: nn.Module, given: Any, output: Any) -> None:

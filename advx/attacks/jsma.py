@@ -1,7 +1,7 @@
 """The Jacobian-based saliency map attack (Papernot et al. 2016b), section 1.2.4: few pixels.
 
-With a = ∂z_t/∂x and c = −Σ_{j≠t} ∂z_j/∂x on the logits z, t the class aimed at, the pair of pixels
-p, q that maximises
+With a = ∂z_t/∂x and c = −Σ_{j≠t} ∂z_j/∂x on the logits z, t the target class, the pair of pixels
+p, q that maximizes
 
     (a_p + a_q) · (c_p + c_q),    both sums positive,
 
@@ -22,10 +22,10 @@ hold the best pair are looked into.
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import likeliest_wrong
 from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
 from advx.attacks.norms import ordinary
+from advx.attacks.targets import likeliest_wrong
 from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, Positive, Probability
 
@@ -42,7 +42,7 @@ WIDE = 1024
 """Points in the layers, above which blocks are compared first."""
 
 BLOCK = 64
-"""Neighbouring points in a block, at least."""
+"""Neighboring points in a block, at least."""
 
 BLOCKS = 2048
 """Blocks, at most: each is compared with each."""
@@ -59,6 +59,8 @@ class JSMA(Attack):
         targeted: labels are the classes to be reached, as in the paper; otherwise they are to be
             left, towards the likeliest wrong class.
     """
+
+    clip: Interval
 
     def __init__(
         self,
@@ -81,30 +83,30 @@ class JSMA(Attack):
 
         An example whose budget is spent, or that has no pair left, comes back as changed so far.
         """
-        aims = labels if self.targeted else likeliest_wrong(model, images, labels)
-        x = images.flatten(1).clone()
+        targets = labels if self.targeted else likeliest_wrong(model, images, labels)
+        x = images.flatten(1).clone()  # (batch, pixels)
         enough = SATURATED * abs(self.change)
-        left = torch.arange(len(x), device=x.device)
+        active = torch.arange(len(x), device=x.device)
         steps = int(self.share * x.shape[1]) // 2
         for _ in range(steps):
-            logits, gradient = linearized(model, x[left].view(-1, *images.shape[1:]))
+            logits, gradient = linearized(model, x[active].view(-1, *images.shape[1:]))
             classes = predicted(logits)
-            lasts = (classes != aims[left]) & (classes != UNDEFINED)
-            if not lasts.any():
+            remains = (classes != targets[active]) & (classes != UNDEFINED)
+            if not remains.any():
                 break
-            one = torch.zeros_like(logits).scatter(1, aims[left, None], 1.0)
-            left = left[lasts]
-            target = self.sign * gradient(one).flatten(1)[lasts]
-            total = self.sign * gradient(torch.ones_like(one)).flatten(1)[lasts]
-            room = self.sign * (self.end - x[left])
+            one = torch.zeros_like(logits).scatter(1, targets[active, None], 1.0)
+            active = active[remains]
+            target = self.sign * gradient(one).flatten(1)[remains]  # (active, pixels)
+            total = self.sign * gradient(torch.ones_like(one)).flatten(1)[remains]
+            room = self.sign * (self.end - x[active])
             pair, exists = best_pair(target, target - total, room > enough)
-            left, pair = left[exists], pair[exists]
-            x[left[:, None], pair] = (x[left[:, None], pair] + self.change).clamp(*self.clip)
+            active, pair = active[exists], pair[exists]
+            x[active[:, None], pair] = (x[active[:, None], pair] + self.change).clamp(*self.clip)
         return x.view_as(images)
 
 
 def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """The pair of places that maximises (a_p + a_q) (c_p + c_q), both sums positive.
+    """The pair of places that maximizes (a_p + a_q) (c_p + c_q), both sums positive.
 
     Args:
         a: (batch, n).

@@ -1,10 +1,10 @@
 """The first attack (Szegedy et al. 2014b), section 1.2.4: box-constrained L-BFGS.
 
-    minimise  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
+    minimize  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
 
 J the cross-entropy towards a wrong class ỹ. The larger λ, the smaller the perturbation: each
 example's λ is searched for, by factors of ten until one succeeds and one fails, then by halving
-the interval of their logarithms. Of all points that the optimiser visits and the model gives the
+the interval of their logarithms. Of all points that the optimizer visits and the model gives the
 class ỹ, the one nearest to the example is returned. Logits that are very small or very large are
 brought to an ordinary scale first: λ would not be found from its usual start.
 """
@@ -12,11 +12,11 @@ brought to an ordinary scale first: λ would not be found from its usual start.
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import answers, fooled, likeliest_wrong, reached
 from advx.attacks.base import Attack
 from advx.attacks.box_lbfgs import minimize
 from advx.attacks.gradient import evaluated
 from advx.attacks.objectives import hard_label_cost
+from advx.attacks.targets import fooled, likeliest_wrong, predicted_logits, reached
 from advx.types import Interval, Positive, PositiveInt
 
 FACTOR = 10.0
@@ -58,59 +58,62 @@ class LBFGS(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The nearest successes; an example for which no λ succeeds comes back as it was."""
-        aims = labels if self.targeted else likeliest_wrong(model, images, labels)
-        left = (~reached(model, images, aims)).nonzero().squeeze(1)
+        targets = labels if self.targeted else likeliest_wrong(model, images, labels)
+        active = (~reached(model, images, targets)).nonzero().squeeze(1)
         found = images.clone()
-        if len(left):
-            found[left] = self._towards(model, images[left], aims[left])
+        if len(active):
+            found[active] = self._towards(model, images[active], targets[active])
         return found
 
-    def _towards(self, model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
-        """The same for images that the model does not give the class aimed at."""
-        x = images.flatten(1).to(torch.promote_types(images.dtype, torch.float32))
-        scale = ordinary_scale(answers(model, images), aims)
+    def _towards(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+        """The same for images that the model does not give the target class yet."""
+        kind = torch.promote_types(images.dtype, torch.float32)
+        x = images.flatten(1).to(kind)  # (batch, pixels)
+        scale = ordinary_scale(predicted_logits(model, images), targets)
         low, high = (x.new_tensor(bound) for bound in self.clip or (-torch.inf, torch.inf))
         best, nearest = x.clone(), torch.full_like(x[:, 0], torch.inf)
         weight = torch.full_like(nearest, self.weight)
 
         def cost(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-            asked = points.view(-1, *images.shape[1:]).to(images.dtype)
+            asked = points.view(-1, *images.shape[1:]).to(images.dtype)  # (m, *shape)
             points = asked.flatten(1).to(x.dtype)
             logits, value, gradient = evaluated(
-                model, asked, aims[rows],
+                model,
+                asked,
+                targets[rows],
                 lambda logits, labels: hard_label_cost(scale[rows] * logits, labels),
-            )  # fmt: skip
+            )
             away = points - x[rows]
-            distance = away.square().sum(1)
-            closer = fooled(logits, aims[rows], targeted=True) & (distance < nearest[rows])
+            distance = away.square().sum(1)  # (m,)
+            closer = fooled(logits, targets[rows], targeted=True) & (distance < nearest[rows])
             best[rows[closer]], nearest[rows[closer]] = points[closer], distance[closer]
             slope = gradient.flatten(1) + 2 * weight[rows, None] * away
             return value.to(x.dtype) + weight[rows] * distance, slope
 
-        works, fails = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
+        succeeds, fails = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         for _ in range(self.searches):
             start = best.clamp(low, high)
             end = minimize(
                 cost, start, low, high, evaluations=self.evaluations, history=self.history
             )
-            won = reached(model, end.view_as(images).to(images.dtype), aims)
-            works = torch.where(won, weight, works)
-            fails = torch.where(won, fails, weight)
-            between = (works.log() / 2 + fails.log() / 2).exp()
-            weight = torch.where(fails.isinf(), works * FACTOR, between)
-            weight = torch.where(works == 0, fails / FACTOR, weight)
+            reaches = reached(model, end.view_as(images).to(images.dtype), targets)
+            succeeds = torch.where(reaches, weight, succeeds)
+            fails = torch.where(reaches, fails, weight)
+            between = (succeeds.log() / 2 + fails.log() / 2).exp()
+            weight = torch.where(fails.isinf(), succeeds * FACTOR, between)
+            weight = torch.where(succeeds == 0, fails / FACTOR, weight)
         return best.view_as(images).to(images.dtype)
 
 
-def ordinary_scale(logits: Tensor, aims: Tensor) -> Tensor:
+def ordinary_scale(logits: Tensor, targets: Tensor) -> Tensor:
     """What brings each example's logits (batch, classes) to differences of about 32, (batch, 1).
 
     A power of two; 1 where they differ by something between `ORDINARY`. Where they differ by more,
-    some may be of classes that are masked, −inf or −1e30: the lead over the class aimed at counts.
+    some may be of classes that are masked, −inf or −1e30: the lead over the target class counts.
     """
     top = logits.amax(1, keepdim=True)
     spread = top - logits.amin(1, keepdim=True)
-    lead = top - logits.gather(1, aims[:, None])
+    lead = top - logits.gather(1, targets[:, None])
     spread = torch.where(spread > ORDINARY[1], lead, spread)
     usual = (spread >= ORDINARY[0]) & (spread <= ORDINARY[1])
     possible = spread.isfinite() & (spread > 0) & ~usual

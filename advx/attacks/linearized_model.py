@@ -1,6 +1,6 @@
-"""The attack that linearises the model (Huang et al. 2015), section 1.2.4.
+"""The attack that linearizes the model (Huang et al. 2015), section 1.2.4.
 
-Where FGSM linearises the cost, this one linearises every logit: zₖ(x + η) ≈ zₖ + ∇zₖᵀ η. The
+Where FGSM linearizes the cost, this one linearizes every logit: zₖ(x + η) ≈ zₖ + ∇zₖᵀ η. The
 smallest η that makes class k overtake the label y has a closed form in every norm,
 
     η = (z_y − zₖ) / ‖w‖_* · (the unit vector steepest along w),    w = ∇zₖ − ∇z_y,
@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.aims import answers, fooled, others
 from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
+from advx.attacks.targets import fooled, other_classes, predicted_logits
 from advx.models.call import UNDEFINED, predicted
 from advx.types import DistanceName, Interval, NonNegative, PositiveInt
 
@@ -28,12 +28,12 @@ without end. The authors of DeepFool add as much everywhere.
 
 
 class LinearizedModel(Attack):
-    """The closed-form smallest perturbation that changes the class of the linearised model.
+    """The closed-form smallest perturbation that changes the class of the linearized model.
 
     Args:
         norm: what is smallest: the max norm (`linf`), the Euclidean norm (`l2`) or the sum of the
             absolute changes (`l1`, a single pixel a step).
-        steps: linearisations; an example stops at the first that succeeds.
+        steps: linearizations; an example stops at the first that succeeds.
         classes: wrong classes considered, the largest logits first; None for all.
         overshoot: the perturbation is lengthened by this part, to end beyond the hyperplane.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1]. The
@@ -66,28 +66,28 @@ class LinearizedModel(Attack):
         """
         found, before = images.clone(), images.clone()
         total = torch.zeros_like(found)
-        left = torch.arange(len(images), device=images.device)
+        active = torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            logits = answers(model, found[left])
-            lost = predicted(logits) == UNDEFINED
-            found[left[lost]] = before[left[lost]]
-            left = left[~(lost | fooled(logits, labels[left], targeted=self.targeted))]
-            if len(left) == 0:
+            logits = predicted_logits(model, found[active])
+            undefined = predicted(logits) == UNDEFINED
+            found[active[undefined]] = before[active[undefined]]
+            active = active[~(undefined | fooled(logits, labels[active], targeted=self.targeted))]
+            if len(active) == 0:
                 break
-            before[left] = found[left]
-            total[left] += self._nearest(model, found[left], labels[left])
-            moved = images[left] + (1 + self.overshoot) * total[left]
-            found[left] = moved if self.clip is None else moved.clamp(*self.clip)
+            before[active] = found[active]
+            total[active] += self._nearest(model, found[active], labels[active])
+            moved = images[active] + (1 + self.overshoot) * total[active]
+            found[active] = moved if self.clip is None else moved.clamp(*self.clip)
         return found
 
     def _nearest(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The smallest change that crosses one of the linearised boundaries, like images."""
+        """The smallest change that crosses one of the linearized boundaries, like images."""
         logits, gradient = linearized(model, images)
         if self.targeted:
-            leaving, entered = logits.argmax(1), labels[:, None]
+            leaving, entered = logits.argmax(1), labels[:, None]  # (batch,), (batch, 1)
         else:
             # a class whose logit is −inf stands among them, but is infinitely far
-            leaving, entered = labels, others(logits, labels)[:, : self.classes]
+            leaving, entered = labels, other_classes(logits, labels)[:, : self.classes]
         best = torch.zeros_like(images)
         kind = torch.promote_types(logits.dtype, images.dtype)
         nearest = logits.new_full((len(logits),), torch.inf, dtype=kind)

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from advx.attacks.aims import answers, fooled, others
 from advx.attacks.base import Attack
 from advx.attacks.pgd import PGD
+from advx.attacks.targets import fooled, other_classes, predicted_logits
 from advx.models.call import predicted
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
@@ -44,21 +44,27 @@ class MultiTargeted(Attack):
         self.clip = clip
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
         self.towards = PGD(
-            **ball, steps=steps, step_size=step_size, schedule="linear", objective="margin",
-            random_start=False, stop_on_success=True, targeted=True,
-        )  # fmt: skip
+            **ball,
+            steps=steps,
+            step_size=step_size,
+            schedule="linear",
+            objective="margin",
+            random_start=False,
+            stop_on_success=True,
+            targeted=True,
+        )
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The first success; an example that withstands every target comes back as it was."""
         best = images.clone()
-        logits = answers(model, images)
-        wrong = others(logits, labels)
-        left = (predicted(logits) == labels).nonzero().squeeze(1)
+        logits = predicted_logits(model, images)
+        wrong = other_classes(logits, labels)  # (batch, classes − 1)
+        active = (predicted(logits) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
-            x = self.towards.perturb(model, images[left], wrong[left, rank])
-            won = fooled(answers(model, x), labels[left], targeted=False)
-            best[left[won]] = x[won]
-            left = left[~won]
-            if len(left) == 0:
+            x = self.towards.perturb(model, images[active], wrong[active, rank])
+            succeeds = fooled(predicted_logits(model, x), labels[active], targeted=False)
+            best[active[succeeds]] = x[succeeds]
+            active = active[~succeeds]
+            if len(active) == 0:
                 break
         return best

@@ -32,10 +32,10 @@ def uniform(images: Tensor, stream: int) -> Tensor:
         images: decide the numbers, each example its own.
         stream: another number, other numbers.
     """
-    bits = images.detach().flatten(1).double().view(torch.int64)
+    bits = images.detach().flatten(1).double().view(torch.int64)  # (batch, pixels)
     place = torch.arange(1, bits.shape[1] + 1, device=bits.device)
-    key = _mix((bits * (_mix(place * GOLDEN) | 1)).sum(1) + stream)
-    words = _mix(key[:, None] + place * GOLDEN)
+    key = _mix((bits * (_mix(place * GOLDEN) | 1)).sum(1) + stream)  # (batch,)
+    words = _mix(key[:, None] + place * GOLDEN)  # (batch, pixels)
     return ((words >> 11).double() / 2**52).to(images.dtype).view_as(images)
 
 

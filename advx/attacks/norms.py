@@ -23,27 +23,30 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     """The unit vector of `norm` with the largest inner product with the gradient (Equation 1.3).
 
     sign(g) for the max norm, g / ‖g‖₂ for L2, the sign of the largest component for L1; zero where
-    the gradient vanishes, or is no number.
+    the gradient vanishes, or is no number. It stands in memory of its own, like `projected`.
     """
     if norm == "linf":
         return gradient.sign()
-    flat = gradient.flatten(1)
+    flat = gradient.flatten(1)  # (batch, pixels)
     if norm == "l1":
         place = flat.abs().argmax(1, keepdim=True)
         one = torch.zeros_like(flat).scatter(1, place, flat.gather(1, place).sign())
         return one.view_as(gradient)
     largest = flat.abs().amax(1, keepdim=True)
     scaled = flat / torch.where(largest > 0, largest, 1)  # no underflow in the squares
-    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)  # (batch, 1)
     unit = scaled / torch.where(length > 0, length, 1)
-    return torch.where(length.isfinite(), unit, 0).view_as(gradient)
+    defined = length.isfinite()
+    if not defined.all():  # seldom, and `where` takes as long as all the rest
+        unit = torch.where(defined, unit, 0)
+    return unit.view_as(gradient)
 
 
 def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
     """The nearest point of the ball of radius `epsilon`, for each example's perturbation."""
     if norm == "linf":
         return perturbation.clamp(-epsilon, epsilon)
-    size = length(perturbation, norm).view(-1, *[1] * (perturbation.dim() - 1))
+    size = length(perturbation, norm).view(-1, *[1] * (perturbation.dim() - 1))  # (batch, 1, …)
     return perturbation * torch.where(size > epsilon, epsilon / size, 1.0).clamp(max=1.0)
 
 

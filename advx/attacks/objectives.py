@@ -1,4 +1,4 @@
-"""What an attack maximises: functions of logits (batch, classes) and labels (batch,), to (batch,).
+"""What an attack maximizes: functions of logits (batch, classes) and labels (batch,), to (batch,).
 
 For hard labels the gradient of the cross-entropy is (1 − p_y) times that of the log-odds
 lse_{i≠y} zᵢ − z_y: the same direction. In float32 the factor rounds to zero on confidently
@@ -22,8 +22,8 @@ ObjectiveName = Literal[
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
     """log P(not y) − log P(y) = lse_{i≠y} zᵢ − z_y, the log-odds of a mistake."""
-    target = labels[:, None]
-    others = logits.scatter(1, target, -torch.inf)
+    target = labels[:, None]  # (batch, 1)
+    others = logits.scatter(1, target, -torch.inf)  # (batch, classes)
     return others.logsumexp(1) - logits.gather(1, target).squeeze(1)
 
 
@@ -35,7 +35,7 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """max_{i≠y} zᵢ − z_y: positive exactly where the prediction is wrong."""
     target = labels[:, None]
-    others = logits.scatter(1, target, -torch.inf)
+    others = logits.scatter(1, target, -torch.inf)  # (batch, classes)
     return others.amax(1) - logits.gather(1, target).squeeze(1)
 
 
@@ -71,13 +71,8 @@ def in_float64(asked: Objective, logits: Tensor, labels: Tensor) -> Tensor:
     return asked(logits.double() if asked in EXACT else logits, labels).double()
 
 
-def receives(name: ObjectiveName) -> Literal["labels", "originals"]:
-    """What an attack on the objective is given beside the images."""
-    return "originals" if name == "reconstruction_error" else "labels"
-
-
-def objective(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
-    """The objective called `name`; `training_cost` is that of the model's own defence.
+def objective_named(name: ObjectiveName, training_cost: Objective | None = None) -> Objective:
+    """The objective called `name`; `training_cost` is that of the model's own defense.
 
     Raises:
         ConfigError: the training cost is asked for and the model was not trained.

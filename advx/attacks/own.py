@@ -6,28 +6,58 @@ it is given copies, and the model is put back. What it returns must be images li
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.base import Attack
+from advx.attacks.base import Attack, Receives
 from advx.errors import ConfigError
+
+AnyAttack = Callable[..., Any]
+"""From a model, images (batch, *shape) and labels (batch,) to adversarial images."""
+
+
+def as_attack(attack: AnyAttack) -> Attack:
+    """The attack itself where it is derived from `Attack`; else one around it (`OwnAttack`).
+
+    Raises:
+        ConfigError: its `receives` is none of `Receives`.
+    """
+    return attack if isinstance(attack, Attack) else OwnAttack(attack)
 
 
 class OwnAttack(Attack):
     """The attack of a user, on copies of the images and on a model that is put back.
 
+    Where it has attributes that the protocol has too, these are honored:
+
+    - `receives`, by default "guide_images" where its `guided` is true, "target_classes" where its
+      `targeted` is, and else "labels";
+    - `batches_itself`, or `whole`: by default False;
+    - `random`: by default True, as nobody can know.
+
     Args:
-        attack: theirs; `targeted`, `guided` and `whole` are honored where it has them.
+        attack: theirs.
     """
 
-    def __init__(self, attack: Callable[..., Any]) -> None:
+    receives: Receives = "labels"
+
+    def __init__(self, attack: AnyAttack) -> None:
         self.attack = attack
-        self.targeted = bool(getattr(attack, "targeted", False))
-        self.guided = bool(getattr(attack, "guided", False))  # type: ignore[misc]
-        self.whole = bool(getattr(attack, "whole", False))
-        self.receives = "guides" if self.guided else "labels"
+        default: Receives = "target_classes" if getattr(attack, "targeted", False) else "labels"
+        default = "guide_images" if getattr(attack, "guided", False) else default
+        self.receives = getattr(attack, "receives", default)
+        self.targeted = self.receives == "target_classes"
+        self.batches_itself = bool(
+            getattr(attack, "batches_itself", False) or getattr(attack, "whole", False)
+        )
+        self.random = bool(getattr(attack, "random", True))
+        if self.receives not in get_args(Receives):
+            raise ConfigError(
+                f"attack: {_name(self.attack)} receives {self.receives!r}; "
+                f"valid: {', '.join(get_args(Receives))}"
+            )
 
     def __getattr__(self, name: str) -> Any:
         """Whatever else the user's attack has."""
@@ -44,25 +74,28 @@ class OwnAttack(Attack):
         given = labels.clone() if isinstance(labels, Tensor) else labels
         with put_back(model):
             found = self.attack(model, images.clone(), given)
-        name = getattr(self.attack, "__name__", type(self.attack).__name__)
         wanted = f"valid: a floating-point tensor of shape {tuple(images.shape)}, like the images"
         if not isinstance(found, Tensor):
-            raise ConfigError(f"attack: {name} returns a {type(found).__name__}; {wanted}")
+            raise ConfigError(
+                f"attack: {_name(self.attack)} returns a {type(found).__name__}; {wanted}"
+            )
         if found.shape != images.shape or not found.is_floating_point():
             kind = str(found.dtype).removeprefix("torch.")
-            raise ConfigError(f"attack: {name} returns {kind} of {tuple(found.shape)}; {wanted}")
+            raise ConfigError(
+                f"attack: {_name(self.attack)} returns {kind} of {tuple(found.shape)}; {wanted}"
+            )
         undefined = int((~found.isfinite()).flatten(1).any(1).sum())
         if undefined:
             raise ConfigError(
-                f"attack: {name} returns {undefined} of {len(found)} images with pixels that are "
-                f"no numbers; {wanted}"
+                f"attack: {_name(self.attack)} returns {undefined} of {len(found)} images with "
+                f"pixels that are no numbers; {wanted}"
             )
         return found.detach().to(images)
 
 
-def guarded(attack: Callable[..., Any]) -> Attack:
-    """The attack itself where it is one of advx's, which keeps the promises; else around it."""
-    return attack if isinstance(attack, Attack) else OwnAttack(attack)
+def _name(attack: AnyAttack) -> str:
+    name: str = getattr(attack, "__name__", type(attack).__name__)
+    return name
 
 
 @contextmanager

@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks import norms
-from advx.attacks.aims import fooled
-from advx.attacks.base import Attack
+from advx.attacks.base import Attack, Receives
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import evaluated
 from advx.attacks.noise import in_ball
-from advx.attacks.objectives import Objective, ObjectiveName, in_float64, receives
-from advx.attacks.objectives import objective as named
+from advx.attacks.objectives import Objective, ObjectiveName, in_float64, objective_named
+from advx.attacks.targets import fooled
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
 DEFAULT_REACH = 2.5
@@ -56,7 +55,7 @@ class PGD(Attack):
             iterate, not the best one.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
         targeted: labels are classes to be reached, not to be left.
-        training_cost: the training cost of the attacked model's defence, (logits, labels) to
+        training_cost: the training cost of the attacked model's defense, (logits, labels) to
             (batch,); needed for `objective="training_cost"`.
     """
 
@@ -78,12 +77,15 @@ class PGD(Attack):
     ) -> None:
         self.epsilon = epsilon
         self.norm = norm
-        self.objective = named(objective, training_cost)
-        self.receives = receives(objective)
+        self.objective = objective_named(objective, training_cost)
         self.fgsm = FGSM(
-            epsilon=epsilon, norm=norm, objective=objective, clip=clip, targeted=targeted,
+            epsilon=epsilon,
+            norm=norm,
+            objective=objective,
+            clip=clip,
+            targeted=targeted,
             training_cost=training_cost,
-        )  # fmt: skip
+        )
         self.steps = steps
         default = DEFAULT_REACH / steps if schedule == "constant" else DEFAULT_FIRST
         self.step_size = default * epsilon if step_size is None else step_size
@@ -94,24 +96,32 @@ class PGD(Attack):
         self.clip = clip
         self.targeted = targeted
 
+    @property
+    def receives(self) -> Receives:
+        """What one step on the objective receives."""
+        return self.fgsm.receives
+
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The best of the example, its FGSM point and all iterates."""
         best = _Best(images, labels, self)
-        certain, sure = images.clone(), _none(images)
-        for candidate in (self._within(images, images), self.fgsm.perturb(model, images, labels)):
-            won = self._climb(model, images, labels, candidate, best, steps=0)
-            certain[won], sure = candidate[won], sure | won
+        everyone = torch.arange(len(images), device=images.device)
+        logits, loss, gradient = self._evaluated(model, images, labels)
+        best.offer(everyone, images, loss, logits)
+        certain, succeeds = images.clone(), self.success(logits, labels)
+        point = self.fgsm.step(images, gradient)
+        won = self._ascend(model, images, labels, point, best, steps=0)
+        certain[won], succeeds = point[won], succeeds | won
         for restart in range(self.restarts):
             start = images
             if self.random_start or restart:
                 noise = self.epsilon * in_ball(images, self.norm, restart)
-                start = self._within(images, images + noise)
-            self._climb(model, images, labels, start, best, self.steps)
-        lost = sure & ~best.won()
+                start = self._project_(noise.add_(images), images)
+            self._ascend(model, images, labels, start, best, self.steps)
+        lost = succeeds & ~best.succeeds()
         best.points[lost] = certain[lost]
         return best.points
 
-    def _climb(
+    def _ascend(
         self,
         model: nn.Module,
         images: Tensor,
@@ -120,91 +130,102 @@ class PGD(Attack):
         best: "_Best",
         steps: int,
     ) -> Tensor:
-        """Ascend from `start`, keeping the best points; says where the last one succeeds, (batch,).
+        """Offer every point on the way up from `start`, and say where the last succeeds, (batch,).
 
-        Where success ends the search, it counts as an infinite height.
+        Where success ends the search, an example that has succeeded takes no part.
         """
-        left = (best.height < torch.inf).nonzero().squeeze(1)
-        origin, aim, x = images[left], labels[left], start[left]
-        last = _none(images)
-        for step in range(steps + 1):
-            if len(left) == 0:
+        active = (best.loss < torch.inf).nonzero().squeeze(1)  # (m,)
+        origin, target, x = images[active], labels[active], start[active]  # (m, *shape), (m,)
+        for step in range(steps):
+            if len(active) == 0:
                 break
-            climbing = step < steps
-            logits, value, gradient = evaluated(model, x, aim, self.objective, gradient=climbing)
-            if self.targeted:
-                value, gradient = -value, -gradient
-            if self.stop_on_success:
-                value = value.masked_fill(self.success(logits, aim), torch.inf)
-            best.offer(left, x, value, logits)
-            if climbing:
-                length = self.step_size * (1 - step / steps if self.shrinking else 1)
-                x = self._within(origin, x + length * norms.steepest(gradient, self.norm))
-                undefined = value.isnan()  # a NaN shows no way on: back to the best point so far
-                if undefined.any():
-                    x[undefined] = best.points[left[undefined]]
-            else:
-                last[left] = self.success(logits, aim)
-            if self.stop_on_success and (value == torch.inf).any():
-                on = value < torch.inf
-                left, origin, aim, x = left[on], origin[on], aim[on], x[on]
+            logits, loss, gradient = self._evaluated(model, x, target)
+            best.offer(active, x, loss, logits)
+            length = self.step_size * (1 - step / steps if self.shrinking else 1)
+            x = norms.steepest(gradient, self.norm).mul_(length).add_(x)
+            x = self._project_(x, origin)
+            undefined = loss.isnan()  # a NaN shows no way on: back to the best point so far
+            if undefined.any():
+                x[undefined] = best.points[active[undefined]]
+            if self.stop_on_success and (loss == torch.inf).any():
+                rest = loss < torch.inf
+                active, origin, target, x = active[rest], origin[rest], target[rest], x[rest]
+        last = _none(images)
+        if len(active):
+            logits, loss, _ = self._evaluated(model, x, target, gradient=False)
+            best.offer(active, x, loss, logits)
+            last[active] = self.success(logits, target)
         return last
 
-    def success(self, logits: Tensor, aim: Tensor) -> Tensor:
-        """Which answers are successes, (batch,) bool; none where the answer is an image."""
-        if self.receives == "labels":
-            return fooled(logits, aim, targeted=self.targeted)
-        return _none(aim)
+    def _evaluated(
+        self, model: nn.Module, x: Tensor, target: Tensor, *, gradient: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (m, classes), what is ascended (m,), and its ∇ₓ (m, *shape).
 
-    def exact(self, logits: Tensor, aim: Tensor) -> Tensor:
+        Where success ends the search, it counts as an infinite loss.
+        """
+        logits, loss, slope = evaluated(model, x, target, self.objective, gradient=gradient)
+        if self.targeted:
+            loss, slope = -loss, -slope
+        if self.stop_on_success:
+            loss = loss.masked_fill(self.success(logits, target), torch.inf)
+        return logits, loss, slope
+
+    def success(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Which logits are successes, (batch,) bool; none where the answer is an image."""
+        if self.receives == "originals":
+            return _none(target)
+        return fooled(logits, target, targeted=self.targeted)
+
+    def exact(self, logits: Tensor, target: Tensor) -> Tensor:
         """What is ascended, in float64 where it can be, (batch,)."""
-        value = in_float64(self.objective, logits, aim)
+        value = in_float64(self.objective, logits, target)
         return -value if self.targeted else value
 
-    def _within(self, images: Tensor, moved: Tensor) -> Tensor:
-        """The nearest points of the ball around `images`, cut to the clip range."""
-        inside = images + norms.projected(moved - images, self.norm, self.epsilon)
-        return inside if self.clip is None else inside.clamp(*self.clip)
+    def _project_(self, x: Tensor, images: Tensor) -> Tensor:
+        """Π(x) around the images, like x (m, *shape), in its memory: a step takes few copies."""
+        inside = norms.projected(x.sub_(images), self.norm, self.epsilon).add_(images)
+        return inside if self.clip is None else inside.clamp_(*self.clip)
 
 
 class _Best:
-    """The best point of every example so far, its height and the model's answer to it."""
+    """The best point of every example so far, its loss and the model's answer to it."""
 
     def __init__(self, images: Tensor, labels: Tensor, search: PGD) -> None:
         self.points = images.clone()
-        self.height = images.new_full((len(images),), -torch.inf, dtype=torch.float64)
+        self.loss = images.new_full((len(images),), -torch.inf, dtype=torch.float64)
         self.labels = labels
         self.search = search
-        self.answers: Tensor | None = None  # shaped like the first answer
+        self.logits: Tensor | None = None  # shaped like the first answer
 
-    def offer(self, rows: Tensor, points: Tensor, height: Tensor, answers: Tensor) -> None:
+    def offer(self, rows: Tensor, points: Tensor, loss: Tensor, logits: Tensor) -> None:
         """Keep the points (m, *shape) of the examples at `rows` (m,) that are better."""
-        if self.answers is None:
-            shape = (len(self.points), *answers.shape[1:])
-            self.answers = answers.new_full(shape, torch.nan)
-        before = self.height[rows]
-        better = height > before
-        unsure = TIE * torch.finfo(answers.dtype).eps * (1 + height.abs())
-        close = (height - before).abs() <= unsure
+        if self.logits is None:
+            shape = (len(self.points), *logits.shape[1:])
+            self.logits = logits.new_full(shape, torch.nan)
+        before = self.loss[rows]
+        better = loss > before
+        unsure = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
+        close = (loss - before).abs() <= unsure
         if close.any():
-            better[close] = self._settled(rows[close], answers[close])
+            better[close] = self._settled(rows[close], logits[close])
         rows = rows[better]
-        self.points[rows], self.height[rows] = points[better], height[better].double()
-        self.answers[rows] = answers[better]
+        self.points[rows], self.loss[rows] = points[better], loss[better].double()
+        self.logits[rows] = logits[better]
 
-    def _settled(self, rows: Tensor, answers: Tensor) -> Tensor:
-        """Which of answers about as high are better, (m,): by float64, else by success."""
-        assert self.answers is not None
-        labels, before = self.labels[rows], self.answers[rows]
-        new, old = (self.search.exact(z, labels) for z in (answers, before))
-        won, had = (self.search.success(z, labels) for z in (answers, before))
+    def _settled(self, rows: Tensor, logits: Tensor) -> Tensor:
+        """Which of logits about as high are better, (m,): by float64, else by success."""
+        assert self.logits is not None
+        labels, before = self.labels[rows], self.logits[rows]
+        new, old = (self.search.exact(z, labels) for z in (logits, before))
+        won, had = (self.search.success(z, labels) for z in (logits, before))
         return (new > old) | ((new == old) & won & ~had)
 
-    def won(self) -> Tensor:
+    def succeeds(self) -> Tensor:
         """Which of the best points succeed, (batch,) bool."""
-        if self.answers is None:
+        if self.logits is None:
             return _none(self.labels)
-        return self.search.success(self.answers, self.labels)
+        return self.search.success(self.logits, self.labels)
 
 
 def _none(examples: Tensor) -> Tensor:

@@ -46,6 +46,6 @@ class RandomNoise(Attack):
         noise = (gaussian if self.kind == "gaussian" else uniform)(images, self.draw)
         if self.kind == "sign":
             noise = noise.sign()
-        size = norms.length(noise, self.norm).view(-1, *[1] * (images.dim() - 1))
+        size = norms.length(noise, self.norm).view(-1, *[1] * (images.dim() - 1))  # (batch, 1, …)
         moved = images + norms.projected(self.epsilon * (noise / size), self.norm, self.epsilon)
         return moved if self.clip is None else moved.clamp(*self.clip)

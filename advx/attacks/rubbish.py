@@ -1,6 +1,6 @@
 """Rubbish class examples, section 1.2.6: noise that a model takes for a class.
 
-Pictures of noise belong to no class; a good classifier would be unsure of them. They are drawn, and
+Images of noise belong to no class; a good classifier would be unsure of them. They are drawn, and
 then, if wished, improved by gradient ascent towards a class (Goodfellow et al. 2014b, section 7).
 """
 

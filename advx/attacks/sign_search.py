@@ -2,8 +2,8 @@
 
 In the max-norm ball the best perturbation of a nearly linear model is a corner, ε·s with s = ±1
 in every pixel. The search asks only for the model's logits: flip the sign of the whole vector, then
-of each half, of each quarter and so on, and keep what raises the margin. It needs no gradient, so
-a model that hides its gradient is not safe from it.
+of each half, of each quarter and so on, and keep what raises the margin. It needs no gradient, so a
+model that hides its gradient is not safe from it.
 """
 
 import math
@@ -46,24 +46,26 @@ class SignSearch(Attack):
         """The best corner that the queries find."""
         best = images.clone()
         with evaluating(model):
-            height = margin(logits_of(model, images), labels)
-            left = (height <= 0).nonzero().squeeze(1)
-            signs = torch.ones_like(images[left]).flatten(1)
-            kept = torch.full_like(height[left], -torch.inf)  # the corner's own margin
+            best_margin = margin(logits_of(model, images), labels)
+            active = (best_margin <= 0).nonzero().squeeze(1)
+            signs = torch.ones_like(images[active]).flatten(1)  # (active, pixels)
+            corner_margin = torch.full_like(
+                best_margin[active], -torch.inf
+            )  # of the present corner
             for first, last in [(0, 0), *blocks(signs.shape[1])][: self.queries - 1]:
-                if len(left) == 0:
+                if len(active) == 0:
                     break
                 signs[:, first:last] *= -1
-                x = self._corner(images[left], signs)
-                value = margin(logits_of(model, x), labels[left])
-                better = value > kept
+                x = self._corner(images[active], signs)
+                value = margin(logits_of(model, x), labels[active])
+                better = value > corner_margin
                 signs[~better, first:last] *= -1
-                kept = torch.where(better, value, kept)
-                higher = value > height[left]
-                best[left[higher]] = x[higher]
-                height[left[higher]] = value[higher]
-                on = kept <= 0
-                left, signs, kept = left[on], signs[on], kept[on]
+                corner_margin = torch.where(better, value, corner_margin)
+                higher = value > best_margin[active]
+                best[active[higher]] = x[higher]
+                best_margin[active[higher]] = value[higher]
+                remain = corner_margin <= 0
+                active, signs, corner_margin = active[remain], signs[remain], corner_margin[remain]
         return best
 
     def _corner(self, images: Tensor, signs: Tensor) -> Tensor:

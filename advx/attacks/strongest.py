@@ -1,4 +1,4 @@
-"""The worst of several attacks for each example: does a defence hold, or does it hide the gradient?
+"""The worst of several attacks for each example: does a defense hold, or does it hide the gradient?
 
 Each attack is tried only on the examples that withstood all before it:
 
@@ -18,16 +18,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import answers, fooled
 from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
 from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.pgd import PGD
 from advx.attacks.sign_search import SignSearch
+from advx.attacks.targets import fooled, predicted_logits
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
 
-STAGES = ("clean", "fgsm", "pgd_log_odds", "pgd_margin", "multi_targeted", "restarts",
-          "gradient_free")  # fmt: skip
+STAGES = (
+    "clean",
+    "fgsm",
+    "pgd_log_odds",
+    "pgd_margin",
+    "multi_targeted",
+    "restarts",
+    "gradient_free",
+)
 """What an example can fall to, in this order; "clean" is a mistake without any perturbation."""
 
 
@@ -46,8 +53,7 @@ class Strongest(Attack):
         batch_size: examples at once.
     """
 
-    whole = True
-    """Wants all examples in one call: it makes its own batches, of survivors."""
+    batches_itself = True  # batches of survivors
 
     def __init__(
         self,
@@ -66,17 +72,16 @@ class Strongest(Attack):
         self.searched = searched
         self.batch_size = batch_size
         ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
-        climb = {**ball, "steps": steps, "schedule": "linear", "stop_on_success": True}
+        ascent = {**ball, "steps": steps, "schedule": "linear", "stop_on_success": True}
         self.attacks: dict[str, Attack] = {
             "fgsm": FGSM(**ball),
-            "pgd_log_odds": PGD(**climb, random_start=False),
-            "pgd_margin": PGD(**climb, objective="margin"),
+            "pgd_log_odds": PGD(**ascent, random_start=False),
+            "pgd_margin": PGD(**ascent, objective="margin"),
         }
         if targets:
-            towards = MultiTargeted(**ball, steps=steps, targets=targets)
-            self.attacks["multi_targeted"] = towards
+            self.attacks["multi_targeted"] = MultiTargeted(**ball, steps=steps, targets=targets)
         if restarts:
-            self.attacks["restarts"] = PGD(**climb, restarts=restarts)
+            self.attacks["restarts"] = PGD(**ascent, restarts=restarts)
         if queries and searched:
             self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
         if epsilon == 0:
@@ -87,7 +92,7 @@ class Strongest(Attack):
         return self._traced(model, images, labels)[0]
 
     def traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Adversarial images (n, *shape), and the index in `STAGES` of what each example fell to.
+        """Adversarial images (n, *shape), and the index in `STAGES` of each example's stage.
 
         The index is (n,) int64, −1 for an example that withstood every attack.
 
@@ -99,21 +104,21 @@ class Strongest(Attack):
 
     def _traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         best = images.clone()
-        fell = torch.full_like(labels, -1)
-        fell[self._wrong(model, images, labels)] = 0
+        stage = torch.full_like(labels, -1)
+        stage[self._wrong(model, images, labels)] = 0
         for name, attack in self.attacks.items():
-            left = (fell < 0).nonzero().squeeze(1)
+            active = (stage < 0).nonzero().squeeze(1)
             if name == "gradient_free":
-                left = left[: self.searched]
-            for part in left.split(self.batch_size):
+                active = active[: self.searched]
+            for part in active.split(self.batch_size):
                 x = attack.perturb(model, images[part], labels[part])
-                won = self._wrong(model, x, labels[part])
-                best[part[won]] = x[won]
-                fell[part[won]] = STAGES.index(name)
-        return best, fell
+                succeeds = self._wrong(model, x, labels[part])
+                best[part[succeeds]] = x[succeeds]
+                stage[part[succeeds]] = STAGES.index(name)
+        return best, stage
 
     def _wrong(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Which examples are misclassified, (n,) bool; a NaN is no class."""
         parts = zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
-        wrong = [fooled(answers(model, x), y, targeted=False) for x, y in parts]
+        wrong = [fooled(predicted_logits(model, x), y, targeted=False) for x, y in parts]
         return torch.cat(wrong) if wrong else labels != labels

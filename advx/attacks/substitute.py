@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.base import within
 from advx.attacks.gradient import input_gradient
+from advx.attacks.inputs import within
 from advx.attacks.noise import uniform
 from advx.attacks.objectives import hard_label_cost, log_odds
 from advx.config.check import checked
@@ -87,14 +87,14 @@ class SubstituteTraining:
             After every training, the number of images asked about so far: n, 2n, 4n, ...
         """
         generator = torch.Generator().manual_seed(seed)
-        optimiser = torch.optim.Adam(substitute.parameters(), self.learning_rate)
+        optimizer = torch.optim.Adam(substitute.parameters(), self.learning_rate)
         labels = oracle(images)
         for number in range(self.rounds + 1):
             if number:
                 moved = self.moved(substitute, images, labels, number - 1)
                 images = torch.cat([images, moved])
                 labels = torch.cat([labels, oracle(moved)])
-            self._fit(substitute, optimiser, images, labels, generator)
+            self._fit(substitute, optimizer, images, labels, generator)
             yield len(images)
 
     def moved(self, substitute: nn.Module, images: Tensor, labels: Tensor, number: int) -> Tensor:
@@ -113,7 +113,7 @@ class SubstituteTraining:
                 direction = uniform(x, number).sign()
             else:
                 slope = input_gradient(substitute, x, y.clamp(min=0), log_odds)
-                known = (y >= 0).view(-1, *[1] * (x.dim() - 1))
+                known = (y >= 0).view(-1, *[1] * (x.dim() - 1))  # (m, 1, …)
                 direction = -slope.sign() * known
             parts.append(x + step * direction)
         found = torch.cat(parts)
@@ -122,18 +122,18 @@ class SubstituteTraining:
     def _fit(
         self,
         substitute: nn.Module,
-        optimiser: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer,
         images: Tensor,
         labels: Tensor,
         generator: torch.Generator,
     ) -> None:
-        """Minimise the cross-entropy of the answers for `epochs` passes."""
+        """Minimize the cross-entropy of the answers for `epochs` passes."""
         substitute.train()
         for _ in range(self.epochs):
             order = torch.randperm(len(images), generator=generator).to(images.device)
             for rows in order[labels[order] >= 0].split(self.batch_size):
                 cost = hard_label_cost(logits_of(substitute, images[rows]), labels[rows]).mean()
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 cost.backward()
-                optimiser.step()
+                optimizer.step()
         substitute.eval()

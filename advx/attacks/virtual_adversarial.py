@@ -2,19 +2,19 @@
 
 They change the prediction itself as much as possible,
 
-    maximise  KL(p(y | x) ‖ p(y | x + η))  within a ball,
+    maximize  KL(p(y | x) ‖ p(y | x + η))  within a ball,
 
 whose first-order gradient at η = 0 vanishes: the direction is that of the second order, by power
-iteration (`virtual_direction`, which the defence of the same name shares). Of its two signs, which
+iteration (`virtual_direction`, which the defense of the same name shares). Of its two signs, which
 the second order cannot tell apart, the one with the larger divergence is taken.
 """
 
 import torch
 from torch import Tensor, nn
 
-from advx.attacks.aims import answers
 from advx.attacks.base import Attack
 from advx.attacks.noise import gaussian
+from advx.attacks.targets import predicted_logits
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
 from advx.types import Interval, NonNegative, NormName, PositiveInt
 
@@ -52,7 +52,7 @@ class VirtualAdversarial(Attack):
         both = [images + self.epsilon * direction, images - self.epsilon * direction]
         if self.clip is not None:
             both = [x.clamp(*self.clip) for x in both]
-        here = answers(model, images).double()  # float32 has no small divergences
-        first, second = (divergence(here, answers(model, x).double()) for x in both)
-        chosen = (first >= second).view(-1, *[1] * (images.dim() - 1))
+        here = predicted_logits(model, images).double()  # float32 has no small divergences
+        first, second = (divergence(here, predicted_logits(model, x).double()) for x in both)
+        chosen = (first >= second).view(-1, *[1] * (images.dim() - 1))  # (batch, 1, …)
         return torch.where(chosen, both[0], both[1])

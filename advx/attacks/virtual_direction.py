@@ -103,7 +103,7 @@ def virtual_adversarial_direction(
             else:
                 product = divergence_gradient(model, images, images + xi * direction)
             found = norms.steepest(product, norm)
-            gone = norms.vanished(found).view(-1, *[1] * (images.dim() - 1))
+            gone = norms.vanished(found).view(-1, *[1] * (images.dim() - 1))  # (batch, 1, …)
             direction = torch.where(gone, direction, found)
     return direction
 

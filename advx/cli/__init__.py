@@ -29,7 +29,9 @@ def main() -> None:
     verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
     verbs.add_parser("attack", help="run experiment=attack: your own model and images",
                      add_help=False)  # fmt: skip
-    verbs.add_parser("list", help="experiments, and the choices of every group")
+    listing = verbs.add_parser("list", help="experiments, and the choices of every group")
+    listing.add_argument("--config-dir", type=Path, metavar="FOLDER",
+                         help="your own as well, as for advx run")  # fmt: skip
     verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
     report = verbs.add_parser("report", help="one table over the latest runs")
     report.add_argument("--outputs", type=Path, default=Path("outputs"))
@@ -77,7 +79,7 @@ def _carried_out(arguments: argparse.Namespace) -> int:
     if arguments.verb == "list":
         from advx.cli.list import print_choices
 
-        print_choices()
+        print_choices(arguments.config_dir)
     elif arguments.verb == "doctor":
         from advx.cli.doctor import diagnose
 

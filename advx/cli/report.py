@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
+from advx.config.claims import CELL_KEYS
 from advx.report.finished import Unfinished, run_folders, summary_of, title_of
 
-COLUMNS = ["experiment", "row", "metric", "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
+COLUMNS = ["experiment", *CELL_KEYS, "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
 
 
 def report(outputs: Path) -> int:

@@ -18,10 +18,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
+from advx.config import moved
 from advx.config.check import check_plain, keywords
 from advx.config.compose import main_of
 from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
+from advx.config.scales import read_scales, unused
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
 from advx.errors import ConfigError, JobFailed, reason
 from advx.run_folder import claim, clear, release
@@ -43,7 +45,9 @@ def launch(arguments: list[str]) -> None:
     logging.raiseExceptions = False  # a log that a full disk does not take is no traceback
     logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs what it also raises
     sys.path.insert(0, os.getcwd())
+    read_scales()
     flags, overrides = flags_and_overrides(arguments)
+    flags += completed_folder(flags)
     for word in overrides:
         key, equals, _ = word.partition("=")
         if not key or not (equals or word.startswith("~")):
@@ -60,7 +64,7 @@ def launch(arguments: list[str]) -> None:
 def _launch(flags: list[str], overrides: list[str]) -> None:
     """Check a sweep, then hand Hydra the words."""
     several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
-    overrides = readable(overrides, sweep=several)
+    overrides = moved.typed(readable(overrides, sweep=several))
     if several:
         sweep = sweep_of(overrides)
         if sweep is not None:
@@ -84,13 +88,18 @@ def task(config: DictConfig) -> None:
     own_results = False
     try:
         values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        for remark in moved.put_right(values):
+            log.warning("%s", remark)
         check_plain(values)
-        from advx.run import Run, check  # with torch, which takes seconds to import
+        shadowed = unused(job.runtime)
+        if shadowed:
+            log.warning(shadowed)
+        from advx.run import Run, check, check_models  # with torch, which takes seconds to import
 
         main = main_of(values, job.overrides.task)
         check(values, main)
         run = Run(values, folder, "advx run " + words(job.overrides.task))
-        run.check_models()
+        check_models(run)
         clear(folder)
         own_results = True
         try:
@@ -159,6 +168,13 @@ def config_folder(flags: list[str]) -> str | None:
         if name in ("--config-dir", "-cd"):
             return given if equals else value
     return None
+
+
+def completed_folder(flags: list[str]) -> list[str]:
+    """For a shell's completion: the `--config-dir` of the line that is completed."""
+    folder = config_folder(os.environ.get("COMP_LINE", "").split())
+    asked = bool({"-sc", "--shell-completion"} & set(flags)) and config_folder(flags) is None
+    return ["--config-dir", folder] if asked and folder and Path(folder).is_dir() else []
 
 
 def flags_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ types, and the ranges of `advx.types`. Every complaint is one line with the key,
 the valid choice.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
@@ -44,12 +45,15 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> dict[str, Any
         because = reason(error.__cause__ or error)
         raise ConfigError(f"{path}._target_={name}: cannot be imported ({because})") from error
     given = arguments(node)
-    schema, open_ended = _schema(call)
+    inner = _inner(given, call, path)
+    schema, open_ended = _schema(call, leave_out=frozenset(inner))
+    given = {key: value for key, value in given.items() if key not in inner}
     if not open_ended:
         for key in given:
             if key not in schema.model_fields:
                 raise ConfigError(
-                    f"{path}.{key}={given[key]}: no such key; {nearest(key, schema.model_fields)}"
+                    f"{path}.{key}={given[key]}: no such key; "
+                    f"{nearest(key, [*schema.model_fields, *inner])}"
                 )
     try:
         checked = schema(**given)
@@ -61,29 +65,75 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> dict[str, Any
         k: v
         for k, v in values.items()
         if defaults.get(k, PydanticUndefined) is PydanticUndefined or v != defaults[k]
-    }
+    } | {k: node for k, node in inner.items() if not _is_default(node, call, k)}
+
+
+def _inner(given: dict[str, Any], call: Any, path: str) -> dict[str, dict[str, Any]]:
+    """The nodes among the arguments of a callable that says by a class what it takes there.
+
+    Returns:
+        Each with its `_target_` and its own arguments, as `check_node` returns them.
+
+    Raises:
+        ConfigError: one makes something else, or cannot be made.
+    """
+    nodes = {k: v for k, v in given.items() if isinstance(v, dict) and "_target_" in v}
+    hints = _hints(call) if nodes else {}
+    found = {}
+    for key, node in nodes.items():
+        wanted = [k for k in (hints.get(key), *get_args(hints.get(key))) if inspect.isclass(k)]
+        wanted = [k for k in wanted if k.__module__ != "builtins"]
+        if not wanted:
+            continue
+        found[key] = {"_target_": node["_target_"]} | check_node(node, f"{path}.{key}")
+        made = target(node)
+        if inspect.isclass(made) and not issubclass(made, tuple(wanted)):
+            kind = f"{wanted[0].__module__}.{wanted[0].__qualname__}"
+            raise ConfigError(
+                f"{path}.{key}._target_={node['_target_']}: makes no {wanted[0].__name__}; "
+                f"needed: a class derived from {kind}"
+            )
+    return found
+
+
+def _is_default(node: dict[str, Any], call: Any, key: str) -> bool:
+    """Whether a node makes what a parameter of `call` is without it; nodes of dataclasses alone."""
+    made, default = target(node), inspect.signature(call).parameters[key].default
+    if not dataclasses.is_dataclass(made) or type(default) is not made:
+        return False
+    return made(**{k: v for k, v in node.items() if k != "_target_"}) == default
+
+
+def _hints(call: Any) -> dict[str, Any]:
+    """The annotations of a callable's parameters; none where they do not resolve."""
+    try:
+        return get_type_hints(call.__init__ if inspect.isclass(call) else call, include_extras=True)
+    except Exception:  # a user's own annotations need not resolve
+        return {}
 
 
 @cache
-def _schema(call: Any, skip: int = 0) -> tuple[type[BaseModel], bool]:
+def _schema(
+    call: Any, skip: int = 0, leave_out: frozenset[str] = frozenset()
+) -> tuple[type[BaseModel], bool]:
     """A pydantic model of a callable's parameters, and whether it takes any others.
 
     Args:
         call: a class or function.
         skip: number of leading parameters to leave out.
+        leave_out: names of others.
     """
     function = call.__init__ if inspect.isclass(call) else call
     if function is object.__init__:
         return create_model(call.__name__, __config__=_config("forbid")), False
-    try:
-        hints = get_type_hints(function, include_extras=True)
-    except Exception:  # a user's own annotations need not resolve
-        hints = {}
+    hints = _hints(call)
     fields: dict[str, Any] = {}
     open_ended = False
     for parameter in list(inspect.signature(call).parameters.values())[skip:]:
         if parameter.kind is parameter.VAR_KEYWORD:
             open_ended = True
+        elif parameter.name in leave_out:
+            continue
         elif parameter.kind is not parameter.VAR_POSITIONAL:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[parameter.name] = (hints.get(parameter.name, Any), default)

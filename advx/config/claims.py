@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from advx.config.cells import Cell
 from advx.config.predicate import EXAMPLE, Predicate, PredicateError, parse
 from advx.errors import ConfigError, nearest
 
@@ -12,9 +13,10 @@ CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed")
 `added` says when and why a claim joined the list after the first run; `changed` lists the
 predicates that it had, each {date, was, why}."""
 
-ROW_KEYS = ("row", "metric", "chapter", "published", "source", "note", "direction", "set")
-"""`chapter` is the chapter's figure, `published` that of the paper that `source` names. `set` marks
-what the protocol fixes and no run measures: it gets no verdict."""
+CELL_KEYS = ("row", "metric", "epsilon", "setting")
+ROW_KEYS = (*CELL_KEYS, "chapter", "published", "source", "note", "direction", "set")
+"""The first four name the number. `chapter` is the chapter's figure, `published` that of the paper
+that `source` names. `set` marks what the protocol fixes and no run measures: it gets no verdict."""
 
 CHANGE_KEYS = ("date", "was", "why")
 
@@ -37,28 +39,52 @@ def check_claims(config: dict[str, Any]) -> None:
         names.append(entry["claim"])
     listed = set()
     for at, entry in _entries(config, "rows", ROW_KEYS, ("row", "metric")):
-        direction = entry.get("direction")
-        for key in ("chapter", "published"):
-            figure = entry.get(key)
-            if isinstance(figure, bool) or not isinstance(figure, int | float | None):
-                raise ConfigError(f"{at}.{key}={figure}: a number is needed")
-            if figure is not None and not math.isfinite(figure):
-                raise ConfigError(f"{at}.{key}={figure}: a finite number is needed")
-        for key in ("source", "note"):
-            if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
-                raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
-        if entry.get("published") is not None and not entry.get("source"):
-            raise ConfigError(f"{at}.source: not given; it names the paper of {at}.published")
-        if not isinstance(entry.get("set", False), bool):
-            raise ConfigError(f"{at}.set={entry['set']}: true or false is needed")
-        if direction is not None and direction not in names:
-            raise ConfigError(
-                f"{at}.direction={direction}: no such claim; {nearest(str(direction), names)}"
-            )
-        where = entry["row"], entry["metric"]
-        if where in listed:
-            raise ConfigError(f"{at}: row {where[0]!r}, metric {where[1]!r} is listed twice")
-        listed.add(where)
+        _check_row(entry, at, names)
+        cell = listed_cell(entry)
+        if cell in listed:
+            raise ConfigError(f"{at}: {cell} is listed twice")
+        listed.add(cell)
+
+
+def _check_row(entry: dict[str, Any], at: str, claims: list[str]) -> None:
+    """Check one entry of `rows`.
+
+    Args:
+        entry: with a row and a metric.
+        at: where it stands ("rows.0").
+        claims: names of the claims.
+
+    Raises:
+        ConfigError: a value of the wrong kind, or a `direction` that names no claim.
+    """
+    for key in ("epsilon", "chapter", "published"):
+        figure = entry.get(key)
+        if isinstance(figure, bool) or not isinstance(figure, int | float | None):
+            raise ConfigError(f"{at}.{key}={figure}: a number is needed")
+        if figure is not None and not math.isfinite(figure):
+            raise ConfigError(f"{at}.{key}={figure}: a finite number is needed")
+    for key in ("setting", "source", "note"):
+        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
+            raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
+    if "@" in entry["metric"]:
+        raise ConfigError(
+            f"{at}.metric={entry['metric']}: sizes and settings have keys of their own, "
+            "e.g. epsilon: 0.1, setting: clipped"
+        )
+    if entry.get("published") is not None and not entry.get("source"):
+        raise ConfigError(f"{at}.source: not given; it names the paper of {at}.published")
+    if not isinstance(entry.get("set", False), bool):
+        raise ConfigError(f"{at}.set={entry['set']}: true or false is needed")
+    direction = entry.get("direction")
+    if direction is not None and direction not in claims:
+        raise ConfigError(
+            f"{at}.direction={direction}: no such claim; {nearest(str(direction), claims)}"
+        )
+
+
+def listed_cell(entry: dict[str, Any]) -> Cell:
+    """What an entry of the YAML's `rows` names."""
+    return Cell(entry["row"], entry["metric"], entry.get("epsilon"), entry.get("setting", ""))
 
 
 def _check_history(entry: dict[str, Any], at: str) -> None:

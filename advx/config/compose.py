@@ -10,6 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
+from advx.config import moved
+from advx.config.scales import read_scales
 from advx.errors import ConfigError, reason
 
 
@@ -56,10 +58,12 @@ def resolved(overrides: list[str]) -> dict[str, Any]:
     `hydra.searchpath`), and Hydra's state is left as it was.
     """
     with _hydra() as searchpath:
-        config = compose("config", [*searchpath, *overrides], return_hydra_config=True)
+        words = [*searchpath, *moved.typed(overrides)]
+        config = compose("config", words, return_hydra_config=True)
         with _resolvable(config):
             own = [str(key) for key in config if key != "hydra"]
             values: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, own), resolve=True)
+    moved.put_right(values)
     return values
 
 
@@ -67,6 +71,7 @@ def resolved(overrides: list[str]) -> dict[str, Any]:
 def _hydra() -> Iterator[list[str]]:
     """Hydra, the running one or one of our own; yields the run's words on `hydra.searchpath`."""
     if not GlobalHydra.instance().is_initialized():
+        read_scales()
         with initialize_config_module("advx.conf", version_base="1.3"):
             yield []
         return

@@ -1,5 +1,6 @@
 """What builds one thing: a class or function by name, and its arguments."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,7 +36,8 @@ class Config(Mapping[str, Any]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and self._node == dict(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(json.dumps(self._node, sort_keys=True, default=str))
 
     def __repr__(self) -> str:
         given = ", ".join(f"{key}={value!r}" for key, value in self.arguments.items())

@@ -5,22 +5,27 @@ A predicate compares rows by name::
     `maxout -> relu` < `maxout -> tanh`, `maxout -> maxout`     below every item on the right
     -1.39 < `k = 1`.value < -1.38                               between the two
     `relu`.clean_error_rate > 9e1                               a metric, and a number
+    `relu`.error_rate[epsilon=0.1, clipped] < 5                 a size, and the rest of its setting
     `relu` - `tanh` < 1                                         a difference; `+` is a sum
 
 An item is a row in backticks, with `.metric` unless its `error_rate` is meant, or a number; or two
-of them with ` + ` or ` - ` between.
+of them with ` + ` or ` - ` between. What stands in brackets has any order; without brackets neither
+a size nor a setting is meant.
 """
 
 import math
 import re
 from dataclasses import dataclass
 
+from advx.config.cells import Cell, setting
+
 EXAMPLE = "`relu`.clean_error_rate < 5, `tanh`.clean_error_rate"
 """A valid predicate, for error messages."""
 
-ROW = re.compile(r"`([^`]+)`(?:\.(\w+(?:@[\w.+-]*\w)*))?")
+ROW = re.compile(r"`([^`]+)`(?:\.(\w+))?(?:\[([^\]]*)\])?")
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
-
+PART = re.compile(r"\w+(?:=[^\s=]+(?: [^\s=]+)*)?")
+"""Of what stands in brackets: a name, or a key with its value."""
 
 SIGN = re.compile(r"\s+([-+])\s+")
 
@@ -31,11 +36,10 @@ class PredicateError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """A metric of a row, or a number; `sign` is 1 where it is added, −1 where it is taken away."""
+    """A measured cell, or a number; `sign` is 1 where it is added, −1 where it is taken away."""
 
     text: str
-    row: str | None
-    metric: str
+    cell: Cell | None
     number: float = math.nan
     sign: int = 1
 
@@ -50,12 +54,12 @@ class Item:
     @property
     def number(self) -> bool:
         """Whether it is a number and nothing else."""
-        return len(self.terms) == 1 and self.terms[0].row is None
+        return len(self.terms) == 1 and self.terms[0].cell is None
 
     def value(self, values: dict[str, float]) -> float:
         """Its value where the rows have these, by text."""
         return sum(
-            term.sign * (term.number if term.row is None else values[term.text])
+            term.sign * (term.number if term.cell is None else values[term.text])
             for term in self.terms
         )
 
@@ -74,10 +78,13 @@ class Predicate:
         return list(dict.fromkeys(item for side in self.sides for item in side))
 
     @property
-    def rows(self) -> dict[str, Term]:
-        """The terms that are measured, by text, from left to right."""
+    def cells(self) -> dict[str, Cell]:
+        """What is measured, by its text, from left to right."""
         return {
-            term.text: term for item in self.items for term in item.terms if term.row is not None
+            term.text: term.cell
+            for item in self.items
+            for term in item.terms
+            if term.cell is not None
         }
 
     def gaps(self, values: dict[str, float]) -> list[float]:
@@ -129,7 +136,7 @@ def parse(text: str) -> Predicate:
     if len(sides) < 2:
         raise _broken(text, position, "< or > is needed")
     made = Predicate(text, sign, tuple(sides))
-    if not made.rows:
+    if not made.cells:
         raise _broken(text, position, "it compares no row; rows stand in backticks")
     return made
 
@@ -170,11 +177,37 @@ def _item(text: str, position: int) -> tuple[Item, int]:
 def _term(text: str, position: int, sign: int = 1) -> Term:
     """The term that begins at `position`."""
     if found := ROW.match(text, position):
-        row, metric = found.groups()
-        return Term(found.group(), row, metric or "error_rate", sign=sign)
+        row, metric, bracket = found.groups()
+        if text[found.end() : found.end() + 1] == "@":
+            raise _broken(
+                text, found.end(), "sizes and settings stand in brackets: [epsilon=0.1, clipped]"
+            )
+        try:
+            epsilon, others = (None, "") if bracket is None else _bracket(bracket)
+        except ValueError as error:
+            raise _broken(text, found.start(3) - 1, str(error)) from error
+        return Term(found.group(), Cell(row, metric or "error_rate", epsilon, others), sign=sign)
     if (found := NUMBER.match(text, position)) and math.isfinite(float(found.group())):
-        return Term(found.group(), None, "", float(found.group()), sign)
+        return Term(found.group(), None, float(found.group()), sign)
     raise _broken(text, position, "a row in backticks or a number is needed")
+
+
+def _bracket(text: str) -> tuple[float | None, str]:
+    """The epsilon and the setting of "epsilon=0.1, clipped".
+
+    Raises:
+        ValueError: what is wrong with it.
+    """
+    epsilon, names = None, []
+    for part in map(str.strip, text.split(",")):
+        key, _, value = part.partition("=")
+        if key != "epsilon" and PART.fullmatch(part):
+            names.append(part)
+        elif key == "epsilon" and epsilon is None and NUMBER.fullmatch(value):
+            epsilon = float(value)
+        else:
+            raise ValueError("in brackets stand epsilon=NUMBER, names and key=value pairs")
+    return epsilon, setting(*names)
 
 
 def _past_space(text: str, position: int) -> int:

@@ -1,1 +1,1 @@
-"""Defences: a training loss `(model, images, labels) -> loss`, one file each."""
+"""Defenses: a training loss `(model, images, labels) -> loss`, one file each."""

@@ -1,54 +1,60 @@
-"""What training asks of a defence beyond a loss `(model, images, labels) -> scalar`.
+"""What training asks of a defense beyond a loss `(model, images, labels) -> scalar`.
 
-Any such function will do. The members below are honoured where present; a defence that inherits
+Any such function will do. The members below are honoured where present; a defense that inherits
 them changes only what it needs.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
+from advx.config.config import Config
 from advx.types import Shape
 
-NO_DEFENSE = {"_target_": "advx.defenses.none.NoDefense"}
+NO_DEFENSE = Config({"_target_": "advx.defenses.none.NoDefense"}, "defense")
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class Dependency:
     """A network that must be trained first: the same architecture, trainer and data.
 
     Attributes:
         seed: its seed.
-        defense: the configuration node of its own defence.
+        defense: the configuration node of its own defense.
     """
 
     seed: int
-    defense: dict[str, Any] = field(default_factory=lambda: dict(NO_DEFENSE))
+    defense: Mapping[str, Any] = NO_DEFENSE
+
+
+Ingredient = Dependency
+"""The name under which defenses of one's own may still import it."""
 
 
 class Defense:
     """A training loss, with what it needs before training and how its success is judged.
 
-    `cost(logits, labels) -> (batch,)`, where a defence has it, is the training cost of each
+    `cost(logits, labels) -> (batch,)`, where a defense has it, is the training cost of each
     example: what an attack with `objective=training_cost` climbs.
     """
 
     trains: bool = True
-    """Whether there is anything to train; False for a model put together from its ingredients."""
+    """Whether there is anything to train; False for a model put together from its dependencies."""
 
     uses_unlabelled: bool = False
     """Whether examples with the label −1, whose class is hidden, may stand in a minibatch."""
 
-    def ingredients(self, seed: int) -> list[Ingredient]:
+    def dependencies(self, seed: int) -> list[Dependency]:
         """Networks that must be trained before this one, which has seed `seed`."""
         return []
 
     def prepare(
-        self, module: nn.Module, ingredients: list[nn.Module], input_shape: Shape
+        self, module: nn.Module, dependencies: list[nn.Module], input_shape: Shape
     ) -> nn.Module:
-        """The module to train, around or instead of `module`; the ingredients are trained.
+        """The module to train, around or instead of `module`; the dependencies are trained.
 
         `input_shape` is that of one image, (channels, height, width).
         """

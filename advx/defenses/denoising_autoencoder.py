@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.attacks.fgsm import FGSM
-from advx.defenses.base import Defense, Ingredient
+from advx.defenses.base import Defense, Dependency
 from advx.models.base import Classifier, features
 from advx.models.call import logits_of
 from advx.types import Positive, PositiveInt, Shape
@@ -80,14 +80,14 @@ class DenoisingAutoencoder(Defense):
         self.units = tuple(units)
         self.fgsm = FGSM(epsilon=epsilon)
 
-    def ingredients(self, seed: int) -> list[Ingredient]:
-        """The classifier, trained without a defence."""
-        return [Ingredient(seed)]
+    def dependencies(self, seed: int) -> list[Dependency]:
+        """The classifier, trained without a defense."""
+        return [Dependency(seed)]
 
     def prepare(
-        self, module: nn.Module, ingredients: list[nn.Module], input_shape: Shape
+        self, module: nn.Module, dependencies: list[nn.Module], input_shape: Shape
     ) -> nn.Module:
-        (classifier,) = ingredients
+        (classifier,) = dependencies
         return Stacked(Autoencoder(input_shape, self.units), classifier)
 
     def perturbed(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ architecture is trained, also at T, on the teacher's probabilities,
     argmin_θ Σ KL( softmax(z_teacher(x) / T) ‖ softmax(z(x) / T) ),
 
 and deployed at T = 1. Its logits are then T times larger than they were in training, the float32
-softmax saturates, and most of the apparent defence is a gradient that rounds to zero.
+softmax saturates, and most of the apparent defense is a gradient that rounds to zero.
 
 Both costs are multiplied by T, so that the gradient with respect to the logits is p − target as in
 ordinary training and the trainer's learning rate keeps its meaning. (Without the factor the
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advx.defenses.base import Defense, Ingredient
+from advx.defenses.base import Defense, Dependency
 from advx.models.call import logits_of
 from advx.types import Positive, Shape
 
@@ -52,15 +52,15 @@ class Distillation(HighTemperature):
         super().__init__(temperature=temperature)
         self.teacher: nn.Module | None = None
 
-    def ingredients(self, seed: int) -> list[Ingredient]:
+    def dependencies(self, seed: int) -> list[Dependency]:
         """The teacher."""
         kind = f"{HighTemperature.__module__}.{HighTemperature.__name__}"
-        return [Ingredient(seed, {"_target_": kind, "temperature": self.temperature})]
+        return [Dependency(seed, {"_target_": kind, "temperature": self.temperature})]
 
     def prepare(
-        self, module: nn.Module, ingredients: list[nn.Module], input_shape: Shape
+        self, module: nn.Module, dependencies: list[nn.Module], input_shape: Shape
     ) -> nn.Module:
-        (self.teacher,) = ingredients
+        (self.teacher,) = dependencies
         return module
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""An ensemble of networks that differ in their seed: section 1.2.7, no viable defence.
+"""An ensemble of networks that differ in their seed: section 1.2.7, no viable defense.
 
 The ensemble predicts with the mean of its members' probabilities, P(y | x) = 1/m Σ P_i(y | x);
 its logits are the logarithm of that mean, computed in log space.
@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from advx.defenses.base import Defense, Ingredient
+from advx.defenses.base import Defense, Dependency
 from advx.models.base import Classifier
 from advx.models.call import logits_of
 from advx.types import Shape
@@ -46,11 +46,11 @@ class Ensemble(Defense):
     def __init__(self, *, members: Annotated[int, Field(ge=1)] = 12) -> None:
         self.members = members
 
-    def ingredients(self, seed: int) -> list[Ingredient]:
-        """The members, without a defence of their own."""
-        return [Ingredient(seed * self.members + i) for i in range(self.members)]
+    def dependencies(self, seed: int) -> list[Dependency]:
+        """The members, without a defense of their own."""
+        return [Dependency(seed * self.members + i) for i in range(self.members)]
 
     def prepare(
-        self, module: nn.Module, ingredients: list[nn.Module], input_shape: Shape
+        self, module: nn.Module, dependencies: list[nn.Module], input_shape: Shape
     ) -> nn.Module:
-        return MeanOfProbabilities(ingredients)
+        return MeanOfProbabilities(dependencies)

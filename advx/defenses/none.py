@@ -1,4 +1,4 @@
-"""No defence: the ordinary cross-entropy against hard labels."""
+"""No defense: the ordinary cross-entropy against hard labels."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -74,7 +74,7 @@ class VirtualAdversarial(Defense):
 
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch normalisation inside uses the batch's statistics and does not record them."""
+    """Batch normalization inside uses the batch's statistics and does not record them."""
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     layers = [m for m in model.modules() if isinstance(m, kinds) and m.track_running_stats]
     training = [m for m in layers if m.training]

@@ -1,4 +1,4 @@
-"""Weight decay: section 1.2.7 counts it among the regularisers that do not defend.
+"""Weight decay: section 1.2.7 counts it among the regularizers that do not defend.
 
     J(x, y) + ½ λ Σ w²,
 

@@ -21,7 +21,7 @@ from advx.evaluation.divergence import LOG4, Mixture, cells, jensen_shannon, opt
 from advx.evaluation.measurement import measurement
 from advx.games.losses import GeneratorLossName, generator_loss
 from advx.training.construct import seeded
-from advx.training.critic import train_critic
+from advx.training.discriminator import train_discriminator
 
 REACH = 4.0
 """Standard deviations beyond the outermost mean that the integrals go to."""
@@ -106,7 +106,7 @@ def discriminator_alone(
     p, q = data.density(x), generator.density(x)
     with seeded(seed):
         discriminator = game.build().discriminator
-        train_critic(
+        train_discriminator(
             discriminator,
             data.samples,
             generator.samples,

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import predictions, probabilities
-from advx.training.play import Played
+from advx.training.load_or_train import TrainedGame
 
 REACH = 3.0
 """Standard deviations around a mean that count as its mode."""
@@ -164,7 +164,7 @@ def mode_coverage(examples: Tensor, modes: Modes, shares: Tensor) -> ModeMeasure
 
 
 @measurement(version=1)
-def modes_over_training(trained: Played, modes: Modes) -> list[float]:
+def modes_over_training(trained: TrainedGame, modes: Modes) -> list[float]:
     """How many modes each snapshot of a game has, the one before the first epoch included."""
     device = next(trained.game.parameters()).device
     found = [modes.of(shot.to(device)) for shot in trained.snapshots]

@@ -14,7 +14,7 @@ from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.games.losses import non_saturating
 from advx.training.construct import seeded
-from advx.training.critic import train_critic
+from advx.training.discriminator import train_discriminator
 
 POINTS = 500
 """Around the single generated one."""
@@ -63,7 +63,7 @@ def gradients_around(
         discriminator = game.build().discriminator.to(images.device)
     with seeded(seed):
         point = images[torch.randint(len(images), (1,))]
-        train_critic(
+        train_discriminator(
             discriminator,
             lambda n: images[torch.randint(len(images), (n,))],
             lambda n: point.expand(n, *shape),

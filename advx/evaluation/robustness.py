@@ -10,7 +10,7 @@ from advx.attacks.pgd import PGD
 from advx.attacks.strongest import STAGES, Strongest
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.evaluation.slopes import vanished_share
+from advx.evaluation.slopes import zero_gradient_rate
 from advx.evaluation.transfer import error_rate, predictions
 from advx.evaluation.undefined import answered
 
@@ -60,7 +60,7 @@ def first_gradient_zero_rate(model: nn.Module, attack: FGSM | PGD, examples: Spl
 
     An example whose gradient holds a NaN is left out.
     """
-    return vanished_share(model, examples, attack.objective)
+    return zero_gradient_rate(model, examples, attack.objective)
 
 
 @measurement(version=1)

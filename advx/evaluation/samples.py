@@ -1,17 +1,20 @@
 """Examples that a game's generator makes."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
-from advx.training.play import Played
+from advx.games.generative import GenerativeGame
+from advx.training.load_or_train import TrainedGame
 
 
 @measurement(version=1)
 @torch.no_grad()
 def generated_examples(
-    trained: Played, count: int, conditions: Tensor | None = None, seed: int = 0
+    trained: TrainedGame, count: int, conditions: Tensor | None = None, seed: int = 0
 ) -> Tensor:
     """`count` examples (count, *shape) of a game's generator, always the same for a seed.
 
@@ -21,7 +24,7 @@ def generated_examples(
         conditions: (count, ...), what each is generated for; None for a game without conditions.
         seed: of z.
     """
-    game = trained.game
+    game = cast(GenerativeGame, trained.game)
     device = next(game.parameters()).device
     made = []
     with torch.random.fork_rng(devices=[]):
@@ -34,11 +37,11 @@ def generated_examples(
 
 
 @measurement(version=1)
-def warning_rates(trained: Played) -> dict[str, float]:
+def warning_rates(trained: TrainedGame) -> dict[str, float]:
     """What went wrong while a game was trained.
 
     Returns:
         by metric: percent of the epochs with each warning that there was; and
         `warnings_at_the_end`, how many stood after the last epoch.
     """
-    return trained.flags()
+    return trained.diagnostics()

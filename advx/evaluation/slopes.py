@@ -31,7 +31,7 @@ def slopes(
     return torch.cat([input_gradient(model, x, y, objective) for x, y in parts])
 
 
-def vanished_share(model: nn.Module, split: Split, objective: Objective) -> float:
+def zero_gradient_rate(model: nn.Module, split: Split, objective: Objective) -> float:
     """Percent of the examples where the objective's input gradient is exactly zero.
 
     An example whose gradient is NaN is left out.
@@ -51,9 +51,9 @@ def input_slope(model: nn.Module, split: Split) -> float:
 @measurement(version=1)
 def weight_norm(model: nn.Module) -> float:
     """L2 norm of all weights together, biases left out."""
-    squares = sum(p.detach().double().square().sum().item() for p in model.parameters()
-                  if p.dim() > 1)  # fmt: skip
-    return squares**0.5
+    weights = [p.detach().double() for p in model.parameters() if p.dim() > 1]
+    squares = sum(weight.square().sum().item() for weight in weights)
+    return float(squares**0.5)
 
 
 @measurement(version=1)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from torch import nn
 
+from advx.attacks.base import Attack
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.evaluation.transfer import Attack, craft, error_rate
+from advx.evaluation.transfer import craft, error_rate
 
 
 def median_smallest(

@@ -1,42 +1,53 @@
 """Crafting on one model and counting another's mistakes, in batches."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
-from advx.attacks.own import guarded
+from advx.attacks.own import AnyAttack, as_attack
 from advx.data.dataset import Split, one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.undefined import answered
 from advx.models.call import logits_of, predicted
 
-Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]
-
 BATCH = 1_000
 """Examples crafted or classified at once; only memory and speed depend on it."""
 
 
-def craft(attack: Attack, model: nn.Module, split: Split, aims: Tensor | None = None) -> Split:
+def craft(
+    attack: AnyAttack, model: nn.Module, split: Split, targets: Tensor | None = None
+) -> Split:
     """The split with every image replaced by its adversarial example, labels unchanged.
 
+    An attack that draws random numbers draws the same ones in every run, and PyTorch's generator
+    is afterwards as it was.
+
     Args:
-        attack: from images and labels to adversarial images; one with the attribute `whole` is
-            given all examples at once and makes its own batches.
+        attack: one of advx's, or any function of a model, images and labels (`as_attack`).
         model: the crafting model.
         split: n examples.
-        aims: (n, *any), what the attack is to reach: classes, or other images; None for an attack
-            that is given the labels to leave.
+        targets: (n, *any), what the attack receives in the labels' place: the target classes, or
+            other images; None for an attack that is given the labels to leave.
     """
-    attack = guarded(attack)
-    aims = split.labels if aims is None else aims
-    size = len(split) if getattr(attack, "whole", False) else BATCH
-    images = [
-        attack(model, x, y) for x, y in zip(split.images.split(size), aims.split(size), strict=True)
-    ]
-    return Split(torch.cat(images), split.labels)
+    attack = as_attack(attack)
+    targets = split.labels if targets is None else targets
+    size = len(split) if attack.batches_itself else BATCH
+    parts = zip(split.images.split(size), targets.split(size), strict=True)
+    with drawing(split.images.device) if attack.random else nullcontext():
+        images = torch.cat([attack(model, x, y) for x, y in parts])
+    return Split(images, split.labels)
+
+
+@contextmanager
+def drawing(device: torch.device) -> Iterator[None]:
+    """Inside the same random numbers every time; afterwards the generators are as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        yield
 
 
 def target_classes(labels: Tensor, classes: int) -> Tensor:
@@ -56,21 +67,21 @@ def target_classes(labels: Tensor, classes: int) -> Tensor:
     return (labels + shift) % classes
 
 
-def guides(labels: Tensor, aims: Tensor) -> Tensor:
-    """For every example the place of one that is labelled as its aim, (n,) int64.
+def guides(labels: Tensor, targets: Tensor) -> Tensor:
+    """For every example the place of one of its target class, (n,) int64.
 
-    Among those of a class one is drawn, the same in every run; an aim that no example has keeps
-    the example itself.
+    Among those of a class one is drawn, the same in every run; where no example is of the target
+    class, it is the example itself.
 
     Args:
         labels: (n,) int64.
-        aims: (n,) int64, the class wanted for each.
+        targets: (n,) int64, the class wanted for each.
     """
     generator = torch.Generator().manual_seed(0)
     draws = torch.rand(len(labels), generator=generator).to(labels.device)
     places = torch.arange(len(labels), device=labels.device)
-    for wanted in aims.unique():
-        asking, there = aims == wanted, (labels == wanted).nonzero().squeeze(1)
+    for wanted in targets.unique():
+        asking, there = targets == wanted, (labels == wanted).nonzero().squeeze(1)
         if len(there):
             places[asking] = there[(draws[asking] * len(there)).long()]
     return places

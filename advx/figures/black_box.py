@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from advx.config.old_names import cell_of
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called, percentage, size
@@ -101,15 +102,19 @@ def _row(
 
 
 def _asked(found: Numbers, row: str) -> list[str]:
-    """A row's names after every round of questions, in order."""
-    names = [name for name, metric in found.cells if metric == "queries"]
-    names = [name for name in names if name == row or name.startswith(f"{row} after ")]
-    return sorted(names, key=lambda name: found.mean(name, "queries"))
+    """A row's settings after every round of questions, in order."""
+    rounds = [cell.setting for cell in found.cells if (cell.row, cell.metric) == (row, "queries")]
+    return sorted(rounds, key=lambda setting: found.mean(row, "queries", setting=setting))
+
+
+def _queries(found: Numbers, row: str) -> list[float]:
+    """The numbers of queries after every round, in order."""
+    return [found.mean(row, "queries", setting=setting) for setting in _asked(found, row)]
 
 
 def _panel(found: Numbers, name: str, error: str, *, every: int, **look: Any) -> Panel:
     """An empty panel of a target; one round in `every` is named on the axis."""
-    ticks = [found.mean(row, "queries") for row in _asked(found, name)][::every]
+    ticks = _queries(found, name)[::every]
     return Panel(
         called(name),
         basis=found.basis([(name, error)]),
@@ -123,15 +128,13 @@ def _curve(
     found: Numbers, row: str, metric: str, label: str, color: str, dash: int, **look: Any
 ) -> Curve:
     """A number after every round of questions."""
-    rounds = _asked(found, row)
-    places = [found.mean(name, "queries") for name in rounds]
-    values = found.over_seeds([(name, metric) for name in rounds])
-    return Curve(label, places, values, color, dash, **look)
+    cells = [cell_of(row, metric, given=setting) for setting in _asked(found, row)]
+    return Curve(label, _queries(found, row), found.over_seeds(cells), color, dash, **look)
 
 
 def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
     """What a target's errors are to be compared with, as level lines."""
-    queries = [found.mean(row, "queries") for row in _asked(found, name)]
+    queries = _queries(found, name)
     ends = [queries[0], queries[-1]] if queries else []
     made = []
     for metric, (label, color, dash) in LEVELS.items():

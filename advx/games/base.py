@@ -1,63 +1,97 @@
-"""What the training loop and the experiments expect of a generative adversarial game."""
+"""What training asks of a game between networks: its players, and one update of them.
 
-import math
-from typing import Literal
+A game's file holds its algorithm. The loop that trains it knows minibatches and players, and
+nothing of what they are for.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from advx.types import PositiveInt
+from advx.data.dataset import Dataset, Split
+from advx.data.minibatches import full_minibatches
+from advx.games.diagnostics import Limit
+from advx.games.players import Players
 
-NoiseName = Literal["uniform", "wide_uniform", "gaussian"]
-"""p(z): uniform on [−1, 1]ᵈ, uniform on [−√3, √3]ᵈ (unit variance), or a standard Gaussian."""
+
+class Observer:
+    """Looks at a game after every epoch, always with the same eyes; this one sees nothing."""
+
+    def samples(self) -> Tensor | None:
+        """A snapshot, (shown, *shape); None for a game that has none."""
+        return None
+
+    def diagnose(self) -> dict[str, float]:
+        """Numbers that tell whether the game goes well, by name."""
+        return {}
 
 
 class Game(nn.Module):
-    """A generator and a discriminator.
+    """Networks that are trained with, or against, each other.
 
-    Examples are in the data's own units. A condition is what both players are told of an example
-    besides: by default its class label, (n,) int64, from which a game that is not conditional looks
-    away.
-
-    Args:
-        latent: d, components of z.
-        noise: p(z).
-
-    Attributes:
-        generator, discriminator: the two networks, whose parameters are the two players' moves.
-        conditional: whether the condition is the class, and heeded.
+    A subclass names its players, makes a member of each name in its constructor, and writes
+    `update`. All else may stay as it is.
     """
 
-    conditional: bool = False
-    generator: nn.Module
-    discriminator: nn.Module
+    players: ClassVar[tuple[str, ...]]
+    """Names of the members, each a network, whose parameters the players move."""
 
-    def __init__(self, *, latent: PositiveInt = 100, noise: NoiseName = "uniform") -> None:
-        super().__init__()
-        self.latent = latent
-        self.noise = noise
+    averaged: ClassVar[tuple[str, ...]] = ()
+    """Players of whose parameters `trainer.average` makes a moving average."""
 
-    def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
-        """z, (count, latent), from torch's own generator of random numbers."""
-        if self.noise != "gaussian":
-            reach = 1.0 if self.noise == "uniform" else math.sqrt(3)
-            return (torch.rand(count, self.latent, device=device) * 2 - 1) * reach
-        return torch.randn(count, self.latent, device=device)
+    limits: ClassVar[Mapping[str, Limit]] = {}
+    """When one of the diagnostics' numbers is a warning."""
 
-    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What is told of images (n, *shape) with labels (n,): (n, ...)."""
-        return labels
+    minibatches_per_update: int = 1
+    """How many minibatches one update takes."""
 
-    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """G(z): (n, latent) to examples (n, *shape)."""
-        return self.generator(z)
+    def update(self, data: Iterator[Any], players: Players) -> dict[str, Tensor]:
+        """One round of the game: the paper's algorithm box, from its first line to its last.
 
-    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Logits (n,) of the probability that examples (n, *shape) come from the data."""
-        return self.discriminator(x).squeeze(1)
+        Args:
+            data: `next(data)` is the next minibatch; see `minibatches`.
+            players: `players.NAME.descend(loss)` moves one; see `Players`.
+
+        Returns:
+            Scalars by name, whose means over the epoch are kept; a loss is called `…_loss`.
+        """
+        raise NotImplementedError
+
+    def minibatches(self, train: Split, size: int) -> Iterator[Any]:
+        """What `update` is to draw from: pairs of images and labels, without end.
+
+        A game with several sources of data, or with labels for a part of it, makes its own.
+
+        Args:
+            train: the training examples.
+            size: of a minibatch.
+        """
+        return full_minibatches(train, size)
 
     def adapt(self, images: Tensor) -> None:
         """Take what the networks need from the training images (n, *shape), before training."""
+
+    def misfit(self, images: Tensor, labels: Tensor) -> str:
+        """Why the networks do not fit images (n, *shape) with labels (n,); empty where they do.
+
+        They are tried on a few images, in the mode they are in. Lazy layers get their weights here.
+        """
+        return ""
+
+    def observer(self, data: Dataset, shown: int) -> Observer:
+        """Who looks at the game while it is trained; it may draw random numbers.
+
+        Args:
+            data: what the game is trained on.
+            shown: examples in a snapshot.
+        """
+        return Observer()
+
+    def validation_error(self, validation: Split) -> float:
+        """What early stopping and the choice of the best epoch minimize; NaN for neither."""
+        return float("nan")
 
     def constrain(self, player: nn.Module) -> None:
         """Project one player's parameters back onto their constraint set after its update."""

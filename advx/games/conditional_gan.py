@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from advx.games.base import Game, NoiseName
 from advx.games.gan import DARKEST
+from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
+from advx.games.losses import GeneratorLossName
 from advx.models.base import features
 from advx.models.layers import Dropout, Linear, Maxout
-from advx.types import KeepProbability, Positive, PositiveInt, Shape
+from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shape
 
 
-class ConditionalGAN(Game):
+class ConditionalGAN(GenerativeGame):
     """The fully connected game with classes.
 
     Args:
@@ -41,6 +42,10 @@ class ConditionalGAN(Game):
         max_column_norm: bound on the norm of each of D's filters; None for no bound.
         batch_norm: normalize G's layers above z and above both over the minibatch; the authors did
             not.
+        discriminator_steps: k, updates of D for one of G.
+        updates: whether G's update answers that of D or goes along with it.
+        loss: what G minimizes.
+        blend: the minimax loss's share in `loss=blended`.
     """
 
     conditional = True
@@ -66,8 +71,19 @@ class ConditionalGAN(Game):
         keep_hidden: KeepProbability = 0.5,
         max_column_norm: Positive | None = None,
         batch_norm: bool = False,
+        discriminator_steps: PositiveInt = 1,
+        updates: UpdatesName = "simultaneous",
+        loss: GeneratorLossName = "non_saturating",
+        blend: Probability = 0.5,
     ) -> None:
-        super().__init__(latent=latent, noise=noise)
+        super().__init__(
+            latent=latent,
+            noise=noise,
+            discriminator_steps=discriminator_steps,
+            updates=updates,
+            loss=loss,
+            blend=blend,
+        )
         self.classes = classes
         n = features(input_shape)
 
@@ -78,8 +94,9 @@ class ConditionalGAN(Game):
             return [nn.BatchNorm1d(units), nn.ReLU()] if batch_norm else [nn.ReLU()]
 
         def maxout(before: int, units: int, count: int) -> Maxout:
-            return Maxout(before, units, count, init_range=discriminator_init,
-                          max_column_norm=max_column_norm)  # fmt: skip
+            return Maxout(
+                before, units, count, init_range=discriminator_init, max_column_norm=max_column_norm
+            )
 
         self.pixels = affine(joint_units, n)
         self.generator = nn.ModuleDict(
@@ -87,31 +104,38 @@ class ConditionalGAN(Game):
                 "z": nn.Sequential(affine(latent, noise_units), *rectified(noise_units)),
                 "y": nn.Sequential(affine(classes, class_units), nn.ReLU()),
                 "both": nn.Sequential(
-                    affine(noise_units + class_units, joint_units), *rectified(joint_units),
-                    self.pixels, nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape)),
+                    affine(noise_units + class_units, joint_units),
+                    *rectified(joint_units),
+                    self.pixels,
+                    nn.Sigmoid(),
+                    nn.Unflatten(1, tuple(input_shape)),
                 ),
             }
-        )  # fmt: skip
+        )
         self.discriminator = nn.ModuleDict(
             {
-                "x": nn.Sequential(nn.Flatten(), Dropout(keep_input, scale=1 / keep_input),
-                                   maxout(n, image_units, pieces)),
+                "x": nn.Sequential(
+                    nn.Flatten(),
+                    Dropout(keep_input, scale=1 / keep_input),
+                    maxout(n, image_units, pieces),
+                ),
                 "y": maxout(classes, label_units, pieces),
                 "both": nn.Sequential(
                     Dropout(keep_hidden, scale=1 / keep_hidden),
                     maxout(image_units + label_units, top_units, top_pieces),
                     Dropout(keep_hidden, scale=1 / keep_hidden),
-                    Linear(top_units, 1, init_range=discriminator_init,
-                           max_column_norm=max_column_norm),
+                    Linear(
+                        top_units, 1, init_range=discriminator_init, max_column_norm=max_column_norm
+                    ),
                 ),
             }
-        )  # fmt: skip
+        )
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         g = self.generator
         return g["both"](torch.cat([g["z"](z), g["y"](self._one_hot(condition, z))], 1))  # type: ignore[index]
 
-    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         d = self.discriminator
         both = torch.cat([d["x"](x), d["y"](self._one_hot(condition, x))], 1)  # type: ignore[index]
         return d["both"](both).squeeze(1)  # type: ignore[index]

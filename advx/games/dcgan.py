@@ -12,14 +12,15 @@ section 3.
 import torch
 from torch import Tensor, nn
 
-from advx.games.base import Game, NoiseName
-from advx.types import NonNegative, Positive, PositiveInt, Shape
+from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
+from advx.games.losses import GeneratorLossName
+from advx.types import NonNegative, Positive, PositiveInt, Probability, Shape
 
 SMALLEST = {28: 7, 32: 4, 64: 4}
 """Side of the picture that z is projected to, by side of the images."""
 
 
-class DCGAN(Game):
+class DCGAN(GenerativeGame):
     """The convolutional game.
 
     Args:
@@ -31,6 +32,10 @@ class DCGAN(Game):
         deviation: of the initial weights.
         batch_norm_generator: false leaves batch normalization out of G.
         batch_norm_discriminator: false leaves it out of D.
+        discriminator_steps: k, updates of D for one of G.
+        updates: whether G's update answers that of D or goes along with it.
+        loss: what G minimizes.
+        blend: the minimax loss's share in `loss=blended`.
 
     Raises:
         ValueError: another side.
@@ -47,8 +52,19 @@ class DCGAN(Game):
         deviation: Positive = 0.02,
         batch_norm_generator: bool = True,
         batch_norm_discriminator: bool = True,
+        discriminator_steps: PositiveInt = 1,
+        updates: UpdatesName = "alternating",
+        loss: GeneratorLossName = "non_saturating",
+        blend: Probability = 0.5,
     ) -> None:
-        super().__init__(latent=latent, noise=noise)
+        super().__init__(
+            latent=latent,
+            noise=noise,
+            discriminator_steps=discriminator_steps,
+            updates=updates,
+            loss=loss,
+            blend=blend,
+        )
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
         if height != width or height not in SMALLEST:
             raise ValueError(f"dcgan: images of 28, 32 or 64 pixels are needed, not {input_shape}")
@@ -93,7 +109,7 @@ class DCGAN(Game):
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         return (self.generator(z) + 1) / 2
 
-    def judge(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+    def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         return self.discriminator(2 * x - 1).squeeze(1)
 
     @torch.no_grad()

@@ -10,16 +10,17 @@ bound on its filters' norms. Source: Goodfellow et al. (2014a), section 5.
 import torch
 from torch import Tensor, nn
 
-from advx.games.base import Game, NoiseName
+from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
+from advx.games.losses import GeneratorLossName
 from advx.models.base import features
 from advx.models.layers import Dropout, Linear, Maxout
-from advx.types import KeepProbability, Positive, PositiveInt, Shape
+from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shape
 
 DARKEST = 1e-3
 """The mean picture is kept this far from 0 and 1: a pixel that is always black has no logit."""
 
 
-class GAN(Game):
+class GAN(GenerativeGame):
     """The fully connected game.
 
     Args:
@@ -35,6 +36,10 @@ class GAN(Game):
         keep_hidden: probability of keeping one of D's hidden units.
         max_column_norm: bound on the norm of each of D's filters; None for no bound.
         batch_norm: normalize G's hidden layers over the minibatch; the authors did not.
+        discriminator_steps: k, updates of D for one of G.
+        updates: whether G's update answers that of D or goes along with it.
+        loss: what G minimizes.
+        blend: the minimax loss's share in `loss=blended`.
     """
 
     def __init__(
@@ -52,8 +57,19 @@ class GAN(Game):
         keep_hidden: KeepProbability = 0.5,
         max_column_norm: Positive | None = None,
         batch_norm: bool = False,
+        discriminator_steps: PositiveInt = 1,
+        updates: UpdatesName = "simultaneous",
+        loss: GeneratorLossName = "non_saturating",
+        blend: Probability = 0.5,
     ) -> None:
-        super().__init__(latent=latent, noise=noise)
+        super().__init__(
+            latent=latent,
+            noise=noise,
+            discriminator_steps=discriminator_steps,
+            updates=updates,
+            loss=loss,
+            blend=blend,
+        )
         n = features(input_shape)
         layers: list[nn.Module] = []
         for before, after in zip((latent, *generator_units), generator_units, strict=False):
@@ -66,10 +82,15 @@ class GAN(Game):
         critic: list[nn.Module] = [nn.Flatten(), Dropout(keep_input, scale=1 / keep_input)]
         for before, after in zip((n, *discriminator_units), discriminator_units, strict=False):
             critic += [
-                Maxout(before, after, pieces, init_range=discriminator_init,
-                       max_column_norm=max_column_norm),
+                Maxout(
+                    before,
+                    after,
+                    pieces,
+                    init_range=discriminator_init,
+                    max_column_norm=max_column_norm,
+                ),
                 Dropout(keep_hidden, scale=1 / keep_hidden),
-            ]  # fmt: skip
+            ]
         last = (n, *discriminator_units)[-1]
         critic.append(
             Linear(last, 1, init_range=discriminator_init, max_column_norm=max_column_norm)

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from advx.data.resize import doubled, halved
-from advx.games.base import Game, NoiseName
-from advx.types import KeepProbability, Positive, PositiveInt, Shape
+from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
+from advx.games.losses import GeneratorLossName
+from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shape
 
 
 def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
@@ -42,7 +43,7 @@ def collapsed(coarse: Tensor, residuals: list[Tensor]) -> Tensor:
     return coarse
 
 
-class LaplacianLevel(Game):
+class LaplacianLevel(GenerativeGame):
     """The game of one level; its examples are the level's pictures, its condition their l.
 
     Args:
@@ -52,6 +53,10 @@ class LaplacianLevel(Game):
         discriminator_filters: of D's two.
         keep_hidden: probability of keeping one of D's units below the logit.
         deviation: of G's last layer's initial weights: it begins by adding next to nothing.
+        discriminator_steps: k, updates of D for one of G.
+        updates: whether G's update answers that of D or goes along with it.
+        loss: what G minimizes.
+        blend: the minimax loss's share in `loss=blended`.
 
     Raises:
         ValueError: a side is odd.
@@ -66,24 +71,40 @@ class LaplacianLevel(Game):
         discriminator_filters: PositiveInt = 64,
         keep_hidden: KeepProbability = 0.5,
         deviation: Positive = 0.005,
+        discriminator_steps: PositiveInt = 1,
+        updates: UpdatesName = "alternating",
+        loss: GeneratorLossName = "non_saturating",
+        blend: Probability = 0.5,
     ) -> None:
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 1, 1)
         if height % 2 or width % 2:
             raise ValueError(f"laplacian_gan: pictures {input_shape} cannot be halved")
-        super().__init__(latent=height * width, noise=noise)
+        super().__init__(
+            latent=height * width,
+            noise=noise,
+            discriminator_steps=discriminator_steps,
+            updates=updates,
+            loss=loss,
+            blend=blend,
+        )
         self.size = (height, width)
         g, d = generator_filters, discriminator_filters
         self.generator = nn.Sequential(
-            nn.Conv2d(channels + 1, g, 7, padding=3), nn.ReLU(),
-            nn.Conv2d(g, g, 7, padding=3), nn.ReLU(),
+            nn.Conv2d(channels + 1, g, 7, padding=3),
+            nn.ReLU(),
+            nn.Conv2d(g, g, 7, padding=3),
+            nn.ReLU(),
             nn.Conv2d(g, channels, 5, padding=2),
-        )  # fmt: skip
+        )
         self.discriminator = nn.Sequential(
-            nn.Conv2d(channels, d, 5, padding=2), nn.ReLU(),
-            nn.Conv2d(d, d, 5, stride=2, padding=2), nn.ReLU(),
-            nn.Flatten(), nn.Dropout(1 - keep_hidden),
+            nn.Conv2d(channels, d, 5, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(d, d, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Dropout(1 - keep_hidden),
             nn.Linear(d * (height // 2) * (width // 2), 1),
-        )  # fmt: skip
+        )
         last = self.generator[-1]
         assert isinstance(last, nn.Conv2d)
         nn.init.normal_(last.weight, 0.0, deviation)

@@ -9,12 +9,13 @@ from itertools import pairwise
 
 from torch import nn
 
-from advx.games.base import Game, NoiseName
+from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
+from advx.games.losses import GeneratorLossName
 from advx.models.base import features
 from advx.types import NonNegative, PositiveInt, Probability, Shape
 
 
-class MultilayerGame(Game):
+class MultilayerGame(GenerativeGame):
     """ReLU layers in both networks, a linear layer on top of each.
 
     Args:
@@ -29,6 +30,10 @@ class MultilayerGame(Game):
         slope: of D's units where they are negative; 0 makes them ReLUs.
         spread: factor of G's first weights; at 0 it begins as a single point.
         offset: added to the first biases of G's output: how far from 0 it begins.
+        discriminator_steps: k, updates of D for one of G.
+        updates: whether G's update answers that of D or goes along with it.
+        loss: what G minimizes.
+        blend: the minimax loss's share in `loss=blended`.
     """
 
     def __init__(
@@ -45,8 +50,19 @@ class MultilayerGame(Game):
         slope: NonNegative = 0.0,
         spread: Probability = 1.0,
         offset: float = 0.0,
+        discriminator_steps: PositiveInt = 1,
+        updates: UpdatesName = "alternating",
+        loss: GeneratorLossName = "non_saturating",
+        blend: Probability = 0.5,
     ) -> None:
-        super().__init__(latent=latent, noise=noise)
+        super().__init__(
+            latent=latent,
+            noise=noise,
+            discriminator_steps=discriminator_steps,
+            updates=updates,
+            loss=loss,
+            blend=blend,
+        )
         n = features(input_shape)
         top = nn.Linear((latent, *generator_units)[-1], n)
         top.bias.data.add_(offset)
@@ -57,10 +73,14 @@ class MultilayerGame(Game):
         )
         self.discriminator = nn.Sequential(
             nn.Flatten(),
-            *_hidden((n, *discriminator_units), slope, batch_norm_discriminator,
-                     batch_norm_discriminator and batch_norm_first),
+            *_hidden(
+                (n, *discriminator_units),
+                slope,
+                batch_norm_discriminator,
+                batch_norm_discriminator and batch_norm_first,
+            ),
             nn.Linear((n, *discriminator_units)[-1], 1),
-        )  # fmt: skip
+        )
         if spread < 1:
             first = self.generator[0]
             assert isinstance(first, nn.Linear)

@@ -11,13 +11,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
+from advx.config.claims import CELL_KEYS, listed_cell
 from advx.config.compose import resolved
 from advx.errors import ConfigError, reason
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
-from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
+from advx.report.finished import Unfinished, cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.results import RESULTS, Results, Row, write_results
 
 LISTED = ("title", "rows", "claims", "deviations")
@@ -39,13 +39,15 @@ def judge_again(folder: Path) -> Conclusions:
             may speak of other rows; or a claim cannot be read.
     """
     manifest = manifest_of(folder)
-    summary = summary_of(folder, ("row", "metric", "seeds", "note"), dtype=str).fillna("")
+    summary = summary_of(folder, (*CELL_KEYS, "seeds", "note"), dtype=str).fillna("")
     config = listed_now(folder, manifest)
     results = results_of(folder, config)
-    counted = Counter((row.row, row.metric) for row in results.rows)
-    if counted != {(r.row, r.metric): int(r.seeds) for r in summary.itertuples()}:
+    counted = Counter(row.cell for row in results.rows)
+    lines = cells_of(summary)
+    if counted != dict(zip(lines, map(int, summary.seeds), strict=True)):
         raise Unfinished(folder, "results.csv and summary.csv do not have the same rows")
-    results.notes |= noted_by_code(summary, manifest["config"], config)
+    noted = dict(zip(lines, summary.note, strict=True))
+    results.notes |= noted_by_code(noted, manifest["config"], config)
     drawn = conclude(results, config, departures(config))
     _, dash, ran = title_of(folder).rpartition(DASH)
     write_results(folder, results)
@@ -80,18 +82,18 @@ def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def noted_by_code(
-    summary: pd.DataFrame, then: dict[str, Any], now: dict[str, Any]
-) -> dict[tuple[str, str], str]:
+    noted: dict[Cell, str], then: dict[str, Any], now: dict[str, Any]
+) -> dict[Cell, str]:
     """Notes of a summary that stand neither in the run's configuration nor in today's."""
     listed = [
-        {(row["row"], row["metric"]): row.get("note", "") for row in config.get("rows") or []}
+        {listed_cell(row): row.get("note", "") for row in config.get("rows") or []}
         for config in (then, now)
     ]
-    found = {(r.row, r.metric): COUNTED.sub("", r.note) for r in summary.itertuples()}
+    found = {cell: COUNTED.sub("", note) for cell, note in noted.items()}
     return {
-        where: note
-        for where, note in found.items()
-        if note and all(note != notes.get(where) for notes in listed)
+        cell: note
+        for cell, note in found.items()
+        if note and all(note != notes.get(cell) for notes in listed)
     }
 
 
@@ -101,20 +103,17 @@ def results_of(folder: Path, config: dict[str, Any]) -> Results:
     Raises:
         Unfinished: `results.csv` is not there or not whole, or has a number that is none.
     """
-    listed = {(row["row"], row["metric"]): row for row in config.get("rows") or []}
+    listed = {listed_cell(row): row for row in config.get("rows") or []}
     made = Results(config["experiment"])
-    columns = ("row", "metric", "seed", "value", "unit", "n")
-    table = table_of(folder, RESULTS, columns, dtype=str).fillna("")
-    for row in table.to_dict("records"):
-        about = listed.get((row["row"], row["metric"]), {})
+    columns = (*CELL_KEYS, "seed", "value", "unit", "n")
+    table = table_of(folder, RESULTS, columns, dtype=str, numbers=("epsilon",)).fillna("")
+    for cell, line in zip(cells_of(table), table.itertuples(), strict=True):
+        about = listed.get(cell, {})
         try:
-            seed, n = (int(row[key]) if row[key] else None for key in ("seed", "n"))
-            value = float(row["value"]) if row["value"] else math.nan
+            seed, n = (int(text) if text else None for text in (line.seed, line.n))
+            value = float(line.value) if line.value else math.nan
         except ValueError as error:
             raise Unfinished(folder, f"{RESULTS} cannot be read ({reason(error)})") from error
-        figures = about.get("chapter"), about.get("published"), about.get("source", "")
-        made.add(
-            Row(made.experiment, row["row"], row["metric"], seed, value, row["unit"], n, *figures),
-            about.get("note", ""),
-        )
+        row = Row.of(made.experiment, cell, seed, value, line.unit, n, about)
+        made.add(row, about.get("note", ""))
     return made

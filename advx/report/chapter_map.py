@@ -5,8 +5,8 @@
 Two files say what there is: `docs/statements.csv` a row for each testable statement, and
 `docs/chapter.csv` a row for each numbered or displayed thing. What came out stands in
 `outputs/reference`. A cell with several names has "; " between them. `claim` holds names of claims
-of the experiments in the same line, of each that has the name, and `row: NAME.metric` for a row of
-their summaries.
+of the experiments in the same line, of each that has the name, and `row: NAME.metric` or
+`row: NAME.metric[epsilon=0.1, clipped]` for a row of their summaries.
 """
 
 import csv
@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from advx.config.claims import CHAPTER
-from advx.report.finished import Unfinished, summary_of, table_of
-from advx.report.markdown import words
+from advx.config.cells import Cell
+from advx.config.claims import CELL_KEYS, CHAPTER
+from advx.report.finished import Unfinished, cells_of, summary_of, table_of
+from advx.report.markdown import which, words
 from advx.report.numbers import short
 from advx.text_files import read_text, write_text
 
@@ -100,7 +101,7 @@ class Reference:
     read: dict[str, dict[str, Outcome]] = field(default_factory=dict)
 
     def outcome(self, experiment: str, name: str) -> Outcome | None:
-        """What came of a claim or of "row: NAME.metric"; None where the experiment has none such.
+        """What came of a claim or of a row, as `name_of`; None where the experiment has none such.
 
         Raises:
             Unfinished: the experiment's folder is not that of a whole run.
@@ -114,10 +115,11 @@ class Reference:
         if not folder.is_dir():
             return {}
         claims = table_of(folder, "claims.csv", ("claim", "source", "holds", "seeds"), dtype=str)
-        summary = summary_of(folder, ("row", "metric", "chapter", "mean", "unit", "verdict"))
+        summary = summary_of(folder, (*CELL_KEYS, "chapter", "mean", "unit", "verdict"))
         found = {line.claim: _of_claim(line) for line in claims.fillna("").itertuples()}
         return found | {
-            f"{ROW}{line.row}.{line.metric}": _of_row(line) for line in summary.itertuples()
+            name_of(cell): _of_row(cell, line)
+            for cell, line in zip(cells_of(summary), summary.itertuples(), strict=True)
         }
 
 
@@ -128,9 +130,14 @@ def _of_claim(line: Any) -> Outcome:
     return Outcome(f"{line.claim}{whose}", f"{line.holds}{seeds}")
 
 
-def _of_row(line: Any) -> Outcome:
+def name_of(cell: Cell) -> str:
+    """How a statement names a row: `row: `, then as predicates do, without backticks."""
+    return ROW + str(cell).replace("`", "")
+
+
+def _of_row(cell: Cell, line: Any) -> Outcome:
     """A line of summary.csv: its verdict, or its mean where it has none."""
-    label = f"{words(line.row)}, {words(line.metric)}"
+    label = f"{words(cell.row)}, {which(cell)}"
     if isinstance(line.verdict, str):
         return Outcome(label, line.verdict)
     if line.mean != line.mean:

@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from advx.config.claims import OURS, predicate_of
-from advx.config.predicate import Term
+from advx.config.cells import Cell
+from advx.config.claims import OURS, listed_cell, predicate_of
 from advx.report.numbers import short
-from advx.report.results import Results
+from advx.report.results import Results, Row
 
 HOLDS = {True: "holds", False: "does not hold", None: "not tested"}
 
@@ -46,7 +46,9 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
         ConfigError: the predicate cannot be read.
     """
     predicate = predicate_of(claim)
-    values = {text: _values(term, results) for text, term in predicate.rows.items()}
+    measured = results.by_cell()
+    rows = {text: measured.get(cell, []) for text, cell in predicate.cells.items()}
+    values = {text: _values(some) for text, some in rows.items()}
     known_seeds = {seed for each in values.values() for seed in each if seed is not None}
     seeds: list[int | None] = [*sorted(known_seeds)] or [None]
     gaps = []
@@ -65,32 +67,24 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
         HOLDS[all(held) if held else None],
         min(gaps, default=math.nan),
         f"{sum(held)}/{len(held)}",
-        "; ".join(
-            f"{text.replace('`', '')} {_mean(values[text], _unit(term, results))}"
-            for text, term in predicate.rows.items()
-        ),
+        "; ".join(f"{text.replace('`', '')} {_mean(some)}" for text, some in rows.items()),
     )
 
 
-def unmeasured(config: dict[str, Any], results: Results) -> list[str]:
-    """Rows listed or named by a claim that were never measured: "`row`.metric", each once."""
-    measured = {(row.row, row.metric) for row in results.rows}
-    wanted = {(entry["row"], entry["metric"]): None for entry in config.get("rows") or []}
+def unmeasured(config: dict[str, Any], results: Results) -> list[Cell]:
+    """What is listed, or named by a claim, and was never measured, each once."""
+    wanted = dict.fromkeys(map(listed_cell, config.get("rows") or []))
     for claim in config.get("claims") or []:
-        wanted |= {(str(t.row), t.metric): None for t in predicate_of(claim).rows.values()}
-    return [f"`{row}`.{metric}" for row, metric in wanted if (row, metric) not in measured]
+        wanted |= dict.fromkeys(predicate_of(claim).cells.values())
+    measured = results.by_cell()
+    return [cell for cell in wanted if cell not in measured]
 
 
-def _values(term: Term, results: Results) -> dict[int | None, float]:
-    """Values of a row by seed; None stands for "the same for every seed"."""
-    return {r.seed: r.value for r in results.rows if (r.row, r.metric) == (term.row, term.metric)}
+def _values(rows: list[Row]) -> dict[int | None, float]:
+    """Values of a cell by seed; None stands for "the same for every seed"."""
+    return {row.seed: row.value for row in rows}
 
 
-def _unit(term: Term, results: Results) -> str:
-    rows = (r for r in results.rows if (r.row, r.metric) == (term.row, term.metric))
-    return next((row.unit for row in rows), "")
-
-
-def _mean(values: dict[int | None, float], unit: str) -> str:
-    known = [value for value in values.values() if value == value]
-    return short(sum(known) / len(known), unit) if known else "not measured"
+def _mean(rows: list[Row]) -> str:
+    known = [value for value in _values(rows).values() if value == value]
+    return short(sum(known) / len(known), rows[0].unit) if known else "not measured"

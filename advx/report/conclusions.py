@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from advx.config.claims import listed_cell
 from advx.report.claims import HOLDS, Outcome, judge_claim, unmeasured
 from advx.report.results import Results, SummaryRow, csv_text, write_summary
 from advx.text_files import write_text
@@ -46,18 +47,18 @@ def conclude(
     """
     outcomes = [judge_claim(claim, results) for claim in config.get("claims") or []]
     held = {outcome.claim: outcome.holds for outcome in outcomes}
-    listed = {(row["row"], row["metric"]): row for row in config.get("rows") or []}
+    listed = {listed_cell(row): row for row in config.get("rows") or []}
     lines = results.summary(
         judge=not failed and not departures,
         directions={
-            where: held[row["direction"]] == HOLDS[True]
-            for where, row in listed.items()
+            cell: held[row["direction"]] == HOLDS[True]
+            for cell, row in listed.items()
             if row.get("direction")
         },
-        given={where for where, row in listed.items() if row.get("set")},
+        given={cell for cell, row in listed.items() if row.get("set")},
     )
     limits = [f"unfinished: {failed}"] if failed else []
-    absent = unmeasured(config, results)
+    absent = [str(cell) for cell in unmeasured(config, results)]
     missing = [f"not measured at scale={config['scale']}: {', '.join(absent)}"] if absent else []
     limits += missing
     if departures and any(row.chapter is not None for row in results.rows):

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from advx.config.cells import Cell
+from advx.config.claims import CELL_KEYS
 from advx.errors import AdvxError, reason
 from advx.text_files import read_text
 
@@ -18,7 +20,7 @@ MARKS = (
 )  # fmt: skip
 """A folder with one of these is a run's."""
 
-NUMBERS = ("chapter", "mean", "low", "high", "seeds", "n")
+NUMBERS = ("epsilon", "chapter", "mean", "low", "high", "seeds", "n")
 """Columns of a summary that hold a number or nothing."""
 
 
@@ -93,6 +95,16 @@ def table_of(
             if column in numbers and not _is_number(cell or "nan"):
                 raise Unfinished(folder, f"{name} has {cell!r} under {column}")
     return made
+
+
+def cells_of(table: pd.DataFrame) -> list[Cell]:
+    """What each line of a table of results or of a summary is of."""
+    named = table[list(CELL_KEYS)].astype(object)
+    named = named.where(named.notna(), "")
+    return [
+        Cell(row, metric, None if epsilon == "" else float(epsilon), setting)
+        for row, metric, epsilon, setting in named.itertuples(index=False)
+    ]
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from advx.report.finished import summary_of, table_of
+from advx.report.finished import cells_of, summary_of, table_of
 from advx.report.markdown import markdown, measured
 from advx.report.pages import SUMMARY, duration, hours
 from advx.text_files import read_text
 
 HEADLINES = "headlines.csv"
-"""Beside README's pages: `statement,experiment,row,metric`, a line a headline."""
+"""Beside README's pages: `statement,experiment,row,metric,epsilon,setting`, a line a headline."""
 
 TIMES = "quick/times.csv"
 """In the reference folder: `experiment,seconds`, of one core, from an empty store."""
@@ -109,12 +109,12 @@ def headlines(docs: Path, reference: Path) -> str:
     """
     listed = pd.read_csv(docs / HEADLINES)
     lines = []
-    for line in listed.itertuples():
+    for cell, line in zip(cells_of(listed), listed.itertuples(), strict=True):
         summary = measured(summary_of(reference / line.experiment, SUMMARY))
-        found = summary[(summary.row == line.row) & (summary.metric == line.metric)]
-        if found.empty:
-            raise LookupError(f"{HEADLINES}: {line.experiment} has no {line.row}.{line.metric}")
-        row = found.iloc[0]
+        cells = cells_of(summary)
+        if cell not in cells:
+            raise LookupError(f"{HEADLINES}: {line.experiment} has no {cell}")
+        row = summary.iloc[cells.index(cell)]
         lines.append(
             {
                 "error rate, %": f"[{line.statement}](docs/results/{line.experiment}.md)",

@@ -5,6 +5,7 @@ import re
 import pandas as pd
 from tabulate import tabulate
 
+from advx.config.cells import Cell, parts_of
 from advx.report.numbers import short
 
 
@@ -29,8 +30,15 @@ def folded(summary: str, text: str) -> str:
 
 
 def words(name: str) -> str:
-    """A row or a metric as a reader says it: `maxout -> nearest_neighbor`, `error_rate@0.25`."""
-    return name.replace("_", " ").replace("->", "→").replace("@", ", ")
+    """A row or a metric as a reader says it: `maxout -> nearest_neighbor`, `error_rate`."""
+    return name.replace("_", " ").replace("->", "→")
+
+
+def which(cell: Cell) -> str:
+    """A metric with its size and setting: "error rate, ε = 0.25, class = 3, clipped"."""
+    size = [] if cell.epsilon is None else [f"ε = {cell.epsilon:g}"]
+    others = [part.replace("=", " = ") for part in parts_of(cell.setting)]
+    return words(", ".join([cell.metric, *size, *others]))
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,13 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from advx.report.finished import manifest_of, summary_of, table_of, title_of
-from advx.report.markdown import folded, markdown, measured, words
+from advx.config.claims import CELL_KEYS
+from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
+from advx.report.markdown import folded, markdown, measured, which, words
 
-SUMMARY = (
-    "row", "metric", "unit", "chapter", "published", "source", "mean", "low", "high", "seeds", "n",
-    "verdict", "note",
-)  # fmt: skip
+FIGURES = ("unit", "chapter", "published", "source", "mean", "low", "high", "seeds", "n")
+SUMMARY = (*CELL_KEYS, *FIGURES, "verdict", "note")
 OUTCOMES = ("claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence")
 """Columns that a page shows."""
 
@@ -96,7 +95,7 @@ def _chapter(summary: pd.DataFrame) -> str:
             for verdict, note in zip(some.verdict, some.note, strict=True)
         ],
         row=some.row.map(words),
-        metric=some.metric.map(words),
+        metric=list(map(which, cells_of(some))),
     )
     columns = ["row", "metric", "chapter", "measured", "interval", "seeds", "verdict"]
     return markdown(some[columns])
@@ -113,7 +112,7 @@ def _papers(summary: pd.DataFrame) -> str:
         published=some.published.map("{:g}".format),
         source=noted,
         row=some.row.map(words),
-        metric=some.metric.map(words),
+        metric=list(map(which, cells_of(some))),
     )
     columns = ["row", "metric", "published", "measured", "interval", "seeds", "source"]
     return markdown(some[columns])
@@ -164,14 +163,15 @@ def _rest(summary: pd.DataFrame) -> str:
     others = measured(summary[summary.chapter.isna() & summary.published.isna()])
     if others.empty:
         return ""
+    named = list(map(which, cells_of(others)))
     others["column"] = [
-        words(metric) + ("" if unit == "percent" else f" [{unit}]")
-        for metric, unit in zip(others.metric, others.unit, strict=True)
+        metric + ("" if unit == "percent" else f" [{unit}]")
+        for metric, unit in zip(named, others.unit, strict=True)
     ]
     others["line"] = others.row.map(words)
     notes = "\n".join(
-        f"- {words(row)}, {words(metric)}: {note}"
-        for row, metric, note in zip(others.row, others.metric, others.note, strict=True)
+        f"- {row}, {metric}: {note}"
+        for row, metric, note in zip(others.line, named, others.note, strict=True)
         if note == note
     )
     return "\n\n".join(

@@ -3,13 +3,15 @@
 import csv
 import io
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from advx.config.cells import Cell, parts_of
 from advx.report.intervals import prediction, wilson
 from advx.report.verdict import plain_verdict, verdict
 from advx.text_files import append_text, write_text
@@ -22,7 +24,7 @@ class Row:
     """One number.
 
     Attributes:
-        experiment, row, metric, unit: what it is.
+        experiment, row, metric, epsilon, setting, unit: what it is.
         seed: None for a row without randomness.
         n: the examples behind it.
         chapter: the chapter's figure, where there is one.
@@ -32,6 +34,8 @@ class Row:
     experiment: str
     row: str
     metric: str
+    epsilon: float | None
+    setting: str
     seed: int | None
     value: float
     unit: str = "percent"
@@ -39,6 +43,27 @@ class Row:
     chapter: float | None = None
     published: float | None = None
     source: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        experiment: str,
+        cell: Cell,
+        seed: int | None,
+        value: float,
+        unit: str,
+        n: int | None,
+        listed: Mapping[str, Any],
+    ) -> "Row":
+        """A number with the figures that the YAML's `rows` list for its cell, if any."""
+        named = experiment, cell.row, cell.metric, cell.epsilon, cell.setting
+        figures = listed.get("chapter"), listed.get("published"), listed.get("source", "")
+        return cls(*named, seed, value, unit, n, *figures)
+
+    @cached_property
+    def cell(self) -> Cell:
+        """What names it."""
+        return Cell(self.row, self.metric, self.epsilon, self.setting)
 
 
 @dataclass(frozen=True)
@@ -48,6 +73,8 @@ class SummaryRow:
     experiment: str
     row: str
     metric: str
+    epsilon: float | None
+    setting: str
     unit: str
     chapter: float | None
     published: float | None
@@ -67,85 +94,95 @@ class Results:
 
     experiment: str
     rows: list[Row] = field(default_factory=list)
-    notes: dict[tuple[str, str], str] = field(default_factory=dict)
+    notes: dict[Cell, str] = field(default_factory=dict)
 
     def add(self, row: Row, note: str = "") -> None:
         """Keep a row; a note stands beside its line in the summary."""
         self.rows.append(row)
         if note:
-            self.notes[row.row, row.metric] = note
+            self.notes[row.cell] = note
 
-    def means(self) -> dict[tuple[str, str], float]:
-        """Means over seeds by (row, metric)."""
-        return {(line.row, line.metric): line.mean for line in self.summary(judge=False)}
+    def by_cell(self) -> dict[Cell, list[Row]]:
+        """The rows of each cell, one a seed."""
+        found: dict[Cell, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.cell, []).append(row)
+        return found
 
     def summary(
         self,
         *,
         judge: bool,
-        directions: dict[tuple[str, str], bool | None] | None = None,
-        given: Collection[tuple[str, str]] = (),
+        directions: Mapping[Cell, bool | None] | None = None,
+        given: Collection[Cell] = (),
     ) -> list[SummaryRow]:
-        """One line for each (row, metric).
+        """One line for each cell.
 
         Args:
             judge: whether what the chapter has a figure of gets a verdict.
             directions: whether the claim that a row names holds.
             given: what the protocol sets and no run measures: it gets no verdict.
         """
-        groups: dict[tuple[str, str], list[Row]] = {}
-        for row in self.rows:
-            groups.setdefault((row.row, row.metric), []).append(row)
         lines = []
-        for (name, metric), rows in groups.items():
-            known = [r.value for r in rows if math.isfinite(r.value)]
-            infinite = sum(math.isinf(r.value) for r in rows)
-            mean = sum(known) / len(known) if known else math.inf if infinite else math.nan
-            n, unit, chapter = rows[0].n, rows[0].unit, rows[0].chapter
-            share = n if unit == "percent" else None
-            if rows[0].seed is None:
-                low, high = wilson(mean, n) if share and n and known else (math.nan, math.nan)
-            else:
-                low, high = prediction(known, share)
-            note = self.notes.get((name, metric), "")
-            for count, what in (
-                (sum(math.isnan(r.value) for r in rows), "diverged"),
-                (infinite, "infinite" + (", left out of the mean" if known else "")),
-            ):
-                note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
-            said = ""
-            if not judge or chapter is None or (name, metric) in given:
-                pass
-            elif unit != "percent":
-                said = plain_verdict(chapter, mean)
-            else:
-                said = verdict(
-                    chapter,
-                    mean,
-                    low,
-                    high,
-                    clean=metric.startswith("clean"),
-                    direction=(directions or {}).get((name, metric)),
-                )
+        for cell, rows in self.by_cell().items():
+            mean, low, high = mean_and_interval(rows)
+            first, said = rows[0], ""
+            if judge and cell not in given:
+                said = _verdict(first, mean, low, high, (directions or {}).get(cell))
             lines.append(
                 SummaryRow(
                     self.experiment,
-                    name,
-                    metric,
-                    unit,
-                    chapter,
-                    rows[0].published,
-                    rows[0].source,
+                    cell.row,
+                    cell.metric,
+                    cell.epsilon,
+                    cell.setting,
+                    first.unit,
+                    first.chapter,
+                    first.published,
+                    first.source,
                     mean,
                     low,
                     high,
                     len(rows),
-                    n,
+                    first.n,
                     said,
-                    note,
+                    _note(rows, self.notes.get(cell, "")),
                 )
             )
         return lines
+
+
+def mean_and_interval(rows: Sequence[Row]) -> tuple[float, float, float]:
+    """The mean over the seeds that gave a number, and the interval for one more run."""
+    known = [r.value for r in rows if math.isfinite(r.value)]
+    infinite = any(math.isinf(r.value) for r in rows)
+    mean = sum(known) / len(known) if known else math.inf if infinite else math.nan
+    n = rows[0].n if rows[0].unit == "percent" else None
+    if rows[0].seed is not None:
+        return mean, *prediction(known, n)
+    return mean, *(wilson(mean, n) if n and known else (math.nan, math.nan))
+
+
+def _note(rows: Sequence[Row], note: str) -> str:
+    """The note of a cell, and how many of its seeds gave no number."""
+    infinite = sum(math.isinf(r.value) for r in rows)
+    some = any(math.isfinite(r.value) for r in rows)
+    for count, what in (
+        (sum(math.isnan(r.value) for r in rows), "diverged"),
+        (infinite, "infinite" + (", left out of the mean" if some else "")),
+    ):
+        note = "; ".join(filter(None, [note, f"{count} seed(s) {what}" if count else ""]))
+    return note
+
+
+def _verdict(row: Row, mean: float, low: float, high: float, direction: bool | None) -> str:
+    """The verdict on the chapter's figure; empty where it has none."""
+    if row.chapter is None:
+        return ""
+    if row.unit != "percent":
+        return plain_verdict(row.chapter, mean)
+    clean = row.metric.startswith("clean")
+    return verdict(row.chapter, mean, low, high, clean=clean, direction=direction)
 
 
 def csv_text(header: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
@@ -167,10 +204,15 @@ def _cell(value: Any) -> Any:
     return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
 
 
+def _values(line: Row | SummaryRow) -> list[Any]:
+    """The cells of a line of a file; sizes as they were given, be they ever so small."""
+    size = None if line.epsilon is None else f"{line.epsilon:g}"
+    return list((asdict(line) | {"epsilon": size}).values())
+
+
 def write_results(folder: Path, results: Results) -> None:
     """`results.csv`: one row a number, nothing that depends on time."""
-    header = [f.name for f in fields(Row)]
-    text = csv_text(header, [astuple(row) for row in results.rows])
+    text = csv_text([f.name for f in fields(Row)], [_values(row) for row in results.rows])
     write_text(folder / RESULTS, text)
 
 
@@ -179,7 +221,7 @@ def append_result(folder: Path, row: Row) -> None:
 
     Writing all of them anew at each number would take time that grows with their square.
     """
-    append_text(folder / RESULTS, csv_lines([astuple(row)]))
+    append_text(folder / RESULTS, csv_lines([_values(row)]))
 
 
 def write_summary(
@@ -187,7 +229,7 @@ def write_summary(
 ) -> None:
     """`summary.csv`, and `summary.md` with a list of remarks under the table."""
     header = [f.name for f in fields(SummaryRow)]
-    write_text(folder / "summary.csv", csv_text(header, [astuple(line) for line in lines]))
+    write_text(folder / "summary.csv", csv_text(header, [_values(line) for line in lines]))
     listed = "".join(f"- {remark}\n" for remark in remarks)
     text = "\n".join([f"{title}\n", f"{table(lines, 'github')}\n", listed])
     write_text(folder / "summary.md", text.rstrip() + "\n")
@@ -203,7 +245,8 @@ def table(lines: Sequence[SummaryRow], style: str = "simple") -> str:
         tablefmt=style,
         disable_numparse=True,
         colalign=[
-            "left" if key in ("row", "metric", "verdict", "note") else "right" for key in used
+            "left" if key in ("row", "metric", "setting", "verdict", "note") else "right"
+            for key in used
         ],
     )
 
@@ -220,6 +263,8 @@ def _shown(line: SummaryRow) -> dict[str, str]:
     return {
         "row": line.row,
         "metric": line.metric + ("" if line.unit == "percent" else f" ({line.unit})"),
+        "epsilon": "" if line.epsilon is None else f"{line.epsilon:g}",
+        "setting": ", ".join(parts_of(line.setting)),
         "chapter": "" if line.chapter is None else f"{line.chapter:g}",
         "published": "" if line.published is None else f"{line.published:g} ({line.source})",
         "mean": number("mean") or "diverged",

@@ -1,6 +1,6 @@
 """What an experiment is handed, and the parts that it is made of."""
 
-from advx.run.checks import check
-from advx.run.old import Run
+from advx.run.checks import check, check_models
+from advx.run.run import Run
 
-__all__ = ["Run", "check"]
+__all__ = ["Run", "check", "check_models"]

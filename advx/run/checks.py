@@ -4,17 +4,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from advx.config.build import build, target
+from advx.config.build import target
 from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.config import Config
+from advx.config.declared import check_declared
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
 from advx.run.data import DESCRIPTIVE
 from advx.run.examine import examine
 from advx.run.models import pick_device
-from advx.training.construct import construct, refuse_single_examples
-from advx.training.obtain import obtain
-from advx.training.play import new_game, refuse_single_pairs
+from advx.training.construct import (
+    construct,
+    new_game,
+    refuse_single_examples,
+    refuse_single_pairs,
+)
+from advx.training.load_or_train import load_or_train_model
+from advx.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from advx.run.run import Run
@@ -65,6 +71,7 @@ def check(config: dict[str, Any], main: Callable[..., None]) -> None:
                 f"{key}={node['name']}: has no gradient to craft along; "
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
+    check_declared(config, main)
 
 
 def check_models(run: "Run") -> None:
@@ -73,7 +80,7 @@ def check_models(run: "Run") -> None:
     Raises:
         ConfigError: the first model that cannot be used, and why.
     """
-    defense = run.config.get("defense")
+    defense = Config(run.config["defense"], "defense") if run.config.get("defense") else None
     for path, node in nodes(run.config):
         config, kind = Config(node, path), path.split(".")[0]
         trainer = run.config.get(f"{path}_trainer")
@@ -82,7 +89,9 @@ def check_models(run: "Run") -> None:
             run.source.refuse_empty(path)
             run.source.refuse_other_shape()
             recipe = run.models.recipe(config, run.seeds[0], **own)
-            refuse_single_pairs(recipe, new_game(recipe, run.data), run.data)
+            game = new_game(recipe, run.data)
+            recipe.trainer.build().check(game)
+            refuse_single_pairs(recipe, game, run.data)
         if kind in MODEL_KEYS and not stands_alone(config):
             if not node.get("weights"):
                 run.source.refuse_empty(f"{path}.weights=null")
@@ -90,16 +99,16 @@ def check_models(run: "Run") -> None:
             check_model(run, recipe, defense)
 
 
-def check_model(run: "Run", recipe: Any, defense: dict[str, Any] | None) -> None:
+def check_model(run: "Run", recipe: Recipe, defense: Config | None) -> None:
     """Refuse one model."""
     module = construct(recipe, run.data)
     if recipe.random:
-        build(recipe.trainer).check(run.data, build(defense) if defense else None)
+        recipe.trainer.build().check(run.data, defense.build() if defense else None)
         refuse_single_examples(
             replace(recipe, defense=defense) if defense else recipe, module, run.data
         )
     if recipe.model.get("weights"):
-        module = obtain(recipe, run.data, run.store).module
+        module = load_or_train_model(recipe, run.data, run.store).module
     if not isinstance(module, Fitted):  # not yet fitted: once it is
         attacked = recipe.path in ("crafting", "model")
         examine(recipe, module, run.data, run.remarks, attacked=attacked)

@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
+from advx.attacks.base import Attack
 from advx.attacks.gradient import hidden
-from advx.attacks.own import guarded
+from advx.attacks.own import as_attack
 from advx.config.config import Config
 from advx.config.identity import identified
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.transfer import Attack, craft, guides, target_classes
+from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import Fitted
 from advx.run.data import RunData
 from advx.run.models import Model
@@ -41,7 +42,7 @@ class PointedAttack(Deferred[Attack]):
     @cached_property
     def value(self) -> Attack:
         if self.config.get("objective") != "training_cost":
-            return guarded(self.config.build())
+            return as_attack(self.config.build())
         recipe = self.source.recipe
         if not recipe.random:
             raise ConfigError(
@@ -55,17 +56,7 @@ class PointedAttack(Deferred[Attack]):
                 f"{COST}: {defense.target_name} has no training cost of a single example; "
                 "valid: log_odds, margin, cross_entropy"
             )
-        return guarded(self.config.build(training_cost=cost))
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it is given the classes to reach."""
-        return bool(getattr(self.value, "targeted", False))
-
-    @property
-    def guided(self) -> bool:
-        """Whether it is given the images to resemble."""
-        return bool(getattr(self.value, "guided", False))
+        return as_attack(self.config.build(training_cost=cost))
 
 
 class AttackBySize(Deferred[Callable[[float], Attack]]):
@@ -171,9 +162,10 @@ class Crafting:
 
     def targets(self, attack: PointedAttack, examples: int | None = None) -> Tensor | None:
         """What the attack is to reach for every test example: classes, images, or nothing."""
-        if attack.targeted:
+        if attack.value.receives == "target_classes":
             return self.target_classes[self.data.rows(examples)]
-        return self.guides[self.data.rows(examples)] if attack.guided else None
+        images = attack.value.receives == "guide_images"
+        return self.guides[self.data.rows(examples)] if images else None
 
     @cached_property
     def target_classes(self) -> Tensor:

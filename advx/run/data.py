@@ -12,7 +12,7 @@ from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
 from advx.errors import ConfigError
 from advx.run.notices import Seconds
-from advx.training.obtain import DataPart
+from advx.training.recipe import DataPart
 
 DESCRIPTIVE = ("input_shape", "classes")
 """Keys of the data set's configuration that describe it for the models."""

@@ -2,12 +2,11 @@
 
 from torch import nn
 
-from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.own_models import EXAMPLES, habits, require_slope
 from advx.run.notices import Remarks
-from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 
 
 def examine(
@@ -30,7 +29,7 @@ def examine(
     Raises:
         AdvxError: it returns probabilities, or has no gradient.
     """
-    if not Config(recipe.model).is_own:
+    if not recipe.model.is_own:
         return
     test = data.test
     images = test.take(test.spaced(EXAMPLES)).images

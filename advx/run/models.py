@@ -14,7 +14,8 @@ from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.undefined import NAMES
-from advx.games.watch import LIMITS, lasting
+from advx.games import base
+from advx.games.diagnostics import lasting
 from advx.progress import ModelBar
 from advx.run.data import RunData
 from advx.run.examine import examine
@@ -22,21 +23,26 @@ from advx.run.named import Deferred
 from advx.run.notices import Remarks
 from advx.store.store import Store
 from advx.training.construct import construct
-from advx.training.obtain import DataPart, Recipe, Trained, model_key, needed, obtain
-from advx.training.pair import GameProgress
-from advx.training.play import Played, game_key, play
+from advx.training.load_or_train import (
+    TrainedGame,
+    TrainedModel,
+    load_or_train_game,
+    load_or_train_model,
+)
+from advx.training.loop import Progress, losses_in
+from advx.training.recipe import DataPart, Recipe, dependencies, recipe_key
 
 log = logging.getLogger(__name__)
 Made = TypeVar("Made")
 
 MODELS_IN_MEMORY = 16
-"""Trained models that a run holds at once; older ones are read from the store again."""
+"""TrainedModel models that a run holds at once; older ones are read from the store again."""
 
 UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
 
 
-class Training(Deferred[Trained]):
+class Training(Deferred[TrainedModel]):
     """A classifier's training: its module with the epochs that it took.
 
     Args:
@@ -51,7 +57,7 @@ class Training(Deferred[Trained]):
         return {"training": self.model.key}
 
     @property
-    def value(self) -> Trained:
+    def value(self) -> TrainedModel:
         return self.model.trained
 
 
@@ -76,7 +82,7 @@ class Model(Deferred[nn.Module]):
         return self.trained.module
 
     @property
-    def trained(self) -> Trained:
+    def trained(self) -> TrainedModel:
         """The module with what is known of its training.
 
         Raises:
@@ -92,12 +98,12 @@ class Model(Deferred[nn.Module]):
     @property
     def config(self) -> Config:
         """The network's configuration."""
-        return Config(self.recipe.model, self.recipe.path)
+        return self.recipe.model
 
     @property
     def trainer(self) -> Config:
         """Its trainer's configuration."""
-        return Config(self.recipe.trainer, "trainer")
+        return self.recipe.trainer
 
     @property
     def name(self) -> str:
@@ -124,7 +130,7 @@ class Model(Deferred[nn.Module]):
         return construct(self.recipe, data.part(self.recipe.part)).to(data.device)
 
 
-class Game(Deferred[Played]):
+class Game(Deferred[TrainedGame]):
     """A game between networks for one seed, named before it is trained.
 
     Args:
@@ -148,8 +154,8 @@ class Game(Deferred[Played]):
         return self._models.game_key(self.recipe, self.data)
 
     @property
-    def value(self) -> Played:
-        return self._models.played(self.recipe, self.data)
+    def value(self) -> TrainedGame:
+        return self._models.trained_game(self.recipe, self.data)
 
     @property
     def seed(self) -> int:
@@ -183,7 +189,7 @@ class Models:
         self.remarks = remarks
         self.names: dict[str, str] = {}
         self._bar = ModelBar()
-        self._made: dict[str, Trained | Played | Diverged] = {}
+        self._made: dict[str, TrainedModel | TrainedGame | Diverged] = {}
 
     def recipe(self, config: Config, seed: int, **parts: Any) -> Recipe:
         """The recipe of a model or game for one seed.
@@ -227,32 +233,32 @@ class Models:
 
     def key(self, recipe: Recipe) -> str:
         """Names a classifier without making it; noted for the manifest."""
-        key = model_key(recipe, self.data.part(recipe.part))
+        key = recipe_key(recipe, self.data.part(recipe.part))
         self.names[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
     def game_key(self, recipe: Recipe, data: Dataset) -> str:
         """Names a game without training it; noted for the manifest."""
-        key = game_key(recipe, data)
+        key = recipe_key(recipe, data)
         self.names[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
 
-    def trained(self, recipe: Recipe) -> Trained:
+    def trained(self, recipe: Recipe) -> TrainedModel:
         """The classifier of a recipe: remembered, from the store, or trained now.
 
         Raises:
             Diverged: its training failed.
         """
-        return self._remembered(self.key(recipe), recipe, lambda: self._obtain(recipe))
+        return self._remembered(self.key(recipe), recipe, lambda: self._load_or_train(recipe))
 
-    def played(self, recipe: Recipe, data: Dataset) -> Played:
+    def trained_game(self, recipe: Recipe, data: Dataset) -> TrainedGame:
         """The game of a recipe: remembered, from the store, or trained now.
 
         Raises:
             Diverged: one of its losses became NaN.
         """
         return self._remembered(
-            self.game_key(recipe, data), recipe, lambda: self._play(recipe, data)
+            self.game_key(recipe, data), recipe, lambda: self._train_game(recipe, data)
         )
 
     def _remembered(self, key: str, recipe: Recipe, make: Callable[[], Made]) -> Made:
@@ -271,19 +277,19 @@ class Models:
             raise found
         return found
 
-    def _obtain(self, recipe: Recipe) -> Trained:
+    def _load_or_train(self, recipe: Recipe) -> TrainedModel:
         """From the store, or trained now with the bar advancing; first what it is made of."""
         if self.store.meta(self.key(recipe)) is None:
-            for each in needed(recipe):
+            for each in dependencies(recipe):
                 self.trained(each)
         data = self.data.part(recipe.part)
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
         name = f"{recipe.name}, seed {recipe.seed}"
-        own = Config(recipe.model, recipe.path).is_own
+        own = recipe.model.is_own
         with self._bar.model(name, limit, int(recipe.random)) as show:
             if own and recipe.random:
                 examine(recipe, construct(recipe, data).to(self.data.device), data, self.remarks)
-            made = obtain(recipe, data, self.store, lambda p: show(p.epoch, ""))
+            made = load_or_train_model(recipe, data, self.store, lambda p: show(p.epoch, ""))
         NAMES[made.module] = f"{recipe.path} ({recipe.name})" + (
             f", seed {recipe.seed}" if recipe.random else ""
         )
@@ -291,23 +297,24 @@ class Models:
             examine(recipe, made.module, data, self.remarks)
         return made
 
-    def _play(self, recipe: Recipe, data: Dataset) -> Played:
+    def _train_game(self, recipe: Recipe, data: Dataset) -> TrainedGame:
         """From the store, or trained now with the bar advancing."""
-        name, limit = f"{recipe.name}, seed {recipe.seed}", recipe.trainer["max_epochs"]
+        name = f"{recipe.name}, seed {recipe.seed}"
+        limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
+        kind: type[base.Game] = recipe.model.target
         seen: set[str] = set()
         with self._bar.model(name, limit) as show:
 
-            def on_epoch(progress: GameProgress) -> None:
+            def on_epoch(progress: Progress) -> None:
                 last = progress.history[-1]
-                for flag in lasting(progress.history):
+                for flag in lasting(progress.history, kind.limits):
                     if flag not in seen:
                         seen.add(flag)
-                        what = f"{LIMITS[flag].meaning} ({flag} {last[flag]:.2f})"
+                        what = f"{kind.limits[flag].meaning} ({flag} {last[flag]:.2f})"
                         log.warning("%s, epoch %d: %s", name, progress.epoch, what)
-                losses = f"D {last['discriminator_loss']:.3f}, G {last['generator_loss']:.3f}"
-                show(progress.epoch, losses)
+                show(progress.epoch, losses_in(last))
 
-            made = play(recipe, data, self.store, on_epoch)
+            made = load_or_train_game(recipe, data, self.store, on_epoch)
         for flag in made.warnings:
             if flag["at_the_end"]:
                 log.warning("%s, at the end: %s", name, flag["meaning"])

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from advx.config.cells import Cell
+from advx.config.claims import listed_cell
+from advx.config.old_names import cell_of
 from advx.report.results import Results, Row, append_result, write_results
 
 
@@ -22,7 +25,8 @@ class Table:
     def __init__(self, experiment: str, listed: list[dict[str, Any]], folder: Path) -> None:
         self.results = Results(experiment)
         self.folder = folder
-        self._listed = {(each["row"], each["metric"]): each for each in listed}
+        self._listed = {listed_cell(each): each for each in listed}
+        self._added: set[tuple[Cell, int | None]] = set()
 
     def add(
         self,
@@ -55,42 +59,14 @@ class Table:
         given = dict(results) if isinstance(results, Mapping) else {}
         for metric, value in (given | metrics).items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
-            self._add(row, _suffixed(metric, epsilon, setting), value, seed, n, units, note)
-
-    def _add(
-        self,
-        row: str,
-        metric: str,
-        value: float,
-        seed: int | None,
-        n: int | None,
-        unit: str,
-        note: str,
-    ) -> None:
-        if seed is None and any(
-            (each.row, each.metric, each.seed) == (row, metric, None) for each in self.results.rows
-        ):
-            return
-        listed = self._listed.get((row, metric), {})
-        number = Row(
-            self.results.experiment,
-            row,
-            metric,
-            seed,
-            value,
-            unit,
-            n,
-            listed.get("chapter"),
-            listed.get("published"),
-            listed.get("source", ""),
-        )
-        self.results.add(number, note or listed.get("note", ""))
-        if len(self.results.rows) == 1:
-            write_results(self.folder, self.results)
-        else:
-            append_result(self.folder, number)
-
-
-def _suffixed(metric: str, epsilon: float | None, setting: str) -> str:
-    size = "" if epsilon is None else f"@{epsilon:g}"
-    return metric + size + "".join(f"@{part}" for part in setting.split("+") if part)
+            cell = cell_of(row, metric, epsilon, setting)
+            if seed is None and (cell, None) in self._added:
+                continue
+            self._added.add((cell, seed))
+            listed = self._listed.get(cell, {})
+            number = Row.of(self.results.experiment, cell, seed, value, units, n, listed)
+            self.results.add(number, note or listed.get("note", ""))
+            if len(self.results.rows) == 1:
+                write_results(self.folder, self.results)
+            else:
+                append_result(self.folder, number)

@@ -1,21 +1,20 @@
 """Networks before their training: made under their seed, and tried on some of the images."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from advx.config.build import build, plain
+from advx.config.build import plain
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, reason
+from advx.games.base import Game
 from advx.models.base import Fitted
 from advx.models.call import logits_of
 from advx.training.alone import fails_alone
-
-if TYPE_CHECKING:
-    from advx.training.obtain import Recipe
+from advx.training.recipe import Recipe
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def construct(recipe: "Recipe", data: Dataset) -> nn.Module:
+def construct(recipe: Recipe, data: Dataset) -> nn.Module:
     """The untrained module, checked to accept the data's images and to return one logit a class.
 
     Raises:
@@ -38,7 +37,7 @@ def construct(recipe: "Recipe", data: Dataset) -> nn.Module:
             "logit for each"
         )
     with seeded(recipe.seed if recipe.random else 0):
-        module = build(recipe.model)
+        module = recipe.model.build()
         if not isinstance(module, nn.Module):
             raise ConfigError(
                 f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
@@ -57,23 +56,74 @@ def construct(recipe: "Recipe", data: Dataset) -> nn.Module:
     return module
 
 
-def refuse_single_examples(recipe: "Recipe", module: nn.Module, data: Dataset) -> None:
+def refuse_single_examples(recipe: Recipe, module: nn.Module, data: Dataset) -> None:
     """Refuse to train a network that needs several examples at once on one at a time.
 
     Raises:
         ConfigError: a minibatch of one example, and a network that fails on it.
     """
-    full = getattr(build(recipe.trainer), "full_minibatch", None)
+    full = getattr(recipe.trainer.build(), "full_minibatch", None)
     if not recipe.random or full is None or full(data.train) > 1:
         return
     labels = data.train.labels[:1].cpu()
-    because = fails_alone(module, build(recipe.defense), some_images(data, 1), labels)
+    because = fails_alone(module, recipe.defense.build(), some_images(data, 1), labels)
     if because:
         raise ConfigError(
             f"trainer.batch_size={recipe.trainer.get('batch_size')}: {recipe.path} "
             f"({recipe.name}) cannot be trained on a single example ({because}); valid: "
             "minibatches, and a training set, from 2"
         )
+
+
+def new_game(recipe: Recipe, data: Dataset) -> Game:
+    """The game before its first epoch, checked to fit the data.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if recipe.model.get("weights"):
+        raise ConfigError(
+            f"{recipe.path}.weights={recipe.model['weights']}: a game is trained here, or read "
+            "from the store; leave the key out"
+        )
+    with seeded(recipe.seed):
+        game = recipe.model.build()
+        if not isinstance(game, Game):
+            raise ConfigError(
+                f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
+                f"{type(game).__name__}, an advx.games.base.Game is needed"
+            )
+        images = some_images(data, 2)
+        try:
+            misfit = game.eval().misfit(images, torch.zeros(2, dtype=torch.int64))
+        except Exception as error:  # whatever a user's own networks raise
+            misfit = f"its networks fail on {images.dtype} images ({reason(error)})"
+    if misfit:
+        raise ConfigError(
+            f"{recipe.path} does not fit dataset={data.name} (examples {data.input_shape}): "
+            f"{misfit}"
+        )
+    return game.train()
+
+
+def refuse_single_pairs(recipe: Recipe, game: Game, data: Dataset) -> None:
+    """Refuse to train a game on one example at a time where a network normalizes over the batch.
+
+    Raises:
+        ConfigError: it does; the game is left as it was.
+    """
+    size = min(getattr(recipe.trainer.build(), "batch_size", 2), len(data.train))
+    if size > 1:
+        return
+    copied, images = copy.deepcopy(game).train(), some_images(data, 1)
+    try:
+        with seeded(recipe.seed):
+            copied.misfit(images, torch.zeros(1, dtype=torch.int64))
+    except Exception as error:  # whatever a user's own networks raise
+        raise ConfigError(
+            f"{recipe.path}: cannot be trained on a single example at a time ({reason(error)}); "
+            "valid: a trainer.batch_size, and a training set, from 2"
+        ) from error
 
 
 def some_images(data: Dataset, count: int) -> Tensor:

@@ -70,13 +70,13 @@ def train_decoder(
         torch.manual_seed(seed)
         inputs = represented(model, images, layer)
         decoder = Decoder(inputs.shape[1], tuple(images.shape[1:])).to(images.device)
-        optimiser = torch.optim.Adam(decoder.parameters(), learning_rate, fused=True)
+        optimizer = torch.optim.Adam(decoder.parameters(), learning_rate, fused=True)
         for _ in range(epochs):
             for rows in torch.randperm(len(images)).to(images.device).split(batch_size):
                 if len(rows) == 1:
                     continue  # one example has no batch statistics
                 cost = F.mse_loss(decoder(inputs[rows]), images[rows])
-                optimiser.zero_grad(set_to_none=True)
+                optimizer.zero_grad(set_to_none=True)
                 cost.backward()
-                optimiser.step()
+                optimizer.step()
     return decoder.eval()

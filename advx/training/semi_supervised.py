@@ -12,25 +12,27 @@ import torch
 from torch import Tensor
 
 from advx.data.dataset import Dataset, Split, rank_within_class
+from advx.data.minibatches import Minibatch, endless
 from advx.errors import ConfigError
-from advx.training.adam import AdamTrainer
-from advx.training.trainer import Loss
-from advx.types import Positive, PositiveInt, Probability
+from advx.training.optimizers import Adam, Optimizer
+from advx.training.trainer import Loss, Trainer
+from advx.types import PositiveInt
 
 UNLABELLED = -1
 
+AUTHORS = Adam(learning_rate=0.002, decay=0.9)
 
-class SemiSupervisedTrainer(AdamTrainer):
-    """Adam on labelled and unlabelled minibatches.
+
+class SemiSupervisedTrainer(Trainer):
+    """Labelled and unlabelled examples in every minibatch.
 
     Args:
+        optimizer: moves the parameters; by default Adam, from a rate of .002, times .9 an epoch.
         labelled: examples whose label may be used, as many of each class as of any other; None for
             all of them.
         batch_size: labelled examples in a minibatch.
         unlabelled_batch_size: unlabelled examples in a minibatch.
         updates_per_epoch: parameter updates that count as one epoch.
-        learning_rate: learning rate of the first epoch.
-        decay: multiplies the learning rate after every epoch.
         max_epochs: stop after so many epochs; None for no limit.
         patience: stop after so many epochs without a strictly smaller validation error.
     """
@@ -38,19 +40,17 @@ class SemiSupervisedTrainer(AdamTrainer):
     def __init__(
         self,
         *,
+        optimizer: Optimizer = AUTHORS,
         labelled: PositiveInt | None = 100,
         batch_size: PositiveInt = 100,
         unlabelled_batch_size: PositiveInt = 250,
         updates_per_epoch: PositiveInt = 500,
-        learning_rate: Positive = 0.002,
-        decay: Probability = 0.9,
         max_epochs: PositiveInt | None = 100,
         patience: PositiveInt | None = None,
     ) -> None:
         super().__init__(
+            optimizer=optimizer,
             batch_size=batch_size,
-            learning_rate=learning_rate,
-            decay=decay,
             max_epochs=max_epochs,
             patience=patience,
         )
@@ -95,7 +95,7 @@ class SemiSupervisedTrainer(AdamTrainer):
         classes = int(train.labels.max()) + 1
         return order[rank_within_class(train.labels[order]) < self.labelled // classes]
 
-    def minibatches(self, train: Split, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def minibatches(self, train: Split, seed: int) -> Iterator[Minibatch]:
         known = endless(self.with_labels(train, seed), self.batch_size)
         everything = torch.arange(len(train), device=train.labels.device)
         others = endless(everything, self.unlabelled_batch_size)
@@ -112,13 +112,3 @@ class SemiSupervisedTrainer(AdamTrainer):
 
     def full_minibatch(self, train: Split) -> int:
         return min(self.batch_size, self.unlabelled_batch_size)  # the loss sees them apart
-
-
-def endless(indices: Tensor, size: int) -> Iterator[Tensor]:
-    """Batches of `size` from one random order of `indices` after another, without end."""
-    left = indices[:0]
-    while True:
-        while len(left) < size:
-            left = torch.cat([left, indices[torch.randperm(len(indices)).to(indices.device)]])
-        yield left[:size]
-        left = left[size:]

@@ -45,12 +45,12 @@ def test_logits_of_any_scale(name, images) -> None:
     if case.make is Rubbish or case.given.get("steps") == 1:
         return
     x = torch.cat([images, 1 - images])
-    aims = given(case, x)
+    targets = given(case, x)
     model = made(Scaled)
     for scale in (1.0, 1e-7, 1e-3, 1e3, 1e7):
         model.scale = scale
-        found = case()(model, x, aims)
-        won = (model(found).argmax(1) == aims) == (case.aims == "targets")
+        found = case()(model, x, targets)
+        won = (model(found).argmax(1) == targets) == (case.receives == "target_classes")
         size = norms.length(found - x, "l2")[won].mean()
         if scale == 1:
             successes, usual = won.sum(), size
@@ -67,8 +67,10 @@ def test_pgd_never_loses_what_its_fgsm_point_wins(scale, norm, objective) -> Non
     model.scale = scale
     y = model(x).argmax(1)
     shared: dict[str, Any] = {
-        "epsilon": 0.1 if norm == "linf" else 0.4, "norm": norm, "objective": objective
-    }  # fmt: skip
+        "epsilon": 0.1 if norm == "linf" else 0.4,
+        "norm": norm,
+        "objective": objective,
+    }
     single = model(FGSM(**shared)(model, x, y)).argmax(1) != y
     found = model(PGD(**shared, steps=8)(model, x, y)).argmax(1) != y
     assert found[single].all()
@@ -266,10 +268,10 @@ def test_a_class_whose_logit_is_minus_infinity_is_never_there(name, images) -> N
     case, model, far = ATTACKS[name], made(Masked).double(), made(Masked).double()
     far.constant = -1e30
     x = images.double()
-    aims = given(case, x)
-    found = case()(model, x, aims)
+    targets = given(case, x)
+    found = case()(model, x, targets)
     assert found.isfinite().all()
-    torch.testing.assert_close(found, case()(far, x, aims))
+    torch.testing.assert_close(found, case()(far, x, targets))
 
 
 @pytest.mark.parametrize("attack", [LinearizedModel(steps=10), LBFGS(searches=3)])
@@ -283,17 +285,24 @@ def test_masked_classes_do_not_stand_in_the_way(attack, value, images) -> None:
 
 @pytest.mark.parametrize("power", [-90, -73, 66, 90])
 @pytest.mark.parametrize(
-    "name", ["linearized_model", "linearized_model, l1", "linearized_model, linf", "deepfool",
-             "jsma", "jsma, untargeted"]
-)  # fmt: skip
+    "name",
+    [
+        "linearized_model",
+        "linearized_model, l1",
+        "linearized_model, linf",
+        "deepfool",
+        "jsma",
+        "jsma, untargeted",
+    ],
+)
 def test_logits_times_a_power_of_two_give_the_same_images(name, power, images) -> None:
     """Products and squares of the slopes leave float32's range; the slopes do not."""
     case, model = ATTACKS[name], made(Scaled)
-    aims = given(case, images)
-    plain = case()(model, images, aims)
+    targets = given(case, images)
+    plain = case()(model, images, targets)
     assert not torch.equal(plain, images)
     model.scale = 2.0**power
-    assert torch.equal(case()(model, images, aims), plain)
+    assert torch.equal(case()(model, images, targets), plain)
 
 
 def test_the_virtual_direction_of_logits_of_any_scale(images) -> None:

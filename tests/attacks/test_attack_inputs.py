@@ -55,13 +55,13 @@ def test_parameters_of_another_number_format_are_named(name, images) -> None:
 @gradient
 def test_parameters_made_in_inference_mode_are_named(name, images) -> None:
     case = ATTACKS[name]
-    aims = given(case, images)
+    targets = given(case, images)
     with torch.inference_mode():
         model = made(Net)
     if case.make is Rubbish and not case.given.get("steps"):
         return
     with pytest.raises(ConfigError) as error:
-        case()(model, images, aims)
+        case()(model, images, targets)
     one_line(error, "made under torch.inference_mode")
 
 
@@ -69,20 +69,30 @@ def test_parameters_made_in_inference_mode_are_named(name, images) -> None:
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32])
 def test_labels_of_any_integer_width(name, dtype, images) -> None:
     case = ATTACKS[name]
-    aims = given(case, images)
-    plain = case()(made(Net), images, aims)
-    assert torch.equal(case()(made(Net), images, aims.to(dtype)), plain)
+    targets = given(case, images)
+    plain = case()(made(Net), images, targets)
+    assert torch.equal(case()(made(Net), images, targets.to(dtype)), plain)
 
 
 @labeled
 def test_labels_of_any_other_kind_are_refused(name, images) -> None:
     case, model = ATTACKS[name], made(Net)
-    aims = given(case, images)
+    targets = given(case, images)
     wrong: list[Any] = [
-        aims.float(), aims > 1, nn.functional.one_hot(aims, CLASSES), aims[:, None], aims[:7],
-        aims.repeat(2), aims[0], aims.numpy(), aims.tolist(), None, torch.full_like(aims, 99),
-        torch.full_like(aims, -1), torch.full_like(aims, CLASSES),
-    ]  # fmt: skip
+        targets.float(),
+        targets > 1,
+        nn.functional.one_hot(targets, CLASSES),
+        targets[:, None],
+        targets[:7],
+        targets.repeat(2),
+        targets[0],
+        targets.numpy(),
+        targets.tolist(),
+        None,
+        torch.full_like(targets, 99),
+        torch.full_like(targets, -1),
+        torch.full_like(targets, CLASSES),
+    ]
     for labels in wrong:
         with pytest.raises(ConfigError) as error:
             case()(model, images, labels)
@@ -96,7 +106,7 @@ def test_images_that_stand_in_the_labels_place_are_looked_at(images) -> None:
     for attack in (step, climb):
         assert attack(autoencoder, images, images).isfinite().all()
     guided = Feature(epsilon=0.1, layer="layers.1")
-    for attack, word in ((step, "originals: "), (climb, "originals: "), (guided, "guides: ")):
+    for attack, word in ((step, "originals: "), (climb, "originals: "), (guided, "guide_images: ")):
         for other in (images[:7], torch.zeros(10, dtype=torch.int64), images.numpy(), None):
             with pytest.raises(ConfigError) as error:
                 attack(made(Net) if attack is guided else autoencoder, images, other)
@@ -106,7 +116,7 @@ def test_images_that_stand_in_the_labels_place_are_looked_at(images) -> None:
 @each
 def test_images_that_are_none_are_refused(name, images) -> None:
     case, model = ATTACKS[name], made(Net)
-    aims = given(case, images)
+    targets = given(case, images)
     hole = images.clone()
     hole[3, 0, 1, 1] = torch.nan
     wrong: list[Any] = [
@@ -118,28 +128,28 @@ def test_images_that_are_none_are_refused(name, images) -> None:
     ]
     for bad in wrong:
         with pytest.raises(ConfigError) as error:
-            case()(model, bad, aims)
+            case()(model, bad, targets)
         one_line(error, "images: ")
 
 
 @each
 def test_images_outside_of_the_range_are_refused_but_for_rounding(name, images) -> None:
     case, model = ATTACKS[name], made(Net)
-    aims = given(case, images)
+    targets = given(case, images)
     for wide in (2 * images - 1, 1.001 * images / images.max(), images - 0.5):
         with pytest.raises(ConfigError) as error:
-            case(clip=(0.0, 1.0))(model, wide, aims)
+            case(clip=(0.0, 1.0))(model, wide, targets)
         one_line(error, "images: pixels from ")
     edge = images / images.max()
     edge[edge == 1] += 2e-7
-    found = case(clip=(0.0, 1.0))(model, edge, aims)
+    found = case(clip=(0.0, 1.0))(model, edge, targets)
     assert found.max() <= 1
     shifted = 2 * images - 1
-    found = case(clip=(-1.0, 1.0))(model, shifted, aims)
+    found = case(clip=(-1.0, 1.0))(model, shifted, targets)
     assert found.min() >= -1
     if "clip" in case.given or case.make in (JSMA,):
         return
-    assert case(clip=None)(model, shifted, aims).shape == shifted.shape
+    assert case(clip=None)(model, shifted, targets).shape == shifted.shape
 
 
 @each
@@ -152,12 +162,16 @@ def test_bounds_are_refused_where_the_attack_is_made(name, clip) -> None:
 
 def test_every_range_of_the_command_line_holds_in_python() -> None:
     for make, wrong in (
-        (FGSM, {"epsilon": -0.1}), (FGSM, {"epsilon": float("nan")}),
-        (FGSM, {"epsilon": 0.1, "norm": "l3"}), (PGD, {"epsilon": 0.1, "steps": 0}),
-        (PGD, {"epsilon": 0.1, "step_size": 0}), (JSMA, {"share": 1.5}),
-        (LBFGS, {"weight": 0}), (SubstituteTraining, {"clip": (1, 0)}),
+        (FGSM, {"epsilon": -0.1}),
+        (FGSM, {"epsilon": float("nan")}),
+        (FGSM, {"epsilon": 0.1, "norm": "l3"}),
+        (PGD, {"epsilon": 0.1, "steps": 0}),
+        (PGD, {"epsilon": 0.1, "step_size": 0}),
+        (JSMA, {"share": 1.5}),
+        (LBFGS, {"weight": 0}),
+        (SubstituteTraining, {"clip": (1, 0)}),
         (SubstituteTraining, {"batch_size": 0}),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ConfigError) as error:
             make(**wrong)
         one_line(error, "=")
@@ -169,16 +183,19 @@ def test_every_range_of_the_command_line_holds_in_python() -> None:
 @each
 def test_what_is_no_classifier_is_refused(name, images) -> None:
     case = ATTACKS[name]
-    if case.aims == "guides" or case.make is RandomNoise:
+    if case.receives == "guide_images" or case.make is RandomNoise:
         return
-    aims = given(case, images)
+    targets = given(case, images)
     single = nn.Sequential(nn.Flatten(), nn.Linear(36, 1))
     kept = nn.Sequential(nn.Flatten(), nn.Linear(36, 5), nn.Unflatten(1, (5, 1)))
-    for model, word in ((single, "returns 1 logit"), (kept, "returns float32 of shape"),
-                        (nn.Sequential(single, nn.Flatten(0)), "returns float32 of shape"),
-                        (lambda x: x, "model: ")):  # fmt: skip
+    for model, word in (
+        (single, "returns 1 logit"),
+        (kept, "returns float32 of shape"),
+        (nn.Sequential(single, nn.Flatten(0)), "returns float32 of shape"),
+        (lambda x: x, "model: "),
+    ):
         with pytest.raises(ConfigError) as error:
-            case()(model, images, torch.zeros_like(aims))
+            case()(model, images, torch.zeros_like(targets))
         one_line(error, word)
 
 
@@ -215,10 +232,10 @@ def test_a_model_that_needs_several_images_is_named(name, images) -> None:
     case = ATTACKS[name]
     if case.make is RandomNoise:  # it asks no model
         return
-    aims = given(case, images)
-    case()(made(Net), images[:1], aims[:1])
+    targets = given(case, images)
+    case()(made(Net), images[:1], targets[:1])
     with pytest.raises(ConfigError) as error:
-        case()(made(Together), images[:1], aims[:1])
+        case()(made(Together), images[:1], targets[:1])
     one_line(error, "cannot classify a single image")
 
 
@@ -244,7 +261,7 @@ class Cast(Net):
 @each
 def test_complex_logits_are_named(name, images) -> None:
     case = ATTACKS[name]
-    if case.make is RandomNoise or case.aims == "guides":  # they ask for no logits
+    if case.make is RandomNoise or case.receives == "guide_images":  # they ask for no logits
         return
     with pytest.raises(ConfigError) as error:
         case()(made(Cast), images, given(case, images))
@@ -295,30 +312,30 @@ def test_a_model_without_a_mode(how, images) -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_a_model_of_torch_jit(name, how, training, compiled, images) -> None:
     case, model = ATTACKS[name], compiled[how].train(training)
-    aims = given(case, images)
-    if case.aims == "guides":
+    targets = given(case, images)
+    if case.receives == "guide_images":
         for layer in ("1", "2"):
             with pytest.raises(ConfigError) as error:
-                case(layer=layer)(model, images, aims)
+                case(layer=layer)(model, images, targets)
             one_line(error, f"attack.layer={layer}: compiled by torch.jit")
         return
-    plain = case()(made(Net), images, aims)
-    torch.testing.assert_close(case()(model, images, aims), plain, rtol=1e-3, atol=1e-3)
+    plain = case()(made(Net), images, targets)
+    torch.testing.assert_close(case()(model, images, targets), plain, rtol=1e-3, atol=1e-3)
     assert all(module.training is training for module in model.modules())
     if case.make in FREE:  # they take no labels
         return
     with pytest.raises(ConfigError) as error:
-        case()(model, images, torch.full_like(aims, 99))
+        case()(model, images, torch.full_like(targets, 99))
     one_line(error, "labels: 99")
 
 
 def test_an_attack_of_ones_own_may_build_on_ours(images) -> None:
     composite = copy.copy(Strongest(epsilon=0.1, steps=3, queries=5))
     assert composite(made(Net), images, np.int64(0) + made(Net)(images).argmax(1)).shape
-    best, fell = Strongest(epsilon=0.1, steps=3, queries=5).traced(
+    best, stage = Strongest(epsilon=0.1, steps=3, queries=5).traced(
         made(Noisy).train(), images, made(Net)(images).argmax(1).to(torch.int16)
     )
-    assert fell.dtype == torch.int64
+    assert stage.dtype == torch.int64
     assert best.shape == images.shape
     with pytest.raises(ConfigError, match="labels"):
         Strongest(epsilon=0.1).traced(made(Net), images, torch.full((10,), 9))

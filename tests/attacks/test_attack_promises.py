@@ -22,7 +22,7 @@ CLIP = (0.0, 1.0)
 
 
 def named(**wanted: Any) -> Any:
-    """Parametrises over the attacks whose fields have these values."""
+    """Parametrizes over the attacks whose fields have these values."""
     chosen = [
         name
         for name, case in ATTACKS.items()
@@ -45,12 +45,12 @@ def images() -> Tensor:
     return torch.rand(16, *SHAPE, dtype=torch.float64)
 
 
-def aims(case: Case, model: nn.Module, images: Tensor) -> Tensor:
-    """What the attack is given besides the images: mostly classified as labelled, some not."""
+def given_beside(case: Case, model: nn.Module, images: Tensor) -> Tensor:
+    """What the attack is given besides the images: mostly classified as labeled, some not."""
     with torch.no_grad():
         said = model(images).argmax(1)
     labels = torch.where(torch.arange(len(images)) % 5 == 4, (said + 1) % 4, said)
-    return {"labels": labels, "targets": (labels + 1) % 4, "guides": images.flip(0)}[case.aims]
+    return case.beside(images, labels, 4)
 
 
 def test_every_configured_attack_is_in_the_table() -> None:
@@ -64,7 +64,7 @@ def test_every_configured_attack_is_in_the_table() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_inside_the_ball_to_one_ulp_and_in_the_range(name, clip, dtype, network, images) -> None:
     case, model, x = ATTACKS[name], network.to(dtype), images.to(dtype)
-    found = case(clip=clip)(model, x, aims(case, model, x))
+    found = case(clip=clip)(model, x, given_beside(case, model, x))
     assert found.shape == x.shape
     assert found.dtype == dtype
     size = norms.length((found - x).double(), case.ball)  # type: ignore[arg-type]
@@ -81,13 +81,13 @@ def test_inside_the_ball_to_one_ulp_and_in_the_range(name, clip, dtype, network,
 @named(ball=None, leaves_the_image=True)
 def test_attacks_without_a_ball_keep_to_their_range(name, network, images) -> None:
     case = ATTACKS[name]
-    given = aims(case, network, images)
+    given = given_beside(case, network, images)
     found = case(clip=CLIP)(network, images, given)
     assert found.min() >= 0
     assert found.max() <= 1
-    won = (network(found).argmax(1) == given) == (case.aims == "targets")
+    won = (network(found).argmax(1) == given) == (case.receives == "target_classes")
     assert won.any()
-    before = (network(images).argmax(1) == given) == (case.aims == "targets")
+    before = (network(images).argmax(1) == given) == (case.receives == "target_classes")
     assert torch.equal(found[before], images[before])  # nothing to do, nothing done
     assert won[before].all()
 
@@ -95,14 +95,14 @@ def test_attacks_without_a_ball_keep_to_their_range(name, network, images) -> No
 @bounded
 def test_epsilon_zero_is_the_identity(name, network, images) -> None:
     case = ATTACKS[name]
-    found = case(epsilon=0.0)(network, images, aims(case, network, images))
+    found = case(epsilon=0.0)(network, images, given_beside(case, network, images))
     torch.testing.assert_close(found, images, rtol=0, atol=0)
 
 
 @named()
 def test_each_example_is_independent_of_its_batch(name, network, images) -> None:
     case = ATTACKS[name]
-    given, attack = aims(case, network, images), case()
+    given, attack = given_beside(case, network, images), case()
     together = attack(network, images, given)
     alone = torch.cat(
         [attack(network, x, y) for x, y in zip(images.split(1), given.split(1), strict=True)]
@@ -118,7 +118,7 @@ def test_leaves_model_and_input_as_they_were(name, images) -> None:
         nn.Flatten(), nn.Linear(25, 9), nn.BatchNorm1d(9), nn.Dropout(0.5), nn.Linear(9, 4)
     ).double()
     model[3].eval()
-    given = aims(case, model, images)
+    given = given_beside(case, model, images)
     state = {k: v.clone() for k, v in model.state_dict().items()}
     copies = images.clone(), given.clone()
     attack = case(**({"layer": "2"} if case.make is Feature else {}))
@@ -137,7 +137,7 @@ def test_works_on_images_that_require_a_gradient_and_without_grad_mode(
     name, network, images
 ) -> None:
     case = ATTACKS[name]
-    given, attack = aims(case, network, images), case()
+    given, attack = given_beside(case, network, images), case()
     plain = attack(network, images, given)
     with torch.no_grad():
         torch.testing.assert_close(attack(network, images, given), plain, rtol=0, atol=0)
@@ -151,6 +151,6 @@ def test_refuses_a_model_without_gradient(name, images) -> None:
     case = ATTACKS[name]
     model = NearestNeighbor(input_shape=SHAPE, classes=4)
     model.fit(images, torch.arange(16) % 4)
-    given = aims(case, model, images)
+    given = given_beside(case, model, images)
     with pytest.raises(NoGradientError, match="NearestNeighbor has no gradient"):
         case()(model, images, given)

@@ -10,7 +10,7 @@ from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.slopes import vanished_share
+from advx.evaluation.slopes import zero_gradient_rate
 from advx.models.maxout import MaxoutNetwork
 
 
@@ -106,4 +106,4 @@ def test_a_gradient_has_vanished_where_all_of_it_is_zero() -> None:
 
     x = torch.cat([torch.full((3, 1, 2, 2), 0.4), torch.full((1, 1, 2, 2), 0.1)])
     split = Split(x, torch.zeros(4, dtype=torch.int64))
-    assert vanished_share(Half(), split, log_odds) == 25.0
+    assert zero_gradient_rate(Half(), split, log_odds) == 25.0

@@ -10,7 +10,6 @@ from advx.attacks.substitute import SubstituteTraining
 from advx.config.build import build
 from advx.errors import ConfigError, NoGradientError
 from advx.evaluation.oracle import LabelOracle
-from advx.experiments.black_box import altered
 from advx.models.convolutional import ConvolutionalNetwork
 from advx.models.scikit_learn import ScikitLearn
 
@@ -78,9 +77,11 @@ def test_the_substitute_learns_the_target_and_the_same_again(linear) -> None:
 def test_scikit_learn_models_answer_as_they_do_by_themselves() -> None:
     images, labels = torch.rand(60, 1, 4, 4), torch.arange(60) % 3
     model = ScikitLearn(
-        input_shape=(1, 4, 4), classes=3, estimator="sklearn.tree.DecisionTreeClassifier",
+        input_shape=(1, 4, 4),
+        classes=3,
+        estimator="sklearn.tree.DecisionTreeClassifier",
         arguments={"random_state": 0, "max_depth": 3},
-    )  # fmt: skip
+    )
     model.fit(images, labels)
     own = DecisionTreeClassifier(random_state=0, max_depth=3)
     own.fit(images.flatten(1).numpy(), labels.numpy())
@@ -102,8 +103,13 @@ def test_scikit_learn_models_answer_as_they_do_by_themselves() -> None:
     ],
 )
 def test_what_is_no_classifier_is_named(estimator, arguments, complaint) -> None:
-    node = {"_target_": "advx.models.scikit_learn.ScikitLearn", "input_shape": (1, 4, 4),
-            "classes": 3, "estimator": estimator, "arguments": arguments}  # fmt: skip
+    node = {
+        "_target_": "advx.models.scikit_learn.ScikitLearn",
+        "input_shape": (1, 4, 4),
+        "classes": 3,
+        "estimator": estimator,
+        "arguments": arguments,
+    }
     with pytest.raises(ConfigError, match=complaint):
         build(node)
 
@@ -117,17 +123,6 @@ def test_convolutions_fit_any_shape(shape) -> None:
 def test_images_too_small_for_the_poolings_are_named() -> None:
     with pytest.raises(ValueError, match=r"3 poolings leave nothing of images \(1, 9, 7\)"):
         ConvolutionalNetwork(input_shape=(1, 9, 7), classes=5, channels=(2, 3, 4))
-
-
-def test_a_variant_changes_what_it_names_and_nothing_else() -> None:
-    settings = {"own_digits": 150, "substitute": {}, "training": {"epochs": 10, "rounds": 6}}
-    assert altered(settings, {"own_digits": 9, "rounds": 1}) == {
-        "own_digits": 9, "substitute": {}, "training": {"epochs": 10, "rounds": 1},
-    }  # fmt: skip
-    assert altered(settings, {"substitute": {"units": 3}}) == settings | {
-        "substitute": {"units": 3}
-    }
-    assert settings["training"]["rounds"] == 6
 
 
 def test_a_target_that_gives_some_images_no_class_is_learned_from_the_others(linear) -> None:

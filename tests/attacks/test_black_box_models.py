@@ -65,15 +65,15 @@ def test_a_model_may_change_its_input(name, images) -> None:
 @pytest.mark.parametrize("kind", [Bfloat16, Double])
 def test_logits_of_another_number_format(name, kind, images) -> None:
     case = ATTACKS[name]
-    model, aims = made(kind), given(case, images)
-    found = case()(model, images, aims)
+    model, targets = made(kind), given(case, images)
+    found = case()(model, images, targets)
     assert found.dtype == images.dtype
     assert found.isfinite().all()
     if case.ball is not None:
         assert norms.length(found - images, case.ball).max() <= 0.2 + 1e-6  # type: ignore[arg-type]
     elif kind is Double and name.startswith("deepfool"):
-        won = model(found).argmax(1) == aims
-        assert (won == (case.aims == "targets")).all()
+        won = model(found).argmax(1) == targets
+        assert (won == (case.receives == "target_classes")).all()
 
 
 @each
@@ -89,12 +89,12 @@ def test_a_model_that_computes_in_less_than_the_images(name, images) -> None:
 def test_half_precision(name, dtype, images) -> None:
     case = ATTACKS[name]
     model, x = made(Net).to(dtype), images.to(dtype)
-    aims = given(case, x)
-    found = case()(model, x, aims)
+    targets = given(case, x)
+    found = case()(model, x, targets)
     assert found.dtype == dtype
     assert found.isfinite().all()
     if case.ball is not None:
-        assert torch.equal(case(epsilon=0.0)(model, x, aims), x)
+        assert torch.equal(case(epsilon=0.0)(model, x, targets), x)
         unit = torch.finfo(dtype).eps
         size = norms.length((found - x).double(), case.ball)  # type: ignore[arg-type]
         assert size.max() <= 0.2 + unit * (1 if case.ball == "linf" else 6)
@@ -103,24 +103,24 @@ def test_half_precision(name, dtype, images) -> None:
 @each
 def test_every_mode_of_autograd(name, images) -> None:
     case = ATTACKS[name]
-    model, aims = made(Net), given(case, images)
-    plain = case()(model, images, aims)
+    model, targets = made(Net), given(case, images)
+    plain = case()(model, images, targets)
     with torch.inference_mode():
-        found = case()(model, images, aims)
-        x, y = images.clone(), aims.clone()
+        found = case()(model, images, targets)
+        x, y = images.clone(), targets.clone()
     assert not found.is_inference()
     assert torch.equal(found, plain)
     assert torch.equal(case()(model, x, y), plain)
     with torch.no_grad():
-        assert torch.equal(case()(model, images, aims), plain)
+        assert torch.equal(case()(model, images, targets), plain)
 
 
 @each
 def test_autocast(name, images) -> None:
     case = ATTACKS[name]
-    model, aims = made(Net), given(case, images)
+    model, targets = made(Net), given(case, images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = case()(model, images, aims)
+        found = case()(model, images, targets)
         nn.functional.cross_entropy(model(images), torch.zeros(10, dtype=torch.int64)).backward()
     assert all(p.grad is not None for p in model.parameters())
     assert found.dtype == torch.float32
@@ -132,18 +132,18 @@ def test_autocast(name, images) -> None:
 @each
 def test_a_model_is_left_as_it_was_flags_of_its_own_and_buffers_too(name, images) -> None:
     case = ATTACKS[name]
-    aims = given(case, images)
+    targets = given(case, images)
     model = made(Noisy).train()
     model.part.eval()
-    case()(model, images, aims)
+    case()(model, images, targets)
     assert (model.training, model.noisy) == (True, True)
     assert (model.part.training, model.part.noisy) == (False, False)
     model.noisy = False  # by hand
-    case()(model, images, aims)
+    case()(model, images, targets)
     assert (model.training, model.noisy) == (True, False)
     counting = made(Counting)
     kept = counting.seen
-    case()(counting, images, aims)
+    case()(counting, images, targets)
     assert counting.calls.item() == 0
     assert counting.seen is kept
 
@@ -151,12 +151,12 @@ def test_a_model_is_left_as_it_was_flags_of_its_own_and_buffers_too(name, images
 @each
 def test_what_is_undefined_is_no_success(name, images) -> None:
     case = ATTACKS[name]
-    aims = given(case, images)
-    nowhere = case()(made(Undefined), images, aims)
+    targets = given(case, images)
+    nowhere = case()(made(Undefined), images, targets)
     assert nowhere.isfinite().all()
     if case.make not in UNSEEN:
         assert torch.equal(nowhere, images)
-    found = case()(made(Gap), images, aims)
+    found = case()(made(Gap), images, targets)
     assert found.isfinite().all()
     single = case.make is LinearizedModel and case().steps == 1
     if case.make not in UNSEEN and not single:
@@ -179,9 +179,9 @@ def test_two_classes_and_a_thousand(name, classes, images) -> None:
     case = ATTACKS[name]
     model = made(lambda: Net(classes))
     y = model(images[:3]).argmax(1)
-    aims = y if case.aims == "labels" else (y + 1) % classes
+    targets = y if case.receives == "labels" else (y + 1) % classes
     changed = {"classes": 3} if case.make is LinearizedModel and classes > 2 else {}
-    found = case(**changed)(model, images[:3], aims)
+    found = case(**changed)(model, images[:3], targets)
     assert found.isfinite().all()
     if case.make in (PGD, Strongest) and case.ball == "linf":
         assert (model(found).argmax(1) != y).any()

@@ -37,9 +37,9 @@ def digits() -> tuple[nn.Module, Tensor]:
     return model.double(), data.test.images[:50].double()
 
 
-def smallest_with_scipy(model: nn.Module, image: Tensor, aim: int, searches: int) -> float:
+def smallest_with_scipy(model: nn.Module, image: Tensor, target: int, searches: int) -> float:
     """The same search over λ with SciPy's L-BFGS-B, one image at a time; inf without success."""
-    x, label = image.flatten(), torch.tensor([aim])
+    x, label = image.flatten(), torch.tensor([target])
     weight, works, fails, best = 1.0, 0.0, np.inf, np.inf
 
     def cost(point: np.ndarray) -> tuple[float, np.ndarray]:
@@ -54,7 +54,7 @@ def smallest_with_scipy(model: nn.Module, image: Tensor, aim: int, searches: int
             cost, x.numpy(), jac=True, method="L-BFGS-B", bounds=[(0.0, 1.0)] * len(x)
         )
         z = torch.tensor(end.x)
-        if model(z.view(1, *image.shape)).argmax(1).item() == aim:
+        if model(z.view(1, *image.shape)).argmax(1).item() == target:
             works, best = weight, min(best, (z - x).norm().item())
         else:
             fails = weight
@@ -65,12 +65,12 @@ def smallest_with_scipy(model: nn.Module, image: Tensor, aim: int, searches: int
 
 def test_lbfgs_is_as_good_as_scipys(digits) -> None:
     model, images = digits
-    aims = (model(images).argmax(1) + 1 + torch.arange(50) % 9) % 10
-    found = LBFGS(targeted=True, searches=5)(model, images, aims)
-    won = model(found).argmax(1) == aims
+    targets = (model(images).argmax(1) + 1 + torch.arange(50) % 9) % 10
+    found = LBFGS(targeted=True, searches=5)(model, images, targets)
+    won = model(found).argmax(1) == targets
     ours = norms.length(found - images, "l2")
     theirs = torch.tensor(
-        [smallest_with_scipy(model, x, int(t), 5) for x, t in zip(images, aims, strict=True)]
+        [smallest_with_scipy(model, x, int(t), 5) for x, t in zip(images, targets, strict=True)]
     )
     assert theirs.isfinite().sum() >= 48
     assert won[theirs.isfinite()].all()
@@ -80,9 +80,9 @@ def test_lbfgs_is_as_good_as_scipys(digits) -> None:
 def test_lbfgs_keeps_the_nearest_of_all_points_it_visits(digits) -> None:
     model, images = digits
     images = images[:12]
-    aims = (model(images).argmax(1) + 1) % 10
+    targets = (model(images).argmax(1) + 1) % 10
     lengths = [
-        norms.length(LBFGS(targeted=True, searches=n)(model, images, aims) - images, "l2")
+        norms.length(LBFGS(targeted=True, searches=n)(model, images, targets) - images, "l2")
         for n in range(3, 8)
     ]
     for fewer, more in itertools.pairwise(lengths):
@@ -100,15 +100,15 @@ def test_lbfgs_leaves_what_it_cannot_reach_as_it_was(images) -> None:
 def test_box_lbfgs_finds_the_bounded_optimum_of_quadratics() -> None:
     factor = torch.randn(40, 12, 12, dtype=torch.float64)
     bend = factor @ factor.mT + 0.1 * torch.eye(12, dtype=torch.float64)
-    aim = torch.randn(40, 12, dtype=torch.float64)
+    target = torch.randn(40, 12, dtype=torch.float64)
 
     def function(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        product = (bend[rows] @ (x - aim[rows])[:, :, None]).squeeze(2)
-        return ((x - aim[rows]) * product).sum(1) / 2, product
+        product = (bend[rows] @ (x - target[rows])[:, :, None]).squeeze(2)
+        return ((x - target[rows]) * product).sum(1) / 2, product
 
-    low, high = torch.full_like(aim, -0.4), torch.full_like(aim, 0.3)
+    low, high = torch.full_like(target, -0.4), torch.full_like(target, 0.3)
     low[:, 0] = -torch.inf
-    end = minimize(function, torch.zeros_like(aim), low, high, evaluations=500)
+    end = minimize(function, torch.zeros_like(target), low, high, evaluations=500)
     assert ((end >= low) & (end <= high)).all()
     slope = function(end, torch.arange(40))[1]
     # the first-order conditions, which are sufficient: nothing gains by moving inside the box

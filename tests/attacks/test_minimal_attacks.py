@@ -49,9 +49,9 @@ def test_linearized_model_has_the_analytic_length(norm, images) -> None:
 
 def test_linearized_model_towards_a_class(images) -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).double()
-    aims = (linear(images).argmax(1) + 1) % 5
-    found = LinearizedModel(targeted=True, steps=30)(linear, images, aims)
-    assert (linear(found).argmax(1) == aims).all()
+    targets = (linear(images).argmax(1) + 1) % 5
+    found = LinearizedModel(targeted=True, steps=30)(linear, images, targets)
+    assert (linear(found).argmax(1) == targets).all()
 
 
 def test_fewer_classes_never_find_a_shorter_perturbation(network, images) -> None:
@@ -113,22 +113,27 @@ def test_best_pair_is_that_of_brute_force(kind) -> None:
 @pytest.mark.parametrize("increase", [True, False])
 def test_jsma_is_the_papers_loop(increase, network, images) -> None:
     """One image at a time, all pairs tried, with the full Jacobian; no pixel almost at its end."""
-    aims = (network(images).argmax(1) + 1) % 5
-    found = JSMA(targeted=True, share=0.3, increase=increase)(network, images, aims)
-    for image, aim, ours in zip(images[:12], aims[:12], found[:12], strict=True):
+    targets = (network(images).argmax(1) + 1) % 5
+    found = JSMA(targeted=True, share=0.3, increase=increase)(network, images, targets)
+    for image, target, ours in zip(images[:12], targets[:12], found[:12], strict=True):
         room = (1 - image if increase else image).flatten()
         x, left = image[None].clone(), set((room > 0.05).nonzero().flatten().tolist())
         for _ in range(int(0.3 * 36) // 2):
-            if network(x).argmax() == aim:
+            if network(x).argmax() == target:
                 break
             jacobian = torch.autograd.functional.jacobian(network, x)[0, :, 0].flatten(1)
             jacobian = jacobian if increase else -jacobian
-            others = jacobian.sum(0) - jacobian[aim]
+            others = jacobian.sum(0) - jacobian[target]
             pairs = [
-                (float((jacobian[aim, p] + jacobian[aim, q]) * -(others[p] + others[q])), p, q)
-                for p in left for q in left
-                if p < q and jacobian[aim, p] + jacobian[aim, q] > 0 > others[p] + others[q]
-            ]  # fmt: skip
+                (
+                    float((jacobian[target, p] + jacobian[target, q]) * -(others[p] + others[q])),
+                    p,
+                    q,
+                )
+                for p in left
+                for q in left
+                if p < q and jacobian[target, p] + jacobian[target, q] > 0 > others[p] + others[q]
+            ]
             if not pairs:
                 break
             _, p, q = max(pairs)
@@ -196,9 +201,9 @@ def test_feature_on_a_linear_layer_is_bounded_least_squares(images) -> None:
     guides = images.flip(0)
     found = Feature(epsilon=0.05, layer="1", evaluations=500)(model, images, guides)
     weight = model[1].weight.detach()
-    aims = model[1](guides.flatten(1)).detach()
-    reached = (model[1](found.flatten(1)) - aims).square().sum(1)
-    for x, guide, ours in zip(images[:10], aims[:10], reached[:10], strict=True):
+    targets = model[1](guides.flatten(1)).detach()
+    reached = (model[1](found.flatten(1)) - targets).square().sum(1)
+    for x, guide, ours in zip(images[:10], targets[:10], reached[:10], strict=True):
         low, high = (x - 0.05).clamp(0, 1).flatten(), (x + 0.05).clamp(0, 1).flatten()
         best = optimize.lsq_linear(
             weight.numpy(), (guide - model[1].bias.detach()).numpy(), (low.numpy(), high.numpy())
@@ -224,15 +229,15 @@ def test_random_noise_is_the_examples_own_and_of_its_kind(network, images) -> No
 
 
 def test_rubbish_is_noise_that_ascends_to_the_class(network, images) -> None:
-    aims = torch.arange(50) % 5
-    plain = Rubbish()(network, images, aims)
+    targets = torch.arange(50) % 5
+    plain = Rubbish()(network, images, targets)
     assert plain.mean().abs() < 0.1
     assert plain.std() == pytest.approx(1, abs=0.05)
-    even = Rubbish(noise="uniform")(network, images, aims)
+    even = Rubbish(noise="uniform")(network, images, targets)
     assert even.min() >= 0
     assert even.max() <= 1
-    ascended = Rubbish(steps=10)(network, images, aims)
-    rates = [(network(x).argmax(1) == aims).double().mean() for x in (plain, ascended)]
+    ascended = Rubbish(steps=10)(network, images, targets)
+    rates = [(network(x).argmax(1) == targets).double().mean() for x in (plain, ascended)]
     assert rates[0] < 0.4
     assert rates[1] > 0.7
 

@@ -119,12 +119,23 @@ def test_the_clean_error_is_that_of_the_clean_images(tmp_path, monkeypatch) -> N
     np.savez("mine.npz", images=pixels, labels=labels)
     run = ran(
         tmp_path,
-        ["experiment=attack", "model@crafting=custom", "crafting._target_=module_in_place.Net",
-         "crafting.weights=weights.pt", "dataset=images", "dataset.path=mine.npz",
-         "dataset.classes=5", "~attack", "+attack._target_=module_in_place.Attack",
-         "+attack.name=mine", "+attack.weights=[0.2]", "store=store", "figure_examples=5"]
-    )  # fmt: skip
-    found = {row.metric: row.value for row in run.results.rows}
+        [
+            "experiment=attack",
+            "model@crafting=custom",
+            "crafting._target_=module_in_place.Net",
+            "crafting.weights=weights.pt",
+            "dataset=images",
+            "dataset.path=mine.npz",
+            "dataset.classes=5",
+            "~attack",
+            "+attack._target_=module_in_place.Attack",
+            "+attack.name=mine",
+            "+attack.weights=[0.2]",
+            "store=store",
+            "figure_examples=5",
+        ],
+    )
+    found = {row.metric: row.value for row in run.table.results.rows}
     assert found["clean_error_rate"] == 0
     assert found["mean_linf"] == pytest.approx(0.2, abs=1e-6)  # its argument `weights` arrived
 

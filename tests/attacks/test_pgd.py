@@ -109,12 +109,20 @@ def test_stopping_on_success_finds_the_same_successes(network, batch) -> None:
 
 def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
     x, _ = batch
-    aims = (network(x).argmax(1) + 1) % 4
-    found = PGD(epsilon=0.5, steps=40, targeted=True, stop_on_success=True)(network, x, aims)
-    single = FGSM(epsilon=0.5, targeted=True)(network, x, aims)
-    reached = network(found).argmax(1) == aims
-    assert reached.sum() >= (network(single).argmax(1) == aims).sum() > 0
-    assert (log_odds(network(found), aims) < log_odds(network(x), aims)).all()
+    targets = (network(x).argmax(1) + 1) % 4
+    found = PGD(epsilon=0.5, steps=40, targeted=True, stop_on_success=True)(network, x, targets)
+    single = FGSM(epsilon=0.5, targeted=True)(network, x, targets)
+    reached = network(found).argmax(1) == targets
+    assert reached.sum() >= (network(single).argmax(1) == targets).sum() > 0
+    assert (log_odds(network(found), targets) < log_odds(network(x), targets)).all()
+
+
+def test_a_start_costs_a_pass_for_every_point_and_the_search_two_more(binary, batch) -> None:
+    x, y = batch[0], batch[1] % 2
+    passes = []
+    binary.register_forward_hook(lambda *_: passes.append(1))
+    PGD(epsilon=0.3, steps=5, restarts=2)(binary, x, y)
+    assert len(passes) == 2 * (5 + 1) + 2  # the example and its FGSM point
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -201,8 +209,14 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
     second = linear(x).scatter(1, y[:, None], -torch.inf).argmax(1)
     single = MultiTargeted(epsilon=0.2, steps=10, targets=1)(linear, x, y)
     said = linear(single).argmax(1)
-    towards = PGD(epsilon=0.2, steps=10, objective="margin", random_start=False, targeted=True,
-                  stop_on_success=True)(linear, x, second)  # fmt: skip
+    towards = PGD(
+        epsilon=0.2,
+        steps=10,
+        objective="margin",
+        random_start=False,
+        targeted=True,
+        stop_on_success=True,
+    )(linear, x, second)
     assert torch.equal(single[said != y], towards[said != y])
 
 
@@ -250,8 +264,8 @@ def test_strongest_ascends_along_the_margin_too() -> None:
     x, y = torch.rand(24, 1, 1, 2, dtype=torch.float64), torch.zeros(24, dtype=torch.int64)
     x[:, :, :, 0] = 0
     attack = Strongest(epsilon=0.2, steps=10, targets=0, restarts=2, queries=0)
-    best, fell = attack.traced(Crowd(), x, y)
-    assert (fell == STAGES.index("pgd_margin")).all()
+    best, stage = attack.traced(Crowd(), x, y)
+    assert (stage == STAGES.index("pgd_margin")).all()
     assert (Crowd()(best).argmax(1) == 1).all()
 
 
@@ -260,16 +274,16 @@ def test_strongest_finds_out_a_masked_gradient(linear, batch) -> None:
     y = linear(x).argmax(1)
     masked = Staircase(linear)
     assert (FGSM(epsilon=0.2)(masked, x, y) == x).all()
-    best, fell = Strongest(epsilon=0.2, steps=10).traced(masked, x, y)
-    assert (fell == STAGES.index("gradient_free")).double().mean() > 0.3
-    assert ((masked(best).argmax(1) != y) == (fell >= 0)).all()
+    best, stage = Strongest(epsilon=0.2, steps=10).traced(masked, x, y)
+    assert (stage == STAGES.index("gradient_free")).double().mean() > 0.3
+    assert ((masked(best).argmax(1) != y) == (stage >= 0)).all()
 
 
 def test_strongest_does_not_search_a_ball_of_one_point(network, batch) -> None:
     x, y = batch
-    _, fell = Strongest(epsilon=0.0).traced(network, x, y)
-    assert torch.equal(fell == STAGES.index("clean"), network(x).argmax(1) != y)
-    assert ((fell == STAGES.index("clean")) | (fell == -1)).all()
+    _, stage = Strongest(epsilon=0.0).traced(network, x, y)
+    assert torch.equal(stage == STAGES.index("clean"), network(x).argmax(1) != y)
+    assert ((stage == STAGES.index("clean")) | (stage == -1)).all()
     assert not Strongest(epsilon=0.0).attacks
 
 
@@ -277,9 +291,9 @@ def test_strongest_is_never_below_any_of_its_attacks(network, batch) -> None:
     x, _ = batch
     y = network(x).argmax(1)
     attack = Strongest(epsilon=0.05, steps=10, restarts=1, queries=50)
-    found, fell = attack.traced(network, x, y)
+    found, stage = attack.traced(network, x, y)
     wrong = network(found).argmax(1) != y
-    assert torch.equal(wrong, fell >= 0)
+    assert torch.equal(wrong, stage >= 0)
     assert torch.equal(found[~wrong], x[~wrong])
     assert norms.length(found - x, "linf").max() <= 0.05 + 1e-15
     for single in attack.attacks.values():
@@ -290,8 +304,8 @@ def test_strongest_is_never_below_any_of_its_attacks(network, batch) -> None:
 def test_gradient_free_search_has_a_bound_on_its_examples(linear, batch) -> None:
     x, _ = batch
     y = linear(x).argmax(1)
-    _, fell = Strongest(epsilon=0.2, steps=2, searched=3).traced(Staircase(linear), x, y)
-    assert 0 < (fell == STAGES.index("gradient_free")).sum() <= 3
+    _, stage = Strongest(epsilon=0.2, steps=2, searched=3).traced(Staircase(linear), x, y)
+    assert 0 < (stage == STAGES.index("gradient_free")).sum() <= 3
 
 
 @pytest.mark.parametrize("searched", [1, 3, 7])
@@ -305,8 +319,8 @@ def test_the_gradient_free_search_has_as_many_examples_as_it_is_allowed(searched
         lead = 0.8 * 0.2 * 50  # four fifths of what a corner gains
         linear[1].bias.copy_(torch.tensor([2 * float((weight * 0.5).sum()) + lead, 0.0]))
     y = torch.zeros(20, dtype=torch.int64)
-    _, fell = Strongest(epsilon=0.2, steps=2, searched=searched).traced(Staircase(linear), x, y)
-    assert (fell == STAGES.index("gradient_free")).sum() == searched
+    _, stage = Strongest(epsilon=0.2, steps=2, searched=searched).traced(Staircase(linear), x, y)
+    assert (stage == STAGES.index("gradient_free")).sum() == searched
 
 
 def test_crafting_hands_the_whole_set_to_an_attack_that_wants_it(network, batch) -> None:

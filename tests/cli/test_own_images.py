@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 from advx.attacks.pgd import PGD
+from advx.config.config import Config
 from advx.data.images import load
 from advx.errors import AdvxError, ConfigError, DataError
 from tests.running import ran
@@ -59,10 +60,10 @@ def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, min
     np.testing.assert_allclose(kept["images"][:, 0], pixels / 255, atol=1e-6)
     moved = np.abs(kept["adversarial"] - kept["images"])
     assert moved.max() == pytest.approx(0.1, abs=1e-6)
-    model = run.trained(run.recipe(run.config["crafting"], 0, path="crafting")).module
+    model = run.model(Config(run.config["crafting"], "crafting"), 0).value
     said = model(torch.from_numpy(kept["adversarial"])).argmax(1).numpy()
     assert np.array_equal(said, kept["prediction"])
-    found = {r.metric: r.value for r in run.results.rows}
+    found = {r.metric: r.value for r in run.table.results.rows}
     assert found["error_rate"] == pytest.approx(100 * np.mean(said != kept["labels"]))
     assert found["error_rate"] > found["clean_error_rate"]
     assert found["mean_linf"] == pytest.approx(moved.max((1, 2, 3)).mean(), abs=1e-6)
@@ -156,7 +157,7 @@ def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
     (tmp_path / "out").rmdir()
     run = ran(tmp_path, [*game, "dataset.training_share=0.4"])
     assert len(run.data.train) == 160
-    found = {(r.row, r.metric): r.value for r in run.results.rows}
+    found = {(r.row, r.metric): r.value for r in run.table.results.rows}
     assert 0 <= found["generator", "coverage"] <= 100
     assert (run.folder / "dcgan_samples.png").stat().st_size > 10_000
 
@@ -210,7 +211,7 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     """DeepFool stops just across the border: rounding takes most of its examples back."""
     rest = [o for o in mine if o not in ("attack.epsilon=0.1", "attack.steps=10")]
     run = ran(tmp_path, [*rest, "attack=deepfool"])
-    model = run.trained(run.recipe(run.config["crafting"], 0, path="crafting")).module
+    model = run.model(Config(run.config["crafting"], "crafting"), 0).value
     kept = np.load(run.folder / "adversarial.npz")
     files = sorted((run.folder / "adversarial").iterdir())
     images = np.stack([np.asarray(Image.open(file)) for file in files])
@@ -221,9 +222,10 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     before = kept["prediction"].tolist()
     assert [int(name[4] or name[3]) for name in named] == before
     assert sum(name[4] is not None for name in named) == sum(np.not_equal(seen, before)) > 0
-    found = {r.metric: r.value for r in run.results.rows}
+    found = {(r.metric, r.setting): r.value for r in run.table.results.rows}
     wrong = 100 * np.mean(np.array(seen) != kept["labels"])
-    assert found["error_rate_rounded"] == pytest.approx(wrong) != found["error_rate"]
+    rounded = found["error_rate", "rounded"]
+    assert rounded == pytest.approx(wrong) != found["error_rate", ""]
 
 
 def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
@@ -260,7 +262,7 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
     again = [*mine, f"dataset.path={archive}", "dataset.array=adversarial", "attack.epsilon=0"]
     (tmp_path / "second").mkdir()
     second = {r.metric: r.value for r in ran(tmp_path / "second", again).results.rows}
-    first = {r.metric: r.value for r in run.results.rows}
+    first = {r.metric: r.value for r in run.table.results.rows}
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
 
@@ -287,7 +289,7 @@ def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> N
             f"target.weights={tmp_path / 'weights.pt'}", f"dataset.path={tmp_path / name}.npz",
             "figure_examples=1", *rest,
         ])  # fmt: skip
-        found = {(r.row, r.metric): r.value for r in run.results.rows}
+        found = {(r.row, r.metric): r.value for r in run.table.results.rows}
         rates.append(found["custom", "clean_error_rate"])
     assert rates[0] == 0
     assert rates[1] == pytest.approx(100 * (model(moved).argmax(1) != y).double().mean().item())

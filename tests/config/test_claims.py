@@ -41,6 +41,13 @@ from tests.running import table
         ("`a` < 17, `b`, 5.", "at '5.': two numbers in one list: a list says no more than"),
         ("a < 5", "at 'a < 5'"),
         ("` ` < 5 5", "at '5'"),
+        ("`a`.error_rate@0.1 < 5", "at '@0.1 < 5': sizes and settings stand in brackets"),
+        ("`a`[] < 5", "at '[] < 5': in brackets stand"),
+        ("`a`[epsilon=x] < 5", "at '[epsilon=x] < 5'"),
+        ("`a`[epsilon=1, epsilon=1] < 5", "at '[epsilon=1, epsilon=1] < 5'"),
+        ("`a`[a b] < 5", "at '[a b] < 5'"),
+        ("`a`[a=] < 5", "at '[a=] < 5'"),
+        ("`a`[a < 5", "at '[a < 5'"),
     ],
 )
 def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, breaks) -> None:
@@ -70,6 +77,13 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
             "claims.1.claim=c: listed twice",
         ),
         ("+rows=[{row: R, metric: error_rate, direction: nope}]", "rows.0.direction=nope: no such"),
+        ("+rows=[{row: R, metric: m, epsilon: x}]", "rows.0.epsilon=x: a number is needed"),
+        ("+rows=[{row: R, metric: m, setting: 3}]", "rows.0.setting=3: text is needed"),
+        ("+rows=[{row: R, metric: m@0.1}]", "rows.0.metric=m@0.1: sizes and settings have keys"),
+        (
+            "+rows=[{row: R, metric: m, setting: b+a},{row: R, metric: m, setting: a+b}]",
+            "rows.1: `R`.m[a, b] is listed twice",
+        ),
         ("+rows=[{row: R, metric: error_rate, chapte: 3}]", "did you mean chapter?"),
         ("+rows=[{row: R, metric: error_rate, chapter: x}]", "rows.0.chapter=x: a number"),
         ("+rows=[{row: R, metric: m, chapter: nan}]", "rows.0.chapter=nan: a finite number"),
@@ -89,7 +103,7 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
         ("+rows=[{row: R, metric: m, note: [x]}]", "rows.0.note=['x']: text is needed"),
         ("+rows=[{row: R, metric: m, set: 3}]", "rows.0.set=3: true or false is needed"),
         ("+rows=[{row: R}]", "rows.0.metric: not given"),
-        ("+rows=[{row: R, metric: m},{row: R, metric: m}]", "row 'R', metric 'm' is listed twice"),
+        ("+rows=[{row: R, metric: m},{row: R, metric: m}]", "rows.1: `R`.m is listed twice"),
     ],
 )
 def test_claims_and_rows_are_refused_in_one_line_before_training(advx, word, expected) -> None:

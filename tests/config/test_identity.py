@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.run import Run
 from tests.own_project import FILES, Project, forget
 
@@ -196,7 +197,7 @@ def test_a_game_of_ones_own_is_named_by_its_source(project) -> None:
 
     def key() -> str:
         run = Run(config | {"store": "store"}, project.folder, "")
-        return run.game_key(run.recipe(node, 0, path="game"))
+        return run.game(Config(node, "game"), 0).key
 
     first = key()
     assert first == key()
@@ -208,11 +209,9 @@ def test_a_game_of_ones_own_is_named_by_its_source(project) -> None:
 def test_a_longer_run_of_an_own_trainer_continues_the_shorter_one(project, monkeypatch) -> None:
     project.measure()
     epochs = []
-    from advx.training.trainer import Trainer
+    from advx.training import loop
 
-    original = Trainer.one_epoch
-    monkeypatch.setattr(
-        Trainer, "one_epoch", lambda *args: epochs.append(args[-1]) or original(*args)
-    )
+    original = loop.one_epoch
+    monkeypatch.setattr(loop, "one_epoch", lambda *args: epochs.append(args[-1]) or original(*args))
     project.measure("trainer.max_epochs=3")
     assert epochs == [2, 3]

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from advx.config.claims import CHAPTER
-from advx.report.chapter_map import ROW, SECTIONS, STATUSES, listed, names, text, write
+from advx.config.cells import Cell
+from advx.config.claims import CHAPTER, listed_cell
+from advx.report.chapter_map import ROW, SECTIONS, STATUSES, listed, name_of, names, text, write
 from tests.paths import REFERENCE, ROOT
 
 STATEMENTS = listed(ROOT / "docs" / "statements.csv")
@@ -40,11 +41,18 @@ def claims(experiment: str) -> dict[str, dict[str, str]]:
 
 @cache
 def rows(experiment: str) -> set[str]:
-    """The rows that an experiment lists or that its reference run measured, as ROW.METRIC."""
+    """What an experiment lists or its reference run measured, as statements name it."""
     listed_rows = experiments()[experiment].get("rows") or []
     summary = REFERENCE / experiment / "summary.csv"
     measured = listed(summary) if summary.is_file() else []
-    return {f"{row['row']}.{row['metric']}" for row in [*listed_rows, *measured]}
+    listed_there = map(listed_cell, listed_rows)
+    return {name_of(cell) for cell in [*listed_there, *map(read_cell, measured)]}
+
+
+def read_cell(row: dict[str, str]) -> Cell:
+    """The cell of a line of a file."""
+    size = float(row["epsilon"]) if row["epsilon"] else None
+    return Cell(row["row"], row["metric"], size, row["setting"])
 
 
 def defines(path: Path, symbol: str) -> bool:
@@ -86,7 +94,7 @@ def test_what_a_statement_names_exists(line) -> None:
     assert set(named) <= set(experiments())
     for name in set(names(line["claim"])) - EXPECTED_SOON:
         if name.startswith(ROW):
-            having = [e for e in named if name.removeprefix(ROW) in rows(e)]
+            having = [e for e in named if name in rows(e)]
         else:
             having = [e for e in named if name in claims(e)]
         assert having, f"{name}: in none of {named}"
@@ -112,7 +120,7 @@ def test_every_claim_of_the_chapter_is_named_by_a_statement() -> None:
 
 def test_every_figure_that_the_chapter_prints_is_named_by_a_statement() -> None:
     named = {
-        (experiment, name.removeprefix(ROW))
+        (experiment, name)
         for line in STATEMENTS
         for name in names(line["claim"])
         for experiment in names(line["experiment"])
@@ -120,7 +128,7 @@ def test_every_figure_that_the_chapter_prints_is_named_by_a_statement() -> None:
     for experiment, config in experiments().items():
         for row in config.get("rows") or []:
             if "chapter" in row:
-                assert (experiment, f"{row['row']}.{row['metric']}") in named
+                assert (experiment, name_of(listed_cell(row))) in named
 
 
 def test_nothing_is_expected_that_is_there() -> None:
@@ -174,10 +182,10 @@ def made_up(root: Path, statements: list[tuple[str, ...]]) -> Path:
             f"{experiment},chapter,never,not tested,,0/0\n"
         )
         (folder / "summary.csv").write_text(
-            "row,metric,unit,chapter,mean,low,high,seeds,n,verdict\n"
-            "a -> b,error_rate,percent,7,8.25,8,9,3,10,near\n"
-            "a,gap,nats,,0.125,0,1,3,10,\n"
-            "a,length,nats,4,4.25,,,1,,\n"
+            "row,metric,epsilon,setting,unit,chapter,mean,low,high,seeds,n,verdict\n"
+            "a -> b,error_rate,0.1,class=3+clipped,percent,7,8.25,8,9,3,10,near\n"
+            "a,gap,,,nats,,0.125,0,1,3,10,\n"
+            "a,length,,,nats,4,4.25,,,1,,\n"
         )
     return root
 
@@ -193,7 +201,7 @@ def test_the_page_says_what_came_out(tmp_path) -> None:
                 "s",
                 "partly",
                 "two",
-                "row: a -> b.error_rate; row: a.length; d",
+                "row: a -> b.error_rate[epsilon=0.1, class=3, clipped]; row: a.length; d",
                 "Half.",
             ),
             ("1.5-01", "1.5", "t", "not yet", "", "", "No."),
@@ -212,7 +220,8 @@ def test_the_page_says_what_came_out(tmp_path) -> None:
     assert "c in `one`: **holds (2/3)**<br>c (ours) in `two`: **does not hold (2/3)**" in first
     assert "never in `one`: **not tested**" in first
     assert "a, gap in `one`: **measured 0.125 nats**" in first
-    assert "| a → b, error rate: **near**<br>a, length: **set: 4.25 nats**<br>d: **not" in second
+    assert "| a → b, error rate, ε = 0.1, class = 3, clipped: **near**<br>a, length: **" in second
+    assert "a, length: **set: 4.25 nats**<br>d: **not" in second
     assert "## 1.3" not in found
     assert found.index("## 1.2 ") < found.index("## 1.5 ")
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from advx.config.cells import Cell
 from advx.config.choices import choices
+from advx.config.claims import listed_cell
 from advx.config.compose import composed
 from advx.run import check
 from tests.paths import ROOT, SOURCES
@@ -77,77 +79,78 @@ def test_every_configuration_composes_and_checks(experiment: str, scale: str) ->
 
 CHAPTER = {
     "transfer_table": {
-        ("maxout -> nearest_neighbor", "error_rate"): 25.3,
-        ("smoothed_nearest_neighbor -> nearest_neighbor", "error_rate"): 47.2,
-        ("maxout -> relu", "error_rate"): 47.2,
-        ("maxout -> tanh", "error_rate"): 99.3,
-        ("maxout -> softmax_regression", "error_rate"): 88.9,
+        Cell("maxout -> nearest_neighbor", "error_rate"): 25.3,
+        Cell("smoothed_nearest_neighbor -> nearest_neighbor", "error_rate"): 47.2,
+        Cell("maxout -> relu", "error_rate"): 47.2,
+        Cell("maxout -> tanh", "error_rate"): 99.3,
+        Cell("maxout -> softmax_regression", "error_rate"): 88.9,
     },
     "label_smoothing": {
-        ("hard targets", "clean_error_rate"): 1.28,
-        ("hard targets", "fgsm_error_rate"): 99.97,
-        ("smoothed targets", "clean_error_rate"): 1.17,
-        ("smoothed targets", "fgsm_error_rate"): 33.0,
+        Cell("hard targets", "clean_error_rate"): 1.28,
+        Cell("hard targets", "fgsm_error_rate"): 99.97,
+        Cell("smoothed targets", "clean_error_rate"): 1.17,
+        Cell("smoothed targets", "fgsm_error_rate"): 33.0,
     },
     "adversarial_training": {
-        ("adversarially trained", "fgsm_error_rate@0.25"): 18,
-        ("adversarially trained", "iterative_error_rate@0.25"): 97,
-        ("adversarially trained", "iterative_error_rate@0.1"): 22,
-        ("plain", "iterative_error_rate@0.1"): 79,
+        Cell("adversarially trained", "fgsm_error_rate", 0.25): 18,
+        Cell("adversarially trained", "iterative_error_rate", 0.25): 97,
+        Cell("adversarially trained", "iterative_error_rate", 0.1): 22,
+        Cell("plain", "iterative_error_rate", 0.1): 79,
     },
-    "church_windows": {("half-width", "epsilon"): 0.25},
+    "church_windows": {Cell("half-width", "epsilon"): 0.25},
     "norm_balls": {
-        ("all six perturbations", "l2_norm"): 4,
-        ("right-hand grid", "max_norm"): 0.14,
-        ("max norm .25", "l2_norm"): 7,
+        Cell("all six perturbations", "l2_norm"): 4,
+        Cell("right-hand grid", "max_norm"): 0.14,
+        Cell("max norm .25", "l2_norm"): 7,
     },
 }
 """The chapter's own figures, transcribed a second time."""
 
 SET = {
-    ("church_windows", "half-width", "epsilon"),
-    ("norm_balls", "all six perturbations", "l2_norm"),
-    ("norm_balls", "right-hand grid", "max_norm"),
-    ("norm_balls", "max norm .25", "l2_norm"),
+    ("church_windows", Cell("half-width", "epsilon")),
+    ("norm_balls", Cell("all six perturbations", "l2_norm")),
+    ("norm_balls", Cell("right-hand grid", "max_norm")),
+    ("norm_balls", Cell("max norm .25", "l2_norm")),
 }
 """Those that the protocol fixes and no run measures."""
 
-EXPLAINING = "Goodfellow et al. 2014b"
+EXPLAINING, PAPERNOT = "Goodfellow et al. 2014b", "Papernot et al. 2016b"
+MIYATO = "Miyato et al. 2015"
 
 PUBLISHED = {
     "adversarial_training": {
-        ("adversarially trained", "clean_error_rate"): (0.84, EXPLAINING),
-        ("plain", "fgsm_error_rate@0.25"): (89.4, EXPLAINING),
-        ("sign noise", "fgsm_error_rate@0.25"): (86.2, EXPLAINING),
-        ("uniform noise", "fgsm_error_rate@0.25"): (90.4, EXPLAINING),
-        ("plain -> adversarially trained", "fgsm_error_rate@0.25"): (19.6, EXPLAINING),
-        ("adversarially trained -> plain", "fgsm_error_rate@0.25"): (40.9, EXPLAINING),
-        ("adversarially trained", "fgsm_confidence_on_mistakes@0.25"): (81.4, EXPLAINING),
+        Cell("adversarially trained", "clean_error_rate"): (0.84, EXPLAINING),
+        Cell("plain", "fgsm_error_rate", 0.25): (89.4, EXPLAINING),
+        Cell("sign noise", "fgsm_error_rate", 0.25): (86.2, EXPLAINING),
+        Cell("uniform noise", "fgsm_error_rate", 0.25): (90.4, EXPLAINING),
+        Cell("plain -> adversarially trained", "fgsm_error_rate", 0.25): (19.6, EXPLAINING),
+        Cell("adversarially trained -> plain", "fgsm_error_rate", 0.25): (40.9, EXPLAINING),
+        Cell("adversarially trained", "fgsm_confidence_on_mistakes", 0.25): (81.4, EXPLAINING),
     },
     "attack_comparison": {
-        ("jsma, every class, 14.5% of the pixels", "success_rate"): (97, "Papernot et al. 2016b"),
-        ("jsma", "mean_l0"): (4, "Papernot et al. 2016b"),
+        Cell("jsma", "success_rate", setting="class=all+share=0.145"): (97, PAPERNOT),
+        Cell("jsma", "mean_l0"): (4, PAPERNOT),
     },
     "black_box": {
-        ("convolutional, convolutional substitute", "error_rate@0.3"): (
+        Cell("convolutional, convolutional substitute", "error_rate", 0.3): (
             84.24,
             "Papernot et al. 2016a",
         ),
     },
-    "conditional_gan": {("generator", "parzen"): (132, "Mirza and Osindero 2014")},
+    "conditional_gan": {Cell("generator", "parzen"): (132, "Mirza and Osindero 2014")},
     "defenses": {
-        ("ensemble", "fgsm_error_rate@0.25"): (91.1, EXPLAINING),
-        ("ensemble, through one member", "fgsm_error_rate@0.25"): (87.9, EXPLAINING),
+        Cell("ensemble", "fgsm_error_rate", 0.25): (91.1, EXPLAINING),
+        Cell("ensemble, through one member", "fgsm_error_rate", 0.25): (87.9, EXPLAINING),
     },
-    "gan_samples": {("generator", "parzen"): (225, "Goodfellow et al. 2014a")},
+    "gan_samples": {Cell("generator", "parzen"): (225, "Goodfellow et al. 2014a")},
     "rubbish": {
-        ("maxout", "confident_rate@gaussian"): (98.35, EXPLAINING),
-        ("maxout", "mean_confidence@gaussian"): (92.8, EXPLAINING),
+        Cell("maxout", "confident_rate", setting="noise=gaussian"): (98.35, EXPLAINING),
+        Cell("maxout", "mean_confidence", setting="noise=gaussian"): (92.8, EXPLAINING),
     },
-    "same_mistake": {("maxout -> softmax_regression", "same_class@0.25"): (84.6, EXPLAINING)},
+    "same_mistake": {Cell("maxout -> softmax_regression", "same_class", 0.25): (84.6, EXPLAINING)},
     "virtual_adversarial_training": {
-        ("virtual adversarial, 100 labels", "clean_error_rate"): (2.1, "Miyato et al. 2015"),
-        ("virtual adversarial, all labels", "clean_error_rate"): (0.64, "Miyato et al. 2015"),
+        Cell("virtual adversarial", "clean_error_rate", setting="labels=100"): (2.1, MIYATO),
+        Cell("virtual adversarial", "clean_error_rate", setting="labels=all"): (0.64, MIYATO),
     },
 }
 """Figures of other papers, and of which, transcribed a second time."""
@@ -157,13 +160,11 @@ PUBLISHED = {
 def test_transcribed_figures_match_the_chapter(experiment: str) -> None:
     config, _ = composed([f"experiment={experiment}"])
     listed = config.get("rows") or []
-    figures = {(r["row"], r["metric"]): r["chapter"] for r in listed if "chapter" in r}
+    figures = {listed_cell(r): r["chapter"] for r in listed if "chapter" in r}
     assert figures == CHAPTER.get(experiment, {})
-    listed_set = {(experiment, r["row"], r["metric"]) for r in listed if r.get("set")}
+    listed_set = {(experiment, listed_cell(r)) for r in listed if r.get("set")}
     assert listed_set == {place for place in SET if place[0] == experiment}
-    papers = {
-        (r["row"], r["metric"]): (r["published"], r["source"]) for r in listed if "published" in r
-    }
+    papers = {listed_cell(r): (r["published"], r["source"]) for r in listed if "published" in r}
     assert papers == PUBLISHED.get(experiment, {})
     claims = {c["claim"] for c in config.get("claims") or []}
     assert {r["direction"] for r in listed if "direction" in r} <= claims

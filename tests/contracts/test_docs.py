@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from advx.config.cells import parts_of
 from advx.config.chapter import FREE
 from advx.config.choices import choices
 from advx.config.compose import composed
+from advx.config.old_names import split_metric
 from advx.report.results import Row, SummaryRow
 from advx.report.verdict import NEAR_ADVERSARIAL, NEAR_CLEAN, TOO_WIDE, verdict
 from advx.run_folder import EVERY_RUN
 from tests.paths import REFERENCE, ROOT, pythons
-from tests.running import CLAIMS, MANIFEST
+from tests.running import CLAIMS, MANIFEST, table
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
@@ -46,18 +48,22 @@ METRICS = {names(cells[0])[0]: cells for cells in rows_of("metrics.md", 3)}
 
 
 def defined(metric: str) -> list[str]:
-    """The names on the page that a metric without its settings has."""
+    """The names on the page that a metric has."""
     return [name for name in METRICS if re.fullmatch(re.sub(r"[A-Z]+", r"[a-z]\\w*", name), metric)]
 
 
 @pytest.fixture(scope="module")
-def measured() -> dict[str, set[str]]:
-    """Metrics of the reference runs with their settings, each with its units."""
+def kept() -> list[dict[str, str]]:
+    """The numbers of all reference runs."""
+    return [row for path in REFERENCE.glob("**/results.csv") for row in table(path)]
+
+
+@pytest.fixture(scope="module")
+def measured(kept) -> dict[str, set[str]]:
+    """Metrics of the reference runs, each with its units."""
     found = defaultdict(set)
-    for path in REFERENCE.glob("**/results.csv"):
-        with path.open(encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                found[row["metric"]].add(row["unit"])
+    for row in kept:
+        found[row["metric"]].add(row["unit"])
     return dict(found)
 
 
@@ -72,15 +78,15 @@ def recorded() -> set[str]:
                     metric = metric.left
                 parts = metric.values if isinstance(metric, ast.JoinedStr) else [metric]
                 if isinstance(parts[0], ast.Constant):
-                    name = parts[0].value.partition("@")[0]
+                    name = split_metric(parts[0].value)[0]
                     found.add(name + "any" if name.endswith("_") else name)
     return found
 
 
 def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -> None:
-    assert len(measured) > 200
+    assert len(measured) > 100
     for metric, units in measured.items():
-        (name,) = defined(metric.partition("@")[0])
+        (name,) = defined(metric)
         assert units <= set(METRICS[name][1].replace("`", "").split(", ")), metric
 
 
@@ -93,17 +99,18 @@ def test_every_metric_that_an_experiment_records_is_defined(measured) -> None:
 
 
 def test_no_metric_is_defined_that_nothing_measures(measured) -> None:
-    known = {metric.partition("@")[0] for metric in measured} | recorded()
+    known = measured.keys() | recorded()
     assert {name for metric in known for name in defined(metric)} == set(METRICS)
     assert all(len(cells[2]) > 10 and cells[2].endswith(".") for cells in METRICS.values())
 
 
-def test_every_setting_of_a_metric_is_explained(measured) -> None:
+def test_every_setting_is_explained(kept) -> None:
+    """By its name, or by its key; a value with a meaning of its own stands with its key."""
     explained = {name for cells in rows_of("metrics.md", 2) for name in names(cells[0])}
-    used = {setting for metric in measured for setting in metric.split("@")[1:]}
-    named = {setting for setting in used if not re.fullmatch(r"\d+\.?\d*", setting)}
-    assert named == explained
-    assert len(named) < len(used)  # the others are numbers
+    used = {part for row in kept for part in parts_of(row["setting"])}
+    keys = {part.partition("=")[0] for part in used}
+    assert used | keys >= explained
+    assert all(part in explained or part.partition("=")[0] in explained for part in used)
 
 
 def text_of(page: Path) -> str:
@@ -190,7 +197,7 @@ def test_the_worked_interval_comes_out_as_the_page_shows_it(capsys, monkeypatch)
     exec(code, {})
     printed = capsys.readouterr().out
     assert printed == shown
-    wanted = {"row": "smoothed targets", "metric": "fgsm_error_rate"}
+    wanted = {"row": "smoothed targets", "metric": "fgsm_error_rate", "epsilon": "", "setting": ""}
     with (REFERENCE / "label_smoothing" / "summary.csv").open(encoding="utf-8") as stream:
         (row,) = [line for line in csv.DictReader(stream) if wanted.items() <= line.items()]
     assert f"interval {float(row['low']):.2f} to {float(row['high']):.2f}\n" in printed

@@ -116,8 +116,9 @@ def known(experiment: str) -> tuple[float, ...]:
         for row in table(folder / name):
             found += [float(row[key]) for key in keys if row.get(key)]
             if name in ("results.csv", "claims.csv"):
-                text = f"{row['row']}, {row['metric']}" if "row" in row else row["predicate"]
-                found += [number for _, number, _ in numbers(text.replace("@", " "))]
+                named = ("row", "metric", "epsilon", "setting", "predicate")
+                text = ", ".join(row.get(key, "") for key in named)
+                found += [number for _, number, _ in numbers(re.sub(r"[=+\[\]]", " ", text))]
     manifest = folder / "manifest.json"
     if manifest.is_file():
         kept = json.loads(manifest.read_text(encoding="utf-8"))
@@ -126,7 +127,7 @@ def known(experiment: str) -> tuple[float, ...]:
             float(model["epochs"]) for model in kept["store_keys"].values() if "epochs" in model
         ]
     listed = (ROOT / "conf" / "experiment" / f"{experiment}.yaml").read_text(encoding="utf-8")
-    found += [number for _, number, _ in numbers(listed)]
+    found += [number for _, number, _ in numbers(listed.partition("\nscales:")[0])]
     return tuple(abs(value) for value in found if math.isfinite(value))
 
 

@@ -16,7 +16,7 @@ import torch
 from advx.config.compose import composed
 from advx.data.dataset import Dataset
 from advx.errors import DataError
-from advx.run import Run, check
+from advx.run import Run, check, check_models
 from tests.paths import ROOT
 from tests.printed import README, SMOKE, commands, kind
 
@@ -97,7 +97,7 @@ def loaded(words: list[str], *more: str) -> Dataset:
     config, main = composed([*words[1:], "device.threads=1", "store=store", *more])
     check(config, main)
     run = Run(config, Path("out"), "advx")
-    run.check_models()
+    check_models(run)
     return run.data
 
 

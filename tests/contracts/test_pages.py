@@ -24,6 +24,7 @@ RESULTS = ROOT / "docs" / "results"
 
 RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/manifest.json"))
 
+HEADLINE = "statement,experiment,row,metric,epsilon,setting\n"
 WITHOUT_A_RESULT = {"attack", "transfer", "train", "benchmark_training"}
 """Experiments that measure what their user names, or nothing that is kept."""
 
@@ -76,8 +77,8 @@ def test_readme_is_short() -> None:
 def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "near") -> Path:
     """A finished run's folder; each row has the chapter's figure 50, and one claim holds."""
     summary = [
-        ["x", row, metric, "percent", 50, None, "", mean, 40, 60, 3, 1000, verdict, ""]
-        for row, metric, mean in rows
+        ["x", *cell, 0.1, "clipped", "percent", 50, None, "", mean, 40, 60, 3, 1000, verdict, ""]
+        for *cell, mean in rows
     ]
     claims = [["x", "c", "its words", "chapter", "`a` < 60", "holds", 8.8, "3/3", "a 51.23"]]
     run_folder(
@@ -94,10 +95,10 @@ def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "nea
 
 
 def test_a_block_has_the_chapters_number_first_and_says_what_ran(tmp_path) -> None:
-    text = block(run_of(tmp_path / "x", [("a_b -> c", "error_rate@0.1", 51.234)]), {})
+    text = block(run_of(tmp_path / "x", [("a_b -> c", "error_rate", 51.234)]), {})
     first = next(line for line in text.splitlines() if "51.23" in line)
     assert [cell.strip() for cell in first.strip("|").split("|")] == [
-        "a b → c", "error rate, 0.1", "50", "51.23", "40.00 – 60.00", "3", "near",
+        "a b → c", "error rate, ε = 0.1, clipped", "50", "51.23", "40.00 – 60.00", "3", "near",
     ]  # fmt: skip
     assert "| its words   | chapter | **holds** |" in text
     assert "    advx run experiment=x scale=chapter\n" in text
@@ -185,11 +186,11 @@ def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:
 def test_a_headline_that_was_not_measured_is_named(tmp_path) -> None:
     run_of(tmp_path / "x", [("a", "error_rate", 51.234)], verdict="reproduced")
     listed = tmp_path / "headlines.csv"
-    listed.write_text("statement,experiment,row,metric\nA fools,x,a,error_rate\n", encoding="utf-8")
+    listed.write_text(HEADLINE + "A fools,x,a,error_rate,0.1,clipped\n", encoding="utf-8")
     (line,) = headlines(tmp_path, tmp_path).splitlines()[2:]
     assert re.sub(r"\s+", " ", line) == (
         "| [A fools](docs/results/x.md) | 50 | **51.23** | 40.00 – 60.00 | 3 | reproduced |"
     )
-    listed.write_text("statement,experiment,row,metric\nA fools,x,b,error_rate\n", encoding="utf-8")
-    with pytest.raises(LookupError, match=r"x has no b\.error_rate"):
+    listed.write_text(HEADLINE + "A fools,x,a,error_rate,0.1,\n", encoding="utf-8")
+    with pytest.raises(LookupError, match=r"x has no `a`\.error_rate\[epsilon=0\.1\]"):
         headlines(tmp_path, tmp_path)

@@ -19,7 +19,8 @@ from advx.defenses.none import NoDefense
 from advx.defenses.weight_decay import WeightDecay
 from advx.models.maxout import MaxoutNetwork
 from advx.store.store import Store
-from advx.training.obtain import Recipe, needed, obtain
+from advx.training.load_or_train import load_or_train_model
+from advx.training.recipe import Recipe, dependencies
 from advx.training.trainer import Trainer, validation_error
 from tests.recipes import MODEL, TRAINER
 
@@ -145,17 +146,17 @@ def test_temperature_leaves_the_scale_of_the_gradient_alone(batch) -> None:
 def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None:
     store = Store(tmp_path)
     student = Recipe(MODEL, TRAINER, node(Distillation, temperature=3.0), seed=1)
-    (teacher,) = needed(student)
+    (teacher,) = dependencies(student)
     assert teacher.defense == node(HighTemperature, temperature=3.0)
     assert (teacher.seed, teacher.model) == (1, MODEL)
-    made = obtain(student, tiny, store)
+    made = load_or_train_model(student, tiny, store)
     assert len(store.entries()) == 2
-    first = obtain(teacher, tiny, store)
+    first = load_or_train_model(teacher, tiny, store)
     assert len(store.entries()) == 2
     x = tiny.test.images
     assert not torch.equal(made.module(x), first.module(x))
     assert store.remove_if_free(first.key)
-    again = obtain(student, tiny, store)
+    again = load_or_train_model(student, tiny, store)
     assert torch.equal(again.module(x), made.module(x))
     assert len(store.entries()) == 1, "a student that is kept needs no teacher"
 
@@ -163,10 +164,10 @@ def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None
 def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path) -> None:
     store = Store(tmp_path)
     recipe = Recipe(MODEL, TRAINER, node(Ensemble, members=3), seed=1)
-    assert [r.seed for r in needed(recipe)] == [3, 4, 5]
-    made = obtain(recipe, tiny, store)
+    assert [r.seed for r in dependencies(recipe)] == [3, 4, 5]
+    made = load_or_train_model(recipe, tiny, store)
     assert len(store.entries()) == 3
-    members = [obtain(r, tiny, store).module for r in needed(recipe)]
+    members = [load_or_train_model(r, tiny, store).module for r in dependencies(recipe)]
     x = tiny.test.images
     mean = torch.stack([m(x).softmax(1) for m in members]).mean(0)
     torch.testing.assert_close(made.module(x).exp(), mean)
@@ -176,11 +177,12 @@ def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path)
 
 def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    trainer = {"_target_": "advx.training.adam.AdamTrainer", "batch_size": 10, "max_epochs": 30,
-               "learning_rate": 0.01}  # fmt: skip
+    trainer = {"_target_": "advx.training.trainer.Trainer", "batch_size": 10, "max_epochs": 30,
+               "optimizer": {"_target_": "advx.training.optimizers.Adam",
+                             "learning_rate": 0.01}}  # fmt: skip
     recipe = Recipe(MODEL, trainer, node(DenoisingAutoencoder, epsilon=0.3, units=[12]), seed=0)
-    stack = obtain(recipe, tiny, store).module
-    classifier = obtain(needed(recipe)[0], tiny, store).module
+    stack = load_or_train_model(recipe, tiny, store).module
+    classifier = load_or_train_model(dependencies(recipe)[0], tiny, store).module
     for name, value in classifier.state_dict().items():
         assert torch.equal(stack.classifier.state_dict()[name], value)
     x, y = tiny.test.images, tiny.test.labels
@@ -188,7 +190,7 @@ def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_pa
     before = (crafted - x).square().mean()
     assert (stack.autoencoder(crafted) - x).square().mean() < before
     torch.testing.assert_close(stack(x), classifier(stack.autoencoder(x)))
-    again = obtain(recipe, tiny, store).module
+    again = load_or_train_model(recipe, tiny, store).module
     assert torch.equal(again(x), stack(x))
 
 

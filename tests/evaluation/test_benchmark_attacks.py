@@ -6,7 +6,8 @@ from torch import nn
 from advx.attacks.lbfgs import LBFGS
 from advx.config.build import build
 from advx.config.compose import composed
-from advx.experiments.benchmark_attacks import PEERS, TARGETED, digits, one_at_a_time, plain_loop
+from advx.evaluation.peers import PEERS, one_at_a_time, plain_loop
+from advx.experiments.benchmark_attacks import TARGETED, digits
 from advx.run import Run
 
 
@@ -23,13 +24,13 @@ def test_the_image_by_image_search_ends_where_the_batched_one_does() -> None:
     torch.manual_seed(3)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 12), nn.Tanh(), nn.Linear(12, 3))
     x = torch.rand(6, 1, 4, 4)
-    aims = (model(x).argmax(1) + 1) % 3
+    targets = (model(x).argmax(1) + 1) % 3
     node = {"weight": 1.0, "evaluations": 100, "history": 10, "searches": 6, "clip": (0.0, 1.0)}
-    theirs = one_at_a_time(node)(model, x, aims)
-    ours = LBFGS(targeted=True, searches=6)(model, x, aims)
-    won = model(theirs).argmax(1) == aims
+    theirs = one_at_a_time(node)(model, x, targets)
+    ours = LBFGS(targeted=True, searches=6)(model, x, targets)
+    won = model(theirs).argmax(1) == targets
     assert won.sum() >= 4
-    assert torch.equal(model(ours).argmax(1)[won], aims[won])
+    assert torch.equal(model(ours).argmax(1)[won], targets[won])
     sizes = [(a - x).flatten(1).norm(dim=1)[won] for a in (ours, theirs)]
     assert (sizes[0] <= 1.02 * sizes[1]).all()
 
@@ -41,9 +42,9 @@ def test_every_contest_has_digits_that_all_libraries_can_be_given(tmp_path) -> N
     run = Run(config, tmp_path, "advx run experiment=benchmark_attacks")
     assert set(config["attacks"]) == set(config["examples"]) == set(PEERS)
     for contest, node in config["attacks"].items():
-        clean, aims = digits(run, contest, 20)
+        clean, targets = digits(run, contest, 20)
         assert len(clean) == 20
         targeted = getattr(build(node), "targeted", False)
         assert targeted == (contest in TARGETED)
-        assert ((aims == clean.labels + 1) if targeted else (aims == clean.labels)).all()
-        assert aims.max() < run.data.classes
+        assert ((targets == clean.labels + 1) if targeted else (targets == clean.labels)).all()
+        assert targets.max() < run.data.classes

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from advx.config.check import keywords
 from advx.config.compose import composed
 from advx.data import mnist5k
 from advx.errors import ConfigError
@@ -169,9 +170,8 @@ def test_bad_input_is_named_before_anything_is_trained(override, complaint, tmp_
     def attempt() -> None:
         check(config, main)
         run = Run(config, tmp_path, "advx run")
-        run.trained = lambda *_: pytest.fail("trained")  # type: ignore[method-assign]
-        names = [key for key in inspect.signature(main).parameters if key != "run"]
-        main(run, **{key: config[key] for key in names})
+        run.models.trained = lambda *_: pytest.fail("trained")  # type: ignore[method-assign]
+        main(run, **keywords(config, main))
 
     with pytest.raises(ConfigError, match=complaint):
         attempt()

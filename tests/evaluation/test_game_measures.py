@@ -7,7 +7,7 @@ from advx.data import stacked_mnist
 from advx.data.dataset import Dataset, Split
 from advx.data.resize import doubled, halved
 from advx.errors import ConfigError
-from advx.training.critic import train_critic
+from advx.training.discriminator import train_discriminator
 
 
 def test_the_first_of_three_digits() -> None:
@@ -24,7 +24,7 @@ def test_a_critic_becomes_the_best_one() -> None:
     """Between N(−1, 1) and N(1, 1) the log-odds are −2x."""
     torch.manual_seed(0)
     critic = torch.nn.Linear(1, 1)
-    losses = train_critic(
+    losses = train_discriminator(
         critic, lambda n: torch.randn(n, 1) - 1, lambda n: torch.randn(n, 1) + 1,
         steps=1500, rate=0.05, final_rate=1e-3, batch_size=1000,
     )  # fmt: skip

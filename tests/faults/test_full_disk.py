@@ -134,7 +134,7 @@ def test_results_are_not_written_anew_at_every_number(tmp_path, monkeypatch) -> 
 
     monkeypatch.setattr("io.open", opened)
     for place in range(200):
-        run.record(f"row {place}", "error_rate", place / 2, seed=0, n=100)
+        run.table.add(f"row {place}", error_rate=place / 2, seed=0, n=100)
         lines = (run.folder / "results.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) == place + 2  # nothing waits to be written: a kill loses no number
     assert written <= 2 * (run.folder / "results.csv").stat().st_size

@@ -3,13 +3,15 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from advx.experiments import black_box, cross_dataset, defenses, label_smoothing
+from advx.experiments import cross_dataset, defenses, label_smoothing
 from advx.figures import style
+from advx.figures.black_box import black_box_figure
 from advx.figures.curves import Strip, curve_figure, drawn
 from advx.figures.kept import redraw
 from advx.figures.labels import Names
@@ -81,6 +83,13 @@ def rows(cells: dict[tuple[str, str], list[float]], n: int = 1000) -> Numbers:
     )
 
 
+def over(folder: Path, cells: dict[tuple[str, str], list[float]]) -> SimpleNamespace:
+    """What a figure asks of a run that is over: where, of which numbers, and what ran."""
+    return SimpleNamespace(
+        folder=folder, numbers=lambda: rows(cells), heading=lambda: "Ran", seeds=[0, 1]
+    )
+
+
 def test_numbers_leave_out_what_diverged() -> None:
     found = rows({("a", "m"): [1.0, float("nan"), 5.0], ("b", "m"): [7.0]})
     assert found.mean("a", "m") == 3.0
@@ -104,7 +113,7 @@ def test_titles_say_what_was_measured(step, tmp_path) -> None:
         ("soft", "fgsm_error_rate"): [step, step],
         ("soft", "strongest_error_rate"): [99.5],
     }
-    label_smoothing.draw(tmp_path, rows(cells), ["hard", "soft"], {}, 0, [0.1], 0.25, "Ran")
+    label_smoothing.draw(over(tmp_path, cells), ["hard", "soft"], {}, [0.1], 0.25)
     assert options(tmp_path)["finding"] == (
         f"One step of ε = .25 gives 92% error with hard, {step:.0f}% with soft; the strongest "
         "attack gives 100% and 99.5%"
@@ -117,7 +126,7 @@ def test_defenses_are_ordered_by_what_the_strongest_attack_leaves(tmp_path) -> N
         cells |= {(row, "clean_error_rate"): [1.0], (row, "fgsm_error_rate@0.1"): [50.0],
                   (row, "float32_fgsm_error_rate@0.1"): [naive],
                   (row, "strongest_error_rate@0.1"): [strongest]}  # fmt: skip
-    defenses.draw(tmp_path, rows(cells), ["none", "weight_decay 0.01", "b"], [0.1], "Ran")
+    defenses.draw(over(tmp_path, cells), ["none", "weight_decay 0.01", "b"], [0.1])
     kept = options(tmp_path)
     assert kept["lines"] == ["b", "no defense", "weight decay .01"]
     assert "B leaves the least error of all defenses at ε = .1, 60% (none: 80%)" in kept["finding"]
@@ -133,7 +142,9 @@ def test_another_kind_of_substitute_is_a_curve_of_its_own(tmp_path) -> None:
             cells |= {(name, "queries"): [queries], (name, "disagreement"): [9.0],
                       (name, "error_rate@0.2"): [error + queries]}  # fmt: skip
     kinds = {"": "fully connected", "other": "convolutional", "longer": ""}
-    black_box.draw(tmp_path, rows(cells), ["t"], "t", kinds, 0.2, "Ran")
+    black_box_figure(
+        tmp_path, rows(cells), ["t"], varied_target="t", kinds=kinds, epsilon=0.2, provenance="Ran"
+    )
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["t: convolutional\nsubstitute"].tolist() == [[10, 20], [80, 90]]
     assert arrays["t: clean (ε = 0)"].tolist() == [[10, 20], [1, 1]]
@@ -147,7 +158,7 @@ def test_curves_against_the_size_begin_with_the_clean_error(tmp_path) -> None:
     cells = {(f"m -> m, {half}", metric): [rate]
              for half in ("first half", "second half")
              for metric, rate in (("clean_error_rate", 2.0), ("error_rate@0.1", 40.0))}  # fmt: skip
-    cross_dataset.draw(tmp_path, rows(cells), ["m"], "m", [0.1], "Ran")
+    cross_dataset.draw(over(tmp_path, cells), ["m"], "m", [0.1])
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["m: other half"].tolist() == [[0, 0.1], [2, 40]]
     assert np.isnan(arrays["m: itself"][1]).all()

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cell
+from advx.config.old_names import cell_of
 from advx.data.dataset import Split
 from advx.evaluation.transfer import known_of_each_class
 from advx.experiments import (
@@ -26,13 +28,20 @@ from advx.report.results import Row
 def numbers(**values: float) -> Numbers:
     """One row of one seed, its metrics by name; `_at_` stands for @."""
     return Numbers(
-        [Row("e", "r", metric.replace("_at_", "@"), 0, value) for metric, value in values.items()]
+        Row.of("e", cell_of("r", metric.replace("_at_", "@")), 0, value, "percent", None, {})
+        for metric, value in values.items()
     )
 
 
 def test_titles_say_what_was_measured() -> None:
-    found = numbers(clean_error_rate=12.0, error_rate=34.0, error_rate_at_1=56.0)
+    found = numbers(clean_error_rate=12.0, error_rate=34.0)
     assert "from 12% to 34%" in attack.finding(found, "r", 0.25)
+    one = Cell("r", "error_rate", setting="gray_levels=1")
+    clean = Cell("r", "clean_error_rate")
+    found = Numbers(
+        Row.of("e", cell, 0, value, "percent", None, {})
+        for cell, value in ((clean, 12.0), (one, 56.0))
+    )
     assert "One gray level" in imperceptible.finding(found, "r", 1.0)
     assert "from 12% to 56%" in imperceptible.finding(found, "r", 1.0)
     rates = {"nearest_neighbor": 21.0, "relu": 43.0, "tanh": 65.0, "maxout": 99.0}
@@ -51,9 +60,9 @@ def test_titles_say_what_was_measured() -> None:
 
 
 def test_titles_of_windows_say_so_where_nothing_can_be_parted() -> None:
-    rows = [Row("e", "fgsm_random", "line_accuracy", 0, 87.0),
-            Row("e", "fgsm_random", "changed", 0, 41.0),
-            Row("e", "random_random", "changed", 0, 6.5)]  # fmt: skip
+    rows = [Row("e", "fgsm_random", "line_accuracy", None, "", 0, 87.0),
+            Row("e", "fgsm_random", "changed", None, "", 0, 41.0),
+            Row("e", "random_random", "changed", None, "", 0, 6.5)]  # fmt: skip
     found = Numbers(rows)
     assert "87% of the points" in church_windows.finding("fgsm_random", found)
     assert "6.5% of the points" in church_windows.finding("random_random", found)

@@ -47,22 +47,23 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def values(name: str, row: str, metric: str) -> list[float]:
+def values(name: str, row: str, metric: str, setting: str = "") -> list[float]:
     """Of the seeds, in their order."""
-    return [float(r["value"]) for r in rows(name) if (r["row"], r["metric"]) == (row, metric)]
+    cell = {"row": row, "metric": metric, "setting": setting}
+    return [float(r["value"]) for r in rows(name) if cell.items() <= r.items()]
 
 
 def means(name: str) -> Numbers:
     """The means over the seeds of a reference run."""
-    keys = {(r["row"], r["metric"]) for r in rows(name)}
+    keys = {(r["row"], r["metric"], r["setting"]) for r in rows(name)}
     return numbers({key: float(np.mean(values(name, *key))) for key in keys})
 
 
-def numbers(found: dict[tuple[str, str], float]) -> Numbers:
-    """One number each, by row and metric."""
+def numbers(found: dict[tuple[str, ...], float]) -> Numbers:
+    """One number each, by row, metric and perhaps setting."""
     return Numbers(
-        Row("e", row, metric.replace("asked_for@", "asked_for@class="), None, value)
-        for (row, metric), value in found.items()
+        Row("e", row, metric, None, "".join(setting), 0, value)
+        for (row, metric, *setting), value in found.items()
     )
 
 
@@ -187,7 +188,7 @@ def test_what_the_references_figures_draw_stands_in_their_rows() -> None:
     arrays, options = kept(name)
     for row in (sum_ + suffix for sum_ in options["sums"] for suffix in options["games"]):
         for k, count in enumerate(arrays["averaged"]):
-            found = values(name, row, f"target_class@{count}")
+            found = values(name, row, "target_class", f"averaged={count}")
             assert arrays[row][:, k] == pytest.approx(found, abs=1e-4)
 
 
@@ -214,8 +215,8 @@ def test_titles_without_a_floor_say_nothing_of_it() -> None:
     metric = "frechet_classifier_distance"
     found = numbers({("pyramid", metric): 400.0, ("finest level on real pictures", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
-    rates = {"asked_for": 50.0, "asked_for@a": 80.0, "asked_for@b": 20.0}
-    found = numbers({("generator", metric): rate for metric, rate in rates.items()})
+    rates = {"": 50.0, "class=a": 80.0, "class=b": 20.0}
+    found = numbers({("generator", "asked_for", which): rate for which, rate in rates.items()})
     assert conditional_gan.finding(found, 1000, ["a", "b"]) == (
         "The generator makes the class that it is asked for in 50.0% of 1,000 images: at worst in "
         "20.0% (b), at best in 80.0% (a)"

@@ -14,7 +14,7 @@ from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
-from advx.training.pair import PairTrainer
+from advx.training.game_trainer import GameTrainer
 
 
 def test_losses_are_those_of_the_probabilities() -> None:
@@ -77,7 +77,7 @@ def test_the_original_game_starts_as_described() -> None:
     z = game.draw(1000)
     assert z.var().item() == pytest.approx(1, abs=0.03)
     assert game.generate(z[:3]).shape == (3, 1, 5, 5)
-    assert game.judge(images[:3]).shape == (3,)
+    assert game.discriminate(images[:3]).shape == (3,)
 
 
 def test_a_bound_on_the_discriminators_filters() -> None:
@@ -97,7 +97,7 @@ def test_the_convolutional_game_is_the_published_one(side) -> None:
     made = game.generate(z)
     assert made.shape == (4, 3, side, side)
     assert 0 <= made.min() < made.max() <= 1
-    assert game.judge(made).shape == (4,)
+    assert game.discriminate(made).shape == (4,)
     norms = [m for m in game.modules() if isinstance(m, nn.BatchNorm2d)]
     assert {(m.eps, m.momentum) for m in norms} == {(1e-5, 0.1)}
     kernels = [m.kernel_size for m in game.modules()
@@ -147,7 +147,7 @@ def test_a_discriminator_normalized_from_the_first_layer_sees_no_place_and_no_si
     for first in (True, False):
         game = MultilayerGame(input_shape=(2,), batch_norm_discriminator=True,
                               batch_norm_first=first).train()  # fmt: skip
-        same = torch.allclose(game.judge(x), game.judge(moved), atol=1e-3)
+        same = torch.allclose(game.discriminate(x), game.discriminate(moved), atol=1e-3)
         assert same == first
 
 
@@ -178,9 +178,9 @@ def test_a_conditional_game_uses_the_class() -> None:
     assert (game.generate(z, labels.flip(0)) - made).abs().amax((1, 2, 3))[:1] > 1e-4
     one = game.generate(z[:1].expand(3, 5), torch.arange(3))
     assert (one[0] - one[1]).abs().max() > 1e-4
-    said = game.judge(made, labels)
+    said = game.discriminate(made, labels)
     assert said.shape == (6,)
-    assert (game.judge(made, (labels + 1) % 3) - said).abs().min() > 1e-6
+    assert (game.discriminate(made, (labels + 1) % 3) - said).abs().min() > 1e-6
     with pytest.raises(ValueError, match="needs the classes"):
         game.generate(z)
     images = torch.rand(50, 1, 4, 4)
@@ -215,7 +215,7 @@ def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
     torch.testing.assert_close(made - coarse, level.residual(z, coarse), atol=1e-6, rtol=0)
     assert (made - coarse).abs().max() < 0.2
     assert (level.generate(level.draw(4), coarse) - made).abs().max() > 1e-5
-    assert level.judge(made, coarse).shape == (4,)
+    assert level.discriminate(made, coarse).shape == (4,)
     with pytest.raises(ValueError, match="cannot be halved"):
         LaplacianLevel(input_shape=(1, 7, 7))
 
@@ -234,7 +234,7 @@ def test_every_game_can_be_played(kind, options) -> None:
     data = Dataset("noise", 2, split, split, split)
     game = kind(input_shape=(1, 28, 28), **options)
     before = {k: v.clone() for k, v in game.state_dict().items()}
-    progress = PairTrainer(max_epochs=1, batch_size=10, shown=7).fit(game, data, seed=0)
+    progress = GameTrainer(max_epochs=1, batch_size=10, shown=7).fit(game, data, seed=0)
     assert progress.snapshots[-1].shape == (7, 1, 28, 28)
     moved = {name for name, value in game.state_dict().items() if (value != before[name]).any()}
     for player in ("generator", "discriminator"):

@@ -10,7 +10,7 @@ from advx.models.conv_maxout import ConvMaxoutNetwork
 from advx.models.layers import Dropout, MaxoutConvolution, Sequential
 from advx.models.maxout import MaxoutNetwork
 from advx.models.whitening import Whitening
-from advx.training.linear_decay import LinearDecayTrainer
+from advx.training.optimizers import LinearDecay
 
 
 def test_whitening_leaves_nothing_to_predict() -> None:
@@ -110,18 +110,20 @@ def test_images_too_small_for_it_are_named() -> None:
 
 
 def test_the_rate_falls_linearly_and_convolutions_learn_slower() -> None:
-    trainer = LinearDecayTrainer(learning_rate=0.2, final_share=0.1, decay_epochs=11)
-    assert [trainer.rate_in(e) for e in (1, 6, 11, 50)] == pytest.approx([0.2, 0.11, 0.02, 0.02])
+    rule = LinearDecay(learning_rate=0.2, final_share=0.1, decay_epochs=11)
+    assert [rule.learning_rate_at(0, e) for e in (1, 6, 11, 50)] == pytest.approx(
+        [0.2, 0.11, 0.02, 0.02]
+    )
     network = ConvMaxoutNetwork(
         input_shape=(1, 8, 8), classes=3, channels=(2,), kernels=(3,), pads=(1,), pools=(2,),
         max_kernel_norms=(0.9,), units=4,
     )  # fmt: skip
-    optimiser = trainer.optimiser(network)
+    optimizer = rule.make(rule.groups(network))
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
     for p in network.parameters():
         p.grad = torch.ones_like(p)
-    trainer._schedule(optimiser, 0, 1)
-    optimiser.step()
+    rule.schedule(optimizer, 0, 1)
+    optimizer.step()
     for name, p in network.named_parameters():
         rate = 0.2 * 0.05 if name.startswith("network.1.") else 0.2
         torch.testing.assert_close(p, before[name] - rate)
@@ -129,17 +131,17 @@ def test_the_rate_falls_linearly_and_convolutions_learn_slower() -> None:
 
 def test_the_velocity_shrinks_with_the_rate() -> None:
     """The authors' v ← μv − λ∇J, x ← x + v, followed by hand over a change of λ."""
-    trainer = LinearDecayTrainer(
+    rule = LinearDecay(
         learning_rate=0.2, final_share=0.1, decay_epochs=3, momentum=0.5, final_momentum=0.5
     )
     model = nn.Linear(1, 1, bias=False).double()
-    optimiser = trainer.optimiser(model)
+    optimizer = rule.make(rule.groups(model))
     x, v = model.weight.item(), 0.0
     for update, epoch in enumerate((1, 1, 2, 2, 3)):
         model.weight.grad = torch.full((1, 1), 1.0 + update).double()
-        trainer._schedule(optimiser, update, epoch)
-        optimiser.step()
-        v = 0.5 * v - trainer.rate_in(epoch) * (1.0 + update)
+        rule.schedule(optimizer, update, epoch)
+        optimizer.step()
+        v = 0.5 * v - rule.learning_rate_at(0, epoch) * (1.0 + update)
         x += v
         assert model.weight.item() == pytest.approx(x)
 

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.errors import AdvxError, ConfigError
 from advx.evaluation.linearity import tangent
 from advx.evaluation.transfer import target_classes
-from advx.run import Run, check
+from advx.run import Run, check, check_models
 from tests.own_nets import named, own, trained, values, words
 from tests.running import ran
 
@@ -37,7 +38,7 @@ def test_probabilities_are_refused_in_every_experiment_before_training(folder, e
     check(config, main)
     run = Run(config, folder, "advx run")
     with pytest.raises(ConfigError, match=r"the model returns probabilities; logits are needed"):
-        run.check_models()
+        check_models(run)
     assert not (folder / "store" / "models").exists()
 
 
@@ -83,8 +84,8 @@ def test_any_kind_of_answer_serves_the_figures(folder, experiment, name) -> None
         "trainer.max_epochs=1", named(key), f"{key}._target_=own_nets.{name}", *only,
         *small[experiment],
     ])  # fmt: skip
-    assert len(run.results.rows) > 5
-    assert not any(np.isnan(r.value) for r in run.results.rows)
+    assert len(run.table.results.rows) > 5
+    assert not any(np.isnan(r.value) for r in run.table.results.rows)
 
 
 @pytest.mark.parametrize(
@@ -175,15 +176,13 @@ def test_looking_at_a_model_leaves_it_and_the_random_numbers_alone(folder) -> No
 
 @pytest.mark.parametrize("name", ["Lazy", "FirstDraws"])
 def test_the_seed_decides_the_weights_that_a_first_pass_draws(folder, name) -> None:
-    from advx.training.construct import construct
-
     config, _ = composed(trained(folder, *own(folder, name, weights=False)))
     run = Run(config, folder, "")
     made = {}
     for seeds in ([0], [1, 0]):
         for seed in seeds:
-            recipe = run.recipe(config["crafting"], seed, path="crafting")
-            made.setdefault(seed, []).append(construct(recipe, run.data).state_dict())
+            network = run.model(Config(config["crafting"], "crafting"), seed).untrained()
+            made.setdefault(seed, []).append(network.state_dict())
     first, again = made[0]
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert not all(torch.equal(first[key], made[1][0][key]) for key in first)
@@ -195,7 +194,7 @@ def test_lazy_layers_are_trained_to_the_same_weights_whatever_the_order_of_seeds
         overrides = trained(folder, *own(folder, "Lazy", weights=False), f"seeds={seeds}",
                             f"store={folder / place}")  # fmt: skip
         run = ran(folder, overrides)
-        key = run.key(run.recipe(run.config["crafting"], 0, path="crafting"))
+        key = run.model(Config(run.config["crafting"], "crafting"), 0).key
         kept.append(run.store.load(key)[0])
     assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
 

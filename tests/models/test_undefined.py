@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from advx.config.cells import Cell
 from advx.errors import ConfigError
 from advx.evaluation.half_spaces import after_steps
 from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
@@ -108,7 +109,12 @@ def test_figures_leave_an_undefined_answer_out_too(folder, experiment) -> None:
         f"{key}.weights={folder / 'weights.pt'}", *only,
         *(["~models.softmax_regression"] if only else ["levels=[1e-9]"]),
     ])  # fmt: skip
-    found = values(run)["custom" if not only else "maxout", "error_rate@1e-09"]
+    cell = (
+        Cell("maxout", "error_rate", 1e-9)
+        if only
+        else Cell("custom", "error_rate", setting="gray_levels=1e-09")
+    )
+    (found,) = [row.value for row in run.results.rows if row.cell == cell]
     assert found == pytest.approx(100 * 12 / 119)
     text = "the logits of 1 of 120 examples are NaN"
     assert text in (run.folder / "summary.md").read_text()

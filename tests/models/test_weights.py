@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.errors import ConfigError
 from advx.models.weights import load_weights
-from advx.run import Run
+from advx.run import Run, check_models
 from advx.store.store import Store
 
 
@@ -50,8 +51,8 @@ def loaded(tmp_path, attack_config) -> Callable[[Path], nn.Module]:
     def load(weights: Path) -> nn.Module:
         config["crafting"]["weights"] = str(weights)
         run = Run(config, tmp_path, "advx attack")
-        run.check_models()
-        return run.trained(run.recipe(config["crafting"], 0, path="crafting")).module
+        check_models(run)
+        return run.model(Config(config["crafting"], "crafting"), 0).value
 
     return load
 

@@ -37,14 +37,13 @@ def test_judging_again_changes_no_number(tmp_path) -> None:
     """Values stay, and so does what an experiment's code noted beside them."""
     folder = tmp_path / "gan_samples"
     shutil.copytree(REFERENCE / "gan_samples", folder)
-    before = {(r["row"], r["metric"], r["seed"]): r["value"] for r in table(folder / "results.csv")}
+    before = [tuple(r.values()) for r in table(folder / "results.csv")]
     page = folder / "summary.md"
     text = page.read_text(encoding="utf-8")
     page.write_text(text.replace("Generated", "Ggenerated", 1), encoding="utf-8")  # an old title
     judge_again(folder)
     assert page.read_text(encoding="utf-8") == text
-    after = {(r["row"], r["metric"], r["seed"]): r["value"] for r in table(folder / "results.csv")}
-    assert after == before
+    assert [tuple(r.values()) for r in table(folder / "results.csv")] == before
     notes = {(r["row"], r["metric"]): r["note"] for r in table(folder / "summary.csv")}
     assert notes["classifier", "error_rate"].startswith("store key ")
 
@@ -86,7 +85,7 @@ FAULTS = {
         "results.csv and summary.csv do not have the same rows",
     ),
     "a seed that is none": (
-        lambda folder: edited(folder / "results.csv", "error_rate,0,", "error_rate,abc,"),
+        lambda folder: edited(folder / "results.csv", "error_rate,,,0,", "error_rate,,,abc,"),
         "results.csv cannot be read",
     ),
     "a failed run": (
@@ -124,5 +123,6 @@ def test_judging_again_keeps_a_note_of_the_code_and_a_row_called_na(tmp_path) ->
     text[at] += "by code"
     (folder / "summary.csv").write_text("\n".join(text) + "\n", encoding="utf-8")
     judge_again(folder)
-    notes = {(r["row"], r["metric"]): r["note"] for r in table(folder / "summary.csv")}
-    assert notes["NA", "clean_error_rate"] == "by code"
+    lines = table(folder / "summary.csv")
+    notes = {(r["row"], r["metric"], r["setting"]): r["note"] for r in lines}
+    assert notes["NA", "clean_error_rate", ""] == "by code"

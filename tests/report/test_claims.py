@@ -23,10 +23,14 @@ from tests.made_up import results
         ("50 > `a` > `b`", False),
         ("0 < `a` < `b`, 10", True),
         ("  `a`.error_rate<`b` ,9 ", True),
+        ("`a`.error_rate[clipped,epsilon=.1] > `a`[epsilon=0.1, clipped] - 1", True),
+        ("`a`[epsilon=1e-1,clipped] < `a`", False),
     ],
 )
 def test_a_predicate_means_all_that_it_says(predicate, holds) -> None:
     made = results(a=[8.0, 8.5], b=[30.0, 30.0])
+    for seed in (0, 1):
+        made.add(Row("demo", "a", "error_rate", 0.1, "clipped", seed, 9.0))
     assert judge_claim({"claim": "c", "predicate": predicate}, made).holds == HOLDS[holds]
 
 
@@ -70,7 +74,7 @@ def test_evidence_has_digits_enough_to_be_compared() -> None:
         ("d", 24.816667, "percent"), ("e", 0.00213, "percent"), ("f", 0.0, "percent"),
         ("g", math.inf, "max norm"), ("h", -1.386294, "nats"),
     ):  # fmt: skip
-        made.add(Row("demo", name, "error_rate", 0, value, unit))
+        made.add(Row("demo", name, "error_rate", None, "", 0, value, unit))
     claim = {"claim": "c", "predicate": "`a` < `b`, `c`, `d`, `e`, `f`, `g`, `h`"}
     assert judge_claim(claim, made).evidence == (
         "a 0.9926; b 0.07812; c 12,346; d 24.82; e 0.0021; f 0.00; g ∞; h -1.386"

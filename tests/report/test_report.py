@@ -72,7 +72,7 @@ def test_claims_are_paired_over_seeds() -> None:
 )  # fmt: skip
 def test_what_is_no_error_rate_is_compared_to_the_digits_given(chapter, mean, said) -> None:
     made = Results("demo")
-    made.add(Row("demo", "a", "l2_norm", None, mean, unit="L2 norm", chapter=chapter))
+    made.add(Row("demo", "a", "l2_norm", None, "", None, mean, unit="L2 norm", chapter=chapter))
     (line,) = made.summary(judge=True)
     assert line.verdict == said
 
@@ -92,7 +92,7 @@ def test_a_diverged_seed_stays_a_row() -> None:
 
 def test_no_verdict_away_from_the_chapters_scale() -> None:
     made = Results("demo")
-    made.add(Row("demo", "a", "error_rate", None, 50.0, n=1000, chapter=50.0))
+    made.add(Row("demo", "a", "error_rate", None, "", None, 50.0, n=1000, chapter=50.0))
     assert made.summary(judge=False)[0].verdict == ""
     assert made.summary(judge=True)[0].verdict == "reproduced"
 
@@ -103,7 +103,7 @@ def test_numbers_are_written_without_noise() -> None:
 
 def test_evidence_names_row_and_metric_without_backticks() -> None:
     results = Results("e")
-    results.add(Row("e", "a", "clean_error_rate", 0, 1.0, "percent", 10, None))
+    results.add(Row("e", "a", "clean_error_rate", None, "", 0, 1.0, "percent", 10, None))
     claim = {"claim": "c", "predicate": "`a`.clean_error_rate < 5"}
     assert judge_claim(claim, results).evidence == "a.clean_error_rate 1.00"
 
@@ -118,7 +118,7 @@ def test_evidence_names_row_and_metric_without_backticks() -> None:
         ({"summary_csv": ""}, "summary.csv is empty"),
         ({"summary_csv": "\n"}, "summary.csv is empty"),
         ({"summary_csv": None}, "no summary.csv"),
-        ({"summary_csv": "a,b\n1,2\n"}, "summary.csv has no column experiment, row, metric"),
+        ({"summary_csv": "a,b\n1,2\n"}, "summary.csv has no column experiment, row, metric, eps"),
         ({"summary_csv": HEADER.replace("mean,", "")}, "summary.csv has no column mean"),
         ({"summary_csv": HEADER + LINE[:20]}, "summary.csv is cut short"),
         ({"summary_csv": HEADER + LINE[:20] + "\n"}, "summary.csv has lines of different lengths"),

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import math
 
 import numpy as np
 import pytest
@@ -10,10 +9,10 @@ import torch
 
 from advx.config.build import build
 from advx.config.choices import choices
+from advx.config.declared import declared
 from advx.evaluation.transfer import craft, predictions
-from advx.experiments import attack_comparison, cross_dataset
-from advx.experiments.virtual_adversarial_training import choose
-from tests.running import CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
+from advx.experiments import attack_comparison
+from tests.running import CELL, CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
 FIGURES = {
     "transfer_table": "transfer",
@@ -53,14 +52,20 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
     main(run, **{key: config[key] for key in own})
     rows = lines(run.folder / "results.csv", RESULTS)
     assert {row["experiment"] for row in rows} == {experiment}
-    assert len({(r["row"], r["metric"], r["seed"]) for r in rows}) == len(rows)
+    assert len({(*(r[key] for key in CELL), r["seed"]) for r in rows}) == len(rows)
+    made = {row.cell for row in run.results.rows}
+    known = declared(config, main)
+    if known is not None:
+        assert {cell for cell, always in known.items() if always} <= made <= known.keys()
     for row in rows:
+        assert "@" not in row["metric"]
         assert row["seed"] == "" or int(row["seed"]) >= 0
         if row["unit"] == "percent":
             assert 0 <= float(row["value"]) <= 100 or "confidence" in row["metric"]
             assert int(row["n"]) > 0
     summary = lines(run.folder / "summary.csv", SUMMARY)
-    assert {(s["row"], s["metric"]) for s in summary} == {(r["row"], r["metric"]) for r in rows}
+    named = [tuple(line[key] for key in CELL) for line in rows]
+    assert [tuple(line[key] for key in CELL) for line in summary] == [*dict.fromkeys(named)]
     assert all(s["verdict"] == "" for s in summary), "verdicts belong to scale=chapter"
     claims = lines(run.folder / "claims.csv", CLAIMS)
     assert [c["claim"] for c in claims] == [c["claim"] for c in config.get("claims") or []]
@@ -81,7 +86,7 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
 def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     run, config, main = started(tmp_path, "experiment=attack_comparison", "seeds=[0]")
     main(run, **{key: config[key] for key in inspect.signature(main).parameters if key != "run"})
-    found = {(r.row, r.metric): r.value for r in run.results.rows}
+    found = {(r.row, r.metric): r.value for r in run.table.results.rows}
     assert found["fgsm", "forward_equivalents"] == pytest.approx(2)  # there and back
     assert found["random_noise", "forward_equivalents"] == 0
     assert found["fgsm", "mean_linf"] == pytest.approx(0.1, abs=1e-6)
@@ -91,33 +96,6 @@ def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     network = run.recipe("maxout", 0)
     wrong = run.error_rate(network, config["attacks"]["fgsm"], examples=20)
     assert found["fgsm", "success_rate"] == wrong
-
-
-def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(tmp_path) -> None:
-    run, config, _ = started(tmp_path, "experiment=virtual_adversarial_training")
-    offered = [{"epsilon": e, "xi": xi} for e in (0.5, 1.5) for xi in (None, 10.0)]
-    networks = [run.recipe("relu_batch_norm", 0, defense=config["virtual"] | c) for c in offered]
-    errors = dict(zip(map(id, networks), (21.4, math.nan, 3.4, 3.4), strict=True))
-    run.validation_error = lambda network: errors[id(network)]  # type: ignore[method-assign]
-    assert choose(run, offered, networks) == {"epsilon": 1.5, "xi": None}
-    kept = {r.row: r.value for r in run.results.rows}
-    assert kept["length 0.5, exact"] == 21.4
-    assert math.isnan(kept["length 0.5, xi 10"])
-    assert kept["length 1.5, xi 10"] == 3.4
-
-
-def test_what_is_stretched_is_the_perturbation(tmp_path, monkeypatch) -> None:
-    run, config, _ = started(tmp_path, "experiment=cross_dataset")
-    seen = []
-    monkeypatch.setattr(cross_dataset, "error_rate", lambda _, split: seen.append(split) or 50.0)
-    network = run.recipe("softmax_regression", 0)
-    step = config["fgsm"] | {"epsilon": 0.3}
-    assert cross_dataset.stretched(run, network, network, step, 2.8, 20) == 50.0
-    clean, crafted = run.tested(20), run.crafted(step, network, 20)
-    away = seen[0].images - clean.images
-    assert torch.equal(seen[0].labels, clean.labels)
-    torch.testing.assert_close(away.flatten(1).norm(dim=1), torch.full((20,), 2.8))
-    assert torch.equal(away.sign(), (crafted.images - clean.images).sign())
 
 
 def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:

@@ -12,9 +12,13 @@ from advx.data.dataset import Dataset, Split
 from advx.defenses.none import NoDefense
 from advx.errors import ConfigError, Diverged
 from advx.store.store import Store, serialised
-from advx.training.obtain import obtain
-from advx.training.trainer import Progress, Trainer, epoch_seed, validation_error
+from advx.training.load_or_train import load_or_train_model
+from advx.training.loop import Progress, epoch_seed
+from advx.training.optimizers import SGD
+from advx.training.trainer import Trainer, validation_error
 from tests.recipes import MODEL, TRAINER, recipe
+
+SGD_NODE = "advx.training.optimizers.SGD"
 
 
 @pytest.mark.parametrize("examples", [60, 54])
@@ -25,9 +29,9 @@ def test_updates_are_the_authors_velocity_form(tiny, examples) -> None:
     """
     train = tiny.train.take(torch.arange(examples))
     data = Dataset("some", 3, train, tiny.validation, tiny.test)
-    trainer = Trainer(batch_size=10, learning_rate=0.5, learning_rate_divisor=1.3,
-                      momentum=0.4, final_momentum=0.8, momentum_epochs=3, max_epochs=4,
-                      patience=None)  # fmt: skip
+    sgd = SGD(learning_rate=0.5, learning_rate_divisor=1.3, momentum=0.4, final_momentum=0.8,
+              momentum_epochs=3)  # fmt: skip
+    trainer = Trainer(optimizer=sgd, batch_size=10, max_epochs=4, patience=None)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     by_hand = copy.deepcopy(model)
     fitted = copy.deepcopy(model)
@@ -53,11 +57,11 @@ def test_updates_are_the_authors_velocity_form(tiny, examples) -> None:
 
 
 def test_published_momentum_and_rate() -> None:
-    trainer = Trainer()
+    trainer = SGD()
     assert trainer.momentum_at(1) == 0.5
     assert trainer.momentum_at(250) == trainer.momentum_at(400) == 0.7
-    assert trainer.learning_rate_at(500) == pytest.approx(0.1 / 1.000004**500, rel=1e-12)
-    assert trainer.learning_rate_at(10**8) == 1e-6
+    assert trainer.learning_rate_at(500, 1) == pytest.approx(0.1 / 1.000004**500, rel=1e-12)
+    assert trainer.learning_rate_at(10**8, 1) == 1e-6
 
 
 @pytest.mark.parametrize(
@@ -70,7 +74,7 @@ def test_stopping_rule(best, epoch, expected) -> None:
 
 def test_keeps_the_best_epochs_parameters(tiny) -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    trainer = Trainer(batch_size=10, learning_rate=3.0, max_epochs=12, patience=None)
+    trainer = Trainer(optimizer=SGD(learning_rate=3.0), batch_size=10, max_epochs=12, patience=None)
     progress = trainer.fit(model, NoDefense(), tiny, seed=0)
     errors = [row["validation_error_rate"] for row in progress.history]
     assert progress.best_error == min(errors)
@@ -84,7 +88,9 @@ def test_early_stopping_counts_mistakes_on_the_validation_set(tiny) -> None:
     wrong = Split(tiny.validation.images, (tiny.validation.labels + 1) % 3)
     data = Dataset("contrary", 3, tiny.train, tiny.validation, wrong)
     model, states = nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), []
-    trainer = Trainer(batch_size=10, learning_rate=0.02, max_epochs=12, patience=None)
+    trainer = Trainer(
+        optimizer=SGD(learning_rate=0.02), batch_size=10, max_epochs=12, patience=None
+    )
     progress = trainer.fit(
         model, NoDefense(), data, seed=0,
         on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])),
@@ -138,12 +144,14 @@ def test_an_example_left_over_joins_where_the_network_needs_others(
         seen.append(len(y))
         return cost
 
-    trainer = Trainer(batch_size=size, learning_rate_divisor=2.0, max_epochs=2, patience=None)
+    trainer = Trainer(
+        optimizer=SGD(learning_rate_divisor=2.0), batch_size=size, max_epochs=2, patience=None
+    )
     progress = trainer.fit(nn.Sequential(*layers), loss, data, seed=0)
     assert seen == 2 * sizes
     assert trainer.updates(data.train) == len(sizes)
     for row in progress.history:  # the schedule counts the same updates
-        rate = trainer.learning_rate_at(row["epoch"] * len(sizes))
+        rate = trainer.optimizer.learning_rate_at(row["epoch"] * len(sizes), 1)
         assert row["learning_rate"] == rate
 
 
@@ -199,17 +207,19 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("epoch", [1, 3, 5])
 def test_a_killed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, epoch) -> None:
-    monkeypatch.setattr("advx.training.obtain.CHECKPOINT_SECONDS", 0.0)
-    whole = obtain(recipe(), tiny, Store(tmp_path / "whole"))
+    monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
+    whole = load_or_train_model(recipe(), tiny, Store(tmp_path / "whole"))
 
     def kill(progress: Progress) -> None:
         if progress.epoch == epoch:
             raise Killed
 
     with pytest.raises(Killed):
-        obtain(recipe(), tiny, Store(tmp_path / "killed"), kill)
+        load_or_train_model(recipe(), tiny, Store(tmp_path / "killed"), kill)
     seen: list[int] = []
-    again = obtain(recipe(), tiny, Store(tmp_path / "killed"), lambda p: seen.append(p.epoch))
+    again = load_or_train_model(
+        recipe(), tiny, Store(tmp_path / "killed"), lambda p: seen.append(p.epoch)
+    )
     assert seen == list(range(epoch + 1, 7))
     paths = [tmp_path / name / "models" / whole.key / "weights.pt" for name in ("whole", "killed")]
     assert again.key == whole.key
@@ -219,13 +229,13 @@ def test_a_killed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, epoc
 @pytest.mark.parametrize("damage", [False, True])
 def test_a_longer_run_continues_a_shorter_one_to_the_same_bytes(tiny, tmp_path, damage) -> None:
     longer = recipe(trainer=TRAINER | {"max_epochs": 9})
-    whole = obtain(longer, tiny, Store(tmp_path / "whole"))
+    whole = load_or_train_model(longer, tiny, Store(tmp_path / "whole"))
     store = Store(tmp_path / "continued")
-    short = obtain(recipe(), tiny, store)
+    short = load_or_train_model(recipe(), tiny, store)
     if damage:
         (store.path(short.key) / "checkpoint.pt").write_bytes(b"junk")
     seen: list[int] = []
-    again = obtain(longer, tiny, store, lambda p: seen.append(p.epoch))
+    again = load_or_train_model(longer, tiny, store, lambda p: seen.append(p.epoch))
     assert seen == list(range(1 if damage else 7, 10))
     paths = [tmp_path / n / "models" / whole.key / "weights.pt" for n in ("whole", "continued")]
     assert again.key == whole.key
@@ -234,14 +244,17 @@ def test_a_longer_run_continues_a_shorter_one_to_the_same_bytes(tiny, tmp_path, 
 
 def test_a_run_continues_only_what_it_would_have_gone_through(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    obtain(recipe(), tiny, store)
+    load_or_train_model(recipe(), tiny, store)
     for changes in (
         {"trainer": TRAINER | {"max_epochs": 5}},  # stops earlier
-        {"trainer": TRAINER | {"max_epochs": 9, "learning_rate": 0.2}},
+        {
+            "trainer": TRAINER
+            | {"max_epochs": 9, "optimizer": {"_target_": SGD_NODE, "learning_rate": 0.2}}
+        },
         {"trainer": TRAINER | {"max_epochs": 9}, "seed": 1},
     ):
         seen: list[int] = []
-        obtain(recipe(**changes), tiny, store, lambda p: seen.append(p.epoch))  # noqa: B023
+        load_or_train_model(recipe(**changes), tiny, store, lambda p: seen.append(p.epoch))  # noqa: B023
         assert seen[0] == 1
 
 
@@ -255,8 +268,8 @@ def test_passing_through_a_history_replays_the_stopping_rule() -> None:
 
 def test_trained_once_then_loaded(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    first = obtain(recipe(), tiny, store)
-    second = obtain(recipe(), tiny, store, lambda _: pytest.fail("trained again"))
+    first = load_or_train_model(recipe(), tiny, store)
+    second = load_or_train_model(recipe(), tiny, store, lambda _: pytest.fail("trained again"))
     assert serialised(first.module.state_dict()) == serialised(second.module.state_dict())
     assert store.problem(first.key) is None
 
@@ -264,7 +277,10 @@ def test_trained_once_then_loaded(tiny, tmp_path) -> None:
 def test_key_ignores_spelling_and_follows_meaning(tiny) -> None:
     key = recipe().content(tiny)
     assert recipe(model=MODEL | {"pieces": 5, "name": "other"}).content(tiny) == key
-    assert recipe(trainer=TRAINER | {"momentum": 0.50}).content(tiny) == key
+    for optimizer in ({"_target_": SGD_NODE}, {"_target_": SGD_NODE, "momentum": 0.50}):
+        assert recipe(trainer=TRAINER | {"optimizer": optimizer}).content(tiny) == key
+    other = {"_target_": SGD_NODE, "momentum": 0.4}
+    assert recipe(trainer=TRAINER | {"optimizer": other}).content(tiny) != key
     assert recipe(seed=1).content(tiny) != key
     assert recipe(model=MODEL | {"pieces": 4}).content(tiny) != key
     assert recipe().content(tiny.merged()) != key
@@ -273,11 +289,11 @@ def test_key_ignores_spelling_and_follows_meaning(tiny) -> None:
 @pytest.mark.parametrize("damage", [b"", b"junk", None])
 def test_a_corrupt_entry_is_trained_again_with_a_warning(tiny, tmp_path, caplog, damage) -> None:
     store = Store(tmp_path)
-    made = obtain(recipe(), tiny, store)
+    made = load_or_train_model(recipe(), tiny, store)
     path = store.path(made.key) / "weights.pt"
     good = path.read_bytes()
     path.write_bytes(damage) if damage is not None else path.unlink()
-    obtain(recipe(), tiny, store)
+    load_or_train_model(recipe(), tiny, store)
     assert path.read_bytes() == good
     assert made.key in caplog.text
     assert "training it again" in caplog.text
@@ -285,20 +301,20 @@ def test_a_corrupt_entry_is_trained_again_with_a_warning(tiny, tmp_path, caplog,
 
 def test_a_model_that_does_not_fit_is_refused(tiny, tmp_path) -> None:
     with pytest.raises(ConfigError, match="does not fit dataset=tiny"):
-        obtain(recipe(model=MODEL | {"input_shape": [1, 5, 5]}), tiny, Store(tmp_path))
+        load_or_train_model(recipe(model=MODEL | {"input_shape": [1, 5, 5]}), tiny, Store(tmp_path))
     with pytest.raises(ConfigError, match=r"gives \(2, 7\)"):
-        obtain(recipe(model=MODEL | {"classes": 7}), tiny, Store(tmp_path))
+        load_or_train_model(recipe(model=MODEL | {"classes": 7}), tiny, Store(tmp_path))
 
 
 def test_weights_trained_on_the_containing_data_set_are_refused(tiny, tmp_path) -> None:
     from dataclasses import replace
 
-    made = obtain(recipe(), replace(tiny, name="mnist"), Store(tmp_path))
+    made = load_or_train_model(recipe(), replace(tiny, name="mnist"), Store(tmp_path))
     path = str(tmp_path / "models" / made.key / "weights.pt")
     own = recipe(model=MODEL | {"weights": path})
     with pytest.raises(ConfigError, match="trained on mnist"):
-        obtain(own, replace(tiny, name="mnist5k", part_of="mnist"), Store(tmp_path))
-    assert obtain(own, replace(tiny, name="mnist"), Store(tmp_path)).epochs == 0
+        load_or_train_model(own, replace(tiny, name="mnist5k", part_of="mnist"), Store(tmp_path))
+    assert load_or_train_model(own, replace(tiny, name="mnist"), Store(tmp_path)).epochs == 0
 
 
 def test_golden_losses_announce_a_change_of_meaning(tiny) -> None:

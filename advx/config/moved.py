@@ -1,0 +1,131 @@
+"""Keys that have moved: typed as before, their values go where they are read now.
+
+A trainer's rates and momenta are its optimizer's, what a game's loss is and how often a player
+moves is the game's. The words of a command line are let through as they were typed; the composed
+configuration is then put right, also where a YAML of one's own has the keys.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+OF_THE_OPTIMIZER = (
+    "learning_rate", "learning_rate_divisor", "learning_rate_floor", "momentum", "final_momentum",
+    "momentum_epochs", "final_share", "decay_epochs", "decay", "beta1", "beta2",
+)  # fmt: skip
+OF_A_PLAYER = {"generator_rate": "generator", "discriminator_rate": "discriminator"}
+OF_THE_GAME = ("discriminator_steps", "updates", "loss", "blend")
+MOVED = {*OF_THE_OPTIMIZER, *OF_A_PLAYER, *OF_THE_GAME}
+
+CLASSES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "trainer.Trainer": ("trainer.Trainer", "SGD", {}, {}),
+    "adam.AdamTrainer": ("trainer.Trainer", "Adam", {}, {"patience": 20}),
+    "linear_decay.LinearDecayTrainer": (
+        "trainer.Trainer", "LinearDecay", {}, {"batch_size": 128},
+    ),
+    "semi_supervised.SemiSupervisedTrainer": (
+        "semi_supervised.SemiSupervisedTrainer", "Adam", {"learning_rate": 0.002, "decay": 0.9}, {},
+    ),
+    "pair.PairTrainer": (
+        "game_trainer.GameTrainer", "Adam", {"learning_rate": 2e-4, "beta1": 0.5},
+        {"updates": "alternating"},
+    ),
+    "pair_sgd.SGDPairTrainer": (
+        "game_trainer.GameTrainer", "SGD", {},
+        {"batch_size": 100, "max_epochs": 100, "updates": "simultaneous",
+         "discriminator_rate": 0.05},
+    ),
+}  # fmt: skip
+"""Trainers of before: what each is now, its optimizer, and what its other defaults were."""
+
+PACKAGE = "advx.training."
+TRAINER = r"(?:\w+_)?trainer|trainers\.\w+"
+TYPED = re.compile(rf"\+{{0,2}}(({TRAINER})\.({'|'.join(sorted(MOVED))})=.*)", re.DOTALL)
+
+
+def typed(words: list[str]) -> list[str]:
+    """The words of a command line; those with a key that has moved add it where it was."""
+    return [f"++{found[1]}" if (found := TYPED.fullmatch(word)) else word for word in words]
+
+
+def put_right(config: dict[str, Any]) -> list[str]:
+    """Move what stands where it was read before, in place.
+
+    Args:
+        config: the resolved configuration.
+
+    Returns:
+        A remark on each key: where it was, and where it is.
+    """
+    remarks = []
+    for path, node in list(_trainers(config)):
+        explicit = set(node)
+        _name_anew(node)
+        for key in [key for key in node if key in MOVED]:
+            places = list(_places(config, path, node, key))
+            if not places:
+                continue
+            value = node.pop(key)
+            for here, inner, name in places:
+                inner[name] = value
+                if key in explicit:
+                    remarks.append(f"{path}.{key} has moved: {here}={value}")
+    return remarks
+
+
+def _trainers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every trainer's node, with its path."""
+    several = config.get("trainers")
+    paths = dict(config) | {
+        f"trainers.{name}": node
+        for name, node in (several if isinstance(several, dict) else {}).items()
+    }
+    for path, node in paths.items():
+        if re.fullmatch(TRAINER, path) and isinstance(node, dict) and "_target_" in node:
+            yield path, node
+
+
+def _name_anew(node: dict[str, Any]) -> None:
+    """Give a trainer's node of before the class of today, and its optimizer."""
+    kind = str(node["_target_"]).removeprefix(PACKAGE)
+    if kind not in CLASSES or "optimizer" in node:
+        return
+    name, optimizer, arguments, others = CLASSES[kind]
+    if name == kind and not MOVED & set(node):
+        return
+    node["_target_"] = PACKAGE + name
+    node["optimizer"] = {"_target_": f"{PACKAGE}optimizers.{optimizer}"} | arguments
+    for key, value in others.items():
+        node.setdefault(key, value)
+
+
+def _places(
+    config: dict[str, Any], path: str, node: dict[str, Any], key: str
+) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Where a trainer's key is read now: its path, and the dictionary and name of its value."""
+    if key in OF_THE_GAME:
+        for here, game in _games(config, path):
+            yield f"{here}.{key}", game, key
+    elif isinstance(node.get("optimizer"), dict):
+        player = OF_A_PLAYER.get(key)
+        if player is None:
+            yield f"{path}.optimizer.{key}", node["optimizer"], key
+        else:
+            of_player = node.setdefault("optimizers", {}).setdefault(player, {})
+            yield f"{path}.optimizers.{player}.learning_rate", of_player, "learning_rate"
+
+
+def _games(config: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The games that a trainer trains."""
+    candidates = dict(config) | {f"games.{k}": v for k, v in (config.get("games") or {}).items()}
+    trainers = dict(_trainers(config))
+    for here, node in candidates.items():
+        if here in trainers or not isinstance(node, dict) or not _is_game(node):
+            continue
+        own = f"trainers.{here[6:]}" if here.startswith("games.") else f"{here}_trainer"
+        if own == path or (path == "trainer" and own not in trainers):
+            yield here, node
+
+
+def _is_game(node: dict[str, Any]) -> bool:
+    return "discriminator_steps" in node or str(node.get("_target_")).startswith("advx.games.")

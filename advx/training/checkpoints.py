@@ -1,0 +1,132 @@
+"""One training run with its checkpoints in the store, and what the store keeps of its end."""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError, Diverged
+from advx.store.store import Store
+from advx.text_files import write_text
+from advx.training.loop import Checkpoint, Progress
+from advx.training.recipe import Recipe, recipe_key, trajectory
+
+CHECKPOINT_SECONDS = 5.0
+"""Least time between two checkpoints of one training run."""
+
+Tensors = dict[str, Tensor]
+
+Shown = Callable[[Progress], None]
+"""Called after every epoch."""
+
+
+class CheckpointedTraining:
+    """One training run with its checkpoints, and what the store keeps of it.
+
+    Args:
+        recipe: what is trained.
+        data: that it is trained on.
+        store: where it is kept.
+        on_epoch: called after every epoch.
+    """
+
+    def __init__(self, recipe: Recipe, data: Dataset, store: Store, on_epoch: Shown) -> None:
+        self.recipe = recipe
+        self.data = data
+        self.store = store
+        self.on_epoch = on_epoch
+        self.key = recipe_key(recipe, data)
+        self.trajectory = trajectory(recipe, data)
+        self.progress = Progress()
+        self.spent = 0.0
+        self.start = self.saved = time.perf_counter()
+        self.unsaved: Checkpoint | None = None
+
+    def run(self, trainer: Any, fit: Callable[..., Progress]) -> Progress:
+        """Train from the last checkpoint, or from the start.
+
+        Args:
+            trainer: its stopping rule, for what a longer run can continue.
+            fit: the trainer's `fit` on all but seed, checkpoint and callback.
+
+        Raises:
+            Diverged: training failed; the checkpoint of a game's last good epoch is kept.
+        """
+        continues = bool(getattr(trainer, "STOPPING_RULE", ()))
+        resume = self.store.checkpoint(self.key)
+        if resume is None and continues:
+            resume = self._shorter_run(trainer)
+        self.spent = resume["seconds"] if resume else 0.0
+
+        def after_epoch(progress: Progress, checkpoint: Callable[[], Checkpoint]) -> None:
+            now = time.perf_counter()
+            last = continues and trainer.finished(progress)
+            if now - self.saved >= CHECKPOINT_SECONDS or last:
+                self.store.save_checkpoint(self.key, checkpoint() | self._seconds(now))
+                self.saved, self.unsaved = now, None
+            elif self.recipe.is_game:
+                self.unsaved = copy.deepcopy(checkpoint() | self._seconds(now))
+            self.on_epoch(progress)
+
+        try:
+            self.progress = fit(seed=self.recipe.seed, resume=resume, on_epoch=after_epoch)
+        except Diverged as error:
+            if self.unsaved is not None:
+                self.store.save_checkpoint(self.key, self.unsaved)
+            if not self.recipe.is_game or not self.store.unfinished(self.key):
+                raise
+            kept = f"{error}; the checkpoint of the epoch before is kept"
+            raise Diverged(kept) from error
+        return self.progress
+
+    def save(self, tensors: Tensors, more: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+        """Keep the outcome, and read it back.
+
+        Args:
+            tensors: by name, on the CPU.
+            more: facts besides those that every training has.
+        """
+        progress, folder = self.progress, self.store.path(self.key)
+        lines = [",".join(f"{value:.6g}" for value in row.values()) for row in progress.history]
+        folder.mkdir(parents=True, exist_ok=True)
+        text = "\n".join([",".join(progress.history[0]), *lines]) + "\n"
+        write_text(folder / "metrics.csv", text)
+        error = progress.best_error
+        meta = self.recipe.content(self.data) | {
+            "name": self.recipe.name,
+            "trajectory": self.trajectory,
+            "best_epoch": progress.best_epoch,
+            "epochs": progress.epoch,
+            "validation_error_rate": error if math.isfinite(error) else None,
+            "seconds": round(self._seconds(time.perf_counter())["seconds"], 2),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": str(self.data.train.images.device),
+        }
+        self.store.save(self.key, tensors, meta | more)
+        kept = self.store.load(self.key)
+        if kept is None:
+            raise ConfigError(f"store entry {self.key} cannot be read back; is the disk full?")
+        return kept
+
+    def _seconds(self, now: float) -> dict[str, float]:
+        return {"seconds": self.spent + now - self.start}
+
+    def _shorter_run(self, trainer: Any) -> Checkpoint | None:
+        """The last checkpoint of the longest finished run that this training goes through too.
+
+        `trainer=published` thereby continues where `trainer=budget` stopped, to the same bytes.
+        """
+        store = self.store
+        metas = [(key, store.meta(key) or {}) for key in store.entries()]
+        found = [(m["epochs"], key) for key, m in metas if m.get("trajectory") == self.trajectory]
+        for _, key in sorted(found, reverse=True):
+            checkpoint = store.checkpoint(key)
+            if checkpoint and trainer.passes_through(checkpoint["progress"]["history"]):
+                return checkpoint
+        return None

@@ -1,0 +1,69 @@
+"""The losses of the five games: if these fail, a game means something else than before."""
+
+import pytest
+import torch
+
+from advx.data import mixtures
+from advx.data.dataset import Dataset, Split
+from advx.games.base import Game
+from advx.games.conditional_gan import ConditionalGAN
+from advx.games.dcgan import DCGAN
+from advx.games.gan import GAN
+from advx.games.laplacian_gan import LaplacianLevel
+from advx.games.multilayer import MultilayerGame
+from advx.training.game_trainer import GameTrainer
+from advx.training.optimizers import SGD
+
+PUBLISHED = {"optimizer": SGD(), "optimizers": {"discriminator": {"learning_rate": 0.05}}}
+SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
+TWENTY = {"generator_units": (20, 20), "discriminator_units": (12, 12)}
+GAMES = {
+    "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
+    "conditional_gan": (
+        ConditionalGAN,
+        SMALL | {"classes": 3, "joint_units": 20, "class_units": 9, "noise_units": 8,
+                 "image_units": 12, "label_units": 5, "top_units": 12, "discriminator_init": 0.5},
+        PUBLISHED,
+    ),
+    "dcgan": (DCGAN, BIG | {"filters": 4}, {}),
+    "laplacian_gan": (
+        LaplacianLevel, SMALL | {"generator_filters": 4, "discriminator_filters": 4}, {},
+    ),
+    "multilayer": (
+        MultilayerGame,
+        {"input_shape": (2,), "latent": 4, "generator_units": (16,), "discriminator_units": (16,),
+         "batch_norm_generator": True, "batch_norm_discriminator": True},
+        {},
+    ),
+}  # fmt: skip
+GOLDEN = {
+    "gan": [(2.6699, 0.7443), (1.6302, 0.5776)],
+    "conditional_gan": [(2.2495, 0.895), (1.4581, 0.6564)],
+    "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
+    "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
+    "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
+}
+"""By game, the losses of D and of G in each epoch: raise GAME_VERSION and renew them together."""
+
+
+def data(shape: tuple[int, ...]) -> Dataset:
+    if shape == (2,):
+        return mixtures.ring(train=1000, test=200)
+    noise = torch.Generator().manual_seed(0)
+    split = Split(torch.rand(64, *shape, generator=noise), torch.arange(64) % 3)
+    return Dataset("noise", 3, split, split, split)
+
+
+def losses(name: str) -> list[tuple[float, float]]:
+    kind, options, rule = GAMES[name]
+    torch.manual_seed(1)
+    game: Game = kind(**options)
+    trainer = GameTrainer(max_epochs=2, batch_size=10, shown=7, snapshots=2, **rule)
+    history = trainer.fit(game, data(options["input_shape"]), seed=4).history
+    return [(row["discriminator_loss"], row["generator_loss"]) for row in history]
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_golden_losses_announce_a_change_of_meaning(name) -> None:
+    for found, golden in zip(losses(name), GOLDEN[name], strict=True):
+        assert found == pytest.approx(golden, abs=2e-4)

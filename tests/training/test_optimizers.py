@@ -1,0 +1,79 @@
+"""The optimizers against PyTorch's own, and against their formulas."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from advx.config.build import build
+from advx.defenses.none import NoDefense
+from advx.errors import ConfigError
+from advx.training.optimizers import SGD, Adam, RMSProp
+from advx.training.trainer import Trainer
+
+
+def test_adam_is_pytorchs_with_a_rate_that_falls_by_epoch(tiny) -> None:
+    trainer = Trainer(optimizer=Adam(learning_rate=0.1, decay=0.5), batch_size=60, max_epochs=3)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    by_hand = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    by_hand.load_state_dict(model.state_dict())
+    states: list[dict] = []
+    trainer.fit(
+        model, NoDefense(), tiny, seed=0,
+        on_epoch=lambda _, c: states.append({k: v.clone() for k, v in c()["model"].items()}),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(by_hand.parameters(), 0.1)
+    for epoch in range(3):
+        optimizer.param_groups[0]["lr"] = 0.1 * 0.5**epoch
+        optimizer.zero_grad()
+        F.cross_entropy(by_hand(tiny.train.images), tiny.train.labels).backward()
+        optimizer.step()
+        torch.testing.assert_close(by_hand[1].weight, states[epoch]["1.weight"])
+
+
+def test_rmsprop_divides_by_the_root_of_the_mean_square() -> None:
+    rule = RMSProp(learning_rate=0.1, decay=0.5, smoothing=0.8)
+    model = nn.Linear(1, 1, bias=False).double()
+    attached, x, square = rule.attach(model, lambda: None), model.weight.item(), 0.0
+    for update, epoch in enumerate((1, 1, 2)):
+        slope = 1.0 + update
+        model.weight.grad = torch.full((1, 1), slope).double()
+        attached.step(update, epoch)
+        square = 0.8 * square + 0.2 * slope**2
+        x -= 0.1 * 0.5 ** (epoch - 1) * slope / (square**0.5 + 1e-8)
+        assert model.weight.item() == pytest.approx(x)
+
+
+def test_a_step_ends_with_the_constraint() -> None:
+    model = nn.Linear(2, 1, bias=False)
+
+    def clamp() -> None:
+        model.weight.data.clamp_(-0.5, 0.5)
+
+    bound = SGD(learning_rate=1.0).attach(model, clamp)
+    model.weight.grad = torch.full((1, 2), 9.0)
+    bound.step(0, 1)
+    assert model.weight.tolist() == [[-0.5, -0.5]]
+
+
+def test_a_schedule_in_a_trainer_of_ones_own_is_refused_with_where_it_belongs() -> None:
+    with pytest.raises(ConfigError, match=r"Halving.learning_rate_at: schedules are the optimizer"):
+
+        class Halving(Trainer):
+            def learning_rate_at(self, update: int) -> float:
+                return 0.5**update
+
+
+class Halving(SGD):
+    """The rate halves after every update."""
+
+    def learning_rate_at(self, update: int, epoch: int) -> float:
+        return self.learning_rate * 0.5**update
+
+
+def test_a_schedule_of_ones_own_is_an_optimizer_of_ones_own(tiny) -> None:
+    optimizer = {"_target_": f"{__name__}.Halving", "learning_rate": 0.3}
+    trainer = build({"_target_": "advx.training.trainer.Trainer", "optimizer": optimizer,
+                     "batch_size": 30, "max_epochs": 2, "patience": None})  # fmt: skip
+    progress = trainer.fit(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), NoDefense(), tiny, seed=0)
+    assert [row["learning_rate"] for row in progress.history] == pytest.approx([0.075, 0.01875])
