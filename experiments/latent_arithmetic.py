@@ -29,11 +29,10 @@ from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game as GameModel
-from advx.run.models import Model
+from advx.run.models import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -224,9 +223,14 @@ def sum_rates(
 
 
 def codes(
-    game: Game, probe: nn.Module, classes: list[int], seed: int, pool: int, confident: float
+    game: GenerativeGame,
+    probe: nn.Module,
+    classes: list[int],
+    seed: int,
+    pool: int,
+    confident: float,
 ) -> list[Tensor]:
-    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
+    """For each of the classes all z of a pool (m, latent) whose faces the probe is confident of."""
     device = next(game.parameters()).device
     with seeded(seed):
         z = game.draw(pool).to(device)
@@ -235,7 +239,7 @@ def codes(
 
 
 def summed(
-    game: Game, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
+    game: GenerativeGame, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
 ) -> dict[str, Tensor]:
     """Images (trials, *shape) of the sums and of the controls, by name.
 
@@ -269,7 +273,7 @@ def chosen(pool: Tensor, count: int, trials: int) -> Tensor:
     return pool[torch.randint(len(pool), (trials, count)).to(pool.device)]
 
 
-def mean_faces(game: Game, z: Tensor) -> Tensor:
+def mean_faces(game: GenerativeGame, z: Tensor) -> Tensor:
     """The mean face (trials, *shape) of z (trials, count, latent)."""
     made = [
         game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
@@ -290,7 +294,7 @@ class Equations(NamedTuple):
     right: Tensor
 
 
-def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
+def pictured(run: Run, game: Game, probe: Model, classes: Classes) -> Equations | None:
     """The equations of the figure; None where a class has no faces, or the training diverged."""
     return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
 
