@@ -35,7 +35,7 @@ from advx.evaluation.divergence import (
 from advx.evaluation.estimation import contrastive_gradients
 from advx.evaluation.fixed_generator import POINTS, REACH, FixedGame, discriminator_alone
 from advx.evaluation.measurement import measurement
-from advx.evaluation.samples import generated_examples
+from advx.evaluation.samples import generated_examples, generative
 from advx.figures import theory as figure
 from advx.figures.kept import keep_and_draw
 from advx.games.losses import GeneratorLossName, game_value
@@ -208,7 +208,7 @@ def game_outcome(
         reach: standard deviations beyond the outermost mean that the histograms go to.
         bins: their cells.
     """
-    game, margin = trained.game, reach * data.deviation
+    game, margin = generative(trained), reach * data.deviation
     low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
     edges, _ = cells(low, high, bins)
     truth = data.shares(edges)

@@ -24,6 +24,7 @@ from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
+from advx.evaluation.samples import generative
 from advx.evaluation.transfer import error_rate, predictions, probabilities
 from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
@@ -208,7 +209,7 @@ def sum_rates(
         pool: z that are tried for faces of the classes.
         confident: probability from which a face counts as one of its class.
     """
-    game, target = trained.game, classes[-1]
+    game, target = generative(trained), classes[-1]
     found = codes(game, probe, classes, seed, pool, confident)
     generated = [100 * len(z) / pool for z in found]
     if not all(map(len, found[:3])):
@@ -304,7 +305,7 @@ def equations_of(
     trained: TrainedGame, probe: nn.Module, classes: Classes, seed: int
 ) -> Equations | None:
     """A few sums of means of few z; None where a class has no faces."""
-    game = trained.game
+    game = generative(trained)
     pools = codes(game, probe, list(classes), seed, POOL, CONFIDENT)[:3]
     if not all(map(len, pools)):
         return None
