@@ -1,1 +1,1 @@
-"""Games between two networks (section 1.4): one file each, and the losses that they share."""
+"""Games between networks (section 1.4): one file each, its players and their algorithm."""

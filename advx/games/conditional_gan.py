@@ -1,21 +1,23 @@
-"""The conditional game: both networks are told the class (section 1.4.4).
+"""The conditional game: both networks are given the class (section 1.4.4).
 
     G: z → ReLU 200, y → ReLU 1000, both → ReLU 1200 → sigmoid 784
     D: x → maxout 240×5, y → maxout 50×5, both → maxout 240×4 → sigmoid
 
-y is the class as a one-hot vector: the label of a real picture, the wanted one of a generated one.
+y is the class as a one-hot vector: the label of a real image, the wanted one of a generated one.
 Source: Mirza and Osindero (2014), section 4.1.
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from advx.games.gan import DARKEST
+from advx.games.gan import begin_at_the_mean, dropout, rectified, squashed
 from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
 from advx.games.losses import GeneratorLossName
 from advx.models.base import features
-from advx.models.layers import Dropout, Linear, Maxout
+from advx.models.layers import Linear, Maxout
 from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shape
 
 
@@ -37,7 +39,7 @@ class ConditionalGAN(GenerativeGame):
         top_pieces: of its upper one.
         generator_init: G's weights start in U(-generator_init, generator_init).
         discriminator_init: the same for D.
-        keep_input: probability of keeping a component of D's picture.
+        keep_input: probability of keeping a component of D's image.
         keep_hidden: probability of keeping one of D's hidden units.
         max_column_norm: bound on the norm of each of D's filters; None for no bound.
         batch_norm: normalize G's layers above z and above both over the minibatch; the authors did
@@ -76,57 +78,37 @@ class ConditionalGAN(GenerativeGame):
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
     ) -> None:
-        super().__init__(
-            latent=latent,
-            noise=noise,
-            discriminator_steps=discriminator_steps,
-            updates=updates,
-            loss=loss,
-            blend=blend,
-        )
+        super().__init__(latent, noise, discriminator_steps, updates, loss, blend)
         self.classes = classes
         n = features(input_shape)
-
-        def affine(before: int, after: int) -> Linear:
-            return Linear(before, after, init_range=generator_init, max_column_norm=None)
-
-        def rectified(units: int) -> list[nn.Module]:
-            return [nn.BatchNorm1d(units), nn.ReLU()] if batch_norm else [nn.ReLU()]
-
-        def maxout(before: int, units: int, count: int) -> Maxout:
-            return Maxout(
-                before, units, count, init_range=discriminator_init, max_column_norm=max_column_norm
-            )
-
+        affine = partial(Linear, init_range=generator_init, max_column_norm=None)
+        maxout = partial(Maxout, init_range=discriminator_init, max_column_norm=max_column_norm)
+        linear = partial(Linear, init_range=discriminator_init, max_column_norm=max_column_norm)
         self.pixels = affine(joint_units, n)
         self.generator = nn.ModuleDict(
             {
-                "z": nn.Sequential(affine(latent, noise_units), *rectified(noise_units)),
+                "z": nn.Sequential(
+                    affine(latent, noise_units), *rectified(noise_units, batch_norm)
+                ),
                 "y": nn.Sequential(affine(classes, class_units), nn.ReLU()),
                 "both": nn.Sequential(
                     affine(noise_units + class_units, joint_units),
-                    *rectified(joint_units),
-                    self.pixels,
-                    nn.Sigmoid(),
-                    nn.Unflatten(1, tuple(input_shape)),
+                    *rectified(joint_units, batch_norm),
+                    *squashed(self.pixels, input_shape),
                 ),
             }
         )
         self.discriminator = nn.ModuleDict(
             {
                 "x": nn.Sequential(
-                    nn.Flatten(),
-                    Dropout(keep_input, scale=1 / keep_input),
-                    maxout(n, image_units, pieces),
+                    nn.Flatten(), dropout(keep_input), maxout(n, image_units, pieces)
                 ),
                 "y": maxout(classes, label_units, pieces),
                 "both": nn.Sequential(
-                    Dropout(keep_hidden, scale=1 / keep_hidden),
+                    dropout(keep_hidden),
                     maxout(image_units + label_units, top_units, top_pieces),
-                    Dropout(keep_hidden, scale=1 / keep_hidden),
-                    Linear(
-                        top_units, 1, init_range=discriminator_init, max_column_norm=max_column_norm
-                    ),
+                    dropout(keep_hidden),
+                    linear(top_units, 1),
                 ),
             }
         )
@@ -141,9 +123,7 @@ class ConditionalGAN(GenerativeGame):
         return d["both"](both).squeeze(1)  # type: ignore[index]
 
     def adapt(self, images: Tensor) -> None:
-        mean = images.flatten(1).mean(0).clamp(DARKEST, 1 - DARKEST)
-        with torch.no_grad():
-            self.pixels.bias.copy_(mean.logit())
+        begin_at_the_mean(self.pixels, images)
 
     def _one_hot(self, labels: Tensor | None, like: Tensor) -> Tensor:
         if labels is None:

@@ -17,7 +17,17 @@ from advx.games.losses import GeneratorLossName
 from advx.types import NonNegative, Positive, PositiveInt, Probability, Shape
 
 SMALLEST = {28: 7, 32: 4, 64: 4}
-"""Side of the picture that z is projected to, by side of the images."""
+"""Side of the image that z is projected to, by side of the images."""
+
+
+def begin(module: nn.Module, deviation: float) -> None:
+    """Draw a layer's weights from N(0, deviation²), or N(1, …) where it normalizes; no biases."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+        nn.init.normal_(module.weight, 0.0, deviation)
+    if isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, deviation)
+    if isinstance(getattr(module, "bias", None), nn.Parameter):
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
 class DCGAN(GenerativeGame):
@@ -57,14 +67,7 @@ class DCGAN(GenerativeGame):
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
     ) -> None:
-        super().__init__(
-            latent=latent,
-            noise=noise,
-            discriminator_steps=discriminator_steps,
-            updates=updates,
-            loss=loss,
-            blend=blend,
-        )
+        super().__init__(latent, noise, discriminator_steps, updates, loss, blend)
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
         if height != width or height not in SMALLEST:
             raise ValueError(f"dcgan: images of 28, 32 or 64 pixels are needed, not {input_shape}")
@@ -99,12 +102,7 @@ class DCGAN(GenerativeGame):
         self.generator = nn.Sequential(*up)
         self.discriminator = nn.Sequential(*down)
         for module in self.modules():
-            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                nn.init.normal_(module.weight, 0.0, deviation)
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.normal_(module.weight, 1.0, deviation)
-            if getattr(module, "bias", None) is not None:
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+            begin(module, deviation)
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         return (self.generator(z) + 1) / 2

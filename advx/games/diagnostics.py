@@ -6,10 +6,10 @@ Four numbers an epoch, each beside its own threshold:
     coverage     share of real examples with a generated one among their neighbours (Naeem et al.
                  2020): inside the ball that reaches to the fifth nearest real example
     contrast     spread of the components within a generated example, over that within a real one;
-                 for pictures, not for points of the plane
+                 for images, not for points of the plane
     sureness     share of examples, half of them real, that D places rightly at odds over 99 : 1
 
-Black or constant pictures have no contrast, a generator that has collapsed to one picture no
+Black or constant images have no contrast, a generator that has collapsed to one image no
 diversity, one that has dropped most of the data no coverage; where D is sure of everything, its
 gradient in D's own units vanishes. None of the four says that samples are good.
 """

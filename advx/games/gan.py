@@ -3,9 +3,12 @@
     G: z → ReLU 1200 → ReLU 1200 → sigmoid 784      D: x → maxout 240×5 → maxout 240×5 → sigmoid
 
 G's weights start in U(±.05), D's in U(±.005); the output's biases start at the logits of the
-data's mean picture; D has dropout (.8 of the inputs, .5 of the units, kept ones rescaled) and a
+data's mean image; D has dropout (.8 of the inputs, .5 of the units, kept ones rescaled) and a
 bound on its filters' norms. Source: Goodfellow et al. (2014a), section 5.
 """
+
+from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +20,7 @@ from advx.models.layers import Dropout, Linear, Maxout
 from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shape
 
 DARKEST = 1e-3
-"""The mean picture is kept this far from 0 and 1: a pixel that is always black has no logit."""
+"""The mean image is kept this far from 0 and 1: a pixel that is always black has no logit."""
 
 
 class GAN(GenerativeGame):
@@ -62,46 +65,44 @@ class GAN(GenerativeGame):
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
     ) -> None:
-        super().__init__(
-            latent=latent,
-            noise=noise,
-            discriminator_steps=discriminator_steps,
-            updates=updates,
-            loss=loss,
-            blend=blend,
-        )
+        super().__init__(latent, noise, discriminator_steps, updates, loss, blend)
         n = features(input_shape)
+        affine = partial(Linear, init_range=generator_init, max_column_norm=None)
         layers: list[nn.Module] = []
-        for before, after in zip((latent, *generator_units), generator_units, strict=False):
-            layers.append(_linear(before, after, generator_init))
-            layers += [nn.BatchNorm1d(after), nn.ReLU()] if batch_norm else [nn.ReLU()]
-        self.pixels = _linear((latent, *generator_units)[-1], n, generator_init)
-        self.generator = nn.Sequential(
-            *layers, self.pixels, nn.Sigmoid(), nn.Unflatten(1, tuple(input_shape))
-        )
-        critic: list[nn.Module] = [nn.Flatten(), Dropout(keep_input, scale=1 / keep_input)]
-        for before, after in zip((n, *discriminator_units), discriminator_units, strict=False):
-            critic += [
-                Maxout(
-                    before,
-                    after,
-                    pieces,
-                    init_range=discriminator_init,
-                    max_column_norm=max_column_norm,
-                ),
-                Dropout(keep_hidden, scale=1 / keep_hidden),
-            ]
-        last = (n, *discriminator_units)[-1]
-        critic.append(
-            Linear(last, 1, init_range=discriminator_init, max_column_norm=max_column_norm)
-        )
-        self.discriminator = nn.Sequential(*critic)
+        for before, after in pairwise((latent, *generator_units)):
+            layers += [affine(before, after), *rectified(after, batch_norm)]
+        self.pixels = affine((latent, *generator_units)[-1], n)
+        self.generator = nn.Sequential(*layers, *squashed(self.pixels, input_shape))
+
+        maxout = partial(Maxout, init_range=discriminator_init, max_column_norm=max_column_norm)
+        linear = partial(Linear, init_range=discriminator_init, max_column_norm=max_column_norm)
+        layers = [nn.Flatten(), dropout(keep_input)]
+        for before, after in pairwise((n, *discriminator_units)):
+            layers += [maxout(before, after, pieces), dropout(keep_hidden)]
+        layers.append(linear((n, *discriminator_units)[-1], 1))
+        self.discriminator = nn.Sequential(*layers)
 
     def adapt(self, images: Tensor) -> None:
-        mean = images.flatten(1).mean(0).clamp(DARKEST, 1 - DARKEST)
-        with torch.no_grad():
-            self.pixels.bias.copy_(mean.logit())
+        begin_at_the_mean(self.pixels, images)
 
 
-def _linear(before: int, after: int, init_range: float) -> Linear:
-    return Linear(before, after, init_range=init_range, max_column_norm=None)
+def rectified(units: int, batch_norm: bool) -> list[nn.Module]:
+    """What stands above a hidden layer of G."""
+    return [nn.BatchNorm1d(units), nn.ReLU()] if batch_norm else [nn.ReLU()]
+
+
+def squashed(pixels: Linear, shape: Shape) -> list[nn.Module]:
+    """G's output: from the pixels' logits to images of this shape in [0, 1]."""
+    return [pixels, nn.Sigmoid(), nn.Unflatten(1, tuple(shape))]
+
+
+def dropout(keep: float) -> Dropout:
+    """Dropout whose survivors are multiplied by 1 / `keep`."""
+    return Dropout(keep, scale=1 / keep)
+
+
+def begin_at_the_mean(pixels: Linear, images: Tensor) -> None:
+    """Set the biases of G's output to the logits of the mean of images (n, *shape)."""
+    mean = images.flatten(1).mean(0).clamp(DARKEST, 1 - DARKEST)
+    with torch.no_grad():
+        pixels.bias.copy_(mean.logit())

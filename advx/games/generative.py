@@ -63,7 +63,6 @@ class GenerativeGame(Game):
 
     def __init__(
         self,
-        *,
         latent: PositiveInt = 100,
         noise: NoiseName = "uniform",
         discriminator_steps: PositiveInt = 1,

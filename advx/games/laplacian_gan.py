@@ -1,15 +1,15 @@
 """One level of a Laplacian pyramid of games (section 1.4.4).
 
-A picture x is the blurred picture of half its size, enlarged again, and a residual:
+An image x is the blurred image of half its size, enlarged again, and a residual:
 
     l = up(down(x))       h = x − l
 
-G makes a residual from l and a plane of noise; D is shown the picture, residual and l together:
+G makes a residual from l and a plane of noise; D is shown the image, residual and l together:
 
     G: (l, z) → 7 × 7 conv 64 → 7 × 7 conv 64 → 5 × 5 conv → h      D: l + h → 5 × 5 conv 64 →
        5 × 5 conv 64, stride 2 → dropout → one logit
 
-The coarsest level is a game of its own. `pyramid` and `collapsed` take pictures apart and put them
+The coarsest level is a game of its own. `pyramid` and `collapsed` take images apart and put them
 together, exactly. Source: Denton et al. (2015), sections 2 and 3.
 """
 
@@ -23,7 +23,7 @@ from advx.types import KeepProbability, Positive, PositiveInt, Probability, Shap
 
 
 def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
-    """The coarsest picture, and the residuals of `levels` levels from fine to coarse.
+    """The coarsest image, and the residuals of `levels` levels from fine to coarse.
 
     Raises:
         ValueError: a side cannot be halved that often.
@@ -37,18 +37,18 @@ def pyramid(x: Tensor, levels: int) -> tuple[Tensor, list[Tensor]]:
 
 
 def collapsed(coarse: Tensor, residuals: list[Tensor]) -> Tensor:
-    """The picture that a pyramid is of."""
+    """The image that a pyramid is of."""
     for residual in reversed(residuals):
         coarse = doubled(coarse) + residual
     return coarse
 
 
 class LaplacianLevel(GenerativeGame):
-    """The game of one level; its examples are the level's pictures, its condition their l.
+    """The game of one level; its examples are the level's images, its condition their l.
 
     Args:
-        input_shape: shape of one picture of this level, (channels, height, width), even sides.
-        noise: p(z), a plane as large as the picture.
+        input_shape: shape of one image of this level, (channels, height, width), even sides.
+        noise: p(z), a plane as large as the image.
         generator_filters: of G's two hidden layers.
         discriminator_filters: of D's two.
         keep_hidden: probability of keeping one of D's units below the logit.
@@ -79,14 +79,7 @@ class LaplacianLevel(GenerativeGame):
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 1, 1)
         if height % 2 or width % 2:
             raise ValueError(f"laplacian_gan: pictures {input_shape} cannot be halved")
-        super().__init__(
-            latent=height * width,
-            noise=noise,
-            discriminator_steps=discriminator_steps,
-            updates=updates,
-            loss=loss,
-            blend=blend,
-        )
+        super().__init__(height * width, noise, discriminator_steps, updates, loss, blend)
         self.size = (height, width)
         g, d = generator_filters, discriminator_filters
         self.generator = nn.Sequential(
@@ -116,10 +109,10 @@ class LaplacianLevel(GenerativeGame):
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         if condition is None:
-            raise ValueError("a level of a pyramid needs the coarse pictures that it adds to")
+            raise ValueError("a level of a pyramid needs the coarse images that it adds to")
         return condition + self.residual(z, condition)
 
     def residual(self, z: Tensor, condition: Tensor) -> Tensor:
-        """h for the pictures l (n, *shape)."""
+        """h for the images l (n, *shape)."""
         plane = z.view(-1, 1, *self.size)
         return self.generator(torch.cat([condition, plane], 1))

@@ -1,10 +1,10 @@
-"""What the two networks of a generative adversarial game minimise (section 1.4.1).
+"""What the two networks of a generative adversarial game minimize (section 1.4.1).
 
 With D = σ(s), s the discriminator's logit, the value of the game is
 
     V(D, G) = E_data log D(x) + E_z log(1 − D(G(z)))
 
-The discriminator minimises −V. The generator minimises one of
+The discriminator minimizes −V. The generator minimizes one of
 
     minimax          E log(1 − D(G(z)))       gradient in s: −D
     non-saturating   −E log D(G(z))           gradient in s: −(1 − D)
@@ -38,7 +38,7 @@ def discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
 def generator_loss(
     fake: Tensor, name: GeneratorLossName = "non_saturating", *, blend: float = 0.5
 ) -> Tensor:
-    """What the generator minimises.
+    """What the generator minimizes.
 
     Args:
         fake: logits (m,) of generated examples.

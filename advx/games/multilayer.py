@@ -55,14 +55,7 @@ class MultilayerGame(GenerativeGame):
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
     ) -> None:
-        super().__init__(
-            latent=latent,
-            noise=noise,
-            discriminator_steps=discriminator_steps,
-            updates=updates,
-            loss=loss,
-            blend=blend,
-        )
+        super().__init__(latent, noise, discriminator_steps, updates, loss, blend)
         n = features(input_shape)
         top = nn.Linear((latent, *generator_units)[-1], n)
         top.bias.data.add_(offset)

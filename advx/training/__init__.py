@@ -1,1 +1,1 @@
-"""Training: the classifier loop, its schedule and checkpoints, and models kept in the store."""
+"""Training: one loop for classifiers and games, their optimizers, and what the store keeps."""

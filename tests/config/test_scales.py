@@ -26,7 +26,7 @@ defaults:
 title: Mine
 main: advx.experiments.transfer.main
 seeds: [4]
-trainer: {max_epochs: 40, batch_size: 7}
+trainer: {max_epochs: 2, batch_size: 700}
 figure_examples: 2
 """
 SCALES = """\
@@ -73,13 +73,13 @@ def test_the_command_line_wins_over_the_scale_and_that_over_the_experiment(
     words = [*place, f"experiment={name}"]
     quick = shown(command, *words)
     assert quick["seeds"] == [4]
-    assert (quick["trainer"]["max_epochs"], quick["trainer"]["batch_size"]) == (40, 7)
+    assert (quick["trainer"]["max_epochs"], quick["trainer"]["batch_size"]) == (2, 700)
     assert quick["dataset"]["limit"] is None
     assert "scales" not in quick
 
     smoke = shown(command, *words, "scale=smoke")
     assert smoke["seeds"] == [seed]
-    assert (smoke["trainer"]["max_epochs"], smoke["trainer"]["batch_size"]) == (1, 7)
+    assert (smoke["trainer"]["max_epochs"], smoke["trainer"]["batch_size"]) == (1, 700)
     assert smoke["dataset"]["limit"] == {"train": 500, "validation": 100, "test": 100}
     assert (smoke["attack"]["_target_"].split(".")[-1], smoke["attack"]["steps"]) == ("PGD", 2)
     assert "scales" not in smoke
@@ -87,7 +87,7 @@ def test_the_command_line_wins_over_the_scale_and_that_over_the_experiment(
     more = ["scale=smoke", "seeds=[8]", "trainer.max_epochs=3", "dataset.limit.test=9"]
     given = shown(command, *words, *more)
     assert given["seeds"] == [8]
-    assert (given["trainer"]["max_epochs"], given["trainer"]["batch_size"]) == (3, 7)
+    assert (given["trainer"]["max_epochs"], given["trainer"]["batch_size"]) == (3, 700)
     assert given["dataset"]["limit"] == {"train": 500, "validation": 100, "test": 9}
 
     assert shown(command, *words, "scale=smoke", "~at")["seeds"] == [4]

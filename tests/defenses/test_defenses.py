@@ -1,4 +1,4 @@
-"""Each defence's loss against its equation written out, and what it asks of the loop around it."""
+"""Each defense's loss against its equation written out, and what it asks of the loop around it."""
 
 import math
 

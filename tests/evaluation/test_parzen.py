@@ -6,15 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.parzen import (
-    ParzenEstimate,
     k_means_centers,
     parzen,
     parzen_likelihood,
     parzen_log_likelihoods,
     training_centers,
 )
+from advx.evaluation.sample_quality import random_rows
 
 
 def test_parzen_windows_in_closed_form() -> None:
@@ -47,19 +48,21 @@ def test_k_means_centers_are_means() -> None:
     )
 
 
-def test_a_window_of_a_data_set_is_chosen_on_its_validation_images(tiny) -> None:
-    sigmas = [0.05, 0.2, 0.4, 0.8, 3.0]
-    centers = tiny.train.images
-    found = parzen_likelihood(tiny, centers, sigmas)
-    flat = [split.images.flatten(1) for split in (tiny.train, tiny.validation, tiny.test)]
-    kinds = {width: parzen(*flat, [0.001, width, 99.0]) for width in sigmas}
-    assert found == kinds[found.parzen_sigma]
-    assert isinstance(found, ParzenEstimate)
-    validation = {w: parzen_log_likelihoods(flat[1], flat[0].double(), w).mean() for w in sigmas}
-    assert found.parzen_sigma == max(validation, key=lambda width: validation[width])
-    one = replace(tiny, validation=tiny.validation.take(torch.tensor([7])), fingerprint="")
-    few = parzen_likelihood(one, centers, sigmas, validation_examples=1)
-    assert few == parzen_likelihood(one, centers, sigmas)
+def test_a_windows_width_is_chosen_on_validation_images(tiny) -> None:
+    near = Split(tiny.train.images[:20] + 0.03 * torch.randn(20, 1, 4, 4), tiny.train.labels[:20])
+    data = replace(tiny, validation=near, fingerprint="")
+    sigmas, train = [0.001, 0.04, 0.2, 3.0], tiny.train.images
+    flat = [x.flatten(1) for x in (train, near.images, tiny.test.images)]
+    found = parzen_likelihood(data, train, sigmas)
+    assert found == parzen(*flat, sigmas)
+    assert found.parzen_sigma == 0.04
+    assert parzen_likelihood(tiny, train, sigmas).parzen_sigma == 0.2
+    images = tiny.validation.images.clone()
+    (first,) = random_rows(torch.arange(20), 1)
+    images[first] = near.images[0]
+    data = replace(tiny, validation=Split(images, tiny.validation.labels), fingerprint="")
+    assert parzen_likelihood(data, train, sigmas).parzen_sigma == 0.2
+    assert parzen_likelihood(data, train, sigmas, validation_examples=1).parzen_sigma == 0.04
 
 
 def test_centers_of_a_data_set_are_images(tiny) -> None:
