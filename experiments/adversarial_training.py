@@ -68,9 +68,9 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    called = {"adversarial": TRAINED}  # the others are called by their names
-    rows = {called.get(key, key.replace("_", " ")): key for key in defenses}
+    rows = {TRAINED if key == "adversarial" else key.replace("_", " "): key for key in defenses}
     attacks = {"fgsm": fgsm, "iterative": iterative}
+    longer = searches(iterative.with_(epsilon=min(epsilons)), search_steps, search_restarts)
 
     def networks(seed: int, trainer: Config | None = None) -> dict[str, Model]:
         return {
@@ -84,13 +84,9 @@ def main(
             for row, network in each.items():
                 errors(run, row, network, attacks, epsilons)
             strong(run, TRAINED, each[TRAINED], strongest, epsilons)
-            transfer(run, each[PLAIN], each[TRAINED], fgsm)
-            difference(run, each[PLAIN], each[TRAINED])
-            weak = iterative.with_(epsilon=min(epsilons))
-            kinds = {f"{n} steps": weak.with_(steps=n) for n in search_steps}
-            kinds |= {f"{n} starts": weak.with_(restarts=n) for n in search_restarts}
+            compare(run, each[PLAIN], each[TRAINED], fgsm)
             for row in (TRAINED, PLAIN):
-                search(run, row, each[row], kinds, search_examples)
+                search(run, row, each[row], longer, search_examples)
             for row, network in each.items():
                 curves(run, row, network, attacks, curve_epsilons, search_examples)
         for seed in run.seeds[:published_seeds]:
@@ -153,8 +149,8 @@ def strong(run: Run, row: str, network: Model, strongest: Config, epsilons: list
         )
 
 
-def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
-    """Examples of one network shown to the other."""
+def compare(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
+    """Examples of one network shown to the other; whether the clean error falls, paired by seed."""
     for source, target, row in (
         (plain, trained, f"{PLAIN} -> {TRAINED}"),
         (trained, plain, f"{TRAINED} -> {PLAIN}"),
@@ -166,10 +162,6 @@ def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
             seed=plain.seed,
             n=len(run.test()),
         )
-
-
-def difference(run: Run, plain: Model, trained: Model) -> None:
-    """Whether the clean error falls: the two networks of one seed, paired."""
     before, after = (run.measure(error_rate, network, run.test()) for network in (plain, trained))
     run.table.add(
         f"{TRAINED} − {PLAIN}",
@@ -177,6 +169,12 @@ def difference(run: Run, plain: Model, trained: Model) -> None:
         seed=plain.seed,
         unit="points",
     )
+
+
+def searches(attack: Config, steps: list[int], restarts: list[int]) -> dict[str, Config]:
+    """The attack with more steps, and with more starts, by what each is called."""
+    longer = {f"{n} steps": attack.with_(steps=n) for n in steps}
+    return longer | {f"{n} starts": attack.with_(restarts=n) for n in restarts}
 
 
 def search(run: Run, row: str, network: Model, kinds: dict[str, Config], examples: int) -> None:

@@ -101,13 +101,12 @@ def main(
         }
 
     trained = sum(1 + len(dependencies(network.recipe)) for network in networks(0).values())
-    search = SEARCH.with_(steps=median_steps)
     with run.progress(models=trained * len(run.seeds)):
         for seed in run.seeds:
             each = networks(seed)
             for row, network in each.items():
                 errors(run, row, network, fgsm, strongest, epsilons)
-                smallest(run, row, network, search, largest_epsilon, median_examples)
+                smallest(run, row, network, median_steps, largest_epsilon, median_examples)
             swept = {row: each[row] for row in ("none", *decays)}
             unharmed(run, swept, tolerated, strongest, epsilons)
             through_one_member(run, each["ensemble"], fgsm, epsilons)
@@ -146,18 +145,11 @@ def errors(
         add(gradient_free_only=found.gradient_free, epsilon=epsilon)
 
 
-def smallest(
-    run: Run, row: str, network: Model, search: Config, largest: float, examples: int
-) -> None:
+def smallest(run: Run, row: str, network: Model, steps: int, largest: float, examples: int) -> None:
     """The max norm at which gradient descent breaks half of the test examples."""
     test = run.test(examples)
-    epsilon = run.measure(
-        median_smallest_epsilon,
-        network,
-        run.crafting.by_size(search, network),
-        test,
-        largest=largest,
-    )
+    search = run.crafting.by_size(SEARCH.with_(steps=steps), network)
+    epsilon = run.measure(median_smallest_epsilon, network, search, test, largest=largest)
     run.table.add(
         row, median_smallest_epsilon=epsilon, unit="max norm", seed=network.seed, n=len(test)
     )
