@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from advx.config.old_names import cell_of
 from advx.experiments import cross_dataset, defenses, label_smoothing
 from advx.figures import style
 from advx.figures.black_box import black_box_figure
@@ -77,7 +78,7 @@ def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
 def rows(cells: dict[tuple[str, str], list[float]], n: int = 1000) -> Numbers:
     """Numbers of these rows and metrics, one a seed."""
     return Numbers(
-        Row("x", row, metric, seed, value, n=n)
+        Row.of("x", cell_of(row, metric), seed, value, "percent", n, {})
         for (row, metric), values in cells.items()
         for seed, value in enumerate(values)
     )
