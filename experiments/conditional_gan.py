@@ -19,7 +19,7 @@ from advx.errors import ConfigError
 from advx.evaluation.image_quality import UNITS, image_quality
 from advx.evaluation.measurement import measurement
 from advx.evaluation.parzen import parzen_likelihood
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples, generative, warning_rates
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
@@ -114,7 +114,7 @@ def class_rates(classifier: nn.Module, images: Tensor, classes: Tensor) -> Class
 
 def same_noise(trained: TrainedGame, classes: int, columns: int, seed: int = 1) -> Tensor:
     """Images (classes · columns, *shape), row by row: a class, with the same z in every row."""
-    game = trained.game
+    game = generative(trained)
     device = next(game.parameters()).device
     with seeded(seed), torch.no_grad():
         z = game.draw(columns).to(device)

@@ -124,14 +124,14 @@ def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float
 
 def finding(found: Numbers) -> str:
     """What a classifier makes of the images, and a linear machine of D's features, from means."""
-    said = figure.confidence(
+    sentence = figure.confidence(
         found.mean("generator", "sure"), found.mean("validation pictures", "sure")
     )
     errors = [found.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
     if any(map(math.isnan, errors)):
-        return said
+        return sentence
     return (
-        f"{said}; from D's features a linear one errs on {errors[0]:.1f}% of test images, from "
+        f"{sentence}; from D's features a linear one errs on {errors[0]:.1f}% of test images, from "
         f"those of an untrained D on {errors[1]:.1f}%"
     )
 

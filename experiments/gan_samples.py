@@ -20,7 +20,7 @@ from advx.config.config import Config
 from advx.evaluation.image_quality import UNITS, image_quality, nearest
 from advx.evaluation.parzen import parzen_likelihood, training_centers
 from advx.evaluation.sample_quality import random_rows
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples, generative, warning_rates
 from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
@@ -104,7 +104,7 @@ def finding(found: Numbers) -> str:
 
 def walks(trained: TrainedGame, walks: int = 4, seed: int = 1) -> Tensor:
     """Images (walks · STEPS, *shape) along straight lines from one z to another."""
-    game = trained.game
+    game = generative(trained)
     device = next(game.parameters()).device
     share = torch.linspace(0, 1, STEPS)[:, None]
     with seeded(seed), torch.no_grad():

@@ -16,26 +16,29 @@ The procedure, on densities that are known:
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.divergence import (
-    LOG4,
-    Mixture,
-    cells,
-    jensen_shannon,
-    sample_shares,
-)
+from advx.evaluation.divergence import LOG4, Mixture, jensen_shannon, sample_shares
+from advx.evaluation.divergence import cells as bins_between
 from advx.evaluation.estimation import contrastive_gradients
-from advx.evaluation.fixed_generator import POINTS, REACH, FixedGame, discriminator_alone
+from advx.evaluation.fixed_generator import (
+    POINTS,
+    REACH,
+    FixedGame,
+    FixedGameMetrics,
+    discriminator_alone,
+)
 from advx.evaluation.measurement import measurement
-from advx.evaluation.samples import generated_examples
+from advx.evaluation.samples import generated_examples, generative
 from advx.figures import theory as figure
 from advx.figures.kept import keep_and_draw
 from advx.games.losses import GeneratorLossName, game_value
@@ -63,6 +66,26 @@ UNITS = {
     "length": "ratio",
 }
 """The others are percent."""
+
+UPDATES, WIDTH, AFAR = "k = {}", "D of {} units", "from afar, {}, k = {}"
+"""Rows of games: of the updates of D for one of G, of D's width, of the loss and the updates."""
+
+
+def cells(
+    generators: dict[str, list[float]],
+    discriminator_steps: list[int],
+    discriminator_units: list[int],
+    sample_counts: list[int],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    alone, together = ([f.name for f in fields(kind)] for kind in (FixedGameMetrics, GameMetrics))
+    yield Cells([f"generator {name}" for name in (*generators, "far")], alone)
+    yield Cells([UPDATES.format(k) for k in discriminator_steps], together)
+    yield Cells([WIDTH.format(w) for w in discriminator_units], together)
+    for loss in map(hyphened, FAR_LOSSES):
+        yield Cells([AFAR.format(loss, k) for k in discriminator_steps[:3:2]], together)
+    for method in ("self-contrastive", "noise-contrastive"):
+        yield Cells([f"{method}, n = {n}" for n in sample_counts], ["cosine", "length"])
 
 
 def main(
@@ -134,13 +157,13 @@ def known_density(run: Run) -> Mixture:
 
 def variants(game: Config, steps: list[int], units: list[int], far: float) -> dict[str, Config]:
     """The games that are trained, by their rows."""
-    made = {f"k = {k}": game.with_(discriminator_steps=k) for k in steps}
+    made = {UPDATES.format(k): game.with_(discriminator_steps=k) for k in steps}
     for width in units:
         weaker = game.with_(discriminator_units=[width, width])
-        made[f"D of {width} units"] = weaker
+        made[WIDTH.format(width)] = weaker
     for loss in FAR_LOSSES:
         for k in steps[:3:2]:
-            row = f"from afar, {hyphened(loss)}, k = {k}"
+            row = AFAR.format(hyphened(loss), k)
             made[row] = game.with_(offset=far, discriminator_steps=k, loss=loss)
     return made
 
@@ -208,9 +231,9 @@ def game_outcome(
         reach: standard deviations beyond the outermost mean that the histograms go to.
         bins: their cells.
     """
-    game, margin = trained.game, reach * data.deviation
+    game, margin = generative(trained), reach * data.deviation
     low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
-    edges, _ = cells(low, high, bins)
+    edges, _ = bins_between(low, high, bins)
     truth = data.shares(edges)
 
     def distance(points: Tensor) -> float:
@@ -235,13 +258,13 @@ def game_outcome(
 def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str, str]]:
     """The figure's panels of games: by title, what the games' lines are called."""
     afar = {
-        f"from afar, {hyphened(loss)}, k = {k}": f"{hyphened(loss)}, {k}"
+        AFAR.format(hyphened(loss), k): f"{hyphened(loss)}, {k}"
         for loss in FAR_LOSSES
         for k in steps[:3:2]
     }
     return {
-        "k updates of D for one of G": {f"k = {k}": f"k = {k}" for k in steps},
-        "units in each of D's two layers": {f"D of {w} units": f"{w} units" for w in units},
+        "k updates of D for one of G": {UPDATES.format(k): f"k = {k}" for k in steps},
+        "units in each of D's two layers": {WIDTH.format(w): f"{w} units" for w in units},
         f"G begins near x = {far:g}: loss, k": afar,
     }
 

@@ -9,13 +9,14 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 (a) makes a confidently classified example more confident: facts that the chapter's 33.0% may hide.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from advx.config.cells import setting
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.slopes import input_slope, margins, median_margin, weight_norm
@@ -36,11 +37,6 @@ class Step:
     setting: str
     attack: dict[str, Any]
 
-    @property
-    def metric(self) -> str:
-        """Its error rate, with the setting."""
-        return f"fgsm_error_rate@{self.setting}" if self.setting else "fgsm_error_rate"
-
 
 STEPS = {
     "training cost": Step("", {"objective": "training_cost"}),
@@ -56,6 +52,37 @@ DRAWN = {
     "strongest": ("strongest\nattack", ADVERSARIAL),
 }
 """Attacks in the figure: what a curve is called, and its color."""
+
+ROWS = ("hard targets", "smoothed targets")
+
+UNITS = {
+    "weight_norm": "L2 norm",
+    "input_slope": "log-odds per unit of max norm",
+    "median_margin": "logits",
+}
+"""What explains the errors."""
+
+
+def cells(fgsm: Config, epsilons: list[float], published_seeds: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for schedule in ["", "published_schedule"] if published_seeds else [""]:
+        yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
+        every = [setting(step.setting, schedule) for step in STEPS.values()]
+        yield Cells(ROWS, ["fgsm_error_rate"], settings=every)
+        free = [step for step in STEPS.values() if not step.attack.get("clip", fgsm["clip"])]
+        unclipped = [setting(step.setting, schedule) for step in free]
+        yield Cells(ROWS, ["fgsm_vanished_gradients"], settings=unclipped)
+    yield Cells(ROWS, [*UNITS])
+    for direction in DRAWN:
+        metric, where = of_curve(direction)
+        yield Cells(ROWS, [metric], epsilons, [where])
+
+
+def of_curve(direction: str) -> tuple[str, str]:
+    """The metric and the setting of a curve's numbers."""
+    if direction in STEPS:
+        return "fgsm_error_rate", setting(STEPS[direction].setting, "curve")
+    return "strongest_error_rate", "curve"
 
 
 def main(
@@ -85,7 +112,7 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    defenses = {"hard targets": hard, "smoothed targets": smoothed}
+    defenses = dict(zip(ROWS, (hard, smoothed), strict=True))
     with run.progress(models=2 * (len(run.seeds) + published_seeds)):
         for seed in run.seeds:
             for row, defense in defenses.items():
@@ -141,11 +168,7 @@ def explanation(run: Run, row: str, network: Model) -> None:
         weight_norm=run.measure(weight_norm, network),
         input_slope=run.measure(input_slope, network, run.test()),
         median_margin=run.measure(median_margin, network, run.test()),
-        unit={
-            "weight_norm": "L2 norm",
-            "input_slope": "log-odds per unit of max norm",
-            "median_margin": "logits",
-        },
+        unit=UNITS,
         seed=network.seed,
     )
 
@@ -162,19 +185,17 @@ def curves(
     """The error against ε along each direction."""
     test = run.test(examples)
     for direction in DRAWN:
+        metric, where = of_curve(direction)
+        add = partial(run.table.add, row, setting=where, seed=network.seed, n=len(test))
         for epsilon in epsilons:
-            add = partial(
-                run.table.add, f"{row}, epsilon {epsilon:g}", seed=network.seed, n=len(test)
-            )
             if direction == "strongest":
                 attack = run.attack(strongest.with_(epsilon=epsilon), network)
-                add(strongest_error_rate=run.measure(errors_by_stage, network, attack, test).all)
+                rate = run.measure(errors_by_stage, network, attack, test).all
             else:
-                step = STEPS[direction]
-                sized = fgsm.with_(**step.attack, epsilon=epsilon)
+                sized = fgsm.with_(**STEPS[direction].attack, epsilon=epsilon)
                 adversarial = run.craft(sized, network, examples)
                 rate = run.measure(error_rate, network, adversarial)
-                add(fgsm_error_rate=rate, setting=step.setting)
+            add({metric: rate}, epsilon=epsilon)
 
 
 def draw(
@@ -218,10 +239,10 @@ def against_epsilon(numbers: Numbers, row: str, epsilons: list[float], epsilon: 
     """A network's error along each direction, with the chapter's figure."""
     panel = Panel(row, y="")
     for dash, (direction, (label, color)) in enumerate(DRAWN.items()):
-        metric = STEPS[direction].metric if direction in STEPS else "strongest_error_rate"
-        cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
-        panel.curves.append(Curve(label, epsilons, numbers.over_seeds(cells), color, dash))
-        panel.basis = numbers.basis(cells)
+        metric, where = of_curve(direction)
+        drawn = [Cell(row, metric, e, where) for e in epsilons]
+        panel.curves.append(Curve(label, epsilons, numbers.over_seeds(drawn), color, dash))
+        panel.basis = numbers.basis(drawn)
     chapter = numbers.chapter(row, "fgsm_error_rate")
     if chapter is not None:
         panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))

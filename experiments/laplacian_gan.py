@@ -194,8 +194,8 @@ def finding(found: Numbers) -> str:
     """Fréchet distances of the whole pyramid and of its parts, from means."""
     rows = ("pyramid", "finest level on real pictures", "validation pictures")
     whole, finest, real = (found.mean(row, "frechet_classifier_distance") for row in rows)
-    said = (
+    sentence = (
         f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "
         f"from the data, the whole pyramid at {whole:.3g}"
     )
-    return said if math.isnan(real) else f"{said} (real images: {real:.3g})"
+    return sentence if math.isnan(real) else f"{sentence} (real images: {real:.3g})"

@@ -24,16 +24,16 @@ from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
+from advx.evaluation.samples import generative
 from advx.evaluation.transfer import error_rate, predictions, probabilities
 from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game as GameModel
-from advx.run.models import Model
+from advx.run.models import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -209,7 +209,7 @@ def sum_rates(
         pool: z that are tried for faces of the classes.
         confident: probability from which a face counts as one of its class.
     """
-    game, target = trained.game, classes[-1]
+    game, target = generative(trained), classes[-1]
     found = codes(game, probe, classes, seed, pool, confident)
     generated = [100 * len(z) / pool for z in found]
     if not all(map(len, found[:3])):
@@ -224,9 +224,14 @@ def sum_rates(
 
 
 def codes(
-    game: Game, probe: nn.Module, classes: list[int], seed: int, pool: int, confident: float
+    game: GenerativeGame,
+    probe: nn.Module,
+    classes: list[int],
+    seed: int,
+    pool: int,
+    confident: float,
 ) -> list[Tensor]:
-    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
+    """For each of the classes all z of a pool (m, latent) whose faces the probe is confident of."""
     device = next(game.parameters()).device
     with seeded(seed):
         z = game.draw(pool).to(device)
@@ -235,7 +240,7 @@ def codes(
 
 
 def summed(
-    game: Game, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
+    game: GenerativeGame, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
 ) -> dict[str, Tensor]:
     """Images (trials, *shape) of the sums and of the controls, by name.
 
@@ -269,7 +274,7 @@ def chosen(pool: Tensor, count: int, trials: int) -> Tensor:
     return pool[torch.randint(len(pool), (trials, count)).to(pool.device)]
 
 
-def mean_faces(game: Game, z: Tensor) -> Tensor:
+def mean_faces(game: GenerativeGame, z: Tensor) -> Tensor:
     """The mean face (trials, *shape) of z (trials, count, latent)."""
     made = [
         game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
@@ -290,7 +295,7 @@ class Equations(NamedTuple):
     right: Tensor
 
 
-def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
+def pictured(run: Run, game: Game, probe: Model, classes: Classes) -> Equations | None:
     """The equations of the figure; None where a class has no faces, or the training diverged."""
     return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
 
@@ -300,7 +305,7 @@ def equations_of(
     trained: TrainedGame, probe: nn.Module, classes: Classes, seed: int
 ) -> Equations | None:
     """A few sums of means of few z; None where a class has no faces."""
-    game = trained.game
+    game = generative(trained)
     pools = codes(game, probe, list(classes), seed, POOL, CONFIDENT)[:3]
     if not all(map(len, pools)):
         return None

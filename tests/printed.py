@@ -55,6 +55,8 @@ README = BY_PAGE[PAGES[0]]
 
 def kind(words: list[str]) -> str:
     """How a command is tested."""
+    if any("outputs/runs/" in word for word in words):
+        return "its own runs"
     if words[0] not in ("run", "attack"):
         return "verb"
     if any("my_" in word for word in words):

@@ -20,44 +20,71 @@ examples:
 def main() -> None:
     """Entry point of the `advx` command. Exit status 2: something the user can mend."""
     never_fail_to_print()
-    parser = argparse.ArgumentParser(
-        prog="advx", description="Experiments on adversarial perturbations of deep networks.",
-        epilog=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"advx {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
-    verbs.add_parser("attack", help="run experiment=attack: your own model and images",
-                     add_help=False)  # fmt: skip
-    listing = verbs.add_parser("list", help="experiments, and the choices of every group")
-    listing.add_argument("--config-dir", type=Path, metavar="FOLDER",
-                         help="your own as well, as for advx run")  # fmt: skip
-    verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
-    report = verbs.add_parser("report", help="one table over the latest runs")
-    report.add_argument("--outputs", type=Path, default=Path("outputs"))
-    report.add_argument("--redraw", type=Path, metavar="RUN",
-                        help="draw a run's figures again, from its arrays")  # fmt: skip
-    report.add_argument("--judge", type=Path, metavar="RUN",
-                        help="judge a run's rows again, by the claims listed now")  # fmt: skip
-    store = verbs.add_parser("store", help="trained models: ls, verify, prune")
-    store.add_argument("action", choices=["ls", "verify", "prune"])
-    store.add_argument("--store", type=Path, default=Path("outputs/store"))
-    store.add_argument("--unfinished", action="store_true",
-                       help="prune: also what a killed run would continue from")  # fmt: skip
-    completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
-    completion.add_argument("shell", choices=["bash", "zsh"])
     try:
         if sys.argv[1:2] == ["run"]:
             status = _guarded(sys.argv[2:])
         elif sys.argv[1:2] == ["attack"]:
             status = _guarded(["experiment=attack", *sys.argv[2:]])
         else:
-            status = _dispatch(parser.parse_args())
+            status = _dispatch(_parser().parse_args())
         sys.stdout.flush()
     except BrokenPipeError:
         stop_printing()
         status = 0
     sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Of every verb; what follows `run` and `attack` is Hydra's."""
+    parser = argparse.ArgumentParser(
+        prog="advx",
+        description="Experiments on adversarial perturbations of deep networks.",
+        epilog=USAGE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"advx {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
+    verbs.add_parser(
+        "attack", help="run experiment=attack: your own model and images", add_help=False
+    )
+    listing = verbs.add_parser("list", help="experiments, and the choices of every group")
+    listing.add_argument(
+        "--config-dir", type=Path, metavar="FOLDER", help="your own as well, as for advx run"
+    )
+    verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
+    report = verbs.add_parser("report", help="one table over the latest runs")
+    report.add_argument("--outputs", type=Path, default=Path("outputs"))
+    report.add_argument(
+        "--redraw", type=Path, metavar="RUN", help="draw a run's figures again, from its arrays"
+    )
+    report.add_argument(
+        "--judge",
+        type=Path,
+        metavar="RUN",
+        help="judge a run's rows again, by the claims listed now",
+    )
+    report.add_argument(
+        "--merge",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="join runs that differ in nothing but their seeds",
+    )
+    report.add_argument("--into", type=Path, metavar="FOLDER", help="where --merge writes")
+    comparison = verbs.add_parser("compare", help="two runs side by side, differences first")
+    comparison.add_argument("runs", type=Path, nargs=2, metavar="RUN")
+    store = verbs.add_parser("store", help="trained models: ls, verify, prune")
+    store.add_argument("action", choices=["ls", "verify", "prune"])
+    store.add_argument("--store", type=Path, default=Path("outputs/store"))
+    store.add_argument(
+        "--unfinished",
+        action="store_true",
+        help="prune: also what a killed run would continue from",
+    )
+    completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
+    completion.add_argument("shell", choices=["bash", "zsh"])
+    return parser
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
@@ -85,13 +112,19 @@ def _carried_out(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.cli.report import judge, redraw_figures, report
+        from advx.cli.report import join, judge, redraw_figures, report
 
+        if arguments.merge or arguments.into:
+            return join(arguments.merge, arguments.into)
         if arguments.redraw:
             redraw_figures(arguments.redraw)
         if arguments.judge:
             judge(arguments.judge)
         return 0 if arguments.redraw or arguments.judge else report(arguments.outputs)
+    elif arguments.verb == "compare":
+        from advx.report.compare import printed
+
+        print(printed(*arguments.runs))
     elif arguments.verb == "store":
         from advx.cli.store import manage
 

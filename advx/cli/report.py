@@ -6,7 +6,10 @@ import pandas as pd
 from tabulate import tabulate
 
 from advx.config.claims import CELL_KEYS
+from advx.errors import ConfigError
+from advx.report.conclusions import Conclusions
 from advx.report.finished import Unfinished, run_folders, summary_of, title_of
+from advx.report.results import table
 
 COLUMNS = ["experiment", *CELL_KEYS, "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
 
@@ -18,16 +21,15 @@ def report(outputs: Path) -> int:
     unfinished = []
     for folder in run_folders(runs):  # a later one takes the place of an earlier one
         try:
-            table = summary_of(folder, COLUMNS, dtype=str)
-            found = folder, title_of(folder), table
+            found = folder, title_of(folder), summary_of(folder, COLUMNS, dtype=str)
         except Unfinished as error:
             unfinished.append(str(error))
         else:
             latest[folder.relative_to(runs).parts[0]] = found
     shown = sorted(latest.items())
     if shown:
-        table = pd.concat([table for _, (_, _, table) in shown])[COLUMNS].fillna("").map(_short)
-        print(tabulate(table, headers="keys", showindex=False, disable_numparse=True))
+        lines = pd.concat([lines for _, (_, _, lines) in shown])[COLUMNS].fillna("").map(_short)
+        print(tabulate(lines, headers="keys", showindex=False, disable_numparse=True))
         print()
     for name, (folder, title, _) in shown:
         print(f"{name}: {title}\n  {folder}")
@@ -55,12 +57,31 @@ def judge(folder: Path) -> int:
     from advx.report.again import judge_again  # Hydra only where it is needed
 
     drawn = judge_again(folder)
+    _print_outcomes(drawn, folder)
+    return 0
+
+
+def join(folders: list[Path] | None, into: Path | None) -> int:
+    """Join runs that differ in nothing but their seeds."""
+    from advx.report.merge import merge  # Hydra only where it is needed
+
+    if not folders or into is None:
+        raise ConfigError(
+            "advx report --merge and --into belong together: "
+            "advx report --merge RUN RUN --into FOLDER"
+        )
+    drawn = merge(folders, into)
+    print(f"{table(drawn.lines)}\n")
+    _print_outcomes(drawn, into)
+    return 0
+
+
+def _print_outcomes(drawn: Conclusions, folder: Path) -> None:
     for outcome in drawn.outcomes:
         print(f"{outcome.holds:>12} ({outcome.seeds} seeds)  {outcome.claim}")
     for limit in drawn.limits:
         print(f"\n{limit}")
     print(f"\nfiles:  {folder}")
-    return 0
 
 
 def _short(cell: str) -> str:

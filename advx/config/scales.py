@@ -13,14 +13,10 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import (
-    ImportlibResourcesConfigSource,
-)
+from hydra._internal.core_plugins import file_config_source, importlib_resources_config_source
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.conf import RuntimeConf
 from hydra.core.object_type import ObjectType
-from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
@@ -32,8 +28,7 @@ GROUP = "at"
 
 def read_scales() -> None:
     """Have Hydra read `scales:` in the experiments of every place on its search path."""
-    Plugins.instance()  # registers Hydra's own sources, which would not replace these
-    for source in (FolderSource, PackageSource):
+    for source in (FileConfigSource, ImportlibResourcesConfigSource):
         SourcesRegistry.instance().types[source.scheme()] = source
 
 
@@ -90,26 +85,30 @@ class ScalesSource(ConfigSource):
         return self.files.available()
 
 
-class FolderSource(ScalesSource):
-    """A folder: one that `--config-dir` or `hydra.searchpath` names."""
+class FileConfigSource(ScalesSource):
+    """A folder: one that `--config-dir` or `hydra.searchpath` names.
 
-    kind = FileConfigSource
+    It has the name of Hydra's own, which Hydra then does not put in its place: the processes of a
+    parallel sweep get these sources first and look for plugins afterwards.
+    """
 
-    @staticmethod
-    def scheme() -> str:
-        """How its path begins."""
-        return FileConfigSource.scheme()
-
-
-class PackageSource(ScalesSource):
-    """A package's folder: `pkg://advx.conf`, say."""
-
-    kind = ImportlibResourcesConfigSource
+    kind = file_config_source.FileConfigSource
 
     @staticmethod
     def scheme() -> str:
         """How its path begins."""
-        return ImportlibResourcesConfigSource.scheme()
+        return file_config_source.FileConfigSource.scheme()
+
+
+class ImportlibResourcesConfigSource(ScalesSource):
+    """A package's folder: `pkg://advx.conf`, say. Its name is Hydra's, as above."""
+
+    kind = importlib_resources_config_source.ImportlibResourcesConfigSource
+
+    @staticmethod
+    def scheme() -> str:
+        """How its path begins."""
+        return importlib_resources_config_source.ImportlibResourcesConfigSource.scheme()
 
 
 def checked(scales: object, experiment: str, own: Iterable[str]) -> dict[str, dict[str, Any]]:

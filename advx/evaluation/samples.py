@@ -11,6 +11,11 @@ from advx.games.generative import GenerativeGame
 from advx.training.load_or_train import TrainedGame
 
 
+def generative(trained: TrainedGame) -> GenerativeGame:
+    """The game, which is one with a generator and a discriminator."""
+    return cast(GenerativeGame, trained.game)
+
+
 @measurement(version=1)
 @torch.no_grad()
 def generated_examples(
@@ -24,7 +29,7 @@ def generated_examples(
         conditions: (count, ...), what each is generated for; None for a game without conditions.
         seed: of z.
     """
-    game = cast(GenerativeGame, trained.game)
+    game = generative(trained)
     device = next(game.parameters()).device
     made = []
     with torch.random.fork_rng(devices=[]):

@@ -73,6 +73,16 @@ class Game(nn.Module):
     def adapt(self, images: Tensor) -> None:
         """Take what the networks need from the training images (n, *shape), before training."""
 
+    def begin(self, data: Dataset) -> None:
+        """Choose what stays the same in all epochs: whose labels may be used, say.
+
+        Called before the first epoch and before the first one after a resume, with the same random
+        numbers, on the data's device.
+
+        Args:
+            data: what the game is trained on.
+        """
+
     def misfit(self, images: Tensor, labels: Tensor) -> str:
         """Why the networks do not fit images (n, *shape) with labels (n,); empty where they do.
 

@@ -183,6 +183,7 @@ class GameTask(Task):
 
     def begin(self, progress: Progress) -> None:
         self.averages = progress.averages
+        self.game.begin(self.data)
         self.observer = self.game.observer(self.data, self.trainer.shown)
         if not progress.snapshots:
             self.keep_snapshot(progress)

@@ -193,7 +193,7 @@ def test_factors_of_a_linear_discriminator_in_closed_form() -> None:
 class Undecided(nn.Module):
     """A game whose discriminator says 1/2 of everything."""
 
-    def judge(self, x):
+    def discriminate(self, x):
         return torch.zeros(len(x))
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.games.diagnostics import diagnosed, lasting, warnings
 from advx.run import Run
 from advx.training.game_trainer import GameTrainer
@@ -61,7 +62,7 @@ def test_a_collapsing_game_says_so_while_it_is_trained(tmp_path, caplog) -> None
              "game.loss=minimax", "trainer.optimizers.generator.learning_rate=1e-9"]  # fmt: skip
     config, _ = composed(words)
     run = Run(config, tmp_path, "advx run")
-    run.played(run.recipe(config["game"], 0, path="game"))
+    _ = run.game(Config(config["game"], "game"), 0).value  # it is trained now
     told = [r.message for r in caplog.records if "nearly the same" in r.message]
     assert [m.partition(":")[0] for m in told] == [
         "multilayer, seed 0, epoch 5", "multilayer, seed 0, at the end",

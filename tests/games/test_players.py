@@ -1,5 +1,7 @@
 """Games that are no GANs, through the loop of all games, against their iterates by hand."""
 
+import copy
+import io
 import math
 from collections.abc import Iterator
 
@@ -7,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from advx.data.minibatches import Minibatch
+from advx.data.dataset import Dataset, Split
+from advx.data.minibatches import Minibatch, full_minibatches
 from advx.errors import ConfigError
 from advx.games.base import Game
 from advx.games.players import Players
@@ -164,8 +167,6 @@ def test_every_players_optimizer_stands_in_the_checkpoint(epoch) -> None:
             saved.seek(0)
             states.append(torch.load(saved, weights_only=True))
 
-    import io
-
     saved = io.BytesIO()
     trainer.fit(whole, RING, seed=0, on_epoch=note)
     (state,) = states
@@ -178,6 +179,40 @@ def test_every_players_optimizer_stands_in_the_checkpoint(epoch) -> None:
     forgetful = Three()
     trainer.fit(forgetful, RING, seed=0, resume=state)
     assert not all(map(torch.equal, whole.parameters(), forgetful.parameters()))
+
+
+class PartlyLabeled(Three):
+    """Only ten labels may be used; the others are hidden as −1."""
+
+    def begin(self, data: Dataset) -> None:
+        self.known = torch.randperm(len(data.train))[:10]
+
+    def minibatches(self, train: Split, size: int) -> Iterator[Minibatch]:
+        hidden = torch.full_like(train.labels, -1)
+        hidden[self.known] = train.labels[self.known]
+        return full_minibatches(Split(train.images, hidden), size)
+
+    def update(self, data: Iterator[Minibatch], players: Players) -> dict[str, Tensor]:
+        _, labels = next(data)
+        return super().update(data, players) | {"known": (labels >= 0).double().sum()}
+
+
+def test_a_game_draws_its_own_minibatches_from_what_it_chose_at_the_beginning() -> None:
+    """Ten labels in an epoch of all the data, the same ones in every epoch and after a resume."""
+    trainer = GameTrainer(optimizer=plain(), max_epochs=3, batch_size=100)
+    game, again, states = PartlyLabeled(), PartlyLabeled(), []
+    progress = trainer.fit(
+        game,
+        RING,
+        seed=5,
+        on_epoch=lambda _, checkpoint: states.append(copy.deepcopy(checkpoint())),
+    )
+    assert [row["known"] * 10 for row in progress.history] == pytest.approx([10, 10, 10])
+    trainer.fit(again, RING, seed=5, resume=states[0])
+    assert torch.equal(game.known, again.known)
+    other = PartlyLabeled()
+    trainer.fit(other, RING, seed=6)
+    assert not torch.equal(game.known, other.known)
 
 
 def test_a_players_step_leaves_all_others_alone() -> None:

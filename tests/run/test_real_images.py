@@ -62,7 +62,7 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) ->
     def diverge(*_):
         raise Diverged("loss of the generator became nan in epoch 1")
 
-    run.models._play = diverge  # type: ignore[method-assign]
+    run.models._train_game = diverge  # type: ignore[method-assign]
     main(run, **keywords(config, main))
     rows = lines(run.folder / "results.csv", RESULTS)
     found = [each for each in rows if each["row"] == row]

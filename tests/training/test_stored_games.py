@@ -139,7 +139,7 @@ def test_bad_input_is_named(overrides, complaint, tmp_path) -> None:
         config, main = composed(words)
         check(config, main)
         run = Run(config, tmp_path, "advx run")
-        run.models.played = lambda *_: pytest.fail("a game was trained first")  # type: ignore[method-assign]
+        run.models.trained_game = lambda *_: pytest.fail("a game was trained first")  # type: ignore[method-assign]
         run.models.trained = lambda *_: pytest.fail("a model was trained first")  # type: ignore[method-assign]
         main(run, **keywords(config, main))
 

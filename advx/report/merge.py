@@ -1,0 +1,192 @@
+"""Runs that differ in nothing but their seeds, joined: `advx report --merge RUN… --into FOLDER`.
+
+Rows are joined, not averaged: intervals, verdicts and claims follow from all of them together, as
+if one run had had all the seeds.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from advx.config.cells import Cell
+from advx.config.chapter import departures, differences
+from advx.errors import ConfigError
+from advx.report.again import DASH, results_of
+from advx.report.conclusions import Conclusions, conclude, write_conclusions
+from advx.report.finished import manifest_of, summary_of, table_of, title_of
+from advx.report.results import Results, Row, csv_text, write_results
+from advx.text_files import write_text
+
+COUNTING = ("advx", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlxtend")
+"""Packages whose version may change a number."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run, read back.
+
+    Attributes:
+        folder: where it lies.
+        manifest: its `manifest.json`.
+        results: its rows.
+        timing: seconds by phase and row.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    results: Results
+    timing: list[tuple[str, str, float]]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        return self.manifest["config"]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of its trainings."""
+        return self.config["seeds"]
+
+
+def read(folder: Path) -> Finished:
+    """A finished run.
+
+    Raises:
+        Unfinished: the folder is not that of a whole run.
+    """
+    manifest = manifest_of(folder)
+    summary_of(folder, ("row", "metric"), dtype=str)  # it did not fail
+    timing = table_of(folder, "timing.csv", ("phase", "row", "seconds"), numbers=("seconds",))
+    spent = [(str(t.phase), str(t.row), float(t.seconds)) for t in timing.itertuples()]
+    return Finished(folder, manifest, results_of(folder, manifest["config"]), spent)
+
+
+def merge(folders: Sequence[Path], into: Path) -> Conclusions:
+    """Join runs in a new folder, or in that of one of them.
+
+    Nothing is written before all is read and compared. Figures are not joined: those of the first
+    run show its first seed.
+
+    Args:
+        folders: two runs or more.
+        into: where the joined run is written.
+
+    Raises:
+        Unfinished: one of them is not a whole run.
+        ConfigError: they differ in more than their seeds, share a seed, or there is only one.
+    """
+    if len(folders) < 2:
+        raise ConfigError(f"merge={', '.join(map(str, folders))}: two runs at least are needed")
+    runs = sorted((read(folder) for folder in folders), key=lambda run: min(run.seeds))
+    first, *others = runs
+    for other in others:
+        refuse_difference(first, other)
+    refuse_shared_seeds(runs)
+    config = first.config | {"seeds": [seed for run in runs for seed in run.seeds]}
+    results = joined(runs)
+    drawn = conclude(results, config, departures(config))
+    _, dash, ran = title_of(first.folder).rpartition(DASH)
+    words, _, _ = ran.rpartition(", seeds ")
+    heading = f"{config['title']}{dash}{words}, seeds {', '.join(map(str, config['seeds']))}"
+    manifest = manifest_for(runs, config, into)
+    into.mkdir(parents=True, exist_ok=True)
+    write_results(into, results)
+    timing: dict[tuple[str, str], float] = {}
+    for run in runs:
+        for phase, row, seconds in run.timing:
+            timing[phase, row] = timing.get((phase, row), 0.0) + seconds
+    spent = [[phase, row, round(seconds, 3)] for (phase, row), seconds in timing.items()]
+    write_text(into / "timing.csv", csv_text(["phase", "row", "seconds"], spent))
+    write_text(into / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    write_conclusions(into, drawn, heading, manifest["remarks"])
+    return drawn
+
+
+def refuse_difference(first: Finished, other: Finished) -> None:
+    """Refuse runs of different settings, data, code or packages.
+
+    Raises:
+        ConfigError: the first difference.
+    """
+    pair = f"merge={first.folder}, {other.folder}"
+    found = differences(other.config, first.config)  # leaves out seeds, and where files lie
+    machines = [(run.config["device"], run.manifest.get("device")) for run in (first, other)]
+    if not found and machines[0] != machines[1]:
+        found = [f"device={other.manifest.get('device')}, {other.config['device']}"]
+    if found:
+        raise ConfigError(
+            f"{pair}: {found[0]} in the second one only; valid: runs that differ in nothing but "
+            "their seeds"
+        )
+    for name in COUNTING:
+        versions = [run.manifest.get("versions", {}).get(name) for run in (first, other)]
+        if versions[0] != versions[1]:
+            raise ConfigError(f"{pair}: {name} {versions[0]} and {versions[1]}; valid: one version")
+    for key, what in (("data", "data"), ("own_code", "own code")):
+        kept = [dict(run.manifest.get(key) or {}) for run in (first, other)]
+        if kept[0] != kept[1]:
+            raise ConfigError(f"{pair}: their {what} differ; valid: the same")
+
+
+def refuse_shared_seeds(runs: Sequence[Finished]) -> None:
+    """Refuse a seed that two runs have.
+
+    Raises:
+        ConfigError: which one.
+    """
+    counts = Counter(seed for run in runs for seed in run.seeds)
+    for seed, count in counts.items():
+        if count > 1:
+            where = ", ".join(str(run.folder) for run in runs if seed in run.seeds)
+            raise ConfigError(f"merge={where}: all have seed {seed}; valid: each seed once")
+
+
+def joined(runs: Sequence[Finished]) -> Results:
+    """The rows of all runs; those without a seed, which must agree, once.
+
+    Raises:
+        ConfigError: a number that rests on no seed differs.
+    """
+    results = Results(runs[0].results.experiment)
+    alone: dict[Cell, Row] = {}
+    for run in runs:
+        for row in run.results.rows:
+            if row.seed is not None:
+                results.add(row)
+            elif row.cell not in alone:
+                alone[row.cell] = row
+                results.add(row)
+            elif repr(alone[row.cell].value) != repr(row.value):
+                raise ConfigError(
+                    f"merge={run.folder}: {row.cell} is {row.value:g}, which rests on no seed, but "
+                    f"{alone[row.cell].value:g} in {runs[0].folder}; valid: the same"
+                )
+        results.notes |= run.results.notes
+    return results
+
+
+def manifest_for(runs: Sequence[Finished], config: dict[str, Any], into: Path) -> dict[str, Any]:
+    """The manifest of the joined run: what is the same, and what each of them adds."""
+    first = runs[0].manifest
+    manifests = [run.manifest for run in runs]
+    seconds: dict[str, float] = {}
+    keys: dict[str, Any] = {}
+    for each in manifests:
+        keys |= each["store_keys"]
+        for phase, spent in each["seconds"].items():
+            seconds[phase] = seconds.get(phase, 0.0) + spent
+    peaks = [each.get("peak_memory_mib") for each in manifests]
+    words = " ".join(str(run.folder) for run in runs)
+    remarks = [text for each in manifests for text in each.get("remarks", [])]
+    return first | {
+        "command": f"advx report --merge {words} --into {into}",
+        "joined": [each["command"] for each in manifests],
+        "config": config,
+        "remarks": list(dict.fromkeys(remarks)),
+        "store_keys": keys,
+        "seconds": {phase: round(spent, 1) for phase, spent in seconds.items()},
+        "peak_memory_mib": max((peak for peak in peaks if peak is not None), default=None),
+    }

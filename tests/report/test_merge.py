@@ -1,0 +1,165 @@
+"""Runs joined over their seeds, and two runs side by side."""
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from advx.config.cells import Cell
+from advx.errors import AdvxError, ConfigError
+from advx.report.compare import Side, compare
+from advx.report.merge import merge
+from advx.report.results import Row
+from tests.printed import ALL, kind
+from tests.processes import advx
+from tests.running import ran
+
+WORDS = ["experiment=transfer_table", "scale=smoke", "device.threads=1", "readings=[unclipped]"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    """The same experiment on seeds 0 and 1 apart and together, in one store."""
+    base = tmp_path_factory.mktemp("runs")
+    folders = {}
+    for seeds in ("[0]", "[1]", "[0,1]"):
+        place = base / seeds
+        place.mkdir()
+        words = [*WORDS, f"seeds={seeds}", f"store={base / 'store'}"]
+        folders[seeds] = ran(place, words).folder
+    return folders
+
+
+def rows(folder: Path) -> list[tuple[str, ...]]:
+    with (folder / "results.csv").open(encoding="utf-8") as file:
+        return [tuple(line.values()) for line in csv.DictReader(file)]
+
+
+def test_joined_runs_are_the_run_over_all_seeds(runs, tmp_path) -> None:
+    into = tmp_path / "joined"
+    merge([runs["[1]"], runs["[0]"]], into)  # in any order
+    together = runs["[0,1]"]
+    assert sorted(rows(into)) == sorted(rows(together))
+    for name in ("summary.csv", "claims.csv", "summary.md"):
+        assert (into / name).read_bytes() == (together / name).read_bytes(), name
+    manifest = json.loads((into / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["config"]["seeds"] == [0, 1]
+    assert len(manifest["joined"]) == 2
+    whole = json.loads((together / "manifest.json").read_text(encoding="utf-8"))
+    assert set(manifest["store_keys"]) == set(whole["store_keys"])
+
+
+def test_a_run_joins_the_folder_that_grows(runs, tmp_path) -> None:
+    into = tmp_path / "grown"
+    shutil.copytree(runs["[0]"], into)
+    merge([into, runs["[1]"]], into)
+    assert (into / "summary.csv").read_bytes() == (runs["[0,1]"] / "summary.csv").read_bytes()
+
+
+def changed(folder: Path, to: Path, **manifest: object) -> Path:
+    """A copy of a run with another manifest."""
+    shutil.copytree(folder, to)
+    path = to / "manifest.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in manifest.items():
+        found[key] = found[key] | value if isinstance(value, dict) else value
+    path.write_text(json.dumps(found), encoding="utf-8")
+    return to
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"config": {"figure_examples": 5}}, r"figure_examples=5"),
+        ({"config": {"device": {"name": "cpu", "threads": 2}}}, r"device="),
+        ({"versions": {"torch": "2.0.0"}}, r"torch .* and 2\.0\.0; valid: one version"),
+        ({"data": {"test": "0" * 16}}, r"their data differ"),
+        ({"own_code": {"modules": {"mine": "1"}}}, r"their own code differ"),
+    ],
+)
+def test_runs_that_differ_otherwise_are_refused(runs, tmp_path, change, complaint) -> None:
+    other = changed(runs["[1]"], tmp_path / "other", **change)
+    with pytest.raises(ConfigError, match=complaint):
+        merge([runs["[0]"], other], tmp_path / "into")
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_seed_stands_in_one_run_only(runs, tmp_path) -> None:
+    with pytest.raises(ConfigError, match="all have seed 0; valid: each seed once"):
+        merge([runs["[0]"], runs["[0,1]"]], tmp_path / "into")
+    with pytest.raises(ConfigError, match="two runs at least"):
+        merge([runs["[0]"]], tmp_path / "into")
+
+
+def test_a_number_without_a_seed_must_be_the_same(runs, tmp_path) -> None:
+    other = changed(runs["[1]"], tmp_path / "other")
+    path = other / "results.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("transfer_table,smoothed"))
+    parts = lines[place].split(",")
+    parts[6] = "99.5"
+    lines[place] = ",".join(parts)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"is 99\.5, which rests on no seed"):
+        merge([runs["[0]"], other], tmp_path / "into")
+
+
+def test_a_failed_run_is_refused(runs, tmp_path) -> None:
+    other = changed(runs["[1]"], tmp_path / "other")
+    (other / "FAILED").write_text("ValueError: no\n", encoding="utf-8")
+    with pytest.raises(AdvxError, match="failed: ValueError: no"):
+        merge([runs["[0]"], other], tmp_path / "into")
+
+
+def test_the_commands_of_the_pages_join_and_compare(tmp_path) -> None:
+    shown = {}
+    for words in (words for words in ALL if kind(words) == "its own runs"):
+        more = ["scale=smoke", "device.threads=1"] if words[0] == "run" else []
+        done = advx(tmp_path, *words, *more)
+        assert done.returncode == 0, done.stderr
+        shown[words[0], "--merge" in words] = done.stdout
+    assert "maxout -> relu" in shown["report", True]
+    assert "settings: the same" in shown["compare", False]
+
+
+def test_where_to_join_must_be_said(tmp_path) -> None:
+    done = advx(tmp_path, "report", "--merge", "one", "two")
+    assert done.returncode == 2
+    assert "--merge and --into belong together" in done.stderr
+
+
+def side(*values: float, n: int | None = 100, unit: str = "percent") -> Side:
+    seeds = [None] if len(values) == 1 else range(len(values))
+    return Side.of(
+        [Row("e", "r", "m", None, "", s, v, unit, n) for s, v in zip(seeds, values, strict=True)]
+    )
+
+
+def test_a_single_number_has_the_interval_of_its_examples() -> None:
+    one = side(50.0)
+    assert one.low == pytest.approx(40.38, abs=0.01)  # Wilson's, by hand
+    assert one.high == pytest.approx(59.62, abs=0.01)
+    assert one.holds(59.0)
+    assert not one.holds(60.0)
+    bare = side(3.0, n=None, unit="ratio")
+    assert math.isnan(bare.low)
+    assert bare.holds(3.0)
+    assert not bare.holds(3.1)
+
+
+def test_what_differs_stands_first(runs, tmp_path) -> None:
+    pairs = compare(runs["[0]"], runs["[0]"])
+    assert {pair.verdict for pair in pairs} == {"same"}
+    other = changed(runs["[0]"], tmp_path / "other")
+    path = other / "results.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(lines[:-1]) + "\n", encoding="utf-8")  # one number less
+    summary = (other / "summary.csv").read_text(encoding="utf-8").splitlines()
+    (other / "summary.csv").write_text("\n".join(summary[:-1]) + "\n", encoding="utf-8")
+    pairs = compare(runs["[0]"], other)
+    assert pairs[0].verdict == "only in the first"
+    assert isinstance(pairs[0].cell, Cell)
+    assert math.isnan(pairs[0].difference)
