@@ -48,12 +48,11 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
         pytest.importorskip("foolbox")
         pytest.importorskip("torchattacks")
     run, config, main = started(tmp_path, f"experiment={experiment}")
-    own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
-    main(run, **{key: config[key] for key in own})
+    main(run, **keywords(config, main))
     rows = lines(run.folder / "results.csv", RESULTS)
     assert {row["experiment"] for row in rows} == {experiment}
     assert len({(*(r[key] for key in CELL), r["seed"]) for r in rows}) == len(rows)
-    made = {row.cell for row in run.results.rows}
+    made = {row.cell for row in run.table.results.rows}
     known = declared(config, main)
     if known is not None:
         assert {cell for cell, always in known.items() if always} <= made <= known.keys()
