@@ -12,7 +12,7 @@ controls, on noise of the same max norm; attack each with one step and with grad
 
 from functools import partial
 
-from advx.config.cells import setting
+from advx.config.cells import Cell, setting
 from advx.config.config import Config
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
@@ -87,8 +87,8 @@ def main(
             transfer(run, each[PLAIN], each[TRAINED], fgsm)
             difference(run, each[PLAIN], each[TRAINED])
             weak = iterative.with_(epsilon=min(epsilons))
-            kinds = {f"{n} steps": weak.with_(steps=n) for n in search_steps}
-            kinds |= {f"{n} starts": weak.with_(restarts=n) for n in search_restarts}
+            kinds = {setting(steps=n): weak.with_(steps=n) for n in search_steps}
+            kinds |= {setting(starts=n): weak.with_(restarts=n) for n in search_restarts}
             for row in (TRAINED, PLAIN):
                 search(run, row, each[row], kinds, search_examples)
             for row, network in each.items():
@@ -184,9 +184,10 @@ def search(run: Run, row: str, network: Model, kinds: dict[str, Config], example
     for kind, attack in kinds.items():
         adversarial = run.craft(attack, network, examples)
         run.table.add(
-            f"{row}, {kind}",
+            row,
             iterative_error_rate=run.measure(error_rate, network, adversarial),
             epsilon=attack["epsilon"],
+            setting=kind,
             seed=network.seed,
             n=len(run.test(examples)),
         )
@@ -208,8 +209,10 @@ def curves(
             adversarial = run.craft(attack.with_(epsilon=epsilon), network, examples)
             rate = run.measure(error_rate, network, adversarial)
             run.table.add(
-                f"{row}, epsilon {epsilon:g}",
+                row,
                 {f"{kind}_error_rate": rate},
+                epsilon=epsilon,
+                setting="curve",
                 seed=network.seed,
                 n=len(run.test(examples)),
             )
@@ -238,7 +241,7 @@ def draw(
     panels[0].y = "error rate (%)"
     looks = {curve.color: curve for curve in panels[0].curves}
     searched = against_steps(numbers, looks, min(epsilons), steps)
-    title = numbers.basis([(TRAINED, f"iterative_error_rate@{max(epsilons):g}")], seen="mean")
+    title = numbers.basis([Cell(TRAINED, "iterative_error_rate", max(epsilons))], seen="mean")
     curve_figure(
         run.folder,
         "adversarial_training",
@@ -258,17 +261,17 @@ def against_epsilon(
     """Every network's error under one attack, with the chapter's figures."""
     panel, every = Panel(ATTACKS[attack], y=""), []
     for row in rows:
-        cells = [(f"{row}, epsilon {e:g}", f"{attack}_error_rate") for e in curve_epsilons]
-        if cells[0] not in numbers:
+        drawn = [Cell(row, f"{attack}_error_rate", e, "curve") for e in curve_epsilons]
+        if drawn[0] not in numbers:
             continue
-        every += cells
+        every += drawn
         for epsilon in epsilons:
-            chapter = numbers.chapter(row, f"{attack}_error_rate@{epsilon:g}")
+            chapter = numbers.chapter(row, f"{attack}_error_rate", epsilon)
             if chapter is not None:
                 mark = Mark(f"chapter {chapter:g}%", epsilon, chapter, len(panel.curves))
                 panel.marks.append(mark)
         label, color = LABELS.get(row, f"trained on\n{row}"), COLORS.get(row, NEUTRAL)
-        values = numbers.over_seeds(cells)
+        values = numbers.over_seeds(drawn)
         panel.curves.append(Curve(label, curve_epsilons, values, color, len(panel.curves)))
     panel.basis = numbers.basis(every)
     return panel
@@ -281,10 +284,10 @@ def against_steps(
     title = f"gradient descent with more steps, ε = {size(epsilon)}"
     panel, every = Panel(title, x="gradient steps", logarithmic="x"), []
     for row in (TRAINED, PLAIN):
-        cells = [(f"{row}, {n} steps", f"iterative_error_rate@{epsilon:g}") for n in steps]
-        every += cells
+        drawn = [Cell(row, "iterative_error_rate", epsilon, setting(steps=n)) for n in steps]
+        every += drawn
         look = looks[COLORS[row]]
-        values = numbers.over_seeds(cells)
+        values = numbers.over_seeds(drawn)
         panel.curves.append(Curve(look.label, steps, values, look.color, look.dash))
     panel.basis = numbers.basis(every)
     return panel
@@ -294,7 +297,7 @@ def finding(numbers: Numbers, least: float, most: float) -> str:
     """What one step and gradient descent reach, in one sentence."""
 
     def rate(row: str, attack: str, epsilon: float) -> str:
-        return percentage(numbers.mean(row, f"{attack}_error_rate@{epsilon:g}"))
+        return percentage(numbers.mean(row, f"{attack}_error_rate", epsilon))
 
     return (
         f"The {TRAINED} network's error is {rate(TRAINED, 'fgsm', most)} after one step of "

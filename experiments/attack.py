@@ -69,7 +69,7 @@ def main(
     )
     add = partial(run.table.add, model.name, seed=seed_of(model), n=len(clean))
     add(clean_error_rate=before.error_rate, error_rate=after.error_rate)
-    add(error_rate_rounded=rounded.error_rate)
+    add(error_rate=rounded.error_rate, setting="rounded")
     if targets is not None:
         add(targeted_success_rate=after.targeted_success_rate)
     add(run.measure(mean_sizes, clean, adversarial), unit=UNITS)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.base import Attack
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
@@ -201,14 +202,19 @@ def every_class(run: Run, network: Model, jsma: Config, shares: list[float], n: 
         found = run.measure(
             success_by_class, network, attack, run.test(n), classes=run.data.classes
         )
-        of_pixels = f"{100 * share:g}% of the pixels"
         for wanted, (rate, others) in enumerate(zip(found.rates, found.examples, strict=True)):
-            row = f"jsma, class {run.data.class_names[wanted]}, {of_pixels}"
-            run.table.add(row, success_rate=rate, seed=seed, n=others)
+            under = to_class(run.data.class_names[wanted], share)
+            run.table.add("jsma", success_rate=rate, setting=under, seed=seed, n=others)
         total = sum(found.examples)
         weighted = zip(found.rates, found.examples, strict=True)
         mean = sum(rate * others for rate, others in weighted) / total if total else math.nan
-        run.table.add(f"jsma, every class, {of_pixels}", success_rate=mean, seed=seed, n=n)
+        under = to_class("all", share)
+        run.table.add("jsma", success_rate=mean, setting=under, seed=seed, n=n)
+
+
+def to_class(wanted: str, share: float) -> str:
+    """The setting in which JSMA makes a class, or "all", of a share of the pixels."""
+    return setting(**{"class": wanted, "share": share})
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import as_attack
 from advx.config.build import build
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -79,8 +80,8 @@ def main(
         peak, _ = peak_memory(
             attack_noise, node.plain(), models[name].plain(), run.data.input_shape, memory_images
         )
-        row = f"{attack}, {memory_images} images"
-        run.table.add(row, peak_memory=peak, seed=None, unit="MiB")
+        under = setting(images=memory_images)
+        run.table.add(attack, peak_memory=peak, setting=under, seed=None, unit="MiB")
     run.finish()
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from advx.attacks.substitute import SubstituteTraining
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -152,7 +153,7 @@ def ask(
     epsilons: list[float],
     curve_epsilon: float,
 ) -> None:
-    """The last round under the row's name, the ones before under their number of queries."""
+    """The last round without a setting, the ones before under their number of queries."""
     rounds = run.measure(
         rounds_of_questions,
         target,
@@ -168,8 +169,8 @@ def ask(
     )
     for number, found in enumerate(rounds):
         last = number == len(rounds) - 1
-        here = row if last else f"{row} after {found.queries:.0f} queries"
-        add = partial(run.table.add, here, seed=target.seed, n=len(test))
+        under = "" if last else setting(queries=f"{found.queries:.0f}")
+        add = partial(run.table.add, row, setting=under, seed=target.seed, n=len(test))
         add(queries=found.queries, disagreement=found.disagreement, unit={"queries": "queries"})
         for epsilon, rate in zip(found.epsilons, found.error_rates, strict=True):
             add(error_rate=rate, epsilon=epsilon)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.errors import ConfigError
 from advx.evaluation.image_quality import UNITS, image_quality
@@ -73,8 +74,8 @@ def main(
             rates = run.measure(class_rates, network, images, classes)
             run.table.add("generator", asked_for=rates.overall, seed=seed, n=samples)
             for name, rate in zip(run.data.class_names, rates.by_class, strict=False):
-                setting = f"class={name}"
-                run.table.add("generator", asked_for=rate, setting=setting, seed=seed, n=samples)
+                under = of_class(name)
+                run.table.add("generator", asked_for=rate, setting=under, seed=seed, n=samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
@@ -133,9 +134,14 @@ def finding(found: Numbers, samples: int, names: Sequence[str]) -> str:
     )
 
 
+def of_class(name: str) -> str:
+    """The setting of one class's images."""
+    return setting(**{"class": name})
+
+
 def asked_for(found: Numbers, name: str) -> float:
     """How often the generator made a class that was asked for, in percent."""
-    return found.mean("generator", f"asked_for@class={name}")
+    return found.mean("generator", "asked_for", setting=of_class(name))
 
 
 def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:

@@ -15,6 +15,7 @@ from functools import partial
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.config.cells import Cell
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -129,10 +130,10 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
     found = run.numbers()
 
     def drawn(panel: Panel, row: str, label: str, color: str, dash: int, named: bool) -> None:
-        cells = [(row, "clean_error_rate"), *((row, f"error_rate@{e:g}") for e in epsilons)]
-        values = found.over_seeds(cells)
+        points = [Cell(row, "clean_error_rate"), *(Cell(row, "error_rate", e) for e in epsilons)]
+        values = found.over_seeds(points)
         panel.curves.append(Curve(label, [0.0, *epsilons], values, color, dash, named=named))
-        panel.basis = found.basis(cells)
+        panel.basis = found.basis(points)
 
     panels: list[Panel] = []
     for name in models:
@@ -156,7 +157,7 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
 def finding(found: Numbers, models: list[str], crafting: str, epsilon: float) -> str:
     """How networks of either half fare, in one sentence."""
     rates = [
-        [found.mean(f"{crafting} -> {name}, {half}", f"error_rate@{epsilon:g}") for name in models]
+        [found.mean(f"{crafting} -> {name}, {half}", "error_rate", epsilon) for name in models]
         for half in HALVES
     ]
     ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]

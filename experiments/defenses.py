@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from advx.config.cells import Cell, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.defenses.denoising_autoencoder import Stacked
@@ -45,13 +46,16 @@ SEARCH = Config(
 NAIVE = {"objective": "cross_entropy"}
 """What a naive step ascends, in the network's own float32."""
 
+BY_NAIVE = setting(**NAIVE)
+"""The setting that says so."""
+
 DOTS = {
-    "clean_error_rate": Dots("clean", CLEAN, "|"),
-    "float32_fgsm_error_rate": Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
-    "fgsm_error_rate": Dots("one step, log-odds", OURS, "o"),
-    "strongest_error_rate": Dots("strongest attack", ADVERSARIAL, "D"),
+    ("clean_error_rate", ""): Dots("clean", CLEAN, "|"),
+    ("fgsm_error_rate", BY_NAIVE): Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
+    ("fgsm_error_rate", ""): Dots("one step, log-odds", OURS, "o"),
+    ("strongest_error_rate", ""): Dots("strongest attack", ADVERSARIAL, "D"),
 }
-"""What the figure shows of every defense."""
+"""What the figure shows of every defense, by metric and setting."""
 
 
 def main(
@@ -131,15 +135,12 @@ def errors(
     add(clean_error_rate=run.measure(error_rate, network, test))
     naive = run.attack(fgsm.with_(**NAIVE), network)
     gone = run.measure(first_gradient_zero_rate, network, naive, test)
-    add(vanished_gradients=gone, setting="float32_cross_entropy")
+    add(vanished_gradients=gone, setting=BY_NAIVE)
     for epsilon in epsilons:
         step = fgsm.with_(epsilon=epsilon)
-        for metric, attack in (
-            ("fgsm_error_rate", step),
-            ("float32_fgsm_error_rate", step.with_(**NAIVE)),
-        ):
+        for under, attack in (("", step), (BY_NAIVE, step.with_(**NAIVE))):
             rate = run.measure(error_rate, network, run.craft(attack, network))
-            add({metric: rate}, epsilon=epsilon)
+            add(fgsm_error_rate=rate, epsilon=epsilon, setting=under)
         strong = run.attack(strongest.with_(epsilon=epsilon), network)
         found = run.measure(errors_by_stage, network, strong, test)
         add(strongest_error_rate=found.all, epsilon=epsilon)
@@ -263,12 +264,17 @@ def curves(
     def worst(network: Model, epsilon: float) -> float:
         return strong_error(run, network, strongest, epsilon, examples)
 
-    for metric, error in (("float32_fgsm_error_rate", naive), ("strongest_error_rate", worst)):
+    for metric, under, error in (
+        ("fgsm_error_rate", BY_NAIVE, naive),
+        ("strongest_error_rate", "", worst),
+    ):
         for row, network in networks.items():
             for epsilon in epsilons:
                 run.table.add(
-                    f"{row}, epsilon {epsilon:g}",
+                    row,
                     {metric: error(network, epsilon)},
+                    epsilon=epsilon,
+                    setting=setting(under, "curve"),
                     seed=network.seed,
                     n=len(run.test(examples)),
                 )
@@ -284,13 +290,16 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
     """
     found = run.numbers()
     least = min(epsilons)
-    worst = {row: found.mean(row, f"strongest_error_rate@{least:g}") for row in rows}
+    worst = {row: found.mean(row, "strongest_error_rate", least) for row in rows}
     order = sorted(rows, key=lambda row: (math.isnan(worst[row]), worst[row]))
     panels = {}
     for epsilon in sorted(epsilons):
-        metrics = [m if m.startswith("clean") else f"{m}@{epsilon:g}" for m in DOTS]
-        cells = [(row, metric) for metric in metrics for row in order]
-        rates = found.over_seeds(cells)
+        shown = [
+            Cell(row, metric, None if metric.startswith("clean") else epsilon, under)
+            for metric, under in DOTS
+            for row in order
+        ]
+        rates = found.over_seeds(shown)
         panels[f"ε = {size(epsilon)}"] = np.reshape(rates, (len(rates), len(DOTS), len(order)))
     dot_figure(
         run.folder,
@@ -299,7 +308,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
         list(DOTS.values()),
         panels,
         finding=finding(found, rows, least),
-        provenance=f"{run.heading()}. Dots: {found.basis(cells)}",
+        provenance=f"{run.heading()}. Dots: {found.basis(shown)}",
         reference=called("none"),
     )
 
@@ -313,8 +322,8 @@ def finding(found: Numbers, rows: list[str], epsilon: float) -> str:
         epsilon: size of the perturbation.
     """
     worst, naive = (
-        {row: found.mean(row, f"{attack}_error_rate@{epsilon:g}") for row in rows}
-        for attack in ("strongest", "float32_fgsm")
+        {row: found.mean(row, metric, epsilon, under) for row in rows}
+        for metric, under in (("strongest_error_rate", ""), ("fgsm_error_rate", BY_NAIVE))
     )
     rivals = [row for row in rows if row != "none"]
     best = min(rivals, key=lambda row: (math.isnan(worst[row]), worst[row]), default="none")

@@ -242,7 +242,7 @@ def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, c
 def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
     """What stands in the figure beside the images."""
     nearer, noise = (
-        found.mean(row, f"{kind}decoded_nearer_the_guide@{epsilon:g}") for kind in ("", "noise_")
+        found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in ("", "noise_")
     )
     return {
         "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "

@@ -9,13 +9,13 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 (a) makes a confidently classified example more confident: facts that the chapter's 33.0% may hide.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from advx.config.cells import setting
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.slopes import input_slope, margins, median_margin, weight_norm
@@ -28,34 +28,46 @@ from advx.run import Run
 from advx.run.models import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
+ROWS = ("hard targets", "smoothed targets")
 
-@dataclass(frozen=True)
-class Step:
-    """A way to take the fast gradient sign method's step, and what it changes of the attack."""
-
-    setting: str
-    attack: dict[str, Any]
-
-    @property
-    def metric(self) -> str:
-        """Its error rate, with the setting."""
-        return f"fgsm_error_rate@{self.setting}" if self.setting else "fgsm_error_rate"
-
-
-STEPS = {
-    "training cost": Step("", {"objective": "training_cost"}),
-    "hard-label cost": Step("objective=log_odds", {"objective": "log_odds"}),
-    "float32 cross-entropy": Step("objective=cross_entropy", {"objective": "cross_entropy"}),
-    "training cost, clipped": Step("clipped", {"objective": "training_cost", "clip": [0.0, 1.0]}),
+STEPS: dict[str, dict[str, Any]] = {
+    "": {"objective": "training_cost"},
+    "objective=log_odds": {"objective": "log_odds"},
+    "objective=cross_entropy": {"objective": "cross_entropy"},
+    "clipped": {"objective": "training_cost", "clip": [0.0, 1.0]},
 }
-"""What the fast gradient sign method ascends."""
+"""What the fast gradient sign method ascends, by setting: changes of the attack."""
 
 DRAWN = {
-    "training cost": ("one step,\ntraining cost", OURS),
-    "hard-label cost": ("one step,\nhard-label cost", NEUTRAL),
-    "strongest": ("strongest\nattack", ADVERSARIAL),
+    ("fgsm_error_rate", ""): ("one step,\ntraining cost", OURS),
+    ("fgsm_error_rate", "objective=log_odds"): ("one step,\nhard-label cost", NEUTRAL),
+    ("strongest_error_rate", ""): ("strongest\nattack", ADVERSARIAL),
 }
-"""Attacks in the figure: what a curve is called, and its color."""
+"""Curves in the figure, by metric and setting: what they are called, and their color."""
+
+UNITS = {
+    "weight_norm": "L2 norm",
+    "input_slope": "log-odds per unit of max norm",
+    "median_margin": "logits",
+}
+"""What explains the errors."""
+
+
+def cells(fgsm: Config, epsilons: list[float], published_seeds: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for schedule in ["", "published_schedule"] if published_seeds else [""]:
+        every = [setting(step, schedule) for step in STEPS]
+        unclipped = [
+            setting(step, schedule)
+            for step, change in STEPS.items()
+            if not {**fgsm, **change}["clip"]
+        ]
+        yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
+        yield Cells(ROWS, ["fgsm_error_rate"], settings=every)
+        yield Cells(ROWS, ["fgsm_vanished_gradients"], settings=unclipped)
+    yield Cells(ROWS, [*UNITS])
+    for metric, step in DRAWN:
+        yield Cells(ROWS, [metric], epsilons, [setting(step, "curve")])
 
 
 def main(
@@ -85,7 +97,7 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    defenses = {"hard targets": hard, "smoothed targets": smoothed}
+    defenses = dict(zip(ROWS, (hard, smoothed), strict=True))
     with run.progress(models=2 * (len(run.seeds) + published_seeds)):
         for seed in run.seeds:
             for row, defense in defenses.items():
@@ -122,8 +134,8 @@ def errors(
     """
     add = partial(run.table.add, row, seed=network.seed, n=len(run.test()))
     add(clean_error_rate=run.measure(error_rate, network, run.test()), setting=schedule)
-    for step in STEPS.values():
-        attack, under = fgsm.with_(**step.attack), setting(step.setting, schedule)
+    for step, change in STEPS.items():
+        attack, under = fgsm.with_(**change), setting(step, schedule)
         rate = run.measure(error_rate, network, run.craft(attack, network))
         add(fgsm_error_rate=rate, setting=under)
         if not attack["clip"]:
@@ -141,11 +153,7 @@ def explanation(run: Run, row: str, network: Model) -> None:
         weight_norm=run.measure(weight_norm, network),
         input_slope=run.measure(input_slope, network, run.test()),
         median_margin=run.measure(median_margin, network, run.test()),
-        unit={
-            "weight_norm": "L2 norm",
-            "input_slope": "log-odds per unit of max norm",
-            "median_margin": "logits",
-        },
+        unit=UNITS,
         seed=network.seed,
     )
 
@@ -161,20 +169,23 @@ def curves(
 ) -> None:
     """The error against ε along each direction."""
     test = run.test(examples)
-    for direction in DRAWN:
+    for metric, step in DRAWN:
         for epsilon in epsilons:
-            add = partial(
-                run.table.add, f"{row}, epsilon {epsilon:g}", seed=network.seed, n=len(test)
-            )
-            if direction == "strongest":
+            if metric == "strongest_error_rate":
                 attack = run.attack(strongest.with_(epsilon=epsilon), network)
-                add(strongest_error_rate=run.measure(errors_by_stage, network, attack, test).all)
+                rate = run.measure(errors_by_stage, network, attack, test).all
             else:
-                step = STEPS[direction]
-                sized = fgsm.with_(**step.attack, epsilon=epsilon)
+                sized = fgsm.with_(**STEPS[step], epsilon=epsilon)
                 adversarial = run.craft(sized, network, examples)
                 rate = run.measure(error_rate, network, adversarial)
-                add(fgsm_error_rate=rate, setting=step.setting)
+            run.table.add(
+                row,
+                {metric: rate},
+                epsilon=epsilon,
+                setting=setting(step, "curve"),
+                seed=network.seed,
+                n=len(test),
+            )
 
 
 def draw(
@@ -217,11 +228,10 @@ def draw(
 def against_epsilon(numbers: Numbers, row: str, epsilons: list[float], epsilon: float) -> Panel:
     """A network's error along each direction, with the chapter's figure."""
     panel = Panel(row, y="")
-    for dash, (direction, (label, color)) in enumerate(DRAWN.items()):
-        metric = STEPS[direction].metric if direction in STEPS else "strongest_error_rate"
-        cells = [(f"{row}, epsilon {e:g}", metric) for e in epsilons]
-        panel.curves.append(Curve(label, epsilons, numbers.over_seeds(cells), color, dash))
-        panel.basis = numbers.basis(cells)
+    for dash, ((metric, step), (label, color)) in enumerate(DRAWN.items()):
+        drawn = [Cell(row, metric, e, setting(step, "curve")) for e in epsilons]
+        panel.curves.append(Curve(label, epsilons, numbers.over_seeds(drawn), color, dash))
+        panel.basis = numbers.basis(drawn)
     chapter = numbers.chapter(row, "fgsm_error_rate")
     if chapter is not None:
         panel.marks.append(Mark(f"chapter {chapter:g}%", epsilon, chapter))

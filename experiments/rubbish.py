@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from advx.config.cells import setting
 from advx.config.config import Config
 from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.measurement import measurement
@@ -55,11 +56,10 @@ def main(
                     sure = run.measure(
                         confidence, network, run.craft(noise, network, n), threshold=threshold
                     )
-                    rate = sure.confident_rate
-                    run.table.add(name, confident_rate=rate, setting=kind, seed=seed, n=n)
-                    if rate != 0:  # of none there is no mean
-                        mean = sure.mean_confidence
-                        run.table.add(name, mean_confidence=mean, setting=kind, seed=seed, n=n)
+                    found = {"confident_rate": sure.confident_rate}
+                    if sure.confident_rate != 0:  # of none there is no mean
+                        found["mean_confidence"] = sure.mean_confidence
+                    run.table.add(name, found, setting=setting(noise=kind), seed=seed, n=n)
     first = next(iter(models))
     words = captions(run.numbers(), first, noises, threshold)
     run.attempt(lambda: draw(run, run.model(first, run.seeds[0]), noises, figure_examples, words))
@@ -114,7 +114,9 @@ def draw(
 
 def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> dict[str, Any]:
     """What stands in the figure beside the images."""
-    rates = {kind: found.mean(model, f"confident_rate@{kind}") for kind in kinds}
+    rates = {
+        kind: found.mean(model, "confident_rate", setting=setting(noise=kind)) for kind in kinds
+    }
     first, above = next(iter(rates)), size(threshold)
     return {
         "finding": (

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cell
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -149,11 +150,11 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
     for index, name in enumerate(others):
         label, color = called(name).replace(" ", "\n", 1), SERIES[index % len(SERIES)]
         for panel, metric in ((same, "same_class"), (both, "both_wrong")):
-            cells = [(f"{crafting} -> {name}", f"{metric}@{e:g}") for e in epsilons]
-            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, index))
-            panel.basis = found.basis(cells)
-        cells = [(f"{crafting} -> {name}", f"same_class_by_chance@{e:g}") for e in epsilons]
-        by_chance.append(found.over_seeds(cells))
+            drawn = [Cell(f"{crafting} -> {name}", metric, e) for e in epsilons]
+            panel.curves.append(Curve(label, epsilons, found.over_seeds(drawn), color, index))
+            panel.basis = found.basis(drawn)
+        drawn = [Cell(f"{crafting} -> {name}", "same_class_by_chance", e) for e in epsilons]
+        by_chance.append(found.over_seeds(drawn))
     same.curves.append(
         Curve("by chance", epsilons, np.concatenate(by_chance), NEUTRAL, 1, points=False)
     )
@@ -170,7 +171,7 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
 def finding(found: Numbers, crafting: str, others: list[str], epsilon: float) -> str:
     """How often the models agree, and would by chance, in one sentence."""
     rates, chances = (
-        [found.mean(f"{crafting} -> {name}", f"{metric}@{epsilon:g}") for name in others]
+        [found.mean(f"{crafting} -> {name}", metric, epsilon) for name in others]
         for metric in ("same_class", "same_class_by_chance")
     )
     agreed, by_luck = (
