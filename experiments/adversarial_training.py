@@ -10,9 +10,10 @@ controls, on noise of the same max norm; attack each with one step and with grad
 97, 22 and, without the defense, 79%.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
-from advx.config.cells import Cell, setting
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
@@ -27,12 +28,48 @@ from advx.types import NonNegative, NonNegativeInt, PositiveInt
 TRAINED = "adversarially trained"
 PLAIN = "plain"
 
+TRANSFERS = (f"{PLAIN} -> {TRAINED}", f"{TRAINED} -> {PLAIN}")
+DIFFERENCE = f"{TRAINED} − {PLAIN}"
+
 ATTACKS = {"fgsm": "one step", "iterative": "gradient descent"}
 """What the figure calls them."""
 
 COLORS = {TRAINED: OURS, PLAIN: ADVERSARIAL}
 LABELS = {TRAINED: "adversarially\ntrained", PLAIN: PLAIN}
 """In the figure; the controls are gray."""
+
+
+def cells(
+    defenses: dict[str, Config],
+    fgsm: Config,
+    epsilons: list[float],
+    curve_epsilons: list[float],
+    search_steps: list[int],
+    search_restarts: list[int],
+    published_seeds: int,
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    rows = [*named(defenses)]
+    both = [f"{kind}_error_rate" for kind in ATTACKS]
+    schedules = {"": rows} | ({"published_schedule": [*COLORS]} if published_seeds else {})
+    for schedule, trained in schedules.items():
+        yield Cells(trained, ["clean_error_rate", "vanished_gradients"], settings=[schedule])
+        yield Cells(trained, both, epsilons, [schedule, setting("clipped", schedule)])
+        yield Cells(trained, ["fgsm_confidence_on_mistakes"], epsilons, [schedule])
+    yield Cells([TRAINED], ["strongest_error_rate", "gradient_free_only"], epsilons)
+    yield Cells(TRANSFERS, ["fgsm_error_rate"], [fgsm["epsilon"]])
+    yield Cells([DIFFERENCE], ["clean_error_rate_difference"])
+    searches = [setting(steps=n) for n in search_steps]
+    searches += [setting(starts=n) for n in search_restarts]
+    yield Cells([*COLORS], ["iterative_error_rate"], [min(epsilons)], searches)
+    yield Cells(rows, ["fgsm_error_rate"], curve_epsilons, ["curve"])
+    yield Cells([*COLORS], ["iterative_error_rate"], curve_epsilons, ["curve"])
+
+
+def named(defenses: dict[str, Config]) -> dict[str, str]:
+    """The defenses' keys by their rows."""
+    called = {"adversarial": TRAINED}  # the others are called by their names
+    return {called.get(key, key.replace("_", " ")): key for key in defenses}
 
 
 def main(
@@ -68,8 +105,7 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    called = {"adversarial": TRAINED}  # the others are called by their names
-    rows = {called.get(key, key.replace("_", " ")): key for key in defenses}
+    rows = named(defenses)
     attacks = {"fgsm": fgsm, "iterative": iterative}
 
     def networks(seed: int, trainer: Config | None = None) -> dict[str, Model]:
@@ -155,10 +191,8 @@ def strong(run: Run, row: str, network: Model, strongest: Config, epsilons: list
 
 def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
     """Examples of one network shown to the other."""
-    for source, target, row in (
-        (plain, trained, f"{PLAIN} -> {TRAINED}"),
-        (trained, plain, f"{TRAINED} -> {PLAIN}"),
-    ):
+    pairs = ((plain, trained), (trained, plain))
+    for row, (source, target) in zip(TRANSFERS, pairs, strict=True):
         run.table.add(
             row,
             fgsm_error_rate=run.measure(error_rate, target, run.craft(fgsm, source)),
@@ -172,7 +206,7 @@ def difference(run: Run, plain: Model, trained: Model) -> None:
     """Whether the clean error falls: the two networks of one seed, paired."""
     before, after = (run.measure(error_rate, network, run.test()) for network in (plain, trained))
     run.table.add(
-        f"{TRAINED} − {PLAIN}",
+        DIFFERENCE,
         clean_error_rate_difference=after - before,
         seed=plain.seed,
         unit="points",

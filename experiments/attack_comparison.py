@@ -10,6 +10,7 @@ and what they cost in forward passes.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.base import Attack
-from advx.config.cells import setting
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
@@ -43,6 +44,19 @@ UNITS = {
     "distortion": "root mean square",
 }
 """What is measured of every attack; the sizes are those of the perturbations that succeed."""
+
+SMALLEST = ("linearized_model_linf", "deepfool_linf")
+"""Attacks that look for the smallest perturbation in the max norm."""
+
+
+def cells(attacks: dict[str, Config], jsma_shares: list[float], dataset: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([*attacks], ["success_rate", "forward_equivalents"])
+    yield Cells([*attacks], [*UNITS], always=False)  # of no success there is no size
+    wanted = ["all", *map(str, range(dataset["classes"]))]
+    settings = [to_class(name, share) for share in jsma_shares for name in wanted]
+    yield Cells(["jsma"], ["success_rate"], settings=settings)
+    yield Cells(["fgsm", *SMALLEST], ["median_smallest_epsilon"])
 
 
 def main(
@@ -246,7 +260,7 @@ def smallest_sizes(
     found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
     known = {"seed": network.seed, "n": n, "unit": "max norm"}
     run.table.add("fgsm", median_smallest_epsilon=found, **known)
-    for row in ("linearized_model_linf", "deepfool_linf"):
+    for row in SMALLEST:
         smallest = outcome(run, network, attacks[row], n).median_smallest
         run.table.add(row, median_smallest_epsilon=smallest, **known)
 

@@ -12,12 +12,13 @@ windows as pictures.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -60,6 +61,15 @@ STEPS = {
 }
 """Where points of the windows are shown as pictures, in units of ε."""
 
+COSINE, MOVED = "cosine {:g}", "{}, ε"
+"""Rows: of directions at that cosine to the gradient; of points shown as pictures."""
+
+OF_WINDOWS = ("both_in_window",)
+OF_BOTH = ("line_accuracy", "larger_share", "separable")
+AT_EPSILON = ("changed", "error_at_epsilon", "changed_at_epsilon")
+BOUNDARY = "median_boundary_distance"
+"""Metrics of a basis, by the windows that they are of."""
+
 DIRECTIONS = {
     "fgsm_random": ("sign of the gradient", "random"),
     "random_random": ("random", "random"),
@@ -71,6 +81,23 @@ NAMES = {
     "random_random": ("Figure 1.3", "two random directions"),
     "fgsm_gradient": ("Figure 1.4", "two adversarial directions"),
 }
+
+
+def cells(bases: list[BasisName], cosines: list[float], pictures: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells(["half-width"], ["epsilon"])
+    yield Cells(["clean"], ["error_rate"])
+    yield Cells(bases, [*OF_WINDOWS, *AT_EPSILON])
+    yield Cells(bases, [*OF_BOTH, BOUNDARY], always=False)  # where there are such windows
+    yield Cells(directions(cosines), metrics_of(AfterSteps))
+    yield Cells([SIGN], ["cosine"])
+    if pictures:
+        yield Cells([MOVED.format(name) for name in STEPS], ["rms_change"])
+
+
+def directions(cosines: list[float]) -> list[str]:
+    """The rows of steps along a direction."""
+    return [SIGN, RANDOM, *(COSINE.format(c) for c in cosines)]
 
 
 def main(
@@ -135,7 +162,7 @@ def main(
                 epsilon=epsilon,
                 draws=draws,
             )
-            for row in (SIGN, RANDOM, *(f"cosine {c:g}" for c in cosines)):
+            for row in directions(cosines):
                 rates = found.get(row, AfterSteps(math.nan, math.nan))
                 run.table.add(row, rates, seed=seed, n=n)
                 if row == SIGN:
@@ -209,14 +236,14 @@ def window_maps(
 def report(run: Run, kind: str, seen: WindowStatistics, seed: int) -> None:
     """The rows of one basis."""
     for n, metrics in (
-        (seen.windows, ("both_in_window",)),
-        (seen.with_both, ("line_accuracy", "larger_share", "separable")),
-        (seen.windows, ("changed", "error_at_epsilon", "changed_at_epsilon")),
+        (seen.windows, OF_WINDOWS),
+        (seen.with_both, OF_BOTH),
+        (seen.windows, AT_EPSILON),
     ):
         if n:
             run.table.add(kind, {m: getattr(seen, m) for m in metrics}, seed=seed, n=n)
     if seen.right:
-        median = {"median_boundary_distance": seen.median_boundary_distance}
+        median = {BOUNDARY: seen.median_boundary_distance}
         run.table.add(kind, median, seed=seed, n=seen.right, unit="of ε")
 
 
@@ -241,7 +268,7 @@ def errors_along(
     }
     for c in cosines:
         count = 1 if abs(c) == 1 else draws_at_a_cosine
-        moves[f"cosine {c:g}"] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
+        moves[COSINE.format(c)] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
     return {
         row: after_steps(placed, points, examples.labels, step, count)
         for row, (step, count) in moves.items()
@@ -284,7 +311,7 @@ def moved_images(
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
     for name, place in zip(STEPS, ends(STEPS), strict=True):
         run.table.add(
-            f"{name}, ε",
+            MOVED.format(name),
             rms_change=255 * far[place].item(),
             seed=network.seed,
             n=len(rows),
@@ -326,7 +353,7 @@ def draw(
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
     found = run.numbers()
-    far = {name: found.mean(f"{name}, ε", "rms_change") for name in STEPS}
+    far = {name: found.mean(MOVED.format(name), "rms_change") for name in STEPS}
     options = {
         "epsilon": epsilon,
         "class_names": list(run.data.class_names),

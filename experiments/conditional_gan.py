@@ -8,18 +8,18 @@ classifier that was trained apart name the class of each image. One row of the f
 same z down a column: what stays the same is what z decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from advx.config.cells import setting
+from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, image_quality
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.measurement import measurement
-from advx.evaluation.parzen import parzen_likelihood
+from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
@@ -28,7 +28,7 @@ from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
-from advx.run.real_images import add_floor
+from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -38,6 +38,15 @@ COLUMNS = 20
 
 NOTE = "At the right: the share of a class's images that a classifier gives that class, all seeds."
 """Under the figure."""
+
+
+def cells(dataset: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield from floor_cells()
+    classes = [of_class(str(k)) for k in range(dataset["classes"])]
+    yield Cells(["generator"], ["asked_for"], settings=["", *classes])
+    yield Cells(["generator"], [*metrics_of(ImageQuality), *metrics_of(ParzenEstimate)])
+    yield from warning_cells(["generator"])
 
 
 def main(

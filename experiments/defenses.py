@@ -10,12 +10,13 @@ validation error suffers.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from advx.config.cells import Cell, setting
+from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.defenses.denoising_autoencoder import Stacked
@@ -49,6 +50,11 @@ NAIVE = {"objective": "cross_entropy"}
 BY_NAIVE = setting(**NAIVE)
 """The setting that says so."""
 
+DECAY = "weight_decay {:g}"
+UNHARMED = "weight_decay, validation unharmed"
+THROUGH_ONE = "ensemble, through one member"
+"""Rows beside those of the defenses."""
+
 DOTS = {
     ("clean_error_rate", ""): Dots("clean", CLEAN, "|"),
     ("fgsm_error_rate", BY_NAIVE): Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
@@ -56,6 +62,27 @@ DOTS = {
     ("strongest_error_rate", ""): Dots("strongest attack", ADVERSARIAL, "D"),
 }
 """What the figure shows of every defense, by metric and setting."""
+
+
+def cells(
+    defenses: dict[str, Config],
+    coefficients: list[float],
+    epsilons: list[float],
+    curve_epsilons: list[float],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    swept = [DECAY.format(c) for c in coefficients]
+    rows = [*defenses, *swept]
+    yield Cells(rows, ["clean_error_rate", "median_smallest_epsilon"])
+    yield Cells(rows, ["vanished_gradients"], settings=[BY_NAIVE])
+    yield Cells(rows, ["fgsm_error_rate"], epsilons, ["", BY_NAIVE])
+    yield Cells(rows, ["strongest_error_rate", "gradient_free_only"], epsilons)
+    yield Cells(["none", *swept], ["validation_error_rate"])
+    yield Cells([UNHARMED], ["strongest_error_rate"], epsilons)
+    yield Cells([THROUGH_ONE], ["fgsm_error_rate"], epsilons)
+    yield Cells(["denoising_autoencoder"], metrics_of(Amplification))
+    yield Cells(rows, ["fgsm_error_rate"], curve_epsilons, [setting(BY_NAIVE, "curve")])
+    yield Cells(rows, ["strongest_error_rate"], curve_epsilons, ["curve"])
 
 
 def main(
@@ -95,7 +122,7 @@ def main(
         curve_epsilons: sizes of the perturbation in the curves, with the first seed.
     """
     (name,) = models
-    decays = {f"weight_decay {c:g}": weight_decay.with_(coefficient=c) for c in coefficients}
+    decays = {DECAY.format(c): weight_decay.with_(coefficient=c) for c in coefficients}
     trainers = {"denoising_autoencoder": autoencoder_trainer}
 
     def networks(seed: int) -> dict[str, Model]:
@@ -191,7 +218,7 @@ def unharmed(
     for epsilon in epsilons:
         rates = [strong_error(run, networks[row], strongest, epsilon) for row in mild]
         run.table.add(
-            "weight_decay, validation unharmed",
+            UNHARMED,
             strongest_error_rate=min(rates, default=math.nan),
             epsilon=epsilon,
             seed=seed,
@@ -213,7 +240,7 @@ def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[f
     for epsilon in epsilons:
         adversarial = run.craft(fgsm.with_(epsilon=epsilon), member)
         run.table.add(
-            "ensemble, through one member",
+            THROUGH_ONE,
             fgsm_error_rate=run.measure(error_rate, ensemble, adversarial),
             epsilon=epsilon,
             seed=ensemble.seed,

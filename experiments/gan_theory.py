@@ -16,24 +16,32 @@ The procedure, on densities that are known:
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     LOG4,
     Mixture,
-    cells,
     jensen_shannon,
     sample_shares,
 )
-from advx.evaluation.estimation import contrastive_gradients
-from advx.evaluation.fixed_generator import POINTS, REACH, FixedGame, discriminator_alone
+from advx.evaluation.divergence import cells as integration_cells
+from advx.evaluation.estimation import METHODS, contrastive_gradients
+from advx.evaluation.fixed_generator import (
+    POINTS,
+    REACH,
+    FixedGame,
+    FixedGameMetrics,
+    discriminator_alone,
+)
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import generated_examples
 from advx.figures import theory as figure
@@ -49,6 +57,11 @@ BINS = 100
 FAR_LOSSES: tuple[GeneratorLossName, ...] = ("minimax", "non_saturating")
 """What G minimizes where it begins far from the data."""
 
+FIXED, ESTIMATE = "generator {}", "{}, n = {}"
+UPDATES, WIDTH, AFAR = "k = {}", "D of {} units", "from afar, {}, k = {}"
+"""Rows: of fixed generators and of estimates; of games, by the updates of D for one of G, by D's
+width, and by the loss and the updates."""
+
 UNITS = {
     "value": "nats",
     "optimal_value": "nats",
@@ -63,6 +76,30 @@ UNITS = {
     "length": "ratio",
 }
 """The others are percent."""
+
+
+def cells(
+    generators: dict[str, list[float]],
+    discriminator_steps: list[int],
+    discriminator_units: list[int],
+    sample_counts: list[int],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    fixed = [FIXED.format(name) for name in (*generators, "far")]
+    yield Cells(fixed, metrics_of(FixedGameMetrics))
+    games = [UPDATES.format(k) for k in discriminator_steps]
+    games += [WIDTH.format(width) for width in discriminator_units]
+    games += [AFAR.format(name, k) for name, _, k in from_afar(discriminator_steps)]
+    yield Cells(games, metrics_of(GameMetrics))
+    estimates = [ESTIMATE.format(kind, n) for kind in METHODS for n in sample_counts]
+    yield Cells(estimates, ["cosine", "length"])
+
+
+def from_afar(steps: list[int]) -> Iterator[tuple[str, GeneratorLossName, int]]:
+    """The games in which G begins far away: a loss as rows have it, the loss, updates of D."""
+    for loss in FAR_LOSSES:
+        for k in steps[:3:2]:
+            yield loss.replace("_", "-"), loss, k
 
 
 def main(
@@ -104,7 +141,7 @@ def main(
             for name, generator in fixed.items():
                 parts = (game, data, generator, seed, critic_steps, critic_batch)
                 measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
-                row = f"generator {name}"
+                row = FIXED.format(name)
                 run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
             for name, networks in games.items():
                 trained = run.game(networks, seed)
@@ -134,27 +171,20 @@ def known_density(run: Run) -> Mixture:
 
 def variants(game: Config, steps: list[int], units: list[int], far: float) -> dict[str, Config]:
     """The games that are trained, by their rows."""
-    made = {f"k = {k}": game.with_(discriminator_steps=k) for k in steps}
+    made = {UPDATES.format(k): game.with_(discriminator_steps=k) for k in steps}
     for width in units:
-        weaker = game.with_(discriminator_units=[width, width])
-        made[f"D of {width} units"] = weaker
-    for loss in FAR_LOSSES:
-        for k in steps[:3:2]:
-            row = f"from afar, {hyphened(loss)}, k = {k}"
-            made[row] = game.with_(offset=far, discriminator_steps=k, loss=loss)
+        made[WIDTH.format(width)] = game.with_(discriminator_units=[width, width])
+    for name, loss, k in from_afar(steps):
+        afar = game.with_(offset=far, discriminator_steps=k, loss=loss)
+        made[AFAR.format(name, k)] = afar
     return made
-
-
-def hyphened(loss: GeneratorLossName) -> str:
-    """A loss's name as rows have it."""
-    return loss.replace("_", "-")
 
 
 def add_estimates(run: Run, counts: list[int], seed: int) -> None:
     """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
     for each in run.measure(contrastive_gradients, counts, seed):
         run.table.add(
-            f"{each.method}, n = {each.samples}",
+            ESTIMATE.format(each.method, each.samples),
             cosine=each.cosine,
             length=each.length,
             seed=seed,
@@ -210,7 +240,7 @@ def game_outcome(
     """
     game, margin = trained.game, reach * data.deviation
     low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
-    edges, _ = cells(low, high, bins)
+    edges, _ = integration_cells(low, high, bins)
     truth = data.shares(edges)
 
     def distance(points: Tensor) -> float:
@@ -234,14 +264,10 @@ def game_outcome(
 
 def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str, str]]:
     """The figure's panels of games: by title, what the games' lines are called."""
-    afar = {
-        f"from afar, {hyphened(loss)}, k = {k}": f"{hyphened(loss)}, {k}"
-        for loss in FAR_LOSSES
-        for k in steps[:3:2]
-    }
+    afar = {AFAR.format(name, k): f"{name}, {k}" for name, _, k in from_afar(steps)}
     return {
-        "k updates of D for one of G": {f"k = {k}": f"k = {k}" for k in steps},
-        "units in each of D's two layers": {f"D of {w} units": f"{w} units" for w in units},
+        "k updates of D for one of G": {UPDATES.format(k): UPDATES.format(k) for k in steps},
+        "units in each of D's two layers": {WIDTH.format(w): f"{w} units" for w in units},
         f"G begins near x = {far:g}: loss, k": afar,
     }
 

@@ -12,6 +12,7 @@ with a game that has never seen the fourth class.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
@@ -47,6 +49,9 @@ GAMES = {
 }
 """By the suffix of their rows."""
 
+FACES = "faces with {}{}"
+"""The row of a class, with the suffix of the game."""
+
 CONFIDENT = 0.9
 """Probability from which a generated face counts as one of its class."""
 
@@ -64,6 +69,16 @@ class Classes(NamedTuple):
     minus: int
     other: int
     target: int
+
+
+def cells(plus: str, minus: str, other: str, target: str, averaged: list[int]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells(["probe"], ["error_rate"])
+    faces = [FACES.format(k, suffix) for suffix in GAMES for k in (plus, minus, other, target)]
+    yield Cells(faces, ["generated"], always=False)  # where the training did not diverge
+    sums = [name + suffix for suffix in GAMES for name in SUMS]
+    settings = [setting(averaged=count) for count in averaged]
+    yield Cells(sums, ["target_class"], settings=settings, always=False)  # where there are faces
 
 
 def main(
@@ -159,12 +174,12 @@ def add_rates(
 ) -> None:
     """The rows of one game: how many of its faces are surely of each class, and of its sums."""
     for rate, k in zip(rates.generated, classes, strict=False):
-        row = f"faces with {run.data.class_names[k]}{suffix}"
+        row = FACES.format(run.data.class_names[k], suffix)
         run.table.add(row, generated=rate, seed=seed, n=POOL)
     for name, row_rates in rates.by_sum(averaged).items():
         for count, rate in zip(averaged, row_rates, strict=True):
-            setting = f"averaged={count}"
-            run.table.add(name + suffix, target_class=rate, setting=setting, seed=seed, n=trials)
+            under = setting(averaged=count)
+            run.table.add(name + suffix, target_class=rate, setting=under, seed=seed, n=trials)
 
 
 @dataclass(frozen=True)

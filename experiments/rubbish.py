@@ -7,14 +7,14 @@ The procedure: show every model pictures of noise, plain or improved by gradient
 class, and count those that it gives to some class with a probability above a half. Ideally none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from advx.config.cells import setting
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.measurement import measurement
@@ -27,6 +27,13 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Model
 from advx.types import PositiveInt, Probability
+
+
+def cells(models: dict[str, Config], noises: dict[str, Config]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    kinds = [setting(noise=kind) for kind in noises]
+    yield Cells([*models], ["confident_rate"], settings=kinds)
+    yield Cells([*models], ["mean_confidence"], settings=kinds, always=False)  # of none, no mean
 
 
 def main(

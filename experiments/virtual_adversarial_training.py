@@ -11,9 +11,10 @@ seed and the fewest labels. Beside it the same network on the labeled digits alo
 """
 
 import math
+from collections.abc import Iterator
 from functools import partial
 
-from advx.config.cells import Cell, setting
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.transfer import error_rate
 from advx.figures.curves import Strip, curve_figure
@@ -32,6 +33,26 @@ KINDS = {
     "labelled only": ("labeled\nonly", ADVERSARIAL),
 }
 """The networks: what the figure calls them, and their color."""
+
+
+def cells(
+    labels: list[int | None],
+    lengths: list[float],
+    xis: list[float | None],
+    attacked_epsilons: list[float],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    if len(lengths) * len(xis) > 1:
+        choices = [choice(length, xi) for length in lengths for xi in xis]
+        yield Cells(choices, ["validation_error_rate"])
+    settings = [setting(labels=called(count)) for count in labels]
+    yield Cells([*KINDS], [CLEAN], settings=settings)
+    yield Cells([*KINDS], [STEP], attacked_epsilons, settings)
+
+
+def choice(length: float, xi: float | None) -> str:
+    """The row of a perturbation's length and the distance at which its direction is sought."""
+    return f"length {length:g}, " + ("exact" if xi is None else f"xi {xi:g}")
 
 
 def main(
@@ -91,9 +112,8 @@ def choose(run: Run, networks: list[Model]) -> Config:
     errors = []
     for network, defense in zip(networks, defenses, strict=True):
         error = run.measure(validation_error, network.training)
-        xi = "exact" if defense["xi"] is None else f"xi {defense['xi']:g}"
         run.table.add(
-            f"length {defense['epsilon']:g}, {xi}",
+            choice(defense["epsilon"], defense["xi"]),
             validation_error_rate=error,
             seed=network.seed,
             n=len(run.data.validation),
