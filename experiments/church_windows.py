@@ -46,10 +46,9 @@ from advx.evaluation.window_statistics import WindowStatistics, window_statistic
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.figures.moved_pictures import captions, ends
-from advx.figures.style import percentage
 from advx.figures.tiles import thumbnails
+from advx.figures.windows import finding
 from advx.models.call import UNDEFINED
-from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -322,24 +321,6 @@ def moved_images(
         "said": said.cpu().numpy(),
         "pictured_labels": clean.labels.cpu().numpy(),
     }
-
-
-def finding(kind: str, found: Numbers) -> str:
-    """What a basis's windows show, in one sentence; means over the seeds."""
-    changed = found.mean(kind, "changed")
-    if kind == "random_random":
-        text = f"Two random directions change the class at {percentage(changed)} of the points"
-        adversarial = found.mean("fgsm_random", "changed")
-        if math.isnan(adversarial):
-            return text
-        return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
-    random = kind == "fgsm_random"
-    between = "an adversarial and a random direction" if random else "two adversarial directions"
-    line = found.mean(kind, "line_accuracy")
-    if math.isnan(line):
-        return f"In the plane of {between}, no window has both right and wrong answers"
-    return (f"In the plane of {between}, a straight line parts right from wrong answers at "
-            f"{percentage(line)} of the points")  # fmt: skip
 
 
 def draw(

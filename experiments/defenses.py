@@ -11,18 +11,14 @@ validation error suffers.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
-from advx.data.dataset import Split
-from advx.defenses.denoising_autoencoder import Stacked
-from advx.evaluation.measurement import measurement
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
-from advx.evaluation.singular_values import jacobian_singular_values
+from advx.evaluation.singular_values import Amplification, amplification
 from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import error_rate
 from advx.figures.dots import Dots, dot_figure
@@ -246,26 +242,6 @@ def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[f
             seed=ensemble.seed,
             n=len(run.test()),
         )
-
-
-@dataclass(frozen=True)
-class Amplification:
-    """Singular values of an autoencoder: those above 1 lengthen a perturbation.
-
-    Attributes:
-        largest_singular_value: median over the examples.
-        singular_values_above_1: how many, on average over the examples.
-    """
-
-    largest_singular_value: float
-    singular_values_above_1: float
-
-
-@measurement(version=1)
-def amplification(stacked: Stacked, examples: Split) -> Amplification:
-    """What the Jacobian of a stacked network's autoencoder does to small perturbations."""
-    values = jacobian_singular_values(stacked.autoencoder, examples.images)
-    return Amplification(values[:, 0].median().item(), (values > 1).sum(1).double().mean().item())
 
 
 def amplifies(run: Run, stacked: Model, examples: int) -> None:
