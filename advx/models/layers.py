@@ -246,12 +246,18 @@ class Sequential(nn.Sequential):
 def _join(layer: nn.Module, following: nn.Module | None) -> bool:
     """Whether both can be computed as one: nobody looks at what lies between them."""
     return (
-        type(following) is nn.Tanh
-        and type(layer) is Linear
-        and not layer._forward_hooks
-        and not layer._forward_pre_hooks
-        and not following._forward_hooks
-        and not following._forward_pre_hooks
+        type(layer) is Linear
+        and type(following) is nn.Tanh
+        and not any(_hooks(each) for each in (layer, following))
+    )
+
+
+def _hooks(layer: nn.Module) -> bool:
+    return bool(
+        layer._forward_hooks
+        or layer._forward_pre_hooks
+        or layer._backward_hooks
+        or layer._backward_pre_hooks
     )
 
 

@@ -1,4 +1,4 @@
-"""SGD with momentum, with as little around the arithmetic as there can be."""
+"""SGD with momentum in one pass over the memory, and little around it."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,8 +10,8 @@ from torch import Tensor
 class FusedSGD(torch.optim.SGD):
     """`torch.optim.SGD(fused=True)`: the same numbers to the last bit, the same state.
 
-    One pass reads parameters, gradients and velocities once. PyTorch's own spends more time than
-    that pass takes on hooks, profiling and grouping: a fifth of a step of softmax regression.
+    PyTorch looks after hooks, profilers and groups of kinds of tensors in every step, which takes
+    longer than the update of a small network.
 
     Args:
         params: the parameters, or groups of them.
@@ -19,52 +19,48 @@ class FusedSGD(torch.optim.SGD):
         momentum: the velocity's share of the next one.
     """
 
-    def __init__(
-        self, params: Iterable[Any], lr: float, *, momentum: float, weight_decay: float = 0.0
-    ) -> None:
-        super().__init__(params, lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+    def __init__(self, params: Iterable[Any], lr: float, *, momentum: float) -> None:
+        super().__init__(params, lr, momentum=momentum, fused=True)
         everything = [p for group in self.param_groups for p in group["params"]]
         self._alike = len({(p.device, p.dtype) for p in everything}) == 1
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
-        """One update; PyTorch makes the first, and those of parameters of several kinds."""
-        parts = [self._tensors(group) for group in self.param_groups]
-        first = any(b is None for *_, velocities in parts for b in velocities)
-        if first or closure is not None or not self._alike:
+        """One update. PyTorch's own makes the first, and those of parameters of several kinds."""
+        parts = [self._moving(group) for group in self.param_groups]
+        started = all(v is not None for *_, velocities in parts for v in velocities)
+        if closure is not None or not started or not self._alike:
             return super().step(closure)
         for group, (parameters, gradients, velocities) in zip(
             self.param_groups, parts, strict=True
         ):
-            if not parameters:
-                continue
-            torch._fused_sgd_(
-                parameters,
-                gradients,
-                velocities,
-                lr=group["lr"],
-                momentum=group["momentum"],
-                weight_decay=group["weight_decay"],
-                dampening=group["dampening"],
-                nesterov=group["nesterov"],
-                maximize=group["maximize"],
-                is_first_step=False,
-            )
+            if parameters:
+                torch._fused_sgd_(
+                    parameters,
+                    gradients,
+                    velocities,
+                    lr=group["lr"],
+                    momentum=group["momentum"],
+                    weight_decay=group["weight_decay"],
+                    dampening=group["dampening"],
+                    nesterov=group["nesterov"],
+                    maximize=group["maximize"],
+                    is_first_step=False,
+                )
         return None
 
-    step.hooked = True  # type: ignore[attr-defined]  # PyTorch wraps it in its hooks otherwise
+    step.hooked = True  # type: ignore[attr-defined]  # or PyTorch wraps it in all that again
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
         if not set_to_none:
             return super().zero_grad(set_to_none)
         for group in self.param_groups:
-            for p in group["params"]:
-                p.grad = None
+            for parameter in group["params"]:
+                parameter.grad = None
 
-    def _tensors(self, group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Any]]:
-        """Parameters that have a gradient, their gradients, their velocities."""
-        moving = [p for p in group["params"] if p.grad is not None]
-        return moving, [p.grad for p in moving], [
-            self.state[p].get("momentum_buffer") for p in moving
-        ]
+    def _moving(self, group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor], list[Any]]:
+        """Parameters with a gradient, their gradients, their velocities (None before the first)."""
+        parameters = [p for p in group["params"] if p.grad is not None]
+        velocities = [self.state[p].get("momentum_buffer") for p in parameters]
+        return parameters, [p.grad for p in parameters], velocities
