@@ -18,7 +18,7 @@ SMALLEST_WEIGHT = 2**15
 """Components of a weight matrix below which choosing the library costs more than it gains."""
 
 _onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-_AVAILABLE = (
+AVAILABLE = (
     _onednn is not None
     and torch.backends.mkldnn.is_available()
     and torch.backends.cpu.get_cpu_capability() == "AVX512"
@@ -51,7 +51,7 @@ def suits(x: Tensor, weight: Tensor) -> bool:
     It compiles code for every batch size, a millisecond and a megabyte each. Attacks whose batch
     shrinks with every step would make hundreds: only the sizes that people choose are worth it.
     """
-    if not _AVAILABLE or x.dim() != 2 or weight.numel() < SMALLEST_WEIGHT:
+    if not AVAILABLE or x.dim() != 2 or weight.numel() < SMALLEST_WEIGHT:
         return False
     batch = x.shape[0]
     return (
@@ -71,7 +71,7 @@ class _Linear(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, activation: Activation
     ) -> Tensor:
-        y = _product(x, weight, bias, activation)
+        y = product(x, weight, bias, activation)
         ctx.activation = activation
         saved = (x, weight, y) if activation == "tanh" else (x, weight)
         ctx.save_for_backward(*saved)
@@ -83,7 +83,7 @@ class _Linear(torch.autograd.Function):
         x, weight, *y = ctx.saved_tensors
         if ctx.activation == "tanh":
             gradient = torch.ops.aten.tanh_backward(gradient, *y)
-        times = _differentiable if torch.is_grad_enabled() else _product
+        times = _differentiable if torch.is_grad_enabled() else product
         return (
             times(gradient, weight.t()) if ctx.needs_input_grad[0] else None,
             times(gradient.t(), x.t()) if ctx.needs_input_grad[1] else None,
@@ -97,8 +97,8 @@ class _Linear(torch.autograd.Function):
     ) -> Tensor:
         x, weight, *y = ctx.saved_tensors
         parts = [
-            _product(of_x, weight) if of_x is not None else None,
-            _product(x, of_weight) if of_weight is not None else None,
+            product(of_x, weight) if of_x is not None else None,
+            product(x, of_weight) if of_weight is not None else None,
             of_bias.expand(len(x), -1) if of_bias is not None else None,
         ]
         moved = torch.stack([part for part in parts if part is not None]).sum(0)
@@ -109,10 +109,10 @@ def _differentiable(a: Tensor, b: Tensor) -> Tensor:
     return _Linear.apply(a, b, None, "none")
 
 
-def _product(
+def product(
     a: Tensor, b: Tensor, bias: Tensor | None = None, activation: Activation = "none"
 ) -> Tensor:
-    """a (n, k), b (m, k) to f(a bᵀ) (n, m); transposed matrices are read as they lie."""
+    """oneDNN's f(a bᵀ + bias) (n, m) of a (n, k) and b (m, k); matrices may lie transposed."""
     return _onednn(_dense(a), _dense(b), bias, activation, [], "")
 
 
