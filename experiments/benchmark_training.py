@@ -127,9 +127,7 @@ class Counted:
     operations: int
 
 
-def training_step(
-    run: Run, name: str, training: Trainer, loss: Any, examples: Split
-) -> Counted:
+def training_step(run: Run, name: str, training: Trainer, loss: Any, examples: Split) -> Counted:
     """The updates of one pass over the examples, warmed up."""
     model = run.model(name, 0).untrained()
     data = Dataset(run.data.name, run.data.classes, examples, examples, examples)

@@ -23,6 +23,7 @@ from advx.models.base import constrain
 from advx.models.layers import Dropout, Maxout
 from advx.training.fused_sgd import FusedSGD
 
+
 class _Products(TorchDispatchMode):
     """Notes the factors of every matrix product."""
 
@@ -71,9 +72,7 @@ def limit_of(
     model.zero_grad()
     ways = [each.fastest() for each in factors]
     size = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    parameters, velocities, gradients = (
-        torch.randn(size, device=images.device) for _ in range(3)
-    )
+    parameters, velocities, gradients = (torch.randn(size, device=images.device) for _ in range(3))
 
     def memory() -> None:
         velocities.add_(gradients, alpha=1e-9)

@@ -1,6 +1,5 @@
 """Affine layers by oneDNN against float64, against PyTorch's own, and their gradients' gradients."""
 
-import copy
 import math
 
 import pytest
@@ -160,6 +159,7 @@ def test_a_tangent_joins_the_affine_layer_before_it(monkeypatch) -> None:
     assert calls == [("tanh",), ("tanh",)]
     seen: list[Tensor] = []
     ours[1].register_forward_hook(lambda _, __, z: seen.append(z))
-    assert torch.equal(ours(x), expected) or calls[-1] == ("tanh",)
-    assert len(seen) == 1
-    assert copy.deepcopy(ours)(x).shape == (100, 5)
+    calls.clear()
+    torch.testing.assert_close(ours(x), expected)
+    assert calls == [(), ("tanh",)]  # somebody looks at what lies between the first two
+    torch.testing.assert_close(seen[0], F.linear(x, ours[1].weight, ours[1].bias))
