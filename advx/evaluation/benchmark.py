@@ -6,8 +6,8 @@ A figure is divided by the rate of a large matrix product measured next to it in
 import multiprocessing
 import time
 from collections.abc import Callable
-from functools import cache
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -21,14 +21,6 @@ Work = Callable[[], object]
 
 PRODUCT_SIZE = 2048
 """Rows and columns of the matrices in the reference product."""
-
-
-def _operations(a: tuple[int, int], b: tuple[int, int], *_: Any, **__: Any) -> int:
-    return 2 * a[0] * a[1] * b[0]
-
-
-ONEDNN: dict[Any, Any] = {torch.ops.mkldnn._linear_pointwise: _operations}
-"""What torch's counter does not know."""
 
 
 def synchronise(device: torch.device) -> None:
@@ -94,11 +86,18 @@ def step_operations(
 
 def operations_of(work: Callable[[], Any]) -> int:
     """Floating-point operations of the matrix products in `work()`."""
-    counter = FlopCounterMode(display=False, custom_mapping=ONEDNN)
+    unknown: dict[Any, Any] = {}  # to torch's counter
+    if products.AVAILABLE:
+        unknown[torch.ops.mkldnn._linear_pointwise] = _product_operations
+    counter = FlopCounterMode(display=False, custom_mapping=unknown)
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
     with counter:
         work()
     return counter.get_total_flops()
+
+
+def _product_operations(a: tuple[int, int], b: tuple[int, int], *_: Any, **__: Any) -> int:
+    return 2 * a[0] * a[1] * b[0]
 
 
 class _NoModules:

@@ -7,7 +7,7 @@ of these alone, one after the other, on arrays of the step's own sizes, each pro
 PyTorch's libraries is faster.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,7 @@ def _inputs(model: nn.Module, images: Tensor) -> list[tuple[nn.Module, Tensor]]:
     return inputs
 
 
-def _there_and_back(layers: list[tuple[Callable[[Tensor], Tensor], Tensor]]) -> Work:
+def _there_and_back(layers: Sequence[tuple[Callable[[Tensor], Tensor], Tensor]]) -> Work:
     """Each layer forward on its input, and back to it where the step goes there."""
     gradients = [torch.ones_like(layer(x).detach()) for layer, x in layers]
 

@@ -12,17 +12,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 Activation = Literal["none", "tanh"]
-"""oneDNN's rectifier is missing: it turns NaN into 0, and nobody would see that training diverged."""
+"""oneDNN's rectifier is missing: it turns NaN into 0, which would hide that training diverged."""
 
 SMALLEST_WEIGHT = 2**15
 """Components of a weight matrix below which choosing the library costs more than it gains."""
 
-_onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
 AVAILABLE = (
-    _onednn is not None
-    and torch.backends.mkldnn.is_available()
+    torch.backends.mkldnn.is_available()
     and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 )
+"""Whether oneDNN is there, and the processor has the vector units that MKL may leave idle."""
 
 
 def linear(
@@ -54,14 +54,10 @@ def suits(x: Tensor, weight: Tensor) -> bool:
     if not AVAILABLE or x.dim() != 2 or weight.numel() < SMALLEST_WEIGHT:
         return False
     batch = x.shape[0]
-    return (
-        batch > 0
-        and (batch % 50 == 0 or batch % 64 == 0)
-        and x.is_cpu
-        and x.dtype == weight.dtype == torch.float32
-        and torch.backends.mkldnn.enabled
-        and not torch._C._are_functorch_transforms_active()
-    )
+    usual = batch > 0 and (batch % 50 == 0 or batch % 64 == 0)
+    kind = x.is_cpu and x.dtype == weight.dtype == torch.float32
+    allowed = bool(torch.backends.mkldnn.enabled)
+    return usual and kind and allowed and not torch._C._are_functorch_transforms_active()
 
 
 class _Linear(torch.autograd.Function):
@@ -113,7 +109,7 @@ def product(
     a: Tensor, b: Tensor, bias: Tensor | None = None, activation: Activation = "none"
 ) -> Tensor:
     """oneDNN's f(a bᵀ + bias) (n, m) of a (n, k) and b (m, k); matrices may lie transposed."""
-    return _onednn(_dense(a), _dense(b), bias, activation, [], "")
+    return torch.ops.mkldnn._linear_pointwise(_dense(a), _dense(b), bias, activation, [], "")
 
 
 def _dense(a: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class FusedSGD(torch.optim.SGD):
         self._alike = len({(p.device, p.dtype) for p in everything}) == 1
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update. PyTorch's own makes the first, and those of parameters of several kinds."""
         parts = [self._moving(group) for group in self.param_groups]
         started = all(v is not None for *_, velocities in parts for v in velocities)
@@ -54,7 +54,8 @@ class FusedSGD(torch.optim.SGD):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
         if not set_to_none:
-            return super().zero_grad(set_to_none)
+            super().zero_grad(set_to_none)
+            return
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None

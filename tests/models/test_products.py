@@ -1,4 +1,4 @@
-"""Affine layers by oneDNN against float64, against PyTorch's own, and their gradients' gradients."""
+"""Affine layers by oneDNN against float64 and PyTorch's own; their gradients of every kind."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The optimizer against PyTorch's own, byte for byte, whoever made the first half of the updates."""
+"""The optimizer against PyTorch's own, byte for byte, whoever made the first updates."""
 
 import copy
 
