@@ -1,7 +1,5 @@
 """Church windows: directions, maps and what is read off them."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -182,8 +180,7 @@ def test_pictures_are_points_of_the_windows(tmp_path) -> None:
         ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", "draws=1"]
     )
     run = Run(config, tmp_path, "advx run")
-    names = [key for key in inspect.signature(main).parameters if key != "run"]
-    main(run, **{key: config[key] for key in names})
+    main(run, **keywords(config, main))
     arrays = np.load(tmp_path / "arrays.npz")
     pictures, said, maps = (arrays[k] for k in ("pictures", "said", "maps_fgsm_random"))
     whole = (run.data.test.images[:4] * 255).round().byte().numpy()
