@@ -135,7 +135,7 @@ class Project:
         """Entries of the store that are new, and the rows."""
         before = self.entries()
         run = ran(self.folder, [*self.overrides, *more])
-        self.manifest = run.manifest()
+        self.manifest = run.files.manifest()
         return self.entries() - before, [
             (r.row + r.metric, r.value) for r in run.table.results.rows
         ]

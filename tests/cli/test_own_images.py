@@ -261,7 +261,7 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
         load(path=str(tmp_path / "figure.npz"), class_count=3)
     again = [*mine, f"dataset.path={archive}", "dataset.array=adversarial", "attack.epsilon=0"]
     (tmp_path / "second").mkdir()
-    second = {r.metric: r.value for r in ran(tmp_path / "second", again).results.rows}
+    second = {r.metric: r.value for r in ran(tmp_path / "second", again).table.results.rows}
     first = {r.metric: r.value for r in run.table.results.rows}
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
