@@ -11,7 +11,7 @@ from advx.config.compose import composed
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.games.multilayer import MultilayerGame
-from advx.run import Run, check
+from advx.run import Run, check, check_models
 from advx.store.store import Store
 from advx.training.construct import new_game
 from advx.training.load_or_train import load_or_train_game
@@ -77,9 +77,9 @@ def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -
     config, main = composed([*words, "trainer.batch_size=1"])
     check(config, main)
     with pytest.raises(ConfigError, match=r"game: cannot be trained on a single example .*from 2"):
-        Run(config, tmp_path, "advx run").check_models()
+        check_models(Run(config, tmp_path, "advx run"))
     config, _ = composed([*words, "trainer.batch_size=2"])
-    Run(config, tmp_path, "advx run").check_models()
+    check_models(Run(config, tmp_path, "advx run"))
 
 
 def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
