@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from advx.config.config import Config
 from advx.data import mixtures
 from advx.games.generative import GenerativeGame
 from advx.games.multilayer import MultilayerGame
@@ -25,7 +26,8 @@ def recipe(*, game: dict | None = None, **trainer) -> Recipe:
     } | (game or {})  # fmt: skip
     rule = {"_target_": "advx.training.game_trainer.GameTrainer", "max_epochs": 4, "batch_size": 50,
             "snapshots": 2, "shown": 30}  # fmt: skip
-    return Recipe(node, rule | trainer, {"_target_": "advx.defenses.none.NoDefense"}, 0, "game")
+    none = Config({"_target_": "advx.defenses.none.NoDefense"})
+    return Recipe(Config(node), Config(rule | trainer), none, 0, "game")
 
 
 class Killed(Exception):

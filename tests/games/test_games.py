@@ -229,7 +229,7 @@ def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
         (GAN, {"generator_units": (10,), "discriminator_units": (10,)}),
     ],
 )
-def test_every_game_can_be_played(kind, options) -> None:
+def test_every_game_can_be_trained(kind, options) -> None:
     split = Split(torch.rand(40, 1, 28, 28), torch.arange(40) % 2)
     data = Dataset("noise", 2, split, split, split)
     game = kind(input_shape=(1, 28, 28), **options)

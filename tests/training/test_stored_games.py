@@ -2,12 +2,14 @@
 
 import math
 import shlex
+from dataclasses import replace
 
 import pytest
 import torch
 
 from advx.config.check import keywords
 from advx.config.compose import composed
+from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.games.multilayer import MultilayerGame
@@ -83,21 +85,21 @@ def test_batch_statistics_of_one_example_are_refused_before_the_game(tmp_path) -
 
 
 def test_own_networks_are_tried_in_float32_under_their_seed() -> None:
-    node = {"name": "own", "_target_": "tests.toy_games.Mute"}
-    parts = {"trainer": {"_target_": "advx.training.game_trainer.GameTrainer"},
-             "defense": {"_target_": "advx.defenses.none.NoDefense"}}  # fmt: skip
+    own = Config({"name": "own", "_target_": "tests.toy_games.Mute"})
+    parts = {"trainer": Config({"_target_": "advx.training.game_trainer.GameTrainer"}),
+             "defense": Config({"_target_": "advx.defenses.none.NoDefense"})}  # fmt: skip
     with pytest.raises(ConfigError, match=r"torch.float32 images \(NotImplementedError\)$"):
-        new_game(Recipe(node, seed=0, path="game", **parts), RING)
+        new_game(Recipe(own, seed=0, path="game", **parts), RING)
     made = {}
     torch.set_default_dtype(torch.float64)  # the trial's images stay what the data are
     try:
         with pytest.raises(ConfigError, match="dtype"):
-            new_game(Recipe(node | {"mute": False}, seed=0, path="game", **parts), RING)
+            new_game(Recipe(own.with_(mute=False), seed=0, path="game", **parts), RING)
     finally:
         torch.set_default_dtype(torch.float32)
     for seeds in ([0], [1, 0]):
         for seed in seeds:
-            game = new_game(Recipe(node | {"mute": False}, seed=seed, path="game", **parts), RING)
+            game = new_game(Recipe(own.with_(mute=False), seed=seed, path="game", **parts), RING)
             made.setdefault(seed, []).append(game.generator.weight.clone())
     assert torch.equal(*made[0])
     assert not torch.equal(made[0][0], made[1][0])
@@ -107,9 +109,9 @@ def test_a_game_that_does_not_fit_is_named(tmp_path) -> None:
     three = Dataset("three", 2, *[Split(torch.rand(9, 3), torch.zeros(9).long())] * 3)
     with pytest.raises(ConfigError, match=r"game does not fit dataset=three \(examples \(3,\)\)"):
         load_or_train_game(recipe(), three, Store(tmp_path))
-    node = {"_target_": "torch.nn.Identity"}
+    identity = replace(recipe(), model=Config({"_target_": "torch.nn.Identity"}))
     with pytest.raises(ConfigError, match="Game is needed"):
-        load_or_train_game(Recipe(node, {}, {}, 0, "game"), RING, Store(tmp_path))
+        load_or_train_game(identity, RING, Store(tmp_path))
 
 
 @pytest.mark.parametrize(
