@@ -90,11 +90,11 @@ def test_every_rate_leaves_an_undefined_answer_out() -> None:
     sure = torch.tensor([0.0, 1.0]).softmax(0)[1].item()
     assert mean_confidence_on_mistakes(Gaps(), split) == pytest.approx(100 * sure, abs=1e-4)
     away = after_steps(Gaps(), split.images, split.labels, lambda _: split.images.flip(-1), 1)
-    assert away["error_rate"] == 0  # (1, 1) goes to the first class
+    assert away.error_rate == 0  # (1, 1) goes to the first class
     moved = -split.images
     moved[:2] = 0
     away = after_steps(Gaps(), split.images, split.labels, lambda _: moved * 2, 1)
-    assert away["error_rate"] == pytest.approx(100 * 148 / 199)
+    assert away.error_rate == pytest.approx(100 * 148 / 199)
 
 
 @pytest.mark.parametrize("experiment", ["imperceptible", "linearity"])
@@ -114,7 +114,7 @@ def test_figures_leave_an_undefined_answer_out_too(folder, experiment) -> None:
         if only
         else Cell("custom", "error_rate", setting="gray_levels=1e-09")
     )
-    (found,) = [row.value for row in run.results.rows if row.cell == cell]
+    (found,) = [row.value for row in run.table.results.rows if row.cell == cell]
     assert found == pytest.approx(100 * 12 / 119)
     text = "the logits of 1 of 120 examples are NaN"
     assert text in (run.folder / "summary.md").read_text()
