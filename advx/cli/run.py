@@ -180,9 +180,18 @@ def completed_folder(flags: list[str]) -> list[str]:
 def flags_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Flags (with their values) and overrides apart: Hydra takes overrides on one side only."""
     with_value = {
-        "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
-        "--config-dir", "-cd", "--experimental-rerun",
-    }  # fmt: skip
+        "--cfg",
+        "-c",
+        "--package",
+        "-p",
+        "--config-path",
+        "-cp",
+        "--config-name",
+        "-cn",
+        "--config-dir",
+        "-cd",
+        "--experimental-rerun",
+    }
     flags, overrides = [], []
     words = iter(arguments)
     for word in words:

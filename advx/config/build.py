@@ -72,9 +72,11 @@ def _settings() -> tuple[Any, ...] | None:
     if torch is None:
         return None
     return (
-        torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
         torch.get_num_threads(),
-    )  # fmt: skip
+    )
 
 
 def _set(settings: tuple[Any, ...] | None) -> None:

@@ -10,9 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 OF_THE_OPTIMIZER = (
-    "learning_rate", "learning_rate_divisor", "learning_rate_floor", "momentum", "final_momentum",
-    "momentum_epochs", "final_share", "decay_epochs", "decay", "beta1", "beta2",
-)  # fmt: skip
+    "learning_rate",
+    "learning_rate_divisor",
+    "learning_rate_floor",
+    "momentum",
+    "final_momentum",
+    "momentum_epochs",
+    "final_share",
+    "decay_epochs",
+    "decay",
+    "beta1",
+    "beta2",
+)
 OF_A_PLAYER = {"generator_rate": "generator", "discriminator_rate": "discriminator"}
 OF_THE_GAME = ("discriminator_steps", "updates", "loss", "blend")
 MOVED = {*OF_THE_OPTIMIZER, *OF_A_PLAYER, *OF_THE_GAME}
@@ -21,21 +30,35 @@ CLASSES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     "trainer.Trainer": ("trainer.Trainer", "SGD", {}, {}),
     "adam.AdamTrainer": ("trainer.Trainer", "Adam", {}, {"patience": 20}),
     "linear_decay.LinearDecayTrainer": (
-        "trainer.Trainer", "LinearDecay", {}, {"batch_size": 128},
+        "trainer.Trainer",
+        "LinearDecay",
+        {},
+        {"batch_size": 128},
     ),
     "semi_supervised.SemiSupervisedTrainer": (
-        "semi_supervised.SemiSupervisedTrainer", "Adam", {"learning_rate": 0.002, "decay": 0.9}, {},
+        "semi_supervised.SemiSupervisedTrainer",
+        "Adam",
+        {"learning_rate": 0.002, "decay": 0.9},
+        {},
     ),
     "pair.PairTrainer": (
-        "game_trainer.GameTrainer", "Adam", {"learning_rate": 2e-4, "beta1": 0.5},
+        "game_trainer.GameTrainer",
+        "Adam",
+        {"learning_rate": 2e-4, "beta1": 0.5},
         {"updates": "alternating"},
     ),
     "pair_sgd.SGDPairTrainer": (
-        "game_trainer.GameTrainer", "SGD", {},
-        {"batch_size": 100, "max_epochs": 100, "updates": "simultaneous",
-         "discriminator_rate": 0.05},
+        "game_trainer.GameTrainer",
+        "SGD",
+        {},
+        {
+            "batch_size": 100,
+            "max_epochs": 100,
+            "updates": "simultaneous",
+            "discriminator_rate": 0.05,
+        },
     ),
-}  # fmt: skip
+}
 """Trainers of before: what each is now, its optimizer, and what its other defaults were."""
 
 PACKAGE = "advx.training."

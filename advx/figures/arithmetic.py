@@ -71,9 +71,12 @@ def draw(
         figures = {"success": success(arrays, games, sums, names[3], provenance)}
         if drawn:
             figures["latent_arithmetic"] = equations(
-                arrays, drawn, names, finding=at_count(arrays, games, sums[0], names[3], pictured),
+                arrays,
+                drawn,
+                names,
+                finding=at_count(arrays, games, sums[0], names[3], pictured),
                 provenance=f"Faces of the first seed, not chosen. {provenance}",
-            )  # fmt: skip
+            )
         for name, figure in figures.items():
             save_figure(figure, folder, name, dpi=200)
             plt.close(figure)
@@ -84,13 +87,18 @@ def at_count(arrays: Arrays, games: dict[str, str], plain: str, target: str, cou
     if count not in arrays["averaged"]:
         return f"Is {plain} “{target}”?"
     column = arrays["averaged"].tolist().index(count)
-    shares = {game: found[:, column].mean() for suffix, game in games.items()
-              if len(found := measured(arrays, plain + suffix))}  # fmt: skip
+    shares = {
+        game: found[:, column].mean()
+        for suffix, game in games.items()
+        if len(found := measured(arrays, plain + suffix))
+    }
     if not shares:
         return f"Is {plain} “{target}”?"
     of = f" of the sums {plain} ({count} averaged z each)"
-    said = [f"in {share:.0f}%{'' if k else of} if {game}"
-            for k, (game, share) in enumerate(shares.items())]  # fmt: skip
+    said = [
+        f"in {share:.0f}%{'' if k else of} if {game}"
+        for k, (game, share) in enumerate(shares.items())
+    ]
     return f"A probe sees “{target}” {', '.join(said)}"
 
 
@@ -98,8 +106,11 @@ def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str
     """The most that the first two sums reach, whatever the number of z averaged."""
     said = []
     for suffix, game in games.items():
-        most = {name: f"{found.mean(0).max():.0f}%" for name in sums[:2]
-                if len(found := measured(arrays, name + suffix))}  # fmt: skip
+        most = {
+            name: f"{found.mean(0).max():.0f}%"
+            for name in sums[:2]
+            if len(found := measured(arrays, name + suffix))
+        }
         if most:
             first, *others = most
             also = "".join(f" ({name}: {most[name]})" for name in others)
@@ -123,8 +134,10 @@ def equations(
         trials = faces.reshape(4, -1, *faces.shape[1:]).swapaxes(0, 1)
         caption = f"{letter(index)}  {game}" if len(drawn) > 1 else game
         parts = [slice(None)] if len(drawn) > 1 else [slice(0, None, 2), slice(1, None, 2)]
-        blocks += [(caption if k == 0 else "", trials[part], None if right is None else right[part])
-                   for k, part in enumerate(parts)]  # fmt: skip
+        blocks += [
+            (caption if k == 0 else "", trials[part], None if right is None else right[part])
+            for k, part in enumerate(parts)
+        ]
     marks = any(right is not None for _, _, right in blocks)
     wide = (PAGE_WIDTH - 2 * EDGE - (len(blocks) - 1) * BETWEEN) / len(blocks)
     side = (wide - 3 * SIGN - MARK * marks) / 4
@@ -134,22 +147,39 @@ def equations(
     note = (
         f"{mark(True)}, {mark(False)}: the class that a probe gives the sum is this one, or is not."
     )
-    figure = page(head + tallest * (side + GAP), finding=finding, provenance=provenance,
-                  note=note if marks else "", free=True)  # fmt: skip
+    figure = page(
+        head + tallest * (side + GAP),
+        finding=finding,
+        provenance=provenance,
+        note=note if marks else "",
+        free=True,
+    )
     for block, (caption, trials, right) in enumerate(blocks):
         start = EDGE + block * (wide + BETWEEN)
         words(figure, start, 0.0, caption, TEXT, ha="left", va="top")
         for column, lines in enumerate(headers):
-            words(figure, start + column * (side + SIGN) + side / 2, head - 0.04, "\n".join(lines),
-                  SMALL, ha="center", va="bottom", linespacing=LINE_HEIGHT)  # fmt: skip
+            words(
+                figure,
+                start + column * (side + SIGN) + side / 2,
+                head - 0.04,
+                "\n".join(lines),
+                SMALL,
+                ha="center",
+                va="bottom",
+                linespacing=LINE_HEIGHT,
+            )
         for row, faces in enumerate(trials):
             top = head + row * (side + GAP)
             for column, face in enumerate(faces):
                 left = start + column * (side + SIGN)
                 place(figure, left, top, side, side).imshow(
-                    tiled(face[None], 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest",
+                    tiled(face[None], 1),
+                    cmap="gray",
+                    vmin=0,
+                    vmax=1,
+                    interpolation="nearest",
                     aspect="auto",
-                )  # fmt: skip
+                )
                 if column < len(SIGNS):
                     words(figure, left + side + SIGN / 2, top + side / 2, SIGNS[column], TITLE)
             if right is not None:
@@ -174,7 +204,7 @@ def success(
         "Rescaled: the sum brought to the length that z usually has. On pixels: the same sum of "
         "images. Random direction: as long as a − b."
         + (" Lines: mean of the seeds; bars: their range." if seeds > 1 else "")
-    )  # fmt: skip
+    )
     figure = page(2.3, finding=best(arrays, games, sums, target), provenance=provenance, note=note)
     axes = figure.subplots(1, len(games), squeeze=False, sharey=True)[0]
     counts = arrays["averaged"]
@@ -186,8 +216,9 @@ def success(
             if not len(found):
                 continue
             mean = found.mean(0)
-            axis.plot(counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)],
-                      marker=MARKERS[k])  # fmt: skip
+            axis.plot(
+                counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)], marker=MARKERS[k]
+            )
             if len(found) > 1:
                 axis.vlines(counts, found.min(0), found.max(0), color=SERIES[k], linewidth=0.8)
             ends[-1].append((float(mean[-1]), name, SERIES[k]))

@@ -49,14 +49,20 @@ def curve_figure(
     for strip in strips:
         panels = [
             vars(panel)
-            | {"curves": [_look(curve) for curve in panel.curves],
-               "marks": [vars(mark) for mark in panel.marks],
-               "distributions": list(panel.distributions)}
+            | {
+                "curves": [_look(curve) for curve in panel.curves],
+                "marks": [vars(mark) for mark in panel.marks],
+                "distributions": list(panel.distributions),
+            }
             for panel in strip.panels
-        ]  # fmt: skip
+        ]
         described.append({"panels": panels, "height": strip.height})
-    options: dict[str, Any] = {"name": name, "strips": described, "finding": finding,
-                               "provenance": provenance}  # fmt: skip
+    options: dict[str, Any] = {
+        "name": name,
+        "strips": described,
+        "finding": finding,
+        "provenance": provenance,
+    }
     keep(folder, "curves", arrays, options)
     draw(folder, arrays, **options)
 
@@ -96,9 +102,12 @@ def _panel(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Panel:
     distributions = {key: arrays[f"{head}: {key}"] for key in described["distributions"]}
     return Panel(
         **described
-        | {"curves": curves, "marks": [Mark(**mark) for mark in described["marks"]],
-           "distributions": distributions}
-    )  # fmt: skip
+        | {
+            "curves": curves,
+            "marks": [Mark(**mark) for mark in described["marks"]],
+            "distributions": distributions,
+        }
+    )
 
 
 def drawn(strips: list[Strip], *, finding: str, provenance: str) -> "Figure":

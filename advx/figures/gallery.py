@@ -103,23 +103,37 @@ def draw(
     inside = len(rows) >= MANY
     under = 0 if inside else 0.29 if sure else 0.16
     above = 0.36 if heads else 0.04
-    sheet = Sheet(above + len(rows) * (side + under + GAP), finding=finding,
-                  provenance=provenance, note=note)  # fmt: skip
+    sheet = Sheet(
+        above + len(rows) * (side + under + GAP), finding=finding, provenance=provenance, note=note
+    )
     for place, head in enumerate(heads):
-        sheet.text(PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place), above - 0.06, head,
-                   ha="right", va="bottom")  # fmt: skip
+        sheet.text(
+            PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place),
+            above - 0.06,
+            head,
+            ha="right",
+            va="bottom",
+        )
     for line, row in enumerate(rows):
         top = above + line * (side + under + GAP)
         sheet.text(left - 0.1, top + side / 2, words[row], ha="right", va="center", fontsize=TEXT)
         for place, number in enumerate((numbers or {}).get(row, ())):
-            sheet.text(PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place), top + side / 2,
-                       number, ha="right", va="center", fontsize=TEXT)  # fmt: skip
+            sheet.text(
+                PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place),
+                top + side / 2,
+                number,
+                ha="right",
+                va="center",
+                fontsize=TEXT,
+            )
         labels = arrays["labels"] if "labels" in arrays else arrays[f"labels_{row}"]
         for k in range(n):
             said = int(arrays[f"prediction_{row}"][k])
             wrong = said != labels[k] and row not in plain
-            how: dict[str, Any] = {"color": ADVERSARIAL if wrong else FRAME,
-                   "fontweight": "bold" if wrong else "normal"}  # fmt: skip
+            how: dict[str, Any] = {
+                "color": ADVERSARIAL if wrong else FRAME,
+                "fontweight": "bold" if wrong else "normal",
+            }
             word = named(class_names, said)
             if f"confidence_{row}" in arrays:
                 word += f"\n{confidence(float(arrays[f'confidence_{row}'][k]))}"
@@ -127,8 +141,17 @@ def draw(
             axis = sheet.image(start, top, side, arrays[f"images_{row}"][k])
             if inside:
                 box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-                axis.text(0.96, 0.05, word, transform=axis.transAxes, ha="right", va="bottom",
-                          fontsize=SMALL, bbox=box, **how)  # fmt: skip
+                axis.text(
+                    0.96,
+                    0.05,
+                    word,
+                    transform=axis.transAxes,
+                    ha="right",
+                    va="bottom",
+                    fontsize=SMALL,
+                    bbox=box,
+                    **how,
+                )
                 bare(axis, how["color"], 1.2 if wrong else 0.5)
             else:
                 sheet.text(start + side / 2, top + side + 0.03, word, ha="center", **how)

@@ -106,12 +106,28 @@ def page(
         figure.subplots_adjust(bottom=below / whole, top=(below + height) / whole)
     else:
         figure.get_layout_engine().set(rect=(0, below / whole, 1, height / whole))
-    figure.text(0.01, 1 - 0.04 / whole, "\n".join(head), ha="left", va="top", fontsize=TITLE,
-                fontweight="bold", linespacing=LINE_HEIGHT)  # fmt: skip
+    figure.text(
+        0.01,
+        1 - 0.04 / whole,
+        "\n".join(head),
+        ha="left",
+        va="top",
+        fontsize=TITLE,
+        fontweight="bold",
+        linespacing=LINE_HEIGHT,
+    )
     for y, lines, color in ((lowest, notes, "black"), (0.03, foot, "#606060")):
         if lines:
-            figure.text(0.01, y / whole, "\n".join(lines), ha="left", va="bottom",
-                        fontsize=SMALL, color=color, linespacing=LINE_HEIGHT)  # fmt: skip
+            figure.text(
+                0.01,
+                y / whole,
+                "\n".join(lines),
+                ha="left",
+                va="bottom",
+                fontsize=SMALL,
+                color=color,
+                linespacing=LINE_HEIGHT,
+            )
     return figure
 
 
@@ -168,17 +184,33 @@ def label_ends(
     )
     sizes = [(name.count("\n") + 1) * size * LINE_HEIGHT for *_, name, _ in wanted]
     heights = _apart([place for place, *_ in wanted], sizes, tall)
-    moved = [joined and abs(height - place) > size / 2
-             for height, (place, *_) in zip(heights, wanted, strict=True)]  # fmt: skip
+    moved = [
+        joined and abs(height - place) > size / 2
+        for height, (place, *_) in zip(heights, wanted, strict=True)
+    ]
     for height, (place, x, y, name, color), far in zip(heights, wanted, moved, strict=True):
-        line = {"arrowstyle": "-", "color": color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 2,
-                "relpos": (0, 0.5)}  # fmt: skip
+        line = {
+            "arrowstyle": "-",
+            "color": color,
+            "linewidth": 0.5,
+            "shrinkA": 0,
+            "shrinkB": 2,
+            "relpos": (0, 0.5),
+        }
         axis.annotate(
-            name, (x, y), (14 if any(moved) else 5, height - place), textcoords="offset points",
-            ha="left", va="center", fontsize=size, color=ink(color), annotation_clip=False,
-            linespacing=1.0, arrowprops=line if far else None,
+            name,
+            (x, y),
+            (14 if any(moved) else 5, height - place),
+            textcoords="offset points",
+            ha="left",
+            va="center",
+            fontsize=size,
+            color=ink(color),
+            annotation_clip=False,
+            linespacing=1.0,
+            arrowprops=line if far else None,
             bbox={"pad": 0.5, "facecolor": "none", "edgecolor": "none"} if far else None,
-        )  # fmt: skip
+        )
 
 
 def _apart(wanted: Sequence[float], sizes: Sequence[float], top: float) -> list[float]:

@@ -69,8 +69,10 @@ class ConvMaxoutNetwork(Classifier):
         super().__init__()
         lengths = {len(kernels), len(pads), len(pools), len(max_kernel_norms)}
         if lengths != {len(channels)}:
-            raise ValueError("channels, kernels, pads, pools and max_kernel_norms name the same "
-                             "layers: as many of each are needed")  # fmt: skip
+            raise ValueError(
+                "channels, kernels, pads, pools and max_kernel_norms name the same "
+                "layers: as many of each are needed"
+            )
         self.preprocessing = Whitening(input_shape, contrast=contrast, bias=whitening_bias)
         dropout = Dropout(keep_hidden, scale=1.0 / keep_hidden)
         layers: list[nn.Module] = [Dropout(keep_input, scale=1.0)]
@@ -79,13 +81,18 @@ class ConvMaxoutNetwork(Classifier):
         for layer, (before, after) in enumerate(pairwise(widths)):
             layers += [
                 MaxoutConvolution(
-                    before, after, pieces, kernels[layer], padding=pads[layer],
-                    init_range=init_range, max_kernel_norm=max_kernel_norms[layer],
+                    before,
+                    after,
+                    pieces,
+                    kernels[layer],
+                    padding=pads[layer],
+                    init_range=init_range,
+                    max_kernel_norm=max_kernel_norms[layer],
                     rate_scale=rate_scale,
                 ),
                 nn.MaxPool2d(pools[layer], pool_stride, ceil_mode=True),
                 dropout,
-            ]  # fmt: skip
+            ]
             size = tuple(
                 _pooled(side + 2 * pads[layer] - kernels[layer] + 1, pools[layer], pool_stride)
                 for side in size
@@ -94,11 +101,16 @@ class ConvMaxoutNetwork(Classifier):
                 raise ValueError(f"layer {layer + 1} leaves nothing of images {input_shape}")
         layers += [
             nn.Flatten(),
-            Maxout(widths[-1] * size[0] * size[1], units, unit_pieces, init_range=init_range,
-                   max_column_norm=max_column_norm),
+            Maxout(
+                widths[-1] * size[0] * size[1],
+                units,
+                unit_pieces,
+                init_range=init_range,
+                max_column_norm=max_column_norm,
+            ),
             dropout,
             Linear(units, classes, init_range=init_range, max_column_norm=max_output_norm),
-        ]  # fmt: skip
+        ]
         self.network = Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,8 +16,14 @@ from advx.errors import AdvxError, reason
 from advx.text_files import read_text
 
 MARKS = (
-    "results.csv", "summary.csv", "summary.md", "manifest.json", "run.log", "FAILED", ".hydra",
-)  # fmt: skip
+    "results.csv",
+    "summary.csv",
+    "summary.md",
+    "manifest.json",
+    "run.log",
+    "FAILED",
+    ".hydra",
+)
 """A folder with one of these is a run's."""
 
 NUMBERS = ("epsilon", "chapter", "mean", "low", "high", "seeds", "n")

@@ -124,11 +124,16 @@ def test_a_sweeps_claims_are_read_before_its_first_job(advx) -> None:
 
 def test_what_was_never_measured_is_said_and_nothing_is_lost(advx) -> None:
     status, printed, said = advx(
-        "run", "experiment=transfer", "scale=smoke", "seeds=[0]", "hydra.run.dir=out",
-        "model@crafting=softmax_regression", "model@target=softmax_regression",
+        "run",
+        "experiment=transfer",
+        "scale=smoke",
+        "seeds=[0]",
+        "hydra.run.dir=out",
+        "model@crafting=softmax_regression",
+        "model@target=softmax_regression",
         "+rows=[{row: R, metric: clean_error_rate},{row: softmax_regression, metric: eror_rate}]",
         "+claims=[{claim: c, predicate: '`S`.clean_error_rate < `softmax_regression -> itself`'}]",
-    )  # fmt: skip
+    )
     assert (status, said) == (0, "")
     line = (
         "not measured at scale=smoke: `R`.clean_error_rate, `softmax_regression`.eror_rate, "
@@ -162,9 +167,14 @@ def test_what_was_measured_before_an_error_is_kept(advx, monkeypatch) -> None:
 def chapter_run(advx, *words: str) -> tuple[str, str]:
     """The verdict of `mine` at the chapter's scale, and the remark that withholds it."""
     status, printed, said = advx(
-        "run", "--config-dir", "conf", "experiment=mine", "scale=chapter", "hydra.run.dir=out",
+        "run",
+        "--config-dir",
+        "conf",
+        "experiment=mine",
+        "scale=chapter",
+        "hydra.run.dir=out",
         *words,
-    )  # fmt: skip
+    )
     assert status == 0, said
     rows = table(Path("out/summary.csv"))
     remarks = [line for line in printed.splitlines() if line.startswith("no verdicts: ")]
@@ -177,9 +187,14 @@ def chapter_run(advx, *words: str) -> tuple[str, str]:
 
 def test_the_chapters_own_protocol_is_judged(advx) -> None:
     verdict, remark = chapter_run(
-        advx, "seeds=[3,4]", "device.threads=1", "device=cpu", "store=elsewhere", "data_dir=data",
+        advx,
+        "seeds=[3,4]",
+        "device.threads=1",
+        "device=cpu",
+        "store=elsewhere",
+        "data_dir=data",
         "hydra.job.name=other",
-    )  # fmt: skip
+    )
     assert verdict in {"reproduced", "near", "not reproduced", "inconclusive"}
     assert remark == ""
 

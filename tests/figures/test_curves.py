@@ -24,9 +24,15 @@ from tests.pages import watched
 from tests.paths import REFERENCE
 
 REDRAWN = (
-    "label_smoothing", "adversarial_training", "virtual_adversarial_training", "same_mistake",
-    "defenses", "black_box", "cross_dataset", "linearity",
-)  # fmt: skip
+    "label_smoothing",
+    "adversarial_training",
+    "virtual_adversarial_training",
+    "same_mistake",
+    "defenses",
+    "black_box",
+    "cross_dataset",
+    "linearity",
+)
 
 
 @pytest.mark.parametrize("name", REDRAWN)
@@ -43,8 +49,9 @@ def test_a_kept_figure_can_be_read_on_a_page(name, tmp_path) -> None:
 def test_a_curve_is_the_mean_and_its_band_the_range_over_seeds() -> None:
     values = [[10.0, 20.0, np.nan], [30.0, 60.0, np.nan]]
     with style.styled():
-        made = drawn([Strip([Panel("t", [Curve("c", [0, 1, 2], values)])])], finding="f",
-                     provenance="p")  # fmt: skip
+        made = drawn(
+            [Strip([Panel("t", [Curve("c", [0, 1, 2], values)])])], finding="f", provenance="p"
+        )
         (axis,) = made.axes
         line, band = axis.lines[0].get_ydata(), axis.collections[0].get_paths()[0].vertices
         close(made)
@@ -55,8 +62,10 @@ def test_a_curve_is_the_mean_and_its_band_the_range_over_seeds() -> None:
 
 def test_figures_keep_the_numbers_that_they_draw(tmp_path) -> None:
     curve = Curve("model", [0.0, 0.1], [[1.0, 50.0], [3.0, 70.0]])
-    panels = [Panel("left", [curve], [Mark("chapter 40%", 0.1, 40.0)], basis="two seeds"),
-              Panel("right", distributions={"model": np.arange(10.0)})]  # fmt: skip
+    panels = [
+        Panel("left", [curve], [Mark("chapter 40%", 0.1, 40.0)], basis="two seeds"),
+        Panel("right", distributions={"model": np.arange(10.0)}),
+    ]
     curve_figure(tmp_path, "name", [Strip(panels)], finding="Found", provenance="Ran")
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["left: model"].tolist() == [[0.0, 0.1], [1.0, 50.0], [3.0, 70.0]]
@@ -67,8 +76,9 @@ def test_figures_keep_the_numbers_that_they_draw(tmp_path) -> None:
 
 def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
     bases = ("seed 0", "seed 0", "seeds 0, 1")
-    panels = [Panel(basis, [Curve(f"{k}", [0, 1], [1, 2])], basis=basis)
-              for k, basis in enumerate(bases)]  # fmt: skip
+    panels = [
+        Panel(basis, [Curve(f"{k}", [0, 1], [1, 2])], basis=basis) for k, basis in enumerate(bases)
+    ]
     with watched() as seen:
         curve_figure(tmp_path, "name", [Strip(panels)], finding="Found", provenance="Ran")
     assert "Ran. a, b: seed 0; c: seeds 0, 1" in seen.words[0]
@@ -124,9 +134,12 @@ def test_titles_say_what_was_measured(step, tmp_path) -> None:
 def test_defenses_are_ordered_by_what_the_strongest_attack_leaves(tmp_path) -> None:
     cells = {}
     for row, naive, strongest in (("none", 40, 80), ("weight_decay 0.01", 30, 90), ("b", 5, 60)):
-        cells |= {(row, "clean_error_rate"): [1.0], (row, "fgsm_error_rate@0.1"): [50.0],
-                  (row, "float32_fgsm_error_rate@0.1"): [naive],
-                  (row, "strongest_error_rate@0.1"): [strongest]}  # fmt: skip
+        cells |= {
+            (row, "clean_error_rate"): [1.0],
+            (row, "fgsm_error_rate@0.1"): [50.0],
+            (row, "float32_fgsm_error_rate@0.1"): [naive],
+            (row, "strongest_error_rate@0.1"): [strongest],
+        }
     defenses.draw(over(tmp_path, cells), ["none", "weight_decay 0.01", "b"], [0.1])
     kept = options(tmp_path)
     assert kept["lines"] == ["b", "no defense", "weight decay .01"]
@@ -140,8 +153,11 @@ def test_another_kind_of_substitute_is_a_curve_of_its_own(tmp_path) -> None:
     cells = {("t", "noise_error_rate@0.2"): [3.0], ("t", "clean_error_rate"): [1.0]}
     for row, error in (("t", 20.0), ("t, other", 70.0), ("t, longer", 25.0)):
         for name, queries in ((f"{row} after 10 queries", 10), (row, 20)):
-            cells |= {(name, "queries"): [queries], (name, "disagreement"): [9.0],
-                      (name, "error_rate@0.2"): [error + queries]}  # fmt: skip
+            cells |= {
+                (name, "queries"): [queries],
+                (name, "disagreement"): [9.0],
+                (name, "error_rate@0.2"): [error + queries],
+            }
     kinds = {"": "fully connected", "other": "convolutional", "longer": ""}
     black_box_figure(
         tmp_path, rows(cells), ["t"], varied_target="t", kinds=kinds, epsilon=0.2, provenance="Ran"
@@ -156,9 +172,11 @@ def test_another_kind_of_substitute_is_a_curve_of_its_own(tmp_path) -> None:
 
 
 def test_curves_against_the_size_begin_with_the_clean_error(tmp_path) -> None:
-    cells = {(f"m -> m, {half}", metric): [rate]
-             for half in ("first half", "second half")
-             for metric, rate in (("clean_error_rate", 2.0), ("error_rate@0.1", 40.0))}  # fmt: skip
+    cells = {
+        (f"m -> m, {half}", metric): [rate]
+        for half in ("first half", "second half")
+        for metric, rate in (("clean_error_rate", 2.0), ("error_rate@0.1", 40.0))
+    }
     cross_dataset.draw(over(tmp_path, cells), ["m"], "m", [0.1])
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["m: other half"].tolist() == [[0, 0.1], [2, 40]]
@@ -167,10 +185,21 @@ def test_curves_against_the_size_begin_with_the_clean_error(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0%"), (0.04, "0.04%"), (1.17, "1.2%"), (28.28, "28%"), (98.6, "98.6%"), (99.81, "99.8%"),
-     (99.97, "99.97%"), (99.9967, "over 99.99%"), (100, "100%"), (128.1, "128%"),
-     (0.001, "under .01%"), (float("nan"), "no number")],
-)  # fmt: skip
+    [
+        (0, "0%"),
+        (0.04, "0.04%"),
+        (1.17, "1.2%"),
+        (28.28, "28%"),
+        (98.6, "98.6%"),
+        (99.81, "99.8%"),
+        (99.97, "99.97%"),
+        (99.9967, "over 99.99%"),
+        (100, "100%"),
+        (128.1, "128%"),
+        (0.001, "under .01%"),
+        (float("nan"), "no number"),
+    ],
+)
 def test_a_rate_is_not_rounded_to_nothing_or_to_all(value, shown) -> None:
     assert style.percentage(value) == shown
 
