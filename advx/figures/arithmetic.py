@@ -3,12 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
+from advx.figures.line_ends import label_ends
 from advx.figures.samples import tiled
 from advx.figures.style import (
     DASHES,
@@ -19,13 +20,12 @@ from advx.figures.style import (
     SMALL,
     TEXT,
     TITLE,
-    label_ends,
     letter,
     mark,
     page,
     place,
-    spot,
     styled,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -128,16 +128,7 @@ def equations(
     arrays: Arrays, drawn: dict[str, str], names: Sequence[str], *, finding: str, provenance: str
 ) -> "Figure":
     """Two blocks side by side, a row a trial: a − b + c = d, and what the probe says of d."""
-    blocks: list[tuple[str, np.ndarray, np.ndarray | None]] = []
-    for index, (suffix, game) in enumerate(drawn.items()):
-        faces, right = arrays[f"faces{suffix}"], arrays.get(f"right{suffix}")
-        trials = faces.reshape(4, -1, *faces.shape[1:]).swapaxes(0, 1)
-        caption = f"{letter(index)}  {game}" if len(drawn) > 1 else game
-        parts = [slice(None)] if len(drawn) > 1 else [slice(0, None, 2), slice(1, None, 2)]
-        blocks += [
-            (caption if k == 0 else "", trials[part], None if right is None else right[part])
-            for k, part in enumerate(parts)
-        ]
+    blocks = _blocks(arrays, drawn)
     marks = any(right is not None for _, _, right in blocks)
     wide = (PAGE_WIDTH - 2 * EDGE - (len(blocks) - 1) * BETWEEN) / len(blocks)
     side = (wide - 3 * SIGN - MARK * marks) / 4
@@ -156,43 +147,54 @@ def equations(
     )
     for block, (caption, trials, right) in enumerate(blocks):
         start = EDGE + block * (wide + BETWEEN)
-        words(figure, start, 0.0, caption, TEXT, ha="left", va="top")
+        write(figure, start, 0.0, caption, size=TEXT, ha="left", va="top")
         for column, lines in enumerate(headers):
-            words(
-                figure,
-                start + column * (side + SIGN) + side / 2,
-                head - 0.04,
-                "\n".join(lines),
-                SMALL,
-                ha="center",
-                va="bottom",
-                linespacing=LINE_HEIGHT,
-            )
+            middle = start + column * (side + SIGN) + side / 2
+            text = "\n".join(lines)
+            write(figure, middle, head - 0.04, text, va="bottom", linespacing=LINE_HEIGHT)
         for row, faces in enumerate(trials):
             top = head + row * (side + GAP)
-            for column, face in enumerate(faces):
-                left = start + column * (side + SIGN)
-                place(figure, left, top, side, side).imshow(
-                    tiled(face[None], 1),
-                    cmap="gray",
-                    vmin=0,
-                    vmax=1,
-                    interpolation="nearest",
-                    aspect="auto",
-                )
-                if column < len(SIGNS):
-                    words(figure, left + side + SIGN / 2, top + side / 2, SIGNS[column], TITLE)
+            _equation(figure, faces, start, top, side)
             if right is not None:
-                words(
-                    figure, start + wide - MARK / 2, top + side / 2, mark(bool(right[row])), TITLE
-                )
+                said = mark(bool(right[row]))
+                write(figure, start + wide - MARK / 2, top + side / 2, said, size=TITLE)
     return figure
 
 
-def words(figure: "Figure", left: float, top: float, text: str, size: float, **others: Any) -> None:
-    """Text on a `free` page, in inches."""
-    how = {"ha": "center", "va": "center"} | others
-    figure.text(*spot(figure, left, top), text, fontsize=size, **how)
+def _blocks(
+    arrays: Arrays, drawn: dict[str, str]
+) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Each block's caption, faces (trials, 4, channels, h, w) and, if known, success (trials,).
+
+    One game's trials fill both blocks, every other one in the first.
+    """
+    blocks: list[tuple[str, np.ndarray, np.ndarray | None]] = []
+    for index, (suffix, game) in enumerate(drawn.items()):
+        faces, right = arrays[f"faces{suffix}"], arrays.get(f"right{suffix}")
+        trials = faces.reshape(4, -1, *faces.shape[1:]).swapaxes(0, 1)
+        caption = f"{letter(index)}  {game}" if len(drawn) > 1 else game
+        parts = [slice(None)] if len(drawn) > 1 else [slice(0, None, 2), slice(1, None, 2)]
+        blocks += [
+            (caption if k == 0 else "", trials[part], None if right is None else right[part])
+            for k, part in enumerate(parts)
+        ]
+    return blocks
+
+
+def _equation(figure: "Figure", faces: np.ndarray, start: float, top: float, side: float) -> None:
+    """Four faces (4, channels, h, w) in a row, with the signs between them."""
+    for column, face in enumerate(faces):
+        left = start + column * (side + SIGN)
+        place(figure, left, top, side, side).imshow(
+            tiled(face[None], 1),
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            aspect="auto",
+        )
+        if column < len(SIGNS):
+            write(figure, left + side + SIGN / 2, top + side / 2, SIGNS[column], size=TITLE)
 
 
 def success(

@@ -108,17 +108,25 @@ def draw(
         sheet.image(left, ABOVE + 2 * (side + gap), side, x_adv[k])
         for line, name in enumerate(models):
             said, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
-            wrong = said != labels[k]
-            sheet.text(
-                left + side / 2,
-                top + LINE * (line + 0.55),
-                f"({said})" if wrong and before != labels[k] else str(said),
-                ha="center",
-                va="center",
-                fontsize=TEXT,
-                color=ADVERSARIAL if wrong else FRAME,
-                fontweight="bold" if wrong else "normal",
-            )
+            y = top + LINE * (line + 0.55)
+            _prediction(sheet, left + side / 2, y, said, before, int(labels[k]))
     sheet.key(LEFT + 0.1, top + LINE * len(models) + 0.14, 1.5, size, "perturbation of a pixel")
     save_figure(sheet.figure, folder, "transfer", dpi=DPI)
     plt.close(sheet.figure)
+
+
+def _prediction(
+    sheet: Sheet, middle: float, top: float, said: int, before: int, label: int
+) -> None:
+    """A model's class for an adversarial image, marked where it is wrong, or was wrong before."""
+    wrong = said != label
+    sheet.text(
+        middle,
+        top,
+        f"({said})" if wrong and before != label else str(said),
+        ha="center",
+        va="center",
+        fontsize=TEXT,
+        color=ADVERSARIAL if wrong else FRAME,
+        fontweight="bold" if wrong else "normal",
+    )

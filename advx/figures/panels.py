@@ -14,6 +14,7 @@ import numpy as np
 from advx.figures import style
 from advx.figures.kept import settle
 from advx.figures.labels import Names
+from advx.figures.line_ends import label_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +133,7 @@ def fill(
     for axis, panel in zip(axes, panels, strict=True):
         if panel.names == "ends":
             ends = [end for curve in panel.curves if (end := _end(curve))]
-            style.label_ends(axis, ends, joined=True)
+            label_ends(axis, ends, joined=True)
     settle(figure, style.DPI)  # names inside are placed by what lies where
     for axis, panel in zip(axes, panels, strict=True):
         _names(axis, panel)

@@ -100,32 +100,14 @@ class Glass:
         axis.add_patch(
             plt.Rectangle((x, y), 1, 1, fill=False, edgecolor="#606060", linewidth=0.5, zorder=3)
         )
-        axis.plot(
-            x + 0.5,
-            y + 0.5,
-            "o",
-            markersize=1.5 + 1.5 * self.side,
-            color="black",
-            markeredgecolor="white",
-            markeredgewidth=0.35,
-            zorder=5,
-        )
+        self._dot(axis, x + 0.5, y + 0.5)
         covered = np.zeros(classes.shape, bool)
         if image is not None:
             corner = round(THUMBNAIL * points)
             covered[:corner, :corner] = True
             show(axis, image, extent=(x, x + THUMBNAIL, y + THUMBNAIL, y), zorder=4)
-            axis.add_patch(
-                plt.Rectangle(
-                    (x, y),
-                    THUMBNAIL,
-                    THUMBNAIL,
-                    fill=False,
-                    edgecolor="black",
-                    linewidth=0.5,
-                    zorder=4,
-                )
-            )
+            frame = {"fill": False, "edgecolor": "black", "linewidth": 0.5, "zorder": 4}
+            axis.add_patch(plt.Rectangle((x, y), THUMBNAIL, THUMBNAIL, **frame))
         away = np.hypot(*(np.indices(classes.shape) - (points - 1) / 2)) / points * self.side
         covered |= away < 0.02 + 0.02 * self.side  # the dot
         if self.names:  # and the lines that lead to what is explained
@@ -133,6 +115,19 @@ class Glass:
             covered[rows.any(1), points // 2 :] = True
         for k in np.unique(classes[classes >= 0]).tolist():
             self._name(axis, (x, y), classes == k, covered, k, k == label)
+
+    def _dot(self, axis: "Axes", x: float, y: float) -> None:
+        """The example's place."""
+        axis.plot(
+            x,
+            y,
+            "o",
+            markersize=1.5 + 1.5 * self.side,
+            color="black",
+            markeredgecolor="white",
+            markeredgewidth=0.35,
+            zorder=5,
+        )
 
     def _name(
         self,
@@ -157,10 +152,9 @@ class Glass:
                 box = [max(1, round(k / self.side * len(inside))) for k in (tall, wide)]
                 place = _room((parts == part) & ~covered, box)
                 if place is not None:
-                    across, down = (
-                        at + (k + 0.5) / len(inside)
-                        for at, k in zip(corner, place[::-1], strict=True)
-                    )
+                    row, column = place
+                    across = corner[0] + (column + 0.5) / len(inside)
+                    down = corner[1] + (row + 0.5) / len(inside)
                     color = "black" if right else text_on(self.colors[label])
                     axis.text(
                         across,

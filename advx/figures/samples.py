@@ -12,7 +12,7 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
-from advx.figures.style import PAGE_WIDTH, SMALL, TEXT, page, place, spot, styled, words_width
+from advx.figures.style import PAGE_WIDTH, TEXT, page, place, styled, words_width, write
 from advx.text_files import replacing
 
 SECONDS = 0.3
@@ -140,29 +140,17 @@ def draw(
         )
         top = 0.0
         for panel, sheet, tall, *names in zip(panels, sheets, heights, lefts, rights, strict=True):
-            figure.text(
-                *spot(figure, left, top + CAPTION - 0.04),
-                panel["caption"],
-                ha="left",
-                va="bottom",
-                fontsize=TEXT,
-            )
+            caption = panel["caption"]
+            write(figure, left, top + CAPTION - 0.04, caption, size=TEXT, ha="left", va="bottom")
             top += CAPTION
             place(figure, left, top, width, tall).imshow(
                 sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
             )
             rows = -(-len(arrays[panel["array"]]) // panel["columns"])
-            for x, side, align in zip(
-                (left - SIDE, left + width + SIDE), names, ("right", "left"), strict=True
-            ):
+            beside = ((left - SIDE, "right"), (left + width + SIDE, "left"))
+            for (x, align), side in zip(beside, names, strict=True):
                 for row, text in enumerate(side[:rows]):
-                    figure.text(
-                        *spot(figure, x, top + (row + 0.5) * tall / rows),
-                        text,
-                        ha=align,
-                        va="center",
-                        fontsize=SMALL,
-                    )
+                    write(figure, x, top + (row + 0.5) * tall / rows, text, ha=align)
             top += tall + BETWEEN
         save_figure(figure, folder, name, dpi=200)
         plt.close(figure)

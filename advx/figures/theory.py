@@ -9,6 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
+from advx.figures.line_ends import label_ends
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -17,7 +18,6 @@ from advx.figures.style import (
     SERIES,
     SMALL,
     ink,
-    label_ends,
     letter,
     page,
     styled,

@@ -16,6 +16,7 @@ from advx.figures.black_box import black_box_figure
 from advx.figures.curves import Strip, curve_figure, drawn
 from advx.figures.kept import redraw
 from advx.figures.labels import Names
+from advx.figures.line_ends import label_ends
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.pyplot import close, figure
 from advx.report.over_seeds import Numbers
@@ -222,7 +223,7 @@ def test_names_at_the_ends_do_not_overlap(heights) -> None:
     made = figure(figsize=(3, 2), dpi=100)
     axis = made.add_axes((0.1, 0.1, 0.4, 0.8))
     axis.set(xlim=(0, 1), ylim=(0, 100))
-    style.label_ends(axis, [(1, h, f"line {k}\nof two", "black") for k, h in enumerate(heights)])
+    label_ends(axis, [(1, h, f"line {k}\nof two", "black") for k, h in enumerate(heights)])
     made.canvas.draw()
     boxes = sorted(Text.get_window_extent(text).extents[[1, 3]].tolist() for text in axis.texts)
     close(made)
