@@ -11,8 +11,8 @@ from advx.config.declared import check_declared
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
 from advx.run.data import DESCRIPTIVE
+from advx.run.device import pick_device
 from advx.run.examine import examine
-from advx.run.models import pick_device
 from advx.training.construct import (
     construct,
     new_game,

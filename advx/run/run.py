@@ -14,9 +14,11 @@ from advx.errors import Diverged
 from advx.report.over_seeds import Numbers
 from advx.run.crafting import Crafted, Crafting, PointedAttack
 from advx.run.data import RunData
+from advx.run.device import pick_device
 from advx.run.files import RunFiles
+from advx.run.maker import Models
 from advx.run.measure import Measurements, log
-from advx.run.models import Game, Model, Models, pick_device
+from advx.run.models import Game, Model
 from advx.run.named import Derived
 from advx.run.notices import Remarks, Seconds
 from advx.run.table import Table
