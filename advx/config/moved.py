@@ -7,6 +7,7 @@ configuration is then put right, also where a YAML of one's own has the keys.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 OF_THE_OPTIMIZER = (
@@ -26,40 +27,67 @@ OF_A_PLAYER = {"generator_rate": "generator", "discriminator_rate": "discriminat
 OF_THE_GAME = ("discriminator_steps", "updates", "loss", "blend")
 MOVED = {*OF_THE_OPTIMIZER, *OF_A_PLAYER, *OF_THE_GAME}
 
-CLASSES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
-    "trainer.Trainer": ("trainer.Trainer", "SGD", {}, {}),
-    "adam.AdamTrainer": ("trainer.Trainer", "Adam", {}, {"patience": 20}),
-    "linear_decay.LinearDecayTrainer": (
-        "trainer.Trainer",
-        "LinearDecay",
-        {},
-        {"batch_size": 128},
+SGD = {
+    "_target_": "advx.training.optimizers.SGD",
+    "learning_rate": 0.1,
+    "learning_rate_divisor": 1.000004,
+    "learning_rate_floor": 1e-6,
+    "momentum": 0.5,
+    "final_momentum": 0.7,
+    "momentum_epochs": 250,
+}
+LINEAR_DECAY = {
+    "_target_": "advx.training.optimizers.LinearDecay",
+    "learning_rate": 0.17,
+    "final_share": 0.01,
+    "decay_epochs": 500,
+    "momentum": 0.5,
+    "final_momentum": 0.6,
+    "momentum_epochs": 250,
+}
+ADAM = {
+    "_target_": "advx.training.optimizers.Adam",
+    "learning_rate": 0.001,
+    "decay": 1.0,
+    "beta1": 0.9,
+    "beta2": 0.999,
+}
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a trainer of before is now: its class, its optimizer, and what its other defaults were.
+
+    Of a game's trainer these are also the rates of the two players.
+    """
+
+    name: str
+    optimizer: dict[str, Any]
+    others: dict[str, Any] = field(default_factory=dict)
+
+
+GAME = {"patience": None, "discriminator_steps": 1, "loss": "non_saturating", "blend": 0.5}
+BEFORE = {
+    "trainer.Trainer": Now("trainer.Trainer", SGD),
+    "adam.AdamTrainer": Now("trainer.Trainer", ADAM, {"patience": 20}),
+    "linear_decay.LinearDecayTrainer": Now("trainer.Trainer", LINEAR_DECAY, {"batch_size": 128}),
+    "semi_supervised.SemiSupervisedTrainer": Now(
+        "semi_supervised.SemiSupervisedTrainer", ADAM | {"learning_rate": 0.002, "decay": 0.9}
     ),
-    "semi_supervised.SemiSupervisedTrainer": (
-        "semi_supervised.SemiSupervisedTrainer",
-        "Adam",
-        {"learning_rate": 0.002, "decay": 0.9},
-        {},
-    ),
-    "pair.PairTrainer": (
+    "pair.PairTrainer": Now(
         "game_trainer.GameTrainer",
-        "Adam",
-        {"learning_rate": 2e-4, "beta1": 0.5},
-        {"updates": "alternating"},
+        ADAM | {"learning_rate": 2e-4, "beta1": 0.5},
+        GAME | {"updates": "alternating", "generator_rate": 2e-4, "discriminator_rate": 2e-4},
     ),
-    "pair_sgd.SGDPairTrainer": (
+    "pair_sgd.SGDPairTrainer": Now(
         "game_trainer.GameTrainer",
-        "SGD",
-        {},
-        {
-            "batch_size": 100,
-            "max_epochs": 100,
-            "updates": "simultaneous",
-            "discriminator_rate": 0.05,
-        },
+        SGD,
+        GAME
+        | {"updates": "simultaneous", "generator_rate": 0.1, "discriminator_rate": 0.05}
+        | {"batch_size": 100, "max_epochs": 100},
     ),
 }
-"""Trainers of before: what each is now, its optimizer, and what its other defaults were."""
+"""Trainers of before, below `advx.training`."""
 
 PACKAGE = "advx.training."
 TRAINER = r"(?:\w+_)?trainer|trainers\.\w+"
@@ -75,24 +103,25 @@ def put_right(config: dict[str, Any]) -> list[str]:
     """Move what stands where it was read before, in place.
 
     Args:
-        config: the resolved configuration.
+        config: the resolved configuration, of this run or of a finished one.
 
     Returns:
         A remark on each key: where it was, and where it is.
     """
     remarks = []
     for path, node in list(_trainers(config)):
-        explicit = set(node)
-        _name_anew(node)
+        given, renamed = set(node), _name_anew(node)
         for key in [key for key in node if key in MOVED]:
             places = list(_places(config, path, node, key))
-            if not places:
+            if not places and not renamed:
                 continue
             value = node.pop(key)
             for here, inner, name in places:
                 inner[name] = value
-                if key in explicit:
+                if key in given:
                     remarks.append(f"{path}.{key} has moved: {here}={value}")
+        if renamed:
+            _one_rate(node)
     return remarks
 
 
@@ -108,18 +137,31 @@ def _trainers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield path, node
 
 
-def _name_anew(node: dict[str, Any]) -> None:
-    """Give a trainer's node of before the class of today, and its optimizer."""
-    kind = str(node["_target_"]).removeprefix(PACKAGE)
-    if kind not in CLASSES or "optimizer" in node:
-        return
-    name, optimizer, arguments, others = CLASSES[kind]
-    if name == kind and not MOVED & set(node):
-        return
-    node["_target_"] = PACKAGE + name
-    node["optimizer"] = {"_target_": f"{PACKAGE}optimizers.{optimizer}"} | arguments
-    for key, value in others.items():
+def _name_anew(node: dict[str, Any]) -> bool:
+    """Give a trainer's node of before the class of today, and its optimizer; whether it was one."""
+    now = BEFORE.get(str(node["_target_"]).removeprefix(PACKAGE))
+    if now is None or "optimizer" in node:
+        return False
+    if node["_target_"] == PACKAGE + now.name and not MOVED & set(node):
+        return False  # of today, and its optimizer left out
+    node["_target_"] = PACKAGE + now.name
+    node["optimizer"] = dict(now.optimizer)
+    for key, value in now.others.items():
         node.setdefault(key, value)
+    return True
+
+
+def _one_rate(node: dict[str, Any]) -> None:
+    """Write the generator's rate as that of all players, and the discriminator's where it differs.
+
+    So it stands in `conf/trainer/pair/`.
+    """
+    rates = node.get("optimizers", {})
+    if "generator" in rates:
+        node["optimizer"]["learning_rate"] = rates["generator"]["learning_rate"]
+    for changes in rates.values():
+        if changes["learning_rate"] == node["optimizer"]["learning_rate"]:
+            changes["learning_rate"] = None
 
 
 def _places(

@@ -4,6 +4,7 @@ A claim is a sentence about rows that are there: when its words or its predicate
 has to be measured again.
 """
 
+import copy
 import math
 import re
 import shlex
@@ -11,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from advx.config import moved
 from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
 from advx.config.claims import CELL_KEYS, listed_cell
@@ -61,7 +63,8 @@ def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: it was run with other settings than its experiment's at that scale.
     """
-    config = manifest["config"]
+    config = copy.deepcopy(manifest["config"])
+    moved.put_right(config)  # a run of before its keys moved is the same run
     try:
         now = resolved([f"experiment={config['experiment']}", f"scale={config['scale']}"])
     except Exception as error:  # Hydra's, for an experiment that is not among advx's own

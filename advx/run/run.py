@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import torch
 
@@ -21,6 +21,7 @@ from advx.run.measure import Measurements, log
 from advx.run.models import Game, Model
 from advx.run.named import Derived
 from advx.run.notices import Remarks, Seconds
+from advx.run.renamed import gone
 from advx.run.table import Table
 from advx.store.store import Store
 
@@ -67,6 +68,9 @@ class Run:
             remarks=self.remarks,
             seconds=self.seconds,
         )
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(gone(name))
 
     @property
     def data(self) -> Dataset:

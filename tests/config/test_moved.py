@@ -119,7 +119,7 @@ def test_a_game_trainers_yaml_of_before() -> None:
     }
     moved.put_right(config)
     trainer = build(config["trainer"])
-    assert trainer.optimizer == SGD()
+    assert trainer.optimizer == SGD(learning_rate=0.2)
     assert trainer.optimizer_of("generator").learning_rate == 0.2
     assert trainer.optimizer_of("discriminator").learning_rate == 0.05
     assert (trainer.batch_size, trainer.max_epochs) == (100, 100)

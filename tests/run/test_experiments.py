@@ -1,16 +1,16 @@
 """Every experiment writes the contract's files; what some of them measure, by hand."""
 
-import inspect
 import json
 
 import numpy as np
 import pytest
 import torch
 
-from advx.config.build import build
+from advx.config.check import keywords
 from advx.config.choices import choices
+from advx.config.config import Config
 from advx.config.declared import declared
-from advx.evaluation.transfer import craft, predictions
+from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.experiments import attack_comparison
 from tests.running import CELL, CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, started
 
@@ -48,12 +48,11 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
         pytest.importorskip("foolbox")
         pytest.importorskip("torchattacks")
     run, config, main = started(tmp_path, f"experiment={experiment}")
-    own = main.__code__.co_varnames[1 : main.__code__.co_argcount]
-    main(run, **{key: config[key] for key in own})
+    main(run, **keywords(config, main))
     rows = lines(run.folder / "results.csv", RESULTS)
     assert {row["experiment"] for row in rows} == {experiment}
     assert len({(*(r[key] for key in CELL), r["seed"]) for r in rows}) == len(rows)
-    made = {row.cell for row in run.results.rows}
+    made = {row.cell for row in run.table.results.rows}
     known = declared(config, main)
     if known is not None:
         assert {cell for cell, always in known.items() if always} <= made <= known.keys()
@@ -85,7 +84,7 @@ def test_every_experiment_writes_the_contracts_files(experiment, tmp_path, capsy
 
 def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     run, config, main = started(tmp_path, "experiment=attack_comparison", "seeds=[0]")
-    main(run, **{key: config[key] for key in inspect.signature(main).parameters if key != "run"})
+    main(run, **keywords(config, main))
     found = {(r.row, r.metric): r.value for r in run.table.results.rows}
     assert found["fgsm", "forward_equivalents"] == pytest.approx(2)  # there and back
     assert found["random_noise", "forward_equivalents"] == 0
@@ -93,21 +92,23 @@ def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     assert found["fgsm_l2", "mean_l2"] == pytest.approx(2.8, abs=1e-5)
     assert found["fgsm_l2", "distortion"] == pytest.approx(0.1, abs=1e-6)  # 2.8 / √784
     assert found["jsma", "mean_l0"] <= 1.0  # of smoke's share
-    network = run.recipe("maxout", 0)
-    wrong = run.error_rate(network, config["attacks"]["fgsm"], examples=20)
-    assert found["fgsm", "success_rate"] == wrong
+    fgsm = Config(config["attacks"]["fgsm"])
+    adversarial = run.craft(fgsm, run.model("maxout", 0), 20)
+    assert found["fgsm", "success_rate"] == run.measure(
+        error_rate, run.model("maxout", 0), adversarial
+    )
 
 
 def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
     run, config, _ = started(tmp_path, "experiment=attack_comparison")
-    network = run.recipe("maxout", 0)
-    jsma = config["attacks"]["jsma"] | {"share": 0.03}
-    rates = attack_comparison.every_class(run, network, jsma, 20)
-    module, clean = run.trained(network).module, run.tested(20)
+    jsma = Config(config["attacks"]["jsma"]).with_(share=0.03)
+    module, clean = run.model("maxout", 0).value, run.test(20)
+    found = attack_comparison.success_by_class(module, jsma.build(), clean, classes=10)
+    rates = list(zip(found.rates, found.examples, strict=True))
     won = torch.zeros(10)
     for shift in range(1, 10):
         aims = (clean.labels + shift) % 10
-        said = predictions(module, craft(build(jsma), module, clean, aims).images)
+        said = predictions(module, craft(jsma.build(), module, clean, aims).images)
         won += torch.bincount(aims[said == aims], minlength=10)
     asked = 20 - torch.bincount(clean.labels, minlength=10)
     assert [n for _, n in rates] == asked.tolist()
