@@ -15,10 +15,11 @@ from typing import Any
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell, predicate_of
 from advx.config.compose import composed
+from advx.config.documents import Composed
 from advx.errors import ConfigError
 
 
-def declared(config: dict[str, Any], main: Any) -> dict[Cell, bool] | None:
+def declared(config: Composed, main: Any) -> dict[Cell, bool] | None:
     """The cells that an experiment makes, each with whether it always does.
 
     Args:
@@ -43,7 +44,7 @@ def _function(main: Any) -> Callable[..., Any] | None:
     return function if getattr(function, "__module__", None) == module else None
 
 
-def check_declared(config: dict[str, Any], main: Any) -> None:
+def check_declared(config: Composed, main: Any) -> None:
     """Refuse claims and rows that name what the experiment does not measure.
 
     What it measures at `scale=chapter` counts too: a smaller scale may leave rows out on purpose.
@@ -67,7 +68,7 @@ def check_declared(config: dict[str, Any], main: Any) -> None:
             raise ConfigError(f"{where}: {cell} is not measured; the nearest that is: {close}")
 
 
-def _named(config: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+def _named(config: Composed) -> Iterator[tuple[str, Cell]]:
     """Every cell that a claim or a row names, and where."""
     for index, claim in enumerate(config.get("claims") or []):
         for cell in predicate_of(claim).cells.values():

@@ -17,6 +17,7 @@ from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
 from advx.config.claims import CELL_KEYS, listed_cell
 from advx.config.compose import resolved
+from advx.config.documents import Composed
 from advx.errors import ConfigError, reason
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
 from advx.report.finished import Unfinished, cells_of, manifest_of, summary_of, table_of, title_of
@@ -57,7 +58,7 @@ def judge_again(folder: Path) -> Conclusions:
     return drawn
 
 
-def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+def listed_now(folder: Path, manifest: dict[str, Any]) -> Composed:
     """The configuration of a run, with the title, rows, claims and deviations of its YAML today.
 
     Raises:
@@ -84,9 +85,7 @@ def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     return kept | {key: now[key] for key in LISTED if key in now}
 
 
-def noted_by_code(
-    noted: dict[Cell, str], then: dict[str, Any], now: dict[str, Any]
-) -> dict[Cell, str]:
+def noted_by_code(noted: dict[Cell, str], then: Composed, now: Composed) -> dict[Cell, str]:
     """Notes of a summary that stand neither in the run's configuration nor in today's."""
     listed = [
         {listed_cell(row): row.get("note", "") for row in config.get("rows") or []}
@@ -100,7 +99,7 @@ def noted_by_code(
     }
 
 
-def results_of(folder: Path, config: dict[str, Any]) -> Results:
+def results_of(folder: Path, config: Composed) -> Results:
     """The rows of a finished run, with the figures and notes that `config` lists.
 
     Raises:

@@ -13,6 +13,7 @@ from typing import Any
 
 from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
+from advx.config.documents import Composed
 from advx.errors import ConfigError
 from advx.report.again import DASH, results_of
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
@@ -41,7 +42,7 @@ class Finished:
     timing: list[tuple[str, str, float]]
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Composed:
         """The resolved configuration."""
         return self.manifest["config"]
 
@@ -168,7 +169,7 @@ def joined(runs: Sequence[Finished]) -> Results:
     return results
 
 
-def manifest_for(runs: Sequence[Finished], config: dict[str, Any], into: Path) -> dict[str, Any]:
+def manifest_for(runs: Sequence[Finished], config: Composed, into: Path) -> dict[str, Any]:
     """The manifest of the joined run: what is the same, and what each of them adds."""
     first = runs[0].manifest
     manifests = [run.manifest for run in runs]

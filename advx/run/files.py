@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from advx.config.chapter import departures
+from advx.config.documents import Composed
 from advx.config.identity import own_code
 from advx.errors import reason
 from advx.memory import resident_peak
@@ -39,7 +40,7 @@ class RunFiles:
 
     def __init__(
         self,
-        config: dict[str, Any],
+        config: Composed,
         folder: Path,
         command: str,
         *,

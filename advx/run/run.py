@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import torch
 
 from advx.config.config import Config
+from advx.config.documents import Composed
 from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.report.over_seeds import Numbers
@@ -43,7 +44,7 @@ class Run:
         files: writes the run's files.
     """
 
-    def __init__(self, config: dict[str, Any], folder: Path, command: str) -> None:
+    def __init__(self, config: Composed, folder: Path, command: str) -> None:
         torch.set_num_threads(config["device"]["threads"])
         self.config = config
         self.folder = folder

@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
+from advx.config.documents import ListedRow
 from advx.config.old_names import cell_of
 from advx.report.results import Results, Row, append_result, write_results
 
@@ -22,7 +22,7 @@ class Table:
         folder: where `results.csv` grows.
     """
 
-    def __init__(self, experiment: str, listed: list[dict[str, Any]], folder: Path) -> None:
+    def __init__(self, experiment: str, listed: list[ListedRow], folder: Path) -> None:
         self.results = Results(experiment)
         self.folder = folder
         self._listed = {listed_cell(each): each for each in listed}
