@@ -69,7 +69,7 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     } | {k: node for k, node in inner.items() if not _is_default(node, call, k)}
 
 
-def _inner(given: Node, call: Any, path: str) -> dict[str, dict[str, Any]]:
+def _inner(given: Node, call: Any, path: str) -> dict[str, Node]:
     """The nodes among the arguments of a callable that says by a class what it takes there.
 
     Returns:

@@ -1,5 +1,6 @@
-"""What the YAML of an experiment and its composed configuration hold, once they are read."""
+"""What YAML files, configurations and manifests hold, once they are read."""
 
+from collections.abc import Mapping
 from typing import Any, NotRequired, TypedDict
 
 Composed = dict[str, Any]
@@ -7,6 +8,40 @@ Composed = dict[str, Any]
 
 Node = dict[str, Any]
 """A part of it: perhaps with a `_target_` and that one's arguments, perhaps with parts inside."""
+
+
+class Manifest(TypedDict):
+    """`manifest.json`: everything needed to make a run again.
+
+    Attributes:
+        command: as it was typed.
+        config: the resolved configuration.
+        remarks: what the run said of the user's own parts.
+        versions: of Python and of each package.
+        platform, device, threads: the machine.
+        data: name, fingerprints and remarks of the data set.
+        store_keys: what the store knows of each model, by key.
+        own_code: digests of the user's own files.
+        seconds: by phase.
+        files: of the run.
+        peak_memory_mib: None where the system does not tell.
+        joined: the commands of the runs that were merged into it.
+    """
+
+    command: str
+    config: Composed
+    remarks: list[str]
+    versions: dict[str, str]
+    platform: str
+    device: str
+    threads: int
+    data: dict[str, Any]
+    store_keys: dict[str, Mapping[str, Any]]
+    own_code: dict[str, Any]
+    seconds: dict[str, float]
+    files: list[str]
+    peak_memory_mib: int | None
+    joined: NotRequired[list[str]]
 
 
 class Change(TypedDict):

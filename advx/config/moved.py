@@ -8,7 +8,6 @@ configuration is then put right, also where a YAML of one's own has the keys.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from advx.config.documents import Composed, Node
 
@@ -64,8 +63,8 @@ class Now:
     """
 
     name: str
-    optimizer: dict[str, Any]
-    others: dict[str, Any] = field(default_factory=dict)
+    optimizer: Node
+    others: Node = field(default_factory=dict)
 
 
 GAME = {"patience": None, "discriminator_steps": 1, "loss": "non_saturating", "blend": 0.5}

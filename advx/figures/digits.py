@@ -1,7 +1,6 @@
 """Images, their perturbations and what each model makes of them."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -9,7 +8,7 @@ from torch import nn
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import Options, keep, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
 from advx.figures.tiles import FRAME, Sheet
 
@@ -51,7 +50,7 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    options: dict[str, Any] = {
+    options: Options = {
         "models": list(said),
         "rates": rates,
         "finding": finding,

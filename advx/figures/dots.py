@@ -1,6 +1,6 @@
 """Dot plots: a line for everything compared, a dot for every way of measuring it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import Options, keep, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def dot_figure(
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
     """
-    options: dict[str, Any] = {
+    options: Options = {
         "name": name,
         "lines": list(lines),
         "dots": [vars(each) for each in dots],
@@ -84,7 +84,7 @@ def draw(
     *,
     name: str,
     lines: list[str],
-    dots: list[dict[str, Any]],
+    dots: list[Mapping[str, Any]],
     panels: list[str],
     finding: str,
     provenance: str,

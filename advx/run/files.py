@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from advx.config.chapter import departures
-from advx.config.documents import Composed
+from advx.config.documents import Composed, Manifest
 from advx.config.identity import own_code
 from advx.errors import reason
 from advx.memory import resident_peak
@@ -117,10 +118,12 @@ class RunFiles:
             f"trainer {config['trainer']['name']}, seeds {', '.join(map(str, config['seeds']))}"
         )
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Everything needed to make this run again."""
         data, memory = self.data.all, resident_peak()
-        names = self.models.names
+        named: dict[str, Mapping[str, Any]] = {
+            key: {"model": name} for key, name in self.models.names.items()
+        }
         return {
             "command": self.command,
             "config": self.config,
@@ -138,8 +141,7 @@ class RunFiles:
                 "test": data.test.fingerprint,
                 "remarks": data.remarks,
             },
-            "store_keys": {key: {"model": name} for key, name in names.items()}
-            | self.models.training(),
+            "store_keys": named | self.models.training(),
             "own_code": own_code(own_parts(self.config)),
             "seconds": self.seconds.by_phase(),
             "files": self.names(),

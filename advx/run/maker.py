@@ -1,7 +1,7 @@
 """Makes the models and games of a run: trains each once, or loads it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -197,7 +197,7 @@ class Models:
             self._bar.close()
             self._bar = ModelBar()
 
-    def training(self) -> dict[str, dict[str, Any]]:
+    def training(self) -> dict[str, Mapping[str, Any]]:
         """What the store knows of the models that were named, by key."""
         facts = ("best_epoch", "epochs", "validation_error_rate", "seconds", "threads", "torch")
         metas = {key: self.store.meta(key) for key in self.names}

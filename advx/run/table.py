@@ -63,9 +63,9 @@ class Table:
             if seed is None and (cell, None) in self._added:
                 continue
             self._added.add((cell, seed))
-            listed = self._listed.get(cell, {})
+            listed = self._listed.get(cell)
             number = Row.of(self.results.experiment, cell, seed, value, units, n, listed)
-            self.results.add(number, note or listed.get("note", ""))
+            self.results.add(number, note or ("" if listed is None else listed.get("note", "")))
             if len(self.results.rows) == 1:
                 write_results(self.folder, self.results)
             else:
