@@ -10,9 +10,10 @@ controls, on noise of the same max norm; attack each with one step and with grad
 97, 22 and, without the defense, 79%.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
-from advx.config.cells import setting
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
 from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
@@ -27,12 +28,48 @@ from advx.types import NonNegative, NonNegativeInt, PositiveInt
 TRAINED = "adversarially trained"
 PLAIN = "plain"
 
+TRANSFERS = (f"{PLAIN} -> {TRAINED}", f"{TRAINED} -> {PLAIN}")
+DIFFERENCE = f"{TRAINED} − {PLAIN}"
+
 ATTACKS = {"fgsm": "one step", "iterative": "gradient descent"}
 """What the figure calls them."""
 
 COLORS = {TRAINED: OURS, PLAIN: ADVERSARIAL}
 LABELS = {TRAINED: "adversarially\ntrained", PLAIN: PLAIN}
 """In the figure; the controls are gray."""
+
+
+def cells(
+    defenses: dict[str, Config],
+    fgsm: Config,
+    epsilons: list[float],
+    curve_epsilons: list[float],
+    search_steps: list[int],
+    search_restarts: list[int],
+    published_seeds: int,
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    rows = [*named(defenses)]
+    both = [f"{kind}_error_rate" for kind in ATTACKS]
+    schedules = {"": rows} | ({"published_schedule": [*COLORS]} if published_seeds else {})
+    for schedule, trained in schedules.items():
+        yield Cells(trained, ["clean_error_rate", "vanished_gradients"], settings=[schedule])
+        yield Cells(trained, both, epsilons, [schedule, setting("clipped", schedule)])
+        yield Cells(trained, ["fgsm_confidence_on_mistakes"], epsilons, [schedule])
+    yield Cells([TRAINED], ["strongest_error_rate", "gradient_free_only"], epsilons)
+    yield Cells(TRANSFERS, ["fgsm_error_rate"], [fgsm["epsilon"]])
+    yield Cells([DIFFERENCE], ["clean_error_rate_difference"])
+    searches = [setting(steps=n) for n in search_steps]
+    searches += [setting(starts=n) for n in search_restarts]
+    yield Cells([*COLORS], ["iterative_error_rate"], [min(epsilons)], searches)
+    yield Cells(rows, ["fgsm_error_rate"], curve_epsilons, ["curve"])
+    yield Cells([*COLORS], ["iterative_error_rate"], curve_epsilons, ["curve"])
+
+
+def named(defenses: dict[str, Config]) -> dict[str, str]:
+    """The defenses' keys by their rows."""
+    called = {"adversarial": TRAINED}  # the others are called by their names
+    return {called.get(key, key.replace("_", " ")): key for key in defenses}
 
 
 def main(
@@ -68,9 +105,8 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
-    rows = {TRAINED if key == "adversarial" else key.replace("_", " "): key for key in defenses}
+    rows = named(defenses)
     attacks = {"fgsm": fgsm, "iterative": iterative}
-    longer = searches(iterative.with_(epsilon=min(epsilons)), search_steps, search_restarts)
 
     def networks(seed: int, trainer: Config | None = None) -> dict[str, Model]:
         return {
@@ -84,9 +120,13 @@ def main(
             for row, network in each.items():
                 errors(run, row, network, attacks, epsilons)
             strong(run, TRAINED, each[TRAINED], strongest, epsilons)
-            compare(run, each[PLAIN], each[TRAINED], fgsm)
+            transfer(run, each[PLAIN], each[TRAINED], fgsm)
+            difference(run, each[PLAIN], each[TRAINED])
+            weak = iterative.with_(epsilon=min(epsilons))
+            kinds = {setting(steps=n): weak.with_(steps=n) for n in search_steps}
+            kinds |= {setting(starts=n): weak.with_(restarts=n) for n in search_restarts}
             for row in (TRAINED, PLAIN):
-                search(run, row, each[row], longer, search_examples)
+                search(run, row, each[row], kinds, search_examples)
             for row, network in each.items():
                 curves(run, row, network, attacks, curve_epsilons, search_examples)
         for seed in run.seeds[:published_seeds]:
@@ -149,12 +189,10 @@ def strong(run: Run, row: str, network: Model, strongest: Config, epsilons: list
         )
 
 
-def compare(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
-    """Examples of one network shown to the other; whether the clean error falls, paired by seed."""
-    for source, target, row in (
-        (plain, trained, f"{PLAIN} -> {TRAINED}"),
-        (trained, plain, f"{TRAINED} -> {PLAIN}"),
-    ):
+def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
+    """Examples of one network shown to the other."""
+    pairs = ((plain, trained), (trained, plain))
+    for row, (source, target) in zip(TRANSFERS, pairs, strict=True):
         run.table.add(
             row,
             fgsm_error_rate=run.measure(error_rate, target, run.craft(fgsm, source)),
@@ -162,19 +200,17 @@ def compare(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
             seed=plain.seed,
             n=len(run.test()),
         )
+
+
+def difference(run: Run, plain: Model, trained: Model) -> None:
+    """Whether the clean error falls: the two networks of one seed, paired."""
     before, after = (run.measure(error_rate, network, run.test()) for network in (plain, trained))
     run.table.add(
-        f"{TRAINED} − {PLAIN}",
+        DIFFERENCE,
         clean_error_rate_difference=after - before,
         seed=plain.seed,
         unit="points",
     )
-
-
-def searches(attack: Config, steps: list[int], restarts: list[int]) -> dict[str, Config]:
-    """The attack with more steps, and with more starts, by what each is called."""
-    longer = {f"{n} steps": attack.with_(steps=n) for n in steps}
-    return longer | {f"{n} starts": attack.with_(restarts=n) for n in restarts}
 
 
 def search(run: Run, row: str, network: Model, kinds: dict[str, Config], examples: int) -> None:
@@ -182,9 +218,10 @@ def search(run: Run, row: str, network: Model, kinds: dict[str, Config], example
     for kind, attack in kinds.items():
         adversarial = run.craft(attack, network, examples)
         run.table.add(
-            f"{row}, {kind}",
+            row,
             iterative_error_rate=run.measure(error_rate, network, adversarial),
             epsilon=attack["epsilon"],
+            setting=kind,
             seed=network.seed,
             n=len(run.test(examples)),
         )
@@ -206,8 +243,10 @@ def curves(
             adversarial = run.craft(attack.with_(epsilon=epsilon), network, examples)
             rate = run.measure(error_rate, network, adversarial)
             run.table.add(
-                f"{row}, epsilon {epsilon:g}",
+                row,
                 {f"{kind}_error_rate": rate},
+                epsilon=epsilon,
+                setting="curve",
                 seed=network.seed,
                 n=len(run.test(examples)),
             )
@@ -236,7 +275,7 @@ def draw(
     panels[0].y = "error rate (%)"
     looks = {curve.color: curve for curve in panels[0].curves}
     searched = against_steps(numbers, looks, min(epsilons), steps)
-    title = numbers.basis([(TRAINED, f"iterative_error_rate@{max(epsilons):g}")], seen="mean")
+    title = numbers.basis([Cell(TRAINED, "iterative_error_rate", max(epsilons))], seen="mean")
     curve_figure(
         run.folder,
         "adversarial_training",
@@ -256,17 +295,17 @@ def against_epsilon(
     """Every network's error under one attack, with the chapter's figures."""
     panel, every = Panel(ATTACKS[attack], y=""), []
     for row in rows:
-        cells = [(f"{row}, epsilon {e:g}", f"{attack}_error_rate") for e in curve_epsilons]
-        if cells[0] not in numbers:
+        drawn = [Cell(row, f"{attack}_error_rate", e, "curve") for e in curve_epsilons]
+        if drawn[0] not in numbers:
             continue
-        every += cells
+        every += drawn
         for epsilon in epsilons:
-            chapter = numbers.chapter(row, f"{attack}_error_rate@{epsilon:g}")
+            chapter = numbers.chapter(row, f"{attack}_error_rate", epsilon)
             if chapter is not None:
                 mark = Mark(f"chapter {chapter:g}%", epsilon, chapter, len(panel.curves))
                 panel.marks.append(mark)
         label, color = LABELS.get(row, f"trained on\n{row}"), COLORS.get(row, NEUTRAL)
-        values = numbers.over_seeds(cells)
+        values = numbers.over_seeds(drawn)
         panel.curves.append(Curve(label, curve_epsilons, values, color, len(panel.curves)))
     panel.basis = numbers.basis(every)
     return panel
@@ -279,10 +318,10 @@ def against_steps(
     title = f"gradient descent with more steps, ε = {size(epsilon)}"
     panel, every = Panel(title, x="gradient steps", logarithmic="x"), []
     for row in (TRAINED, PLAIN):
-        cells = [(f"{row}, {n} steps", f"iterative_error_rate@{epsilon:g}") for n in steps]
-        every += cells
+        drawn = [Cell(row, "iterative_error_rate", epsilon, setting(steps=n)) for n in steps]
+        every += drawn
         look = looks[COLORS[row]]
-        values = numbers.over_seeds(cells)
+        values = numbers.over_seeds(drawn)
         panel.curves.append(Curve(look.label, steps, values, look.color, look.dash))
     panel.basis = numbers.basis(every)
     return panel
@@ -292,7 +331,7 @@ def finding(numbers: Numbers, least: float, most: float) -> str:
     """What one step and gradient descent reach, in one sentence."""
 
     def rate(row: str, attack: str, epsilon: float) -> str:
-        return percentage(numbers.mean(row, f"{attack}_error_rate@{epsilon:g}"))
+        return percentage(numbers.mean(row, f"{attack}_error_rate", epsilon))
 
     return (
         f"The {TRAINED} network's error is {rate(TRAINED, 'fgsm', most)} after one step of "

@@ -11,6 +11,7 @@ changed it, the class before: `00007_label3_predicted3_rounded_from5.png`. The e
 rounding is a row of the table.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.measurement import measurement
@@ -35,6 +37,14 @@ from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
 
 UNITS = {"mean_linf": "linf norm", "mean_l2": "l2 norm", "mean_l0": "percent of pixels"}
+
+
+def cells(crafting: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    rows = [crafting.get("name") or "crafting"]
+    yield Cells(rows, ["clean_error_rate", "error_rate", *metrics_of(MeanSizes)])
+    yield Cells(rows, ["error_rate"], settings=["rounded"])
+    yield Cells(rows, ["targeted_success_rate"], always=False)  # where the attack aims
 
 
 def main(
@@ -69,7 +79,7 @@ def main(
     )
     add = partial(run.table.add, model.name, seed=seed_of(model), n=len(clean))
     add(clean_error_rate=before.error_rate, error_rate=after.error_rate)
-    add(error_rate_rounded=rounded.error_rate)
+    add(error_rate=rounded.error_rate, setting="rounded")
     if targets is not None:
         add(targeted_success_rate=after.targeted_success_rate)
     add(run.measure(mean_sizes, clean, adversarial), unit=UNITS)

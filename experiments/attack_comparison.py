@@ -10,6 +10,7 @@ and what they cost in forward passes.
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.base import Attack
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of, synchronise
@@ -42,6 +44,19 @@ UNITS = {
     "distortion": "root mean square",
 }
 """What is measured of every attack; the sizes are those of the perturbations that succeed."""
+
+SMALLEST = ("linearized_model_linf", "deepfool_linf")
+"""Attacks that look for the smallest perturbation in the max norm."""
+
+
+def cells(attacks: dict[str, Config], jsma_shares: list[float], dataset: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([*attacks], ["success_rate", "forward_equivalents"])
+    yield Cells([*attacks], [*UNITS], always=False)  # of no success there is no size
+    wanted = ["all", *map(str, range(dataset["classes"]))]
+    settings = [to_class(name, share) for share in jsma_shares for name in wanted]
+    yield Cells(["jsma"], ["success_rate"], settings=settings)
+    yield Cells(["fgsm", *SMALLEST], ["median_smallest_epsilon"])
 
 
 def main(
@@ -201,14 +216,19 @@ def every_class(run: Run, network: Model, jsma: Config, shares: list[float], n: 
         found = run.measure(
             success_by_class, network, attack, run.test(n), classes=run.data.classes
         )
-        of_pixels = f"{100 * share:g}% of the pixels"
         for wanted, (rate, others) in enumerate(zip(found.rates, found.examples, strict=True)):
-            row = f"jsma, class {run.data.class_names[wanted]}, {of_pixels}"
-            run.table.add(row, success_rate=rate, seed=seed, n=others)
+            under = to_class(run.data.class_names[wanted], share)
+            run.table.add("jsma", success_rate=rate, setting=under, seed=seed, n=others)
         total = sum(found.examples)
         weighted = zip(found.rates, found.examples, strict=True)
         mean = sum(rate * others for rate, others in weighted) / total if total else math.nan
-        run.table.add(f"jsma, every class, {of_pixels}", success_rate=mean, seed=seed, n=n)
+        under = to_class("all", share)
+        run.table.add("jsma", success_rate=mean, setting=under, seed=seed, n=n)
+
+
+def to_class(wanted: str, share: float) -> str:
+    """The setting in which JSMA makes a class, or "all", of a share of the pixels."""
+    return setting(**{"class": wanted, "share": share})
 
 
 @dataclass(frozen=True)
@@ -240,7 +260,7 @@ def smallest_sizes(
     found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
     known = {"seed": network.seed, "n": n, "unit": "max norm"}
     run.table.add("fgsm", median_smallest_epsilon=found, **known)
-    for row in ("linearized_model_linf", "deepfool_linf"):
+    for row in SMALLEST:
         smallest = outcome(run, network, attacks[row], n).median_smallest
         run.table.add(row, median_smallest_epsilon=smallest, **known)
 

@@ -12,6 +12,7 @@ Afterwards every attack's peak memory on 10,000 images, in a process of its own.
 
 import importlib.util
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from advx.attacks import norms
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import as_attack
 from advx.config.build import build
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -32,8 +34,24 @@ from advx.types import PositiveInt
 
 log = logging.getLogger(__name__)
 
+NORMS = ("l2", "linf")
+"""In which perturbations are measured."""
+
 TARGETED = ("jsma", "lbfgs")
 """Contests in which the label given is the class to be reached: the one after the true one."""
+
+
+def cells(
+    attacks: dict[str, Config], memory_attacks: dict[str, Config], memory_images: int
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    ours = [f"{contest}: advx" for contest in attacks]
+    theirs = [f"{contest}: {name}" for contest in attacks for name in PEERS.get(contest, ())]
+    yield Cells(ours, ["per_second", "success_rate"])
+    yield Cells(theirs, ["time_over_advx", "success_rate"], always=False)  # where installed
+    sizes = [*(f"mean_{norm}" for norm in NORMS), "mean_l0"]
+    yield Cells([*ours, *theirs], sizes, always=False)  # of no success there is no size
+    yield Cells([*memory_attacks], ["peak_memory"], settings=[setting(images=memory_images)])
 
 
 def main(
@@ -79,8 +97,8 @@ def main(
         peak, _ = peak_memory(
             attack_noise, node.plain(), models[name].plain(), run.data.input_shape, memory_images
         )
-        row = f"{attack}, {memory_images} images"
-        run.table.add(row, peak_memory=peak, seed=None, unit="MiB")
+        under = setting(images=memory_images)
+        run.table.add(attack, peak_memory=peak, setting=under, seed=None, unit="MiB")
     run.finish()
 
 
@@ -144,7 +162,7 @@ def reached(
     if not won.any():
         return  # no success has no size
     away = images - clean.images
-    for norm in ("l2", "linf"):
+    for norm in NORMS:
         size = norms.length(away, norm)[won].double().mean().item()
         run.table.add(row, {f"mean_{norm}": size}, unit=f"{norm} norm", **known)
     changed = 100 * (away.abs() > 1e-6).flatten(1)[won].double().mean().item()

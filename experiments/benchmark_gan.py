@@ -9,11 +9,12 @@ through both to G's parameters, without optimizer, noise, constraint or bookkeep
 rate of these passes' products over that of a large matrix product. Timings differ from run to run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
@@ -24,6 +25,11 @@ from advx.training.construct import seeded
 from advx.training.game_trainer import GameTask, GameTrainer
 from advx.training.loop import one_epoch
 from advx.types import PositiveInt
+
+
+def cells(games: dict[str, Config]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([*games], ["bare_over_round", "bare_share_of_matrix_product", "round"])
 
 
 def main(

@@ -9,7 +9,7 @@ run: unlike any other experiment's, this one's `results.csv` is not the same twi
 shows where the rest of the time goes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ import torch
 
 from advx.attacks.fgsm import FGSM
 from advx.config.build import build
+from advx.config.cells import Cells
+from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import (
     operations_of,
@@ -33,10 +35,27 @@ from advx.text_files import write_text
 from advx.training.loop import one_epoch
 from advx.training.trainer import ClassifierTask
 
+PLAIN, ADVERSARIAL, ATTACK = "{}", "{}, adversarial training", "{}, iterated attack"
+"""Rows of a model."""
+
+MEMORY = "smoothed_nearest_neighbor, {} x {}"
+"""The row of so many attacked and remembered images."""
+
+
+def cells(models: dict[str, Config], attacked: int, remembered: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    plain, adversarial, attack = (
+        [row.format(name) for name in models] for row in (PLAIN, ADVERSARIAL, ATTACK)
+    )
+    yield Cells([*plain, *adversarial, *attack], ["share_of_matrix_product", "rate"])
+    yield Cells([*plain, *adversarial], ["step"])
+    yield Cells(adversarial, ["cost_over_plain", "operations_over_plain"])
+    yield Cells([MEMORY.format(attacked, remembered)], ["peak_memory"])
+
 
 def main(
     run: Run,
-    models: dict[str, Any],
+    models: dict[str, Config],
     defense: dict[str, Any],
     adversarial: dict[str, Any],
     attack: dict[str, Any],
@@ -64,12 +83,12 @@ def main(
         indices = torch.arange(updates * trainer.batch_size) % len(run.data.train)
         batches = Split(run.data.train.images[indices], run.data.train.labels[indices])
         steps = {
-            row: training_step(run, name, build(loss), batches)
-            for row, loss in ((name, defense), (f"{name}, adversarial training", adversarial))
+            row.format(name): training_step(run, name, build(loss), batches)
+            for row, loss in ((PLAIN, defense), (ADVERSARIAL, adversarial))
         }
         step, craft_all = steps[name], attack_pass(run, name, attack, batches)
         for repeat in range(repeats):
-            for row, work in (*steps.items(), (f"{name}, iterated attack", craft_all)):
+            for row, work in (*steps.items(), (ATTACK.format(name), craft_all)):
                 before = product_rate(run.device)
                 work.seconds = seconds_of(work, run.device)
                 limit = (before + product_rate(run.device)) / 2
@@ -78,7 +97,8 @@ def main(
                 run.table.add(row, rate=rate / 1e9, seed=repeat, unit="GFLOP/s")
                 if work is not craft_all:
                     run.table.add(row, step=1e3 * work.seconds / updates, seed=repeat, unit="ms")
-            row, other = f"{name}, adversarial training", steps[f"{name}, adversarial training"]
+            row = ADVERSARIAL.format(name)
+            other = steps[row]
             run.table.add(row, cost_over_plain=other.seconds / step.seconds, seed=repeat,
                        unit="ratio")  # fmt: skip
             ratio = other.operations / step.operations
@@ -86,7 +106,7 @@ def main(
         profiles.append(f"{name}\n{profile_table(step)}")
     write_text(run.folder / "profile.txt", "\n".join(profiles))
     peak, before = peak_memory(attack_nearest_neighbors, attacked, remembered)
-    row = f"smoothed_nearest_neighbor, {attacked} x {remembered}"
+    row = MEMORY.format(attacked, remembered)
     run.table.add(row, peak_memory=peak, seed=None, unit="MiB",
                note=f"whole process; {before:.0f} MiB of it before the data were made")  # fmt: skip
     run.finish()

@@ -8,7 +8,7 @@ experiments', these results are not the same twice. The maximum over the pieces 
 timed in both memory layouts: pieces in the outer axis, as here, and in the inner one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.config.build import build
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.evaluation.benchmark import peak_memory, seconds_of
 from advx.evaluation.church_windows import (
@@ -30,6 +31,24 @@ from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, halves, in_space
 from advx.run import Run
 from advx.types import Positive, PositiveInt
+
+RATIOS = (
+    ("forward_over_dense", "forward", "plain"),
+    ("plain_over_shortcut", "plain", "shortcut"),
+    ("dense_over_adaptive", "plain", "adaptive"),
+    ("shortcut_over_adaptive", "shortcut", "adaptive"),
+)
+"""What is compared: a metric, the contender above and the one below."""
+
+AGREEMENT = ("shortcut_agreement", "adaptive_agreement", "smallest_agreement")
+
+
+def cells(bases: list[BasisName]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    ratios = [metric for metric, *_ in RATIOS]
+    yield Cells(bases, [*ratios, "points_per_second", *AGREEMENT])
+    yield Cells(["maximum over pieces"], ["inner_over_outer"])
+    yield Cells(["one window"], ["peak_memory", "memory_before"])
 
 
 def main(
@@ -120,12 +139,7 @@ def contest(
                     lambda name=name, work=work: maps.update({name: work()}), run.device
                 )
         spent["forward"] *= count / (BATCH * -(-count // BATCH))  # its last batch is full too
-        for metric, above, below in (
-            ("forward_over_dense", "forward", "plain"),
-            ("plain_over_shortcut", "plain", "shortcut"),
-            ("dense_over_adaptive", "plain", "adaptive"),
-            ("shortcut_over_adaptive", "shortcut", "adaptive"),
-        ):
+        for metric, above, below in RATIOS:
             run.table.add(kind, {metric: spent[above] / spent[below]}, seed=repeat, unit="ratio")
         rate = count / spent["adaptive"]
         run.table.add(kind, points_per_second=rate, seed=repeat, unit="points")

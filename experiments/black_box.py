@@ -10,7 +10,7 @@ the result to the target. Targets are networks, nearest neighbor and scikit-lear
 each: noise of the same size, and the same attack by someone who has the target itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from advx.attacks.substitute import SubstituteTraining
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -53,6 +54,37 @@ class Attacker:
         own = {key: change[key] for key in ("own_digits", "substitute") if key in change}
         training = {key: value for key, value in change.items() if key not in own}
         return replace(self, **own, training=self.training.with_(**training))
+
+
+def cells(
+    models: dict[str, Config],
+    training: Config,
+    own_digits: int,
+    epsilons: list[float],
+    curve_epsilon: float,
+    variants: dict[str, dict[str, Any]],
+    varied_target: str,
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([*models], ["clean_error_rate"])
+    yield Cells([*models], ["noise_error_rate"], epsilons)
+    direct = [name for name, model in models.items() if is_differentiable(model.target)]
+    yield Cells(direct, ["white_box_error_rate"], epsilons)
+    usual = {"own_digits": own_digits, "rounds": training["rounds"]}
+    asked = dict.fromkeys(models, usual)
+    if varied_target in models:
+        ways = {varied(varied_target, way): usual | change for way, change in variants.items()}
+        asked |= ways
+    for row, way in asked.items():
+        before = [setting(queries=way["own_digits"] * 2**k) for k in range(way["rounds"])]
+        yield Cells([row], ["queries", "disagreement"], settings=["", *before])
+        yield Cells([row], ["error_rate"], epsilons)
+        yield Cells([row], ["error_rate"], [curve_epsilon], before)
+
+
+def varied(target: str, way: str) -> str:
+    """The row of a target and another way of asking it."""
+    return f"{target}, {way.replace('_', ' ')}"
 
 
 def main(
@@ -102,13 +134,16 @@ def main(
                 compare(run, name, target, noise, fgsm, epsilons, examples)
                 if name == varied_target:
                     for way, attacker in ways.items():
-                        asked(f"{name}, {way}", target, attacker, test)
+                        asked(varied(name, way), target, attacker, test)
+    kinds = {"": kind(substitute)}
+    for way, attacker in ways.items():
+        kinds[way] = "" if attacker.substitute == substitute else kind(attacker.substitute)
     black_box_figure(
         run.folder,
         run.numbers(),
         list(models),
         varied_target=varied_target,
-        kinds=kinds(usual, ways),
+        kinds=kinds,
         epsilon=curve_epsilon,
         provenance=run.heading(),
     )
@@ -131,15 +166,6 @@ def check(run: Run, epsilons: list[float], curve_epsilon: float, attackers: list
         )
 
 
-def kinds(usual: Attacker, ways: dict[str, Attacker]) -> dict[str, str]:
-    """What kind of substitute the usual way "" has, and every other way with another one."""
-    others = {way: attacker.substitute for way, attacker in ways.items()}
-    return {"": kind(usual.substitute)} | {
-        way: "" if substitute == usual.substitute else kind(substitute)
-        for way, substitute in others.items()
-    }
-
-
 def kind(substitute: Config) -> str:
     """What kind of network a substitute is."""
     if "channels" in substitute:
@@ -158,7 +184,7 @@ def ask(
     epsilons: list[float],
     curve_epsilon: float,
 ) -> None:
-    """The last round under the row's name, the ones before under their number of queries."""
+    """The last round without a setting, the ones before under their number of queries."""
     rounds = run.measure(
         rounds_of_questions,
         target,
@@ -174,8 +200,8 @@ def ask(
     )
     for number, found in enumerate(rounds):
         last = number == len(rounds) - 1
-        here = row if last else f"{row} after {found.queries:.0f} queries"
-        add = partial(run.table.add, here, seed=target.seed, n=len(test))
+        under = "" if last else setting(queries=f"{found.queries:.0f}")
+        add = partial(run.table.add, row, setting=under, seed=target.seed, n=len(test))
         add(queries=found.queries, disagreement=found.disagreement, unit={"queries": "queries"})
         for epsilon, rate in zip(found.epsilons, found.error_rates, strict=True):
             add(error_rate=rate, epsilon=epsilon)

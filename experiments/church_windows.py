@@ -12,12 +12,13 @@ windows as pictures.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -45,10 +46,9 @@ from advx.evaluation.window_statistics import WindowStatistics, window_statistic
 from advx.figures import windows
 from advx.figures.kept import keep
 from advx.figures.moved_pictures import captions, ends
-from advx.figures.style import percentage
 from advx.figures.tiles import thumbnails
+from advx.figures.windows import finding
 from advx.models.call import UNDEFINED
-from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
@@ -59,6 +59,15 @@ STEPS = {
     "random": (-1.0, 1.0),
 }
 """Where points of the windows are shown as pictures, in units of ε."""
+
+COSINE, MOVED = "cosine {:g}", "{}, ε"
+"""Rows: of directions at that cosine to the gradient; of points shown as pictures."""
+
+OF_WINDOWS = ("both_in_window",)
+OF_BOTH = ("line_accuracy", "larger_share", "separable")
+AT_EPSILON = ("changed", "error_at_epsilon", "changed_at_epsilon")
+BOUNDARY = "median_boundary_distance"
+"""Metrics of a basis, by the windows that they are of."""
 
 DIRECTIONS = {
     "fgsm_random": ("sign of the gradient", "random"),
@@ -71,6 +80,23 @@ NAMES = {
     "random_random": ("Figure 1.3", "two random directions"),
     "fgsm_gradient": ("Figure 1.4", "two adversarial directions"),
 }
+
+
+def cells(bases: list[BasisName], cosines: list[float], pictures: int) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells(["half-width"], ["epsilon"])
+    yield Cells(["clean"], ["error_rate"])
+    yield Cells(bases, [*OF_WINDOWS, *AT_EPSILON])
+    yield Cells(bases, [*OF_BOTH, BOUNDARY], always=False)  # where there are such windows
+    yield Cells(directions(cosines), metrics_of(AfterSteps))
+    yield Cells([SIGN], ["cosine"])
+    if pictures:
+        yield Cells([MOVED.format(name) for name in STEPS], ["rms_change"])
+
+
+def directions(cosines: list[float]) -> list[str]:
+    """The rows of steps along a direction."""
+    return [SIGN, RANDOM, *(COSINE.format(c) for c in cosines)]
 
 
 def main(
@@ -135,7 +161,7 @@ def main(
                 epsilon=epsilon,
                 draws=draws,
             )
-            for row in (SIGN, RANDOM, *(f"cosine {c:g}" for c in cosines)):
+            for row in directions(cosines):
                 rates = found.get(row, AfterSteps(math.nan, math.nan))
                 run.table.add(row, rates, seed=seed, n=n)
                 if row == SIGN:
@@ -209,14 +235,14 @@ def window_maps(
 def report(run: Run, kind: str, seen: WindowStatistics, seed: int) -> None:
     """The rows of one basis."""
     for n, metrics in (
-        (seen.windows, ("both_in_window",)),
-        (seen.with_both, ("line_accuracy", "larger_share", "separable")),
-        (seen.windows, ("changed", "error_at_epsilon", "changed_at_epsilon")),
+        (seen.windows, OF_WINDOWS),
+        (seen.with_both, OF_BOTH),
+        (seen.windows, AT_EPSILON),
     ):
         if n:
             run.table.add(kind, {m: getattr(seen, m) for m in metrics}, seed=seed, n=n)
     if seen.right:
-        median = {"median_boundary_distance": seen.median_boundary_distance}
+        median = {BOUNDARY: seen.median_boundary_distance}
         run.table.add(kind, median, seed=seed, n=seen.right, unit="of ε")
 
 
@@ -241,7 +267,7 @@ def errors_along(
     }
     for c in cosines:
         count = 1 if abs(c) == 1 else draws_at_a_cosine
-        moves[f"cosine {c:g}"] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
+        moves[COSINE.format(c)] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
     return {
         row: after_steps(placed, points, examples.labels, step, count)
         for row, (step, count) in moves.items()
@@ -284,7 +310,7 @@ def moved_images(
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
     for name, place in zip(STEPS, ends(STEPS), strict=True):
         run.table.add(
-            f"{name}, ε",
+            MOVED.format(name),
             rms_change=255 * far[place].item(),
             seed=network.seed,
             n=len(rows),
@@ -295,24 +321,6 @@ def moved_images(
         "said": said.cpu().numpy(),
         "pictured_labels": clean.labels.cpu().numpy(),
     }
-
-
-def finding(kind: str, found: Numbers) -> str:
-    """What a basis's windows show, in one sentence; means over the seeds."""
-    changed = found.mean(kind, "changed")
-    if kind == "random_random":
-        text = f"Two random directions change the class at {percentage(changed)} of the points"
-        adversarial = found.mean("fgsm_random", "changed")
-        if math.isnan(adversarial):
-            return text
-        return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
-    random = kind == "fgsm_random"
-    between = "an adversarial and a random direction" if random else "two adversarial directions"
-    line = found.mean(kind, "line_accuracy")
-    if math.isnan(line):
-        return f"In the plane of {between}, no window has both right and wrong answers"
-    return (f"In the plane of {between}, a straight line parts right from wrong answers at "
-            f"{percentage(line)} of the points")  # fmt: skip
 
 
 def draw(
@@ -326,7 +334,7 @@ def draw(
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
     found = run.numbers()
-    far = {name: found.mean(f"{name}, ε", "rms_change") for name in STEPS}
+    far = {name: found.mean(MOVED.format(name), "rms_change") for name in STEPS}
     options = {
         "epsilon": epsilon,
         "class_names": list(run.data.class_names),

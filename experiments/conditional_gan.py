@@ -8,17 +8,18 @@ classifier that was trained apart name the class of each image. One row of the f
 same z down a column: what stays the same is what z decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, image_quality
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.measurement import measurement
-from advx.evaluation.parzen import parzen_likelihood
+from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood
 from advx.evaluation.samples import generated_examples, generative, warning_rates
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
@@ -27,7 +28,7 @@ from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
-from advx.run.real_images import add_floor
+from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -37,6 +38,15 @@ COLUMNS = 20
 
 NOTE = "At the right: the share of a class's images that a classifier gives that class, all seeds."
 """Under the figure."""
+
+
+def cells(dataset: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield from floor_cells()
+    classes = [of_class(str(k)) for k in range(dataset["classes"])]
+    yield Cells(["generator"], ["asked_for"], settings=["", *classes])
+    yield Cells(["generator"], [*metrics_of(ImageQuality), *metrics_of(ParzenEstimate)])
+    yield from warning_cells(["generator"])
 
 
 def main(
@@ -73,8 +83,8 @@ def main(
             rates = run.measure(class_rates, network, images, classes)
             run.table.add("generator", asked_for=rates.overall, seed=seed, n=samples)
             for name, rate in zip(run.data.class_names, rates.by_class, strict=False):
-                setting = f"class={name}"
-                run.table.add("generator", asked_for=rate, setting=setting, seed=seed, n=samples)
+                under = of_class(name)
+                run.table.add("generator", asked_for=rate, setting=under, seed=seed, n=samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
@@ -133,9 +143,14 @@ def finding(found: Numbers, samples: int, names: Sequence[str]) -> str:
     )
 
 
+def of_class(name: str) -> str:
+    """The setting of one class's images."""
+    return setting(**{"class": name})
+
+
 def asked_for(found: Numbers, name: str) -> float:
     """How often the generator made a class that was asked for, in percent."""
-    return found.mean("generator", f"asked_for@class={name}")
+    return found.mean("generator", "asked_for", setting=of_class(name))
 
 
 def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:

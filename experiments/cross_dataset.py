@@ -10,11 +10,13 @@ architecture on the same half is another network too. Examples are crafted in on
 the authors, by L-BFGS and then stretched to one length; noise of that length stands beside them.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 from torch import Tensor, nn
 
 from advx.attacks import norms
+from advx.config.cells import Cell, Cells
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -30,8 +32,23 @@ from advx.types import NonNegative, Positive, PositiveInt
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")
 
+ITSELF, SHOWN = "{} -> itself", "{} -> {}, {}"
+"""Rows: of the crafting network; of another architecture trained on a half."""
+
+STRETCHED = ("stretched_error_rate", "noise_error_rate")
+"""Under L-BFGS and under noise."""
+
 DRAWN = {HALVES[0]: ("same half", OURS), HALVES[1]: ("other half", ADVERSARIAL)}
 """The halves in the figure: what they are to the crafting network, and their color."""
+
+
+def cells(models: dict[str, Config], crafting: str, epsilons: list[float]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    shown = [SHOWN.format(crafting, name, half) for name in models for half in HALVES]
+    every = [ITSELF.format(crafting), *shown]
+    yield Cells(every, ["clean_error_rate"])
+    yield Cells(every, ["error_rate"], epsilons)
+    yield Cells(shown, STRETCHED)
 
 
 def main(
@@ -62,12 +79,12 @@ def main(
         for seed in run.seeds:
             source = run.model(crafting, seed, part=HALVES[0])
             targets = {
-                f"{crafting} -> {name}, {half}": run.model(name, seed + 1, part=half)
+                SHOWN.format(crafting, name, half): run.model(name, seed + 1, part=half)
                 for name in models
                 for half in HALVES
             }
-            one_step(run, source, {f"{crafting} -> itself": source} | targets, fgsm, epsilons)
-            for metric, attack in (("stretched_error_rate", lbfgs), ("noise_error_rate", noise)):
+            one_step(run, source, {ITSELF.format(crafting): source} | targets, fgsm, epsilons)
+            for metric, attack in zip(STRETCHED, (lbfgs, noise), strict=True):
                 adversarial = run.craft(attack, source, examples)
                 clean = run.test(examples)
                 for row, target in targets.items():
@@ -129,19 +146,19 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
     found = run.numbers()
 
     def drawn(panel: Panel, row: str, label: str, color: str, dash: int, named: bool) -> None:
-        cells = [(row, "clean_error_rate"), *((row, f"error_rate@{e:g}") for e in epsilons)]
-        values = found.over_seeds(cells)
+        points = [Cell(row, "clean_error_rate"), *(Cell(row, "error_rate", e) for e in epsilons)]
+        values = found.over_seeds(points)
         panel.curves.append(Curve(label, [0.0, *epsilons], values, color, dash, named=named))
-        panel.basis = found.basis(cells)
+        panel.basis = found.basis(points)
 
     panels: list[Panel] = []
     for name in models:
         panel = Panel(called(name), names="inside", y="" if panels else "error rate (%)")
         if name == crafting:
-            drawn(panel, f"{crafting} -> itself", "itself", NEUTRAL, 2, True)
+            drawn(panel, ITSELF.format(crafting), "itself", NEUTRAL, 2, True)
         for dash, (half, (label, color)) in enumerate(DRAWN.items()):
             named = name != crafting or len(models) == 1  # one name more has no room there
-            drawn(panel, f"{crafting} -> {name}, {half}", label, color, dash, named)
+            drawn(panel, SHOWN.format(crafting, name, half), label, color, dash, named)
         panels.append(panel)
     strips = [Strip(panels[k : k + 4], 1.9) for k in range(0, len(panels), 4)]
     curve_figure(
@@ -156,7 +173,7 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
 def finding(found: Numbers, models: list[str], crafting: str, epsilon: float) -> str:
     """How networks of either half fare, in one sentence."""
     rates = [
-        [found.mean(f"{crafting} -> {name}, {half}", f"error_rate@{epsilon:g}") for name in models]
+        [found.mean(SHOWN.format(crafting, name, half), "error_rate", epsilon) for name in models]
         for half in HALVES
     ]
     ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]

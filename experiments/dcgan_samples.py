@@ -12,13 +12,15 @@ trained, and on the pixels.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, image_quality, nearest
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality, nearest
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.transfer import BATCH
@@ -28,13 +30,21 @@ from advx.games.dcgan import DCGAN
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
-from advx.run.real_images import add_floor
+from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
-TRAINED, UNTRAINED = "features of D", "features of a D that has not played"
+TRAINED, UNTRAINED, PIXELS = "features of D", "features of a D that has not played", "pixels"
 """Rows."""
+
+
+def cells() -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield from floor_cells()
+    yield Cells(["generator"], metrics_of(ImageQuality))
+    yield from warning_cells(["generator"])
+    yield Cells([TRAINED, UNTRAINED, PIXELS], ["svm_error_rate"])
 
 
 def main(
@@ -74,7 +84,7 @@ def main(
             described = {
                 TRAINED: run.derive(after_training, trained),
                 UNTRAINED: run.derive(before_training, game, seed),
-                "pixels": None,
+                PIXELS: None,
             }
             for row, described_by in described.items():
                 rate = run.measure(svm_error_rate, described_by, run.data, svm_examples, svm_cost)

@@ -10,17 +10,15 @@ validation error suffers.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 
+from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
-from advx.data.dataset import Split
-from advx.defenses.denoising_autoencoder import Stacked
-from advx.evaluation.measurement import measurement
 from advx.evaluation.robustness import errors_by_stage, first_gradient_zero_rate
-from advx.evaluation.singular_values import jacobian_singular_values
+from advx.evaluation.singular_values import Amplification, amplification
 from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import error_rate
 from advx.figures.dots import Dots, dot_figure
@@ -45,13 +43,42 @@ SEARCH = Config(
 NAIVE = {"objective": "cross_entropy"}
 """What a naive step ascends, in the network's own float32."""
 
+BY_NAIVE = setting(**NAIVE)
+"""The setting that says so."""
+
+DECAY = "weight_decay {:g}"
+UNHARMED = "weight_decay, validation unharmed"
+THROUGH_ONE = "ensemble, through one member"
+"""Rows beside those of the defenses."""
+
 DOTS = {
-    "clean_error_rate": Dots("clean", CLEAN, "|"),
-    "float32_fgsm_error_rate": Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
-    "fgsm_error_rate": Dots("one step, log-odds", OURS, "o"),
-    "strongest_error_rate": Dots("strongest attack", ADVERSARIAL, "D"),
+    ("clean_error_rate", ""): Dots("clean", CLEAN, "|"),
+    ("fgsm_error_rate", BY_NAIVE): Dots("one step, float32 cross-entropy", OURS, "o", filled=False),
+    ("fgsm_error_rate", ""): Dots("one step, log-odds", OURS, "o"),
+    ("strongest_error_rate", ""): Dots("strongest attack", ADVERSARIAL, "D"),
 }
-"""What the figure shows of every defense."""
+"""What the figure shows of every defense, by metric and setting."""
+
+
+def cells(
+    defenses: dict[str, Config],
+    coefficients: list[float],
+    epsilons: list[float],
+    curve_epsilons: list[float],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    swept = [DECAY.format(c) for c in coefficients]
+    rows = [*defenses, *swept]
+    yield Cells(rows, ["clean_error_rate", "median_smallest_epsilon"])
+    yield Cells(rows, ["vanished_gradients"], settings=[BY_NAIVE])
+    yield Cells(rows, ["fgsm_error_rate"], epsilons, ["", BY_NAIVE])
+    yield Cells(rows, ["strongest_error_rate", "gradient_free_only"], epsilons)
+    yield Cells(["none", *swept], ["validation_error_rate"])
+    yield Cells([UNHARMED], ["strongest_error_rate"], epsilons)
+    yield Cells([THROUGH_ONE], ["fgsm_error_rate"], epsilons)
+    yield Cells(["denoising_autoencoder"], metrics_of(Amplification))
+    yield Cells(rows, ["fgsm_error_rate"], curve_epsilons, [setting(BY_NAIVE, "curve")])
+    yield Cells(rows, ["strongest_error_rate"], curve_epsilons, ["curve"])
 
 
 def main(
@@ -91,7 +118,7 @@ def main(
         curve_epsilons: sizes of the perturbation in the curves, with the first seed.
     """
     (name,) = models
-    decays = {f"weight_decay {c:g}": weight_decay.with_(coefficient=c) for c in coefficients}
+    decays = {DECAY.format(c): weight_decay.with_(coefficient=c) for c in coefficients}
     trainers = {"denoising_autoencoder": autoencoder_trainer}
 
     def networks(seed: int) -> dict[str, Model]:
@@ -130,15 +157,12 @@ def errors(
     add(clean_error_rate=run.measure(error_rate, network, test))
     naive = run.attack(fgsm.with_(**NAIVE), network)
     gone = run.measure(first_gradient_zero_rate, network, naive, test)
-    add(vanished_gradients=gone, setting="float32_cross_entropy")
+    add(vanished_gradients=gone, setting=BY_NAIVE)
     for epsilon in epsilons:
         step = fgsm.with_(epsilon=epsilon)
-        for metric, attack in (
-            ("fgsm_error_rate", step),
-            ("float32_fgsm_error_rate", step.with_(**NAIVE)),
-        ):
+        for under, attack in (("", step), (BY_NAIVE, step.with_(**NAIVE))):
             rate = run.measure(error_rate, network, run.craft(attack, network))
-            add({metric: rate}, epsilon=epsilon)
+            add(fgsm_error_rate=rate, epsilon=epsilon, setting=under)
         strong = run.attack(strongest.with_(epsilon=epsilon), network)
         found = run.measure(errors_by_stage, network, strong, test)
         add(strongest_error_rate=found.all, epsilon=epsilon)
@@ -182,7 +206,7 @@ def unharmed(
     for epsilon in epsilons:
         rates = [strong_error(run, networks[row], strongest, epsilon) for row in mild]
         run.table.add(
-            "weight_decay, validation unharmed",
+            UNHARMED,
             strongest_error_rate=min(rates, default=math.nan),
             epsilon=epsilon,
             seed=seed,
@@ -204,32 +228,12 @@ def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[f
     for epsilon in epsilons:
         adversarial = run.craft(fgsm.with_(epsilon=epsilon), member)
         run.table.add(
-            "ensemble, through one member",
+            THROUGH_ONE,
             fgsm_error_rate=run.measure(error_rate, ensemble, adversarial),
             epsilon=epsilon,
             seed=ensemble.seed,
             n=len(run.test()),
         )
-
-
-@dataclass(frozen=True)
-class Amplification:
-    """Singular values of an autoencoder: those above 1 lengthen a perturbation.
-
-    Attributes:
-        largest_singular_value: median over the examples.
-        singular_values_above_1: how many, on average over the examples.
-    """
-
-    largest_singular_value: float
-    singular_values_above_1: float
-
-
-@measurement(version=1)
-def amplification(stacked: Stacked, examples: Split) -> Amplification:
-    """What the Jacobian of a stacked network's autoencoder does to small perturbations."""
-    values = jacobian_singular_values(stacked.autoencoder, examples.images)
-    return Amplification(values[:, 0].median().item(), (values > 1).sum(1).double().mean().item())
 
 
 def amplifies(run: Run, stacked: Model, examples: int) -> None:
@@ -255,12 +259,17 @@ def curves(
     def worst(network: Model, epsilon: float) -> float:
         return strong_error(run, network, strongest, epsilon, examples)
 
-    for metric, error in (("float32_fgsm_error_rate", naive), ("strongest_error_rate", worst)):
+    for metric, under, error in (
+        ("fgsm_error_rate", BY_NAIVE, naive),
+        ("strongest_error_rate", "", worst),
+    ):
         for row, network in networks.items():
             for epsilon in epsilons:
                 run.table.add(
-                    f"{row}, epsilon {epsilon:g}",
+                    row,
                     {metric: error(network, epsilon)},
+                    epsilon=epsilon,
+                    setting=setting(under, "curve"),
                     seed=network.seed,
                     n=len(run.test(examples)),
                 )
@@ -276,13 +285,16 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
     """
     found = run.numbers()
     least = min(epsilons)
-    worst = {row: found.mean(row, f"strongest_error_rate@{least:g}") for row in rows}
+    worst = {row: found.mean(row, "strongest_error_rate", least) for row in rows}
     order = sorted(rows, key=lambda row: (math.isnan(worst[row]), worst[row]))
     panels = {}
     for epsilon in sorted(epsilons):
-        metrics = [m if m.startswith("clean") else f"{m}@{epsilon:g}" for m in DOTS]
-        cells = [(row, metric) for metric in metrics for row in order]
-        rates = found.over_seeds(cells)
+        shown = [
+            Cell(row, metric, None if metric.startswith("clean") else epsilon, under)
+            for metric, under in DOTS
+            for row in order
+        ]
+        rates = found.over_seeds(shown)
         panels[f"ε = {size(epsilon)}"] = np.reshape(rates, (len(rates), len(DOTS), len(order)))
     dot_figure(
         run.folder,
@@ -291,7 +303,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
         list(DOTS.values()),
         panels,
         finding=finding(found, rows, least),
-        provenance=f"{run.heading()}. Dots: {found.basis(cells)}",
+        provenance=f"{run.heading()}. Dots: {found.basis(shown)}",
         reference=called("none"),
     )
 
@@ -305,8 +317,8 @@ def finding(found: Numbers, rows: list[str], epsilon: float) -> str:
         epsilon: size of the perturbation.
     """
     worst, naive = (
-        {row: found.mean(row, f"{attack}_error_rate@{epsilon:g}") for row in rows}
-        for attack in ("strongest", "float32_fgsm")
+        {row: found.mean(row, metric, epsilon, under) for row in rows}
+        for metric, under in (("strongest_error_rate", ""), ("fgsm_error_rate", BY_NAIVE))
     )
     rivals = [row for row in rows if row != "none"]
     best = min(rivals, key=lambda row: (math.isnan(worst[row]), worst[row]), default="none")

@@ -12,12 +12,14 @@ point, and ask where the gradients around such a point lead.
 """
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.mixtures import grid_means, ring_means
@@ -36,7 +38,7 @@ from advx.evaluation.modes import (
     modes_seen_by,
     stacked_modes,
 )
-from advx.evaluation.point_gradients import POINTS, gradients_around
+from advx.evaluation.point_gradients import POINTS, GradientsAround, gradients_around
 from advx.evaluation.sample_quality import random_rows
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.undefined import percent
@@ -47,6 +49,7 @@ from advx.games.losses import GeneratorLossName
 from advx.run import Run
 from advx.run.models import Game
 from advx.run.named import Derived
+from advx.run.real_images import warning_cells
 from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
@@ -61,6 +64,9 @@ PLACES = {
 INSIDE = f"that lie within {REACH:g} standard deviations of a mode's mean"
 READ = f"of which a classifier is sure (p > {CONFIDENT}) what all three digits are"
 """Which examples `high_quality` counts, for the figure."""
+
+FLOOR, VARIANT, AROUND = "data against data", "{}, {}", "{:g} from the point"
+"""Rows beside those of the kinds of games."""
 
 UNITS = {
     "modes": "modes",
@@ -89,8 +95,8 @@ class KnownModes:
     counted: str
 
 
-class Cell(NamedTuple):
-    """Where batch normalization stands, what G minimizes, updates of D for one of G."""
+class Kind(NamedTuple):
+    """Of a game: where batch normalization stands, what G minimizes, updates of D for one of G."""
 
     place: str
     loss: GeneratorLossName
@@ -107,6 +113,28 @@ class Cell(NamedTuple):
         return f"{self.place}, {self.column}"
 
 
+def cells(
+    losses: list[GeneratorLossName],
+    discriminator_steps: list[int],
+    variants: dict[str, dict[str, Any]],
+    distances: list[float],
+    classifier: Config | None,
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    if classifier is not None:
+        yield Cells(["classifier"], ["misread"], always=False)  # on stacked digits
+    games = [Kind(*each).name for each in itertools.product(PLACES, losses, discriminator_steps)]
+    games += [
+        VARIANT.format(name, place)
+        for name, variant in variants.items()
+        for place in variant["places"]
+    ]
+    yield Cells([FLOOR, *games], metrics_of(ModeMeasures))
+    yield Cells(games, ["spread"])
+    yield from warning_cells(games)
+    yield Cells([AROUND.format(d) for d in distances], metrics_of(GradientsAround))
+
+
 def main(
     run: Run,
     game: Config,
@@ -119,7 +147,7 @@ def main(
     classifier: Config | None,
     classifier_trainer: Config | None,
 ) -> None:
-    """Modes of every cell and variant; gradients around a single generated point.
+    """Modes of every kind of game and variant; gradients around a single generated point.
 
     Args:
         run: the run to measure on.
@@ -138,14 +166,14 @@ def main(
         if key not in game:
             raise ConfigError(f"game={game['name']}: has no {key}; valid: multilayer, dcgan")
     known = known_modes(run, classifier, classifier_trainer)
-    cells = [Cell(*each) for each in itertools.product(PLACES, losses, discriminator_steps)]
-    games = all_games(run, game, cells, variants)
+    kinds = [Kind(*each) for each in itertools.product(PLACES, losses, discriminator_steps)]
+    games = all_games(run, game, kinds, variants)
     shares = run.derive(mode_shares, run.data.test.images, known.modes)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in games}
     with run.progress(models=len(games) * len(run.seeds)):
         real = random_rows(run.data.train.images, samples)
         floor = run.measure(mode_coverage, real, known.modes, shares)
-        run.table.add("data against data", floor, seed=None, n=samples, unit=UNITS)
+        run.table.add(FLOOR, floor, seed=None, n=samples, unit=UNITS)
         for seed in run.seeds:
             for name, (networks, trainer) in games.items():
                 trained = run.game(networks, seed, trainer=trainer)
@@ -156,7 +184,7 @@ def main(
                 add_history(run, name, trained)
                 outcomes[name].append(Outcome(end, over_time))
             add_gradients(run, game, seed, distances, critic_steps)
-    draw(run, cells, {cell.name: games[cell.name] for cell in cells}, outcomes, known, samples)
+    draw(run, kinds, {kind.name: games[kind.name] for kind in kinds}, outcomes, known, samples)
     run.finish()
 
 
@@ -192,19 +220,19 @@ def known_modes(
 
 
 def all_games(
-    run: Run, game: Config, cells: list[Cell], variants: dict[str, dict[str, Any]]
+    run: Run, game: Config, kinds: list[Kind], variants: dict[str, dict[str, Any]]
 ) -> dict[str, tuple[Config, Config]]:
-    """Every game with its trainer, by its row: those of the cells, then the variants."""
+    """Every game with its trainer, by its row: those of the kinds, then the variants."""
 
-    def made(networks: Config, cell: Cell) -> tuple[Config, Config]:
-        rules = {"loss": cell.loss, "discriminator_steps": cell.steps}
-        return networks.with_(**PLACES[cell.place], **rules), run.models.trainer
+    def made(networks: Config, kind: Kind) -> tuple[Config, Config]:
+        rules = {"loss": kind.loss, "discriminator_steps": kind.steps}
+        return networks.with_(**PLACES[kind.place], **rules), run.models.trainer
 
-    games = {cell.name: made(game, cell) for cell in cells}
+    games = {kind.name: made(game, kind) for kind in kinds}
     for name, variant in variants.items():
         for place in variant["places"]:
-            cell = cells[0]._replace(place=place)
-            games[f"{name}, {place}"] = made(game.with_(**variant["game"]), cell)
+            kind = kinds[0]._replace(place=place)
+            games[VARIANT.format(name, place)] = made(game.with_(**variant["game"]), kind)
     return games
 
 
@@ -229,7 +257,7 @@ def add_gradients(run: Run, game: Config, seed: int, distances: list[float], ste
         return
     around = run.measure(gradients_around, game, seed, run.data.train, distances, steps)
     for distance, found in zip(distances, around, strict=True):
-        row = f"{distance:g} from the point"
+        row = AROUND.format(distance)
         run.table.add(row, found, seed=seed, n=POINTS, unit=UNITS)
 
 
@@ -249,7 +277,7 @@ def spread_rate(trained: TrainedGame, diversity: float = 0.5) -> float:
 
 def draw(
     run: Run,
-    cells: list[Cell],
+    kinds: list[Kind],
     games: dict[str, tuple[Config, Config]],
     outcomes: dict[str, list[Outcome]],
     known: KnownModes,
@@ -257,12 +285,12 @@ def draw(
 ) -> None:
     """Modes over time, modes at the end, and the examples of the first seed's games."""
     shown: dict[str, TrainedGame] = {}
-    for cell in cells:
-        if cell.column == cells[0].column:
-            networks, trainer = games[cell.name]
+    for kind in kinds:
+        if kind.column == kinds[0].column:
+            networks, trainer = games[kind.name]
             trained = finished(run, run.game(networks, run.seeds[0], trainer=trainer))
             if trained is not None:
-                shown[cell.place] = trained
+                shown[kind.place] = trained
     epochs = [each.snapshot_epochs for each in shown.values()]
     arrays = {"epochs": np.array(epochs[0] if epochs else [])} | modes_arrays(outcomes)
     data = run.data.test.images
@@ -278,11 +306,11 @@ def draw(
         figure,
         arrays,
         places=list(PLACES),
-        columns=list(dict.fromkeys(cell.column for cell in cells)),
+        columns=list(dict.fromkeys(kind.column for kind in kinds)),
         count=known.count,
         counted=[run.models.trainer["shown"], samples],
         inside=known.counted,
-        shown=cells[0].column,
+        shown=kinds[0].column,
         provenance=run.heading(),
     )
 

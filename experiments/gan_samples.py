@@ -12,13 +12,15 @@ measured of real digits too.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
-from advx.evaluation.image_quality import UNITS, image_quality, nearest
-from advx.evaluation.parzen import parzen_likelihood, training_centers
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality, nearest
+from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood, training_centers
 from advx.evaluation.sample_quality import random_rows
 from advx.evaluation.samples import generated_examples, generative, warning_rates
 from advx.figures import samples as figure
@@ -26,7 +28,7 @@ from advx.figures.kept import keep_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
-from advx.run.real_images import add_floor
+from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -34,11 +36,22 @@ from advx.types import PositiveInt
 STEPS = 12
 """Images of one walk."""
 
+PARZEN_FLOOR = ("training pictures", "k-means centres")
+"""Rows of the Parzen window at real images, and at means of them."""
+
 WALKS: figure.Panel = {
     "array": "walks",
     "columns": STEPS,
     "caption": "c  Along straight lines from one z, at the left, to another",
 }
+
+
+def cells() -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield from floor_cells()
+    yield Cells(["generator"], metrics_of(ImageQuality))
+    yield Cells(["generator", *PARZEN_FLOOR], metrics_of(ParzenEstimate))
+    yield from warning_cells(["generator"])
 
 
 def main(
@@ -82,10 +95,8 @@ def add_parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
     images = random_rows(run.data.train.images, samples)
     count = len(images) // 10
     centers = run.derive(training_centers, run.data, count)
-    for row, n, chosen in (
-        ("training pictures", len(images), images),
-        ("k-means centres", count, centers),
-    ):
+    floors = ((len(images), images), (count, centers))
+    for row, (n, chosen) in zip(PARZEN_FLOOR, floors, strict=True):
         likelihood = run.measure(parzen_likelihood, run.data, chosen, sigmas)
         run.table.add(row, likelihood, seed=None, n=n, unit=UNITS)
 

@@ -17,19 +17,24 @@ The procedure, on densities that are known:
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from advx.config.cells import Cells
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.divergence import LOG4, Mixture, jensen_shannon, sample_shares
-from advx.evaluation.divergence import cells as bins_between
-from advx.evaluation.estimation import contrastive_gradients
+from advx.evaluation.divergence import (
+    LOG4,
+    Mixture,
+    jensen_shannon,
+    sample_shares,
+)
+from advx.evaluation.divergence import cells as integration_cells
+from advx.evaluation.estimation import METHODS, contrastive_gradients
 from advx.evaluation.fixed_generator import (
     POINTS,
     REACH,
@@ -52,6 +57,11 @@ BINS = 100
 FAR_LOSSES: tuple[GeneratorLossName, ...] = ("minimax", "non_saturating")
 """What G minimizes where it begins far from the data."""
 
+FIXED, ESTIMATE = "generator {}", "{}, n = {}"
+UPDATES, WIDTH, AFAR = "k = {}", "D of {} units", "from afar, {}, k = {}"
+"""Rows: of fixed generators and of estimates; of games, by the updates of D for one of G, by D's
+width, and by the loss and the updates."""
+
 UNITS = {
     "value": "nats",
     "optimal_value": "nats",
@@ -67,9 +77,6 @@ UNITS = {
 }
 """The others are percent."""
 
-UPDATES, WIDTH, AFAR = "k = {}", "D of {} units", "from afar, {}, k = {}"
-"""Rows of games: of the updates of D for one of G, of D's width, of the loss and the updates."""
-
 
 def cells(
     generators: dict[str, list[float]],
@@ -78,14 +85,21 @@ def cells(
     sample_counts: list[int],
 ) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    alone, together = ([f.name for f in fields(kind)] for kind in (FixedGameMetrics, GameMetrics))
-    yield Cells([f"generator {name}" for name in (*generators, "far")], alone)
-    yield Cells([UPDATES.format(k) for k in discriminator_steps], together)
-    yield Cells([WIDTH.format(w) for w in discriminator_units], together)
-    for loss in map(hyphened, FAR_LOSSES):
-        yield Cells([AFAR.format(loss, k) for k in discriminator_steps[:3:2]], together)
-    for method in ("self-contrastive", "noise-contrastive"):
-        yield Cells([f"{method}, n = {n}" for n in sample_counts], ["cosine", "length"])
+    fixed = [FIXED.format(name) for name in (*generators, "far")]
+    yield Cells(fixed, metrics_of(FixedGameMetrics))
+    games = [UPDATES.format(k) for k in discriminator_steps]
+    games += [WIDTH.format(width) for width in discriminator_units]
+    games += [AFAR.format(name, k) for name, _, k in from_afar(discriminator_steps)]
+    yield Cells(games, metrics_of(GameMetrics))
+    estimates = [ESTIMATE.format(kind, n) for kind in METHODS for n in sample_counts]
+    yield Cells(estimates, ["cosine", "length"])
+
+
+def from_afar(steps: list[int]) -> Iterator[tuple[str, GeneratorLossName, int]]:
+    """The games in which G begins far away: a loss as rows have it, the loss, updates of D."""
+    for loss in FAR_LOSSES:
+        for k in steps[:3:2]:
+            yield loss.replace("_", "-"), loss, k
 
 
 def main(
@@ -127,7 +141,7 @@ def main(
             for name, generator in fixed.items():
                 parts = (game, data, generator, seed, critic_steps, critic_batch)
                 measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
-                row = f"generator {name}"
+                row = FIXED.format(name)
                 run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
             for name, networks in games.items():
                 trained = run.game(networks, seed)
@@ -159,25 +173,18 @@ def variants(game: Config, steps: list[int], units: list[int], far: float) -> di
     """The games that are trained, by their rows."""
     made = {UPDATES.format(k): game.with_(discriminator_steps=k) for k in steps}
     for width in units:
-        weaker = game.with_(discriminator_units=[width, width])
-        made[WIDTH.format(width)] = weaker
-    for loss in FAR_LOSSES:
-        for k in steps[:3:2]:
-            row = AFAR.format(hyphened(loss), k)
-            made[row] = game.with_(offset=far, discriminator_steps=k, loss=loss)
+        made[WIDTH.format(width)] = game.with_(discriminator_units=[width, width])
+    for name, loss, k in from_afar(steps):
+        afar = game.with_(offset=far, discriminator_steps=k, loss=loss)
+        made[AFAR.format(name, k)] = afar
     return made
-
-
-def hyphened(loss: GeneratorLossName) -> str:
-    """A loss's name as rows have it."""
-    return loss.replace("_", "-")
 
 
 def add_estimates(run: Run, counts: list[int], seed: int) -> None:
     """Self-contrastive and noise-contrastive gradients beside the likelihood's."""
     for each in run.measure(contrastive_gradients, counts, seed):
         run.table.add(
-            f"{each.method}, n = {each.samples}",
+            ESTIMATE.format(each.method, each.samples),
             cosine=each.cosine,
             length=each.length,
             seed=seed,
@@ -233,7 +240,7 @@ def game_outcome(
     """
     game, margin = generative(trained), reach * data.deviation
     low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
-    edges, _ = bins_between(low, high, bins)
+    edges, _ = integration_cells(low, high, bins)
     truth = data.shares(edges)
 
     def distance(points: Tensor) -> float:
@@ -257,13 +264,9 @@ def game_outcome(
 
 def panels(steps: list[int], units: list[int], far: float) -> dict[str, dict[str, str]]:
     """The figure's panels of games: by title, what the games' lines are called."""
-    afar = {
-        AFAR.format(hyphened(loss), k): f"{hyphened(loss)}, {k}"
-        for loss in FAR_LOSSES
-        for k in steps[:3:2]
-    }
+    afar = {AFAR.format(name, k): f"{name}, {k}" for name, _, k in from_afar(steps)}
     return {
-        "k updates of D for one of G": {UPDATES.format(k): f"k = {k}" for k in steps},
+        "k updates of D for one of G": {UPDATES.format(k): UPDATES.format(k) for k in steps},
         "units in each of D's two layers": {WIDTH.format(w): f"{w} units" for w in units},
         f"G begins near x = {far:g}: loss, k": afar,
     }

@@ -8,12 +8,14 @@ says what it says of another digit, the guide. A decoder that was trained to tur
 output back into the picture then shows whose picture it is. Beside it noise of the same size.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -26,6 +28,22 @@ from advx.run import Run
 from advx.run.models import Model
 from advx.training.decoder import Decoder, represented, train_decoder
 from advx.types import NonNegative, PositiveInt
+
+
+def cells(models: dict[str, Config], layers: list[str], epsilons: list[float]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    (model,) = models.values()
+    rows = [LAYER.format(model["name"], layer) for layer in layers]
+    yield Cells(rows, ["guide_decoded_as_its_class"])
+    metrics = [f"{prefix}{metric}" for prefix in PREFIXES for metric in metrics_of(Representation)]
+    yield Cells(rows, metrics, epsilons)
+
+
+LAYER = "{}, {}"
+"""The row of a network's layer."""
+
+PREFIXES = ("", "noise_")
+"""Of the metrics, under the attack and under noise."""
 
 
 def main(
@@ -90,7 +108,7 @@ def measure(
     n: int,
 ) -> None:
     """The rows of one layer."""
-    row, known = f"{network.name}, {layer}", {"seed": network.seed, "n": n}
+    row, known = LAYER.format(network.name, layer), {"seed": network.seed, "n": n}
     decoding = {
         "classifier": run.model(judge, run.seeds[0]),
         "decoder": run.derive(
@@ -108,7 +126,7 @@ def measure(
     itself = run.measure(guides_decoded, network, **decoding)
     run.table.add(row, guide_decoded_as_its_class=itself, **known)
     for epsilon in epsilons:
-        for prefix, attack in (("", feature.with_(layer=layer)), ("noise_", noise)):
+        for prefix, attack in zip(PREFIXES, (feature.with_(layer=layer), noise), strict=True):
             moved = run.craft(attack.with_(epsilon=epsilon), network, n)
             seen = run.measure(representation_of, network, run.test(n), moved, **decoding)
             for metric, value in asdict(seen).items():
@@ -223,7 +241,9 @@ def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, c
         row: run.crafting.target_classes[shown] if row.startswith("guide") else clean.labels
         for row in images
     }
-    words = captions(run.numbers(), f"{network.name}, {layer}", attack["epsilon"], judge["name"])
+    words = captions(
+        run.numbers(), LAYER.format(network.name, layer), attack["epsilon"], judge["name"]
+    )
     gallery(
         run.folder,
         "hidden_representation",
@@ -242,7 +262,7 @@ def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, c
 def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
     """What stands in the figure beside the images."""
     nearer, noise = (
-        found.mean(row, f"{kind}decoded_nearer_the_guide@{epsilon:g}") for kind in ("", "noise_")
+        found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
     )
     return {
         "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "

@@ -10,13 +10,14 @@ level away again. With a picture of your own: the same on it, at .007 of the ran
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
 from advx.attacks.base import Attack
-from advx.config.cells import setting
+from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.picture import load_picture
@@ -40,8 +41,29 @@ from advx.run import Run
 from advx.run.checks import stands_alone
 from advx.types import NonNegative, Positive, PositiveInt
 
+STORED = ("", "rounded")
+"""Settings: the images as they are, and as 8 bits hold them."""
+
+PICTURE = "{}, the picture"
+"""The row of a picture of one's own."""
+
 GRAY = 255
 """Levels from black to white."""
+
+
+def cells(
+    model: Config, levels: list[float], image: str | None, image_epsilon: float
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    row, sizes = model["name"], [*levels]
+    if image is None:
+        yield Cells([row], ["clean_error_rate"])
+    else:
+        row, sizes = PICTURE.format(row), [*levels, image_epsilon * GRAY]
+    under = [setting(stored, gray_levels=level) for level in sizes for stored in STORED]
+    yield Cells([row], ["error_rate"], settings=under)
+    others = [metric for metric in metrics_of(Fooled) if metric != "error_rate"]
+    yield Cells([row], others, settings=under, always=False)  # of no mistake there is none
 
 
 def main(
@@ -96,10 +118,10 @@ def main(
 
 def report(run: Run, row: str, level: float, found: "MovedBy", seed: int | None, n: int) -> None:
     """The rows of one size, before and after rounding; of no mistakes there is no confidence."""
-    for rounded, seen in (("", found.moved), ("rounded", found.rounded)):
+    for stored, seen in zip(STORED, (found.moved, found.rounded), strict=True):
         for metric, value in asdict(seen).items():
             if metric == "error_rate" or not math.isnan(value):
-                under = setting(rounded, gray_levels=level)
+                under = setting(stored, gray_levels=level)
                 run.table.add(row, {metric: value}, setting=under, seed=seed, n=n)
 
 
@@ -184,7 +206,7 @@ def one_picture(
     clean = Split(x, predictions(module, x))
     for level in sorted({*levels, epsilon * GRAY}):
         attack = fgsm.with_(epsilon=level / GRAY).build()
-        report(run, f"{name}, the picture", level, moved_by(module, attack, clean), None, 1)
+        report(run, PICTURE.format(name), level, moved_by(module, attack, clean), None, 1)
     draw(run, module, clean, fgsm.with_(epsilon=epsilon).build(), epsilon * GRAY, names, "")
     run.finish()
 

@@ -11,6 +11,7 @@ library breaks and `strongest` does not. Needs the optional packages: pip instal
 
 import importlib
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import AnyAttack
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -26,6 +28,27 @@ from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
 from advx.training.recipe import dependencies
 from advx.types import Positive, PositiveInt
+
+
+def cells(
+    defenses: dict[str, Config],
+    first_seed_defenses: dict[str, Config],
+    epsilons: list[float],
+    autoattack: bool,
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    attacks = ["strongest", *others(autoattack)]
+    metrics = [*(RATE.format(who) for who in attacks), "theirs_minus_ours", "missed"]
+    yield Cells([*defenses, *first_seed_defenses], metrics, epsilons)
+
+
+def others(autoattack: bool) -> dict[str, Callable[..., AnyAttack]]:
+    """The libraries' attacks, by name."""
+    return {"foolbox_pgd": foolbox_pgd} | ({"autoattack": auto_attack} if autoattack else {})
+
+
+RATE = "{}_error_rate"
+"""The metric of an attack."""
 
 
 def main(
@@ -69,7 +92,6 @@ def main(
         )
     (name,) = models
     examples = min(examples, len(run.data.test))
-    others = {"foolbox_pgd": foolbox_pgd} | ({"autoattack": auto_attack} if autoattack else {})
     special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
     networks = {
         (row, seed): run.model(name, seed, defense=defense, **special.get(row, {}))
@@ -85,7 +107,7 @@ def main(
             for epsilon in epsilons:
                 ours = run.attack(strongest.with_(epsilon=epsilon), network)
                 found = {"strongest": run.measure(fallen, network, ours, clean, epsilon=epsilon)}
-                for library, attack in others.items():
+                for library, attack in others(autoattack).items():
                     search = run.derive(attack, epsilon=epsilon, steps=foolbox_steps)
                     found[library] = run.measure(fallen, network, search, clean, epsilon=epsilon)
                 compare(run, row, epsilon, seed, examples, found)
@@ -101,7 +123,7 @@ def compare(
     worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
     known = {"epsilon": epsilon, "seed": seed}
     for who, rate in rates.items():
-        run.table.add(row, {f"{who}_error_rate": rate}, n=n, **known)
+        run.table.add(row, {RATE.format(who): rate}, n=n, **known)
     run.table.add(row, theirs_minus_ours=worst - ours, unit="points", **known)
     run.table.add(row, missed=missed(*found.values()), n=n, **known)
 

@@ -10,7 +10,6 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -29,31 +28,22 @@ from advx.run import Run
 from advx.run.models import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
+ROWS = ("hard targets", "smoothed targets")
 
-@dataclass(frozen=True)
-class Step:
-    """A way to take the fast gradient sign method's step, and what it changes of the attack."""
-
-    setting: str
-    attack: dict[str, Any]
-
-
-STEPS = {
-    "training cost": Step("", {"objective": "training_cost"}),
-    "hard-label cost": Step("objective=log_odds", {"objective": "log_odds"}),
-    "float32 cross-entropy": Step("objective=cross_entropy", {"objective": "cross_entropy"}),
-    "training cost, clipped": Step("clipped", {"objective": "training_cost", "clip": [0.0, 1.0]}),
+STEPS: dict[str, dict[str, Any]] = {
+    "": {"objective": "training_cost"},
+    "objective=log_odds": {"objective": "log_odds"},
+    "objective=cross_entropy": {"objective": "cross_entropy"},
+    "clipped": {"objective": "training_cost", "clip": [0.0, 1.0]},
 }
-"""What the fast gradient sign method ascends."""
+"""What the fast gradient sign method ascends, by setting: changes of the attack."""
 
 DRAWN = {
-    "training cost": ("one step,\ntraining cost", OURS),
-    "hard-label cost": ("one step,\nhard-label cost", NEUTRAL),
-    "strongest": ("strongest\nattack", ADVERSARIAL),
+    ("fgsm_error_rate", ""): ("one step,\ntraining cost", OURS),
+    ("fgsm_error_rate", "objective=log_odds"): ("one step,\nhard-label cost", NEUTRAL),
+    ("strongest_error_rate", ""): ("strongest\nattack", ADVERSARIAL),
 }
-"""Attacks in the figure: what a curve is called, and its color."""
-
-ROWS = ("hard targets", "smoothed targets")
+"""Curves in the figure, by metric and setting: what they are called, and their color."""
 
 UNITS = {
     "weight_norm": "L2 norm",
@@ -66,23 +56,18 @@ UNITS = {
 def cells(fgsm: Config, epsilons: list[float], published_seeds: int) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     for schedule in ["", "published_schedule"] if published_seeds else [""]:
+        every = [setting(step, schedule) for step in STEPS]
+        unclipped = [
+            setting(step, schedule)
+            for step, change in STEPS.items()
+            if not {**fgsm, **change}["clip"]
+        ]
         yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
-        every = [setting(step.setting, schedule) for step in STEPS.values()]
         yield Cells(ROWS, ["fgsm_error_rate"], settings=every)
-        free = [step for step in STEPS.values() if not step.attack.get("clip", fgsm["clip"])]
-        unclipped = [setting(step.setting, schedule) for step in free]
         yield Cells(ROWS, ["fgsm_vanished_gradients"], settings=unclipped)
     yield Cells(ROWS, [*UNITS])
-    for direction in DRAWN:
-        metric, where = of_curve(direction)
-        yield Cells(ROWS, [metric], epsilons, [where])
-
-
-def of_curve(direction: str) -> tuple[str, str]:
-    """The metric and the setting of a curve's numbers."""
-    if direction in STEPS:
-        return "fgsm_error_rate", setting(STEPS[direction].setting, "curve")
-    return "strongest_error_rate", "curve"
+    for metric, step in DRAWN:
+        yield Cells(ROWS, [metric], epsilons, [setting(step, "curve")])
 
 
 def main(
@@ -149,8 +134,8 @@ def errors(
     """
     add = partial(run.table.add, row, seed=network.seed, n=len(run.test()))
     add(clean_error_rate=run.measure(error_rate, network, run.test()), setting=schedule)
-    for step in STEPS.values():
-        attack, under = fgsm.with_(**step.attack), setting(step.setting, schedule)
+    for step, change in STEPS.items():
+        attack, under = fgsm.with_(**change), setting(step, schedule)
         rate = run.measure(error_rate, network, run.craft(attack, network))
         add(fgsm_error_rate=rate, setting=under)
         if not attack["clip"]:
@@ -184,18 +169,23 @@ def curves(
 ) -> None:
     """The error against ε along each direction."""
     test = run.test(examples)
-    for direction in DRAWN:
-        metric, where = of_curve(direction)
-        add = partial(run.table.add, row, setting=where, seed=network.seed, n=len(test))
+    for metric, step in DRAWN:
         for epsilon in epsilons:
-            if direction == "strongest":
+            if metric == "strongest_error_rate":
                 attack = run.attack(strongest.with_(epsilon=epsilon), network)
                 rate = run.measure(errors_by_stage, network, attack, test).all
             else:
-                sized = fgsm.with_(**STEPS[direction].attack, epsilon=epsilon)
+                sized = fgsm.with_(**STEPS[step], epsilon=epsilon)
                 adversarial = run.craft(sized, network, examples)
                 rate = run.measure(error_rate, network, adversarial)
-            add({metric: rate}, epsilon=epsilon)
+            run.table.add(
+                row,
+                {metric: rate},
+                epsilon=epsilon,
+                setting=setting(step, "curve"),
+                seed=network.seed,
+                n=len(test),
+            )
 
 
 def draw(
@@ -238,9 +228,8 @@ def draw(
 def against_epsilon(numbers: Numbers, row: str, epsilons: list[float], epsilon: float) -> Panel:
     """A network's error along each direction, with the chapter's figure."""
     panel = Panel(row, y="")
-    for dash, (direction, (label, color)) in enumerate(DRAWN.items()):
-        metric, where = of_curve(direction)
-        drawn = [Cell(row, metric, e, where) for e in epsilons]
+    for dash, ((metric, step), (label, color)) in enumerate(DRAWN.items()):
+        drawn = [Cell(row, metric, e, setting(step, "curve")) for e in epsilons]
         panel.curves.append(Curve(label, epsilons, numbers.over_seeds(drawn), color, dash))
         panel.basis = numbers.basis(drawn)
     chapter = numbers.chapter(row, "fgsm_error_rate")

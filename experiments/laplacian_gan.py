@@ -13,23 +13,25 @@ images, and the pyramid of real images.
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.resize import doubled
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, image_quality
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.measurement import measurement
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import AT_THE_END, generated_examples, warning_rates
 from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
-from advx.run.real_images import add_floor
+from advx.run.real_images import add_floor, floor_cells
 from advx.training.load_or_train import TrainedGame
 from advx.training.recipe import DataPart
 from advx.types import PositiveInt
@@ -46,6 +48,16 @@ COLUMNS = 20
 
 NOTE = "Detail: what a level adds; mid-gray where that is nothing."
 """Under the figure."""
+
+
+def cells() -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield from floor_cells()
+    yield Cells(ROWS, metrics_of(ImageQuality))
+    yield Cells(ROWS[:1], [AT_THE_END])
+
+
+ROWS = ("pyramid", "finest level on real pictures", "enlarged real pictures")
 
 
 def main(
@@ -84,15 +96,15 @@ def main(
         add_floor(run, network, layer, samples)
         for seed in run.seeds:
             games = levels(run, coarse, coarse_trainer, level, seed)
-            images = {
-                "pyramid": run.derive(chained_images, games, samples),
-                "finest level on real pictures": run.derive(detailed, games[-1], enlarged),
-                "enlarged real pictures": enlarged,
-            }
-            for row, each in images.items():
+            images = (
+                run.derive(chained_images, games, samples),
+                run.derive(detailed, games[-1], enlarged),
+                enlarged,
+            )
+            for row, each in zip(ROWS, images, strict=True):
                 quality = run.measure(image_quality, network, layer, run.data, each)
                 run.table.add(row, quality, seed=seed, n=samples, unit=UNITS)
-                if row == "pyramid":
+                if row == ROWS[0]:
                     add_warnings(run, row, games, seed, samples)
     draw(run, levels(run, coarse, coarse_trainer, level, run.seeds[0]))
     run.finish()
@@ -114,8 +126,8 @@ def levels(
 def add_warnings(run: Run, row: str, games: list[Game], seed: int, samples: int) -> None:
     """How many warnings stood at the end of the games' training."""
     rates = [run.measure(warning_rates, game) for game in games]
-    count = sum(each.get("warnings_at_the_end", math.nan) for each in rates)
-    run.table.add(row, warnings_at_the_end=count, seed=seed, n=samples, unit=UNITS)
+    count = sum(each.get(AT_THE_END, math.nan) for each in rates)
+    run.table.add(row, {AT_THE_END: count}, seed=seed, n=samples, unit=UNITS)
 
 
 def chained(games: list[TrainedGame], count: int, seed: int = 0) -> list[Tensor]:
@@ -192,7 +204,7 @@ def panels(sizes: list[tuple[int, int]]) -> list[figure.Panel]:
 
 def finding(found: Numbers) -> str:
     """Fréchet distances of the whole pyramid and of its parts, from means."""
-    rows = ("pyramid", "finest level on real pictures", "validation pictures")
+    rows = (*ROWS[:2], "validation pictures")
     whole, finest, real = (found.mean(row, "frechet_classifier_distance") for row in rows)
     sentence = (
         f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "

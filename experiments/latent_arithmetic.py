@@ -12,17 +12,19 @@ with a game that has never seen the fourth class.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
+from advx.evaluation.latent_sums import chosen, summed
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import generative
 from advx.evaluation.transfer import error_rate, predictions, probabilities
@@ -30,10 +32,11 @@ from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
-from advx.games.generative import GenerativeGame
+from advx.games.base import Game
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game, Model
+from advx.run.models import Game as GameModel
+from advx.run.models import Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -46,6 +49,9 @@ GAMES = {
     ", never seen": "G was never trained on the fourth class",
 }
 """By the suffix of their rows."""
+
+FACES = "faces with {}{}"
+"""The row of a class, with the suffix of the game."""
 
 CONFIDENT = 0.9
 """Probability from which a generated face counts as one of its class."""
@@ -64,6 +70,16 @@ class Classes(NamedTuple):
     minus: int
     other: int
     target: int
+
+
+def cells(plus: str, minus: str, other: str, target: str, averaged: list[int]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells(["probe"], ["error_rate"])
+    faces = [FACES.format(k, suffix) for suffix in GAMES for k in (plus, minus, other, target)]
+    yield Cells(faces, ["generated"], always=False)  # where the training did not diverge
+    sums = [name + suffix for suffix in GAMES for name in SUMS]
+    settings = [setting(averaged=count) for count in averaged]
+    yield Cells(sums, ["target_class"], settings=settings, always=False)  # where there are faces
 
 
 def main(
@@ -159,12 +175,12 @@ def add_rates(
 ) -> None:
     """The rows of one game: how many of its faces are surely of each class, and of its sums."""
     for rate, k in zip(rates.generated, classes, strict=False):
-        row = f"faces with {run.data.class_names[k]}{suffix}"
+        row = FACES.format(run.data.class_names[k], suffix)
         run.table.add(row, generated=rate, seed=seed, n=POOL)
     for name, row_rates in rates.by_sum(averaged).items():
         for count, rate in zip(averaged, row_rates, strict=True):
-            setting = f"averaged={count}"
-            run.table.add(name + suffix, target_class=rate, setting=setting, seed=seed, n=trials)
+            under = setting(averaged=count)
+            run.table.add(name + suffix, target_class=rate, setting=under, seed=seed, n=trials)
 
 
 @dataclass(frozen=True)
@@ -224,63 +240,14 @@ def sum_rates(
 
 
 def codes(
-    game: GenerativeGame,
-    probe: nn.Module,
-    classes: list[int],
-    seed: int,
-    pool: int,
-    confident: float,
+    game: Game, probe: nn.Module, classes: list[int], seed: int, pool: int, confident: float
 ) -> list[Tensor]:
-    """For each of the classes all z of a pool (m, latent) whose faces the probe is confident of."""
+    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
     device = next(game.parameters()).device
     with seeded(seed):
         z = game.draw(pool).to(device)
     p = torch.cat([probabilities(probe, game.generate(part)) for part in z.split(1000)])
     return [z[p[:, k] > confident] for k in classes]
-
-
-def summed(
-    game: GenerativeGame, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
-) -> dict[str, Tensor]:
-    """Images (trials, *shape) of the sums and of the controls, by name.
-
-    Args:
-        game: whose generator.
-        pools: z of a, b, c and the target, each (m, latent).
-        usual: the length that z usually has.
-        count: z averaged for each of a, b and c.
-        trials: how many of each.
-        seed: of the choice among the z.
-    """
-    with seeded(seed):
-        a, b, c = (chosen(pool, count, trials) for pool in pools[:3])
-        noise = torch.randn(trials, c.shape[2]).to(c)
-    plus, minus, other = (z.mean(1) for z in (a, b, c))
-    step = plus - minus
-    away = noise * (step.norm(dim=1) / noise.norm(dim=1))[:, None]
-    whole = other + step
-    pixels = mean_faces(game, a) - mean_faces(game, b) + mean_faces(game, c)
-    return {
-        "a − b + c": game.generate(whole),
-        "rescaled": game.generate(usual * normalize(whole, dim=1)),
-        "on pixels": pixels.clamp(0, 1),
-        "c + random direction": game.generate(other + away),
-        "c alone": game.generate(other),
-    }
-
-
-def chosen(pool: Tensor, count: int, trials: int) -> Tensor:
-    """`count` random z of a pool for each trial, (trials, count, latent)."""
-    return pool[torch.randint(len(pool), (trials, count)).to(pool.device)]
-
-
-def mean_faces(game: GenerativeGame, z: Tensor) -> Tensor:
-    """The mean face (trials, *shape) of z (trials, count, latent)."""
-    made = [
-        game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)
-        for part in z.split(max(1, 1000 // z.shape[1]))
-    ]
-    return torch.cat(made)
 
 
 class Equations(NamedTuple):
@@ -295,7 +262,7 @@ class Equations(NamedTuple):
     right: Tensor
 
 
-def pictured(run: Run, game: Game, probe: Model, classes: Classes) -> Equations | None:
+def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
     """The equations of the figure; None where a class has no faces, or the training diverged."""
     return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
 

@@ -10,17 +10,25 @@ a linear model the whole of it is ε‖w‖₁, which grows with the number of p
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import numpy as np
 import torch
 
+from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
 from advx.errors import ConfigError
 from advx.evaluation.linearity import along_line, tangent
 from advx.evaluation.slopes import slopes
-from advx.evaluation.straightness import linear_pieces, straightness, weight_lengths
+from advx.evaluation.straightness import (
+    AfterStep,
+    Pieces,
+    linear_pieces,
+    straightness,
+    weight_lengths,
+)
 from advx.figures import linearity as figure
 from advx.figures.kept import keep
 from advx.figures.style import called, percentage, size
@@ -35,6 +43,23 @@ UNITS = {
     "pieces": "pieces",
     "first_piece_ends": "max norm",
 }
+
+
+def cells(
+    models: dict[str, Config], linear: str, epsilons: list[float], pixels: list[int]
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    steps = [metric for metric in metrics_of(AfterStep) if metric != FOOLED]
+    yield Cells([*models], [*steps, "random_error_rate", "random_deviation"], epsilons)
+    yield Cells([*models], [FOOLED], epsilons, always=False)  # where anything fools the tangent
+    yield Cells([*models], metrics_of(Pieces), always=False)  # of networks that have them
+    added = [setting(pixels=count) for count in pixels]
+    yield Cells([linear], SUMS, settings=added)
+
+
+FOOLED = "fooled_with_the_tangent"
+SUMS = ("moved_by_sign", "moved_by_random", "sign_over_random")
+"""Metrics."""
 
 
 def main(
@@ -106,7 +131,7 @@ def along_the_sign(run: Run, network: Model, epsilons: list[float], n: int) -> N
     for epsilon, step in zip(epsilons, steps, strict=False):
         found = asdict(step)
         if step.tangent_error_rate == 0:  # what fools the tangent is nothing
-            del found["fooled_with_the_tangent"]
+            del found[FOOLED]
         run.table.add(network.name, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
@@ -124,10 +149,10 @@ def added_up(run: Run, network: Model, name: str, pixels: list[int]) -> None:
     both = zip(pixels, lengths.by_sign, lengths.by_random, strict=False)
     for count, by_sign, by_random in both:
         moved = {"moved_by_sign": by_sign, "moved_by_random": by_random}
-        row, seed = f"{name}, {count} pixels", network.seed
-        run.table.add(row, moved, seed=seed, unit="logits for ε = 1")
+        under, seed = setting(pixels=count), network.seed
+        run.table.add(name, moved, setting=under, seed=seed, unit="logits for ε = 1")
         ratio = by_sign / by_random if by_random else math.nan  # no slope at all
-        run.table.add(row, sign_over_random=ratio, seed=seed, unit="ratio")
+        run.table.add(name, sign_over_random=ratio, setting=under, seed=seed, unit="ratio")
 
 
 def measured(
@@ -138,13 +163,13 @@ def measured(
     for name in models:
         arrays[f"errors_{name}"] = np.stack(
             [
-                found.over_seeds([(name, f"{kind}@{e:g}") for e in epsilons])
+                found.over_seeds([Cell(name, kind, e) for e in epsilons])
                 for kind in ("error_rate", "random_error_rate")
             ]
         )
     for kind in ("sign", "random"):
-        cells = [(f"{linear}, {count} pixels", f"moved_by_{kind}") for count in pixels]
-        arrays[f"sums_{kind}"] = found.over_seeds(cells)
+        sums = [Cell(linear, f"moved_by_{kind}", None, setting(pixels=n)) for n in pixels]
+        arrays[f"sums_{kind}"] = found.over_seeds(sums)
     return arrays
 
 
@@ -154,15 +179,15 @@ def bases(
     """What the logits, the errors and the sums were measured on."""
     return [
         f"seed {seed}, one test example",
-        found.basis([(model, f"error_rate@{epsilon:g}")]),
-        found.basis([(f"{linear}, {pixels[-1]} pixels", "moved_by_sign")]),
+        found.basis([Cell(model, "error_rate", epsilon)]),
+        found.basis([Cell(linear, "moved_by_sign", None, setting(pixels=pixels[-1]))]),
     ]
 
 
 def finding(found: Numbers, model: str, epsilon: float) -> str:
     """How far the logits are from their tangents, and whether what fools those fools the model."""
-    away = percentage(100 * found.mean(model, f"deviation@{epsilon:g}"))
-    too = percentage(found.mean(model, f"fooled_with_the_tangent@{epsilon:g}"))
+    away = percentage(100 * found.mean(model, "deviation", epsilon))
+    too = percentage(found.mean(model, FOOLED, epsilon))
     return (
         f"At ε = {size(epsilon)} the {called(model)}'s logits are off their tangents by {away} of "
         f"the way that they moved, and {too} of what fools the tangents fools the model"

@@ -12,7 +12,7 @@ nearest neighbor say of each? And how near are digits of different classes, in e
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.noise import uniform
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
@@ -30,6 +31,35 @@ from advx.figures import norm_balls as figure
 from advx.figures.kept import keep
 from advx.run import Run
 from advx.types import NonNegativeInt, Positive, Probability
+
+
+def cells(
+    models: dict[str, Config], from_class: int, to_class: int, epsilon: float
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    norm_metrics = [NORM.format(norm) for norm in UNITS]
+    yield Cells([*NAMES, NEAREST.format(from_class, to_class)], norm_metrics)
+    yield Cells(["all six perturbations", max_norm(epsilon)], ["l2_norm"])
+    yield Cells(["right-hand grid"], ["max_norm"])
+    yield Cells(["unperturbed", *NAMES], [KEEPS.format(model) for model in models])
+
+
+LEFT = ("difference of two digits", "dimmed", "wiped out")
+NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
+"""The perturbations, as rows: those of the left grid, then those of the right one."""
+
+NEAREST = "nearest {} and {}"
+"""The row of two classes."""
+
+NORM, KEEPS = "{}_norm", "keeps_class_{}"
+"""Metrics: of a norm, and of a model."""
+
+UNITS = {"l2": "L2 norm", "linf": "max norm"}
+
+
+def max_norm(epsilon: float) -> str:
+    """The row of a perturbation of max norm ε."""
+    return f"max norm {epsilon:g}".replace("0.", ".")
 
 
 def main(
@@ -86,7 +116,7 @@ def main(
                 classes = predictions(module, torch.cat([image[None], image + perturbations]))
                 answered(module, classes)
                 for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
-                    kept = {f"keeps_class_{model}": 100.0 * (label == from_class)}
+                    kept = {KEEPS.format(model): 100.0 * (label == from_class)}
                     run.table.add(name, kept, seed=seed, n=1)
                 if seed == run.seeds[0]:
                     said[model] = classes.tolist()
@@ -107,28 +137,23 @@ def main(
 def report_sizes(run: Run, perturbations: Tensor, epsilon: float) -> None:
     """The norms of the six perturbations, and the L2 length of one of max norm ε."""
     for name, perturbation in zip(NAMES, perturbations, strict=True):
-        for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
+        for norm, unit in UNITS.items():
             value = norms.length(perturbation[None], norm).item()
-            run.table.add(name, {f"{norm}_norm": value}, seed=None, unit=unit)
+            run.table.add(name, {NORM.format(norm): value}, seed=None, unit=unit)
     mean = norms.length(perturbations, "l2").mean().item()
     run.table.add("all six perturbations", l2_norm=mean, seed=None, unit="L2 norm")
     most = norms.length(perturbations[3:], "linf").max().item()
     run.table.add("right-hand grid", max_norm=most, seed=None, unit="max norm")
-    length, row = epsilon * math.sqrt(perturbations[0].numel()), f"max norm {epsilon:g}"
-    run.table.add(row.replace("0.", "."), l2_norm=length, seed=None, unit="L2 norm")
+    length = epsilon * math.sqrt(perturbations[0].numel())
+    run.table.add(max_norm(epsilon), l2_norm=length, seed=None, unit="L2 norm")
 
 
 def report_distances(run: Run, from_class: int, to_class: int) -> None:
     """How near two training digits of the two classes come, in either norm."""
     here, there = (of_class(run.data.train, label) for label in (from_class, to_class))
-    for norm, unit in (("l2", "L2 norm"), ("linf", "max norm")):
-        nearest = {f"{norm}_norm": smallest_distance(here, there, norm)}
-        run.table.add(f"nearest {from_class} and {to_class}", nearest, seed=None, unit=unit)
-
-
-LEFT = ("difference of two digits", "dimmed", "wiped out")
-NAMES = (*LEFT, *(f"{name}, its sign" for name in LEFT))
-"""The perturbations, as rows: those of the left grid, then those of the right one."""
+    for norm, unit in UNITS.items():
+        nearest = {NORM.format(norm): smallest_distance(here, there, norm)}
+        run.table.add(NEAREST.format(from_class, to_class), nearest, seed=None, unit=unit)
 
 
 def captions(

@@ -7,13 +7,14 @@ The procedure: show every model pictures of noise, plain or improved by gradient
 class, and count those that it gives to some class with a probability above a half. Ideally none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.measurement import measurement
@@ -26,6 +27,13 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Model
 from advx.types import PositiveInt, Probability
+
+
+def cells(models: dict[str, Config], noises: dict[str, Config]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    kinds = [setting(noise=kind) for kind in noises]
+    yield Cells([*models], ["confident_rate"], settings=kinds)
+    yield Cells([*models], ["mean_confidence"], settings=kinds, always=False)  # of none, no mean
 
 
 def main(
@@ -55,11 +63,10 @@ def main(
                     sure = run.measure(
                         confidence, network, run.craft(noise, network, n), threshold=threshold
                     )
-                    rate = sure.confident_rate
-                    run.table.add(name, confident_rate=rate, setting=kind, seed=seed, n=n)
-                    if rate != 0:  # of none there is no mean
-                        mean = sure.mean_confidence
-                        run.table.add(name, mean_confidence=mean, setting=kind, seed=seed, n=n)
+                    found = {"confident_rate": sure.confident_rate}
+                    if sure.confident_rate != 0:  # of none there is no mean
+                        found["mean_confidence"] = sure.mean_confidence
+                    run.table.add(name, found, setting=setting(noise=kind), seed=seed, n=n)
     first = next(iter(models))
     words = captions(run.numbers(), first, noises, threshold)
     run.attempt(lambda: draw(run, run.model(first, run.seeds[0]), noises, figure_examples, words))
@@ -114,7 +121,9 @@ def draw(
 
 def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> dict[str, Any]:
     """What stands in the figure beside the images."""
-    rates = {kind: found.mean(model, f"confident_rate@{kind}") for kind in kinds}
+    rates = {
+        kind: found.mean(model, "confident_rate", setting=setting(noise=kind)) for kind in kinds
+    }
     first, above = next(iter(rates)), size(threshold)
     return {
         "finding": (

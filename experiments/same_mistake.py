@@ -10,12 +10,14 @@ digit's true class.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from advx.config.cells import Cell, Cells
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -27,6 +29,20 @@ from advx.figures.style import NEUTRAL, SERIES, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.types import NonNegative
+
+
+def cells(models: dict[str, Config], crafting: str, epsilons: list[float]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    rows = [PAIR.format(crafting, name) for name in models if name != crafting]
+    yield Cells(rows, ["both_wrong"], epsilons)
+    yield Cells(rows, SAME, epsilons, always=False)  # where both are wrong
+
+
+PAIR = "{} -> {}"
+"""The row of a crafting model and another."""
+
+SAME = ("same_class", "same_class_by_chance")
+"""Metrics of the examples that both get wrong."""
 
 
 def main(
@@ -55,7 +71,7 @@ def main(
                     found = run.measure(
                         agreement, source, run.model(name, seed), adversarial, run.data.classes
                     )
-                    report(run, f"{crafting} -> {name}", found, epsilon, seed)
+                    report(run, PAIR.format(crafting, name), found, epsilon, seed)
     draw(run, crafting, others, epsilons)
     run.finish()
 
@@ -149,11 +165,11 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
     for index, name in enumerate(others):
         label, color = called(name).replace(" ", "\n", 1), SERIES[index % len(SERIES)]
         for panel, metric in ((same, "same_class"), (both, "both_wrong")):
-            cells = [(f"{crafting} -> {name}", f"{metric}@{e:g}") for e in epsilons]
-            panel.curves.append(Curve(label, epsilons, found.over_seeds(cells), color, index))
-            panel.basis = found.basis(cells)
-        cells = [(f"{crafting} -> {name}", f"same_class_by_chance@{e:g}") for e in epsilons]
-        by_chance.append(found.over_seeds(cells))
+            drawn = [Cell(PAIR.format(crafting, name), metric, e) for e in epsilons]
+            panel.curves.append(Curve(label, epsilons, found.over_seeds(drawn), color, index))
+            panel.basis = found.basis(drawn)
+        drawn = [Cell(PAIR.format(crafting, name), SAME[1], e) for e in epsilons]
+        by_chance.append(found.over_seeds(drawn))
     same.curves.append(
         Curve("by chance", epsilons, np.concatenate(by_chance), NEUTRAL, 1, points=False)
     )
@@ -170,8 +186,8 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
 def finding(found: Numbers, crafting: str, others: list[str], epsilon: float) -> str:
     """How often the models agree, and would by chance, in one sentence."""
     rates, chances = (
-        [found.mean(f"{crafting} -> {name}", f"{metric}@{epsilon:g}") for name in others]
-        for metric in ("same_class", "same_class_by_chance")
+        [found.mean(PAIR.format(crafting, name), metric, epsilon) for name in others]
+        for metric in SAME
     )
     agreed, by_luck = (
         f"{percentage(min(each))} to {percentage(max(each))}" for each in (rates, chances)

@@ -4,11 +4,19 @@ advx run experiment=train scale=chapter seeds=[0,1,2]
 """
 
 import math
+from collections.abc import Iterator
 
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.evaluation.transfer import error_rate
 from advx.run import Run
 from advx.run.facts import epochs, validation_error
+
+
+def cells(models: dict[str, Config]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    yield Cells([*models], ["clean_error_rate"])
+    yield Cells([*models], ["validation_error_rate", "epochs"], always=False)  # of none diverged
 
 
 def main(run: Run, models: dict[str, Config], defense: Config) -> None:

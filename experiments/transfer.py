@@ -4,8 +4,10 @@
         attack.epsilon=0.1,0.25
 """
 
+from collections.abc import Iterator
 from functools import partial
 
+from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
 from advx.evaluation.robustness import targeted_success_rate
@@ -15,6 +17,19 @@ from advx.figures.style import called, percentage
 from advx.run import Run
 from advx.run.models import Model, seed_of
 from advx.types import PositiveInt
+
+
+def cells(crafting: Config, target: Config) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    source, shown = crafting.get("name") or "crafting", target.get("name") or "target"
+    pair = [row.format(source, shown) for row in ROWS]
+    yield Cells(pair, ["error_rate"])
+    yield Cells(pair, ["targeted_success_rate"], always=False)  # where the attack aims
+    yield Cells([shown], ["clean_error_rate"])
+
+
+ROWS = ("{0} -> {1}", "{0} -> itself")
+"""What is measured: the target, and the crafting model itself."""
 
 
 def main(
@@ -53,7 +68,8 @@ def main(
 
 def rows(source: Model, target: Model) -> dict[str, Model]:
     """What a row's number is of: the target, and the crafting model itself."""
-    return {f"{source.name} -> {target.name}": target, f"{source.name} -> itself": source}
+    named = (row.format(source.name, target.name) for row in ROWS)
+    return dict(zip(named, (target, source), strict=True))
 
 
 def transfer(run: Run, source: Model, target: Model, attack: Config) -> None:

@@ -11,7 +11,10 @@ seed and the fewest labels. Beside it the same network on the labeled digits alo
 """
 
 import math
+from collections.abc import Iterator
+from functools import partial
 
+from advx.config.cells import Cell, Cells, setting
 from advx.config.config import Config
 from advx.evaluation.transfer import error_rate
 from advx.figures.curves import Strip, curve_figure
@@ -23,13 +26,33 @@ from advx.run.facts import validation_error
 from advx.run.models import Model
 from advx.types import NonNegative, Positive, PositiveInt
 
-CLEAN = "clean_error_rate"
+CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"
 
 KINDS = {
     "virtual adversarial": ("virtual\nadversarial", OURS),
     "labelled only": ("labeled\nonly", ADVERSARIAL),
 }
 """The networks: what the figure calls them, and their color."""
+
+
+def cells(
+    labels: list[int | None],
+    lengths: list[float],
+    xis: list[float | None],
+    attacked_epsilons: list[float],
+) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    if len(lengths) * len(xis) > 1:
+        choices = [choice(length, xi) for length in lengths for xi in xis]
+        yield Cells(choices, ["validation_error_rate"])
+    settings = [setting(labels=called(count)) for count in labels]
+    yield Cells([*KINDS], [CLEAN], settings=settings)
+    yield Cells([*KINDS], [STEP], attacked_epsilons, settings)
+
+
+def choice(length: float, xi: float | None) -> str:
+    """The row of a perturbation's length and the distance at which its direction is sought."""
+    return f"length {length:g}, " + ("exact" if xi is None else f"xi {xi:g}")
 
 
 def main(
@@ -67,9 +90,10 @@ def main(
         defenses = dict(zip(KINDS, (best, virtual.with_(epsilon=0.0, weight=0.0)), strict=True))
         for count in labels:
             for kind, defense in defenses.items():
-                row = f"{kind}, {called(count)} labels"
+                under = setting(labels=called(count))
                 for seed in run.seeds:
-                    errors(run, row, network(count, seed, defense), fgsm, attacked_epsilons)
+                    each = network(count, seed, defense)
+                    errors(run, kind, each, fgsm, attacked_epsilons, under)
     counts = {called(c): len(run.data.train) if c is None else c for c in labels}
     draw(run, counts, attacked_epsilons)
     run.finish()
@@ -88,9 +112,8 @@ def choose(run: Run, networks: list[Model]) -> Config:
     errors = []
     for network, defense in zip(networks, defenses, strict=True):
         error = run.measure(validation_error, network.training)
-        xi = "exact" if defense["xi"] is None else f"xi {defense['xi']:g}"
         run.table.add(
-            f"length {defense['epsilon']:g}, {xi}",
+            choice(defense["epsilon"], defense["xi"]),
             validation_error_rate=error,
             seed=network.seed,
             n=len(run.data.validation),
@@ -99,19 +122,15 @@ def choose(run: Run, networks: list[Model]) -> Config:
     return defenses[errors.index(min(errors))]
 
 
-def errors(run: Run, row: str, network: Model, fgsm: Config, epsilons: list[float]) -> None:
+def errors(
+    run: Run, row: str, network: Model, fgsm: Config, epsilons: list[float], labels: str
+) -> None:
     """The network's errors on clean digits and after one step."""
-    clean = run.measure(error_rate, network, run.test())
-    run.table.add(row, {CLEAN: clean}, seed=network.seed, n=len(run.test()))
+    add = partial(run.table.add, row, setting=labels, seed=network.seed, n=len(run.test()))
+    add({CLEAN: run.measure(error_rate, network, run.test())})
     for epsilon in epsilons:
         adversarial = run.craft(fgsm.with_(epsilon=epsilon), network)
-        run.table.add(
-            row,
-            fgsm_error_rate=run.measure(error_rate, network, adversarial),
-            epsilon=epsilon,
-            seed=network.seed,
-            n=len(run.test()),
-        )
+        add({STEP: run.measure(error_rate, network, adversarial)}, epsilon=epsilon)
 
 
 def draw(run: Run, counts: dict[str, int], epsilons: list[float]) -> None:
@@ -135,18 +154,18 @@ def draw(run: Run, counts: dict[str, int], epsilons: list[float]) -> None:
     attacked = [Panel(f"one step, {_thousands(shown)} labels") for shown in counts]
     every = []
     for dash, (kind, (label, color)) in enumerate(KINDS.items()):
-        cells = [(f"{kind}, {shown} labels", CLEAN) for shown in counts]
+        drawn = [Cell(kind, CLEAN, None, setting(labels=shown)) for shown in counts]
         clean.curves.append(
-            Curve(label, list(counts.values()), found.over_seeds(cells), color, dash)
+            Curve(label, list(counts.values()), found.over_seeds(drawn), color, dash)
         )
         for shown, panel in zip(counts, attacked, strict=True):
-            row = f"{kind}, {shown} labels"
-            cells = [(row, CLEAN)]
-            cells += [(row, f"fgsm_error_rate@{e:g}") for e in epsilons]
+            under = setting(labels=shown)
+            drawn = [Cell(kind, CLEAN, None, under)]
+            drawn += [Cell(kind, STEP, e, under) for e in epsilons]
             panel.curves.append(
-                Curve(label, [0.0, *epsilons], found.over_seeds(cells), color, dash)
+                Curve(label, [0.0, *epsilons], found.over_seeds(drawn), color, dash)
             )
-            every += cells
+            every += drawn
     panels = [clean, *attacked] if len(counts) > 1 else attacked
     for panel in panels:
         panel.basis = found.basis(every)
@@ -163,11 +182,10 @@ def draw(run: Run, counts: dict[str, int], epsilons: list[float]) -> None:
 def finding(found: Numbers, counts: dict[str, int], epsilons: list[float]) -> str:
     """What the fewest labels give with and without, in one sentence."""
     fewest = min(counts, key=lambda shown: counts[shown])
-    virtual, plain = (f"{kind}, {fewest} labels" for kind in KINDS)
     middle = sorted(epsilons)[len(epsilons) // 2]
     clean, attacked = (
-        [percentage(found.mean(row, metric)) for row in (virtual, plain)]
-        for metric in (CLEAN, f"fgsm_error_rate@{middle:g}")
+        [percentage(found.mean(kind, metric, epsilon, setting(labels=fewest))) for kind in KINDS]
+        for metric, epsilon in ((CLEAN, None), (STEP, middle))
     )
     return (
         f"With {_thousands(fewest)} labels the error is {clean[0]} with virtual adversarial "

@@ -5,8 +5,9 @@ A setting is empty, or names of protocols and `key=value` pairs, sorted and join
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
+from typing import Any
 
 JOINT = "+"
 """Stands between the parts of a setting."""
@@ -58,6 +59,11 @@ def setting(*names: str, **pairs: object) -> str:
 def parts_of(text: str) -> list[str]:
     """The parts of a setting, none of a setting that is empty."""
     return [part for part in text.split(JOINT) if part]
+
+
+def metrics_of(results: type[Any]) -> list[str]:
+    """The metrics that a dataclass of results holds: the names of its fields."""
+    return [field.name for field in fields(results)]
 
 
 @dataclass(frozen=True)

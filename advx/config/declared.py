@@ -15,6 +15,7 @@ from typing import Any
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell, predicate_of
 from advx.config.compose import composed
+from advx.config.config import with_configs
 from advx.config.documents import Composed
 from advx.errors import ConfigError
 
@@ -33,7 +34,7 @@ def declared(config: Composed, main: Any) -> dict[Cell, bool] | None:
     if function is None:
         return None
     names = inspect.signature(function).parameters
-    given = {name: config[name] for name in names if name in config}
+    given = with_configs({name: config[name] for name in names if name in config})
     return {cell: part.always for part in function(**given) for cell in part}
 
 

@@ -55,6 +55,9 @@ START = Parameters((0.5, -0.5), (-0.5, 1.0), (0.2, -0.1))
 """A model that is not the data's density."""
 
 
+METHODS = ("self-contrastive", "noise-contrastive")
+
+
 @dataclass(frozen=True)
 class GradientEstimate:
     """An estimate of the gradient beside the likelihood's own.
@@ -152,8 +155,8 @@ def contrastive_gradients(
             )
             wide = noise.deviation * torch.randn(count).double()
             estimates = {
-                "self-contrastive": gradients(theta, x, model_samples(theta, count)),
-                "noise-contrastive": gradients(theta, x, wide, lambda x: noise.density(x).log()),
+                METHODS[0]: gradients(theta, x, model_samples(theta, count)),
+                METHODS[1]: gradients(theta, x, wide, lambda x: noise.density(x).log()),
             }
             for method, estimate in estimates.items():
                 cosine = cosine_similarity(estimate, exact, dim=0).item()

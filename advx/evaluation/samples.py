@@ -7,6 +7,7 @@ from torch import Tensor
 
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
+from advx.games.diagnostics import LIMITS
 from advx.games.generative import GenerativeGame
 from advx.training.load_or_train import TrainedGame
 
@@ -39,6 +40,12 @@ def generated_examples(
         part = None if conditions is None else conditions[first : first + BATCH].to(device)
         made.append(game.generate(z[first : first + BATCH].to(device), part))
     return torch.cat(made)
+
+
+WARNED = [f"warned_{name}" for name in LIMITS]
+"""Metrics of the warnings that there may be."""
+
+AT_THE_END = "warnings_at_the_end"
 
 
 @measurement(version=1)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from advx.config.old_names import cell_of
+from advx.config.cells import Cell
 from advx.figures.curves import Strip, curve_figure
 from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, CLEAN, NEUTRAL, OURS, SERIES, called, percentage, size
@@ -13,8 +13,8 @@ IN_A_ROW = 4
 """Small panels of the figure."""
 
 LEVELS = {
-    "white_box_error_rate@{}": ("the target's\nown gradient", ADVERSARIAL, 1),
-    "noise_error_rate@{}": ("noise", NEUTRAL, 2),
+    "white_box_error_rate": ("the target's\nown gradient", ADVERSARIAL, 1),
+    "noise_error_rate": ("noise", NEUTRAL, 2),
     "clean_error_rate": ("clean (ε = 0)", CLEAN, 3),
 }
 """What the figure compares with: metric, what it is called, its color and its dash."""
@@ -45,56 +45,53 @@ def black_box_figure(
         epsilon: size of the perturbation.
         provenance: what ran.
     """
-    error = f"error_rate@{epsilon:g}"
     strips = []
     if varied_target in models:
-        strips.append(_varied(found, varied_target, kinds, error, epsilon))
+        strips.append(_varied(found, varied_target, kinds, epsilon))
         others = [way for way, other in kinds.items() if not other]
         provenance += f". Other ways of asking: {', '.join(others)}" if others else ""
     rest = [name for name in models if name != varied_target]
     for start in range(0, len(rest), IN_A_ROW):
         last = start + IN_A_ROW >= len(rest)
-        panels = _row(found, rest[start : start + IN_A_ROW], error, epsilon, last=last)
+        panels = _row(found, rest[start : start + IN_A_ROW], epsilon, last=last)
         strips.append(Strip(panels, 1.5 if last else 1.3))
     target = varied_target if varied_target in models else models[0]
     curve_figure(
         folder,
         "black_box",
         strips,
-        finding=finding(found, target, kinds, error, epsilon),
+        finding=finding(found, target, kinds, epsilon),
         provenance=provenance,
     )
 
 
-def _varied(
-    found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float
-) -> Strip:
+def _varied(found: Numbers, target: str, kinds: dict[str, str], epsilon: float) -> Strip:
     """The target that every way of asking was tried on, and the substitutes' disagreement."""
     ways = {f"{target}, {way}" if way else target: other for way, other in kinds.items()}
-    first = _panel(found, target, error, every=2, x="queries")
-    first.curves = [*_levels(found, target, epsilon), *_ways(found, ways, error)]
-    second = _panel(found, target, error, every=2, x="queries", y="test examples (%)")
-    second.curves = _ways(found, ways, "disagreement")
+    first = _panel(found, target, epsilon, every=2, x="queries")
+    first.curves = [*_levels(found, target, epsilon), *_ways(found, ways, "error_rate", epsilon)]
+    second = _panel(found, target, epsilon, every=2, x="queries", y="test examples (%)")
+    second.curves = _ways(found, ways, "disagreement", None)
     second.title = "the substitute's disagreement with it"
     return Strip([first, second], 2.4)
 
 
-def _row(
-    found: Numbers, names: list[str], error: str, epsilon: float, *, last: bool
-) -> list[Panel]:
+def _row(found: Numbers, names: list[str], epsilon: float, *, last: bool) -> list[Panel]:
     """A row of small panels, one a target."""
     row: list[Panel] = []
     for name in names:
         panel = _panel(
             found,
             name,
-            error,
+            epsilon,
             every=3,
             x="queries" if last else "",
             y="" if row else "error rate (%)",
             names="none",
         )
-        substitute = _curve(found, name, error, "substitute", OURS, 0)
+        substitute = _curve(
+            found, _rounds(found, name, "error_rate", epsilon), "substitute", OURS, 0
+        )
         panel.curves = [substitute, *_levels(found, name, epsilon)]
         row.append(panel)
     row[-1].names = "ends"
@@ -112,24 +109,29 @@ def _queries(found: Numbers, row: str) -> list[float]:
     return [found.mean(row, "queries", setting=setting) for setting in _asked(found, row)]
 
 
-def _panel(found: Numbers, name: str, error: str, *, every: int, **look: Any) -> Panel:
+def _panel(found: Numbers, name: str, epsilon: float, *, every: int, **look: Any) -> Panel:
     """An empty panel of a target; one round in `every` is named on the axis."""
     ticks = _queries(found, name)[::every]
     return Panel(
         called(name),
-        basis=found.basis([(name, error)]),
+        basis=found.basis([Cell(name, "error_rate", epsilon)]),
         logarithmic="x",
         ticks={f"{tick:,.0f}": tick for tick in ticks},
         **look,
     )
 
 
+def _rounds(found: Numbers, row: str, metric: str, epsilon: float | None) -> list[Cell]:
+    """A number after every round of questions, in order."""
+    return [Cell(row, metric, epsilon, setting) for setting in _asked(found, row)]
+
+
 def _curve(
-    found: Numbers, row: str, metric: str, label: str, color: str, dash: int, **look: Any
+    found: Numbers, rounds: list[Cell], label: str, color: str, dash: int, **look: Any
 ) -> Curve:
-    """A number after every round of questions."""
-    cells = [cell_of(row, metric, given=setting) for setting in _asked(found, row)]
-    return Curve(label, _queries(found, row), found.over_seeds(cells), color, dash, **look)
+    """A number against the questions asked."""
+    queries = _queries(found, rounds[0].row) if rounds else []
+    return Curve(label, queries, found.over_seeds(rounds), color, dash, **look)
 
 
 def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
@@ -138,40 +140,42 @@ def _levels(found: Numbers, name: str, epsilon: float) -> list[Curve]:
     ends = [queries[0], queries[-1]] if queries else []
     made = []
     for metric, (label, color, dash) in LEVELS.items():
-        cell = (name, metric.format(f"{epsilon:g}"))
+        cell = Cell(name, metric, None if metric == "clean_error_rate" else epsilon)
         if cell in found:
             values = found.over_seeds([cell] * len(ends))
             made.append(Curve(label, ends, values, color, dash, points=False))
     return made
 
 
-def _ways(found: Numbers, ways: dict[str, str], metric: str) -> list[Curve]:
+def _ways(found: Numbers, ways: dict[str, str], metric: str, epsilon: float | None) -> list[Curve]:
     """One curve a way of asking; those with the usual substitute are gray, and named once."""
     made: list[Curve] = []
     grays = 0
     for row, kind_of in ways.items():
-        if not _asked(found, row):
+        rounds = _rounds(found, row, metric, epsilon)
+        if not rounds:
             continue
         if kind_of:
             color, dash = SUBSTITUTES[(len(made) - grays) % len(SUBSTITUTES)]
-            made.append(_curve(found, row, metric, f"{kind_of}\nsubstitute", color, dash))
+            made.append(_curve(found, rounds, f"{kind_of}\nsubstitute", color, dash))
         else:
             label = row if grays else "other ways\nof asking"
             look = {"points": False, "named": not grays, "width": 0.8}
-            made.append(_curve(found, row, metric, label, NEUTRAL, 0, **look))
+            made.append(_curve(found, rounds, label, NEUTRAL, 0, **look))
             grays += 1
     return made
 
 
-def finding(found: Numbers, target: str, kinds: dict[str, str], error: str, epsilon: float) -> str:
+def finding(found: Numbers, target: str, kinds: dict[str, str], epsilon: float) -> str:
     """What the target makes of every kind of substitute, and of noise."""
     parts: list[str] = []
     for way, other in kinds.items():
-        cell = (f"{target}, {way}" if way else target, error)
-        if other and cell in found:
+        row = f"{target}, {way}" if way else target
+        if other and Cell(row, "error_rate", epsilon) in found:
             words = f"on a {other} one" if parts else f"when crafted on a {other} substitute"
-            parts.append(f"{percentage(found.mean(*cell))} {words}")
+            parts.append(f"{percentage(found.mean(row, 'error_rate', epsilon))} {words}")
+    noise = found.mean(target, "noise_error_rate", epsilon)
     return (
         f"Examples of ε = {size(epsilon)} give the {called(target)} an error of "
-        f"{', '.join(parts)}; noise gives {percentage(found.mean(target, f'noise_{error}'))}"
+        f"{', '.join(parts)}; noise gives {percentage(noise)}"
     )

@@ -1,5 +1,6 @@
 """Church windows: cross sections near test examples, one color a class (Figures 1.2 to 1.4)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,18 @@ from advx.figures import moved_pictures
 from advx.figures import pyplot as plt
 from advx.figures.kept import load, save_figure
 from advx.figures.panes import LEADERS, STYLES, Glass, letters, shades
-from advx.figures.style import DPI, LINE_HEIGHT, PAGE_WIDTH, SMALL, TEXT, text_on, wrapped
+from advx.figures.style import (
+    DPI,
+    LINE_HEIGHT,
+    PAGE_WIDTH,
+    SMALL,
+    TEXT,
+    percentage,
+    text_on,
+    wrapped,
+)
 from advx.figures.tiles import FRAME, Sheet, bare
+from advx.report.over_seeds import Numbers
 from advx.text_files import replacing
 
 if TYPE_CHECKING:
@@ -255,3 +266,23 @@ def _legend(sheet: Sheet, left: float, top: float, key: Key) -> None:
         axis.set_facecolor(tuple(color))
         axis.text(0.5, 0.46, letter, ha="center", va="center", fontsize=SMALL, color=text_on(color))
         sheet.text(left + 0.31, top + 0.158 * k + 0.067, name, va="center")
+
+
+def finding(kind: str, found: Numbers) -> str:
+    """What a basis's windows show, in one sentence; means over the seeds."""
+    changed = found.mean(kind, "changed")
+    if kind == "random_random":
+        text = f"Two random directions change the class at {percentage(changed)} of the points"
+        adversarial = found.mean("fgsm_random", "changed")
+        if math.isnan(adversarial):
+            return text
+        return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
+    random = kind == "fgsm_random"
+    between = "an adversarial and a random direction" if random else "two adversarial directions"
+    line = found.mean(kind, "line_accuracy")
+    if math.isnan(line):
+        return f"In the plane of {between}, no window has both right and wrong answers"
+    return (
+        f"In the plane of {between}, a straight line parts right from wrong answers at "
+        f"{percentage(line)} of the points"
+    )

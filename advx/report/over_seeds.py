@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from advx.config.cells import Cell
-from advx.config.old_names import cell_of
 from advx.report.results import Row
 
 Named = Cell | tuple[str, str]
@@ -29,7 +28,7 @@ class Numbers:
         return bool(self._of(cell))
 
     def _of(self, cell: Named) -> list[Row]:
-        return self._rows.get(cell if isinstance(cell, Cell) else cell_of(*cell), [])
+        return self._rows.get(cell if isinstance(cell, Cell) else Cell(*cell), [])
 
     @property
     def cells(self) -> list[Cell]:
@@ -38,7 +37,7 @@ class Numbers:
 
     def mean(self, row: str, metric: str, epsilon: float | None = None, setting: str = "") -> float:
         """Over the seeds that gave a number; NaN where none did."""
-        found = self._rows.get(cell_of(row, metric, epsilon, setting), [])
+        found = self._rows.get(Cell(row, metric, epsilon, setting), [])
         known = [r.value for r in found if math.isfinite(r.value)]
         return sum(known) / len(known) if known else math.nan
 
@@ -46,7 +45,7 @@ class Numbers:
         self, row: str, metric: str, epsilon: float | None = None, setting: str = ""
     ) -> float | None:
         """The chapter's figure; None where it has none."""
-        found = self._rows.get(cell_of(row, metric, epsilon, setting), [])
+        found = self._rows.get(Cell(row, metric, epsilon, setting), [])
         return next((r.chapter for r in found), None)
 
     def seeds(self, cells: Iterable[Named]) -> list[int | None]:

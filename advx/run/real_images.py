@@ -1,11 +1,29 @@
 """The floor under what is measured of generated images: the same numbers for real ones."""
 
+from collections.abc import Iterator, Sequence
+
+from advx.config.cells import Cells, metrics_of
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, features, image_quality
+from advx.evaluation.image_quality import UNITS, ImageQuality, features, image_quality
 from advx.evaluation.sample_quality import NEIGHBORS, random_rows
+from advx.evaluation.samples import AT_THE_END, WARNED
 from advx.evaluation.transfer import error_rate
 from advx.run.models import Model
 from advx.run.run import Run
+
+REAL = ("training pictures", "validation pictures")
+
+
+def floor_cells() -> Iterator[Cells]:
+    """What `add_floor` measures."""
+    yield Cells(["classifier"], ["error_rate"])
+    yield Cells(REAL, metrics_of(ImageQuality), always=False)
+
+
+def warning_cells(rows: Sequence[str]) -> Iterator[Cells]:
+    """What `warning_rates` measures of games."""
+    yield Cells(rows, WARNED, always=False)
+    yield Cells(rows, [AT_THE_END])
 
 
 def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
@@ -32,11 +50,10 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
         n=len(run.data.test),
         note=f"store key {classifier.key}",
     )
-    for name, split in (("training", run.data.train), ("validation", run.data.validation)):
+    for row, split in zip(REAL, (run.data.train, run.data.validation), strict=True):
         images = random_rows(split.images, samples)
         if len(images) > count:
             quality = run.measure(image_quality, classifier, layer, run.data, images)
-            row = f"{name} pictures"
             run.table.add(row, quality, seed=None, n=len(images), unit=UNITS)
 
 

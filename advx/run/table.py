@@ -7,7 +7,6 @@ from pathlib import Path
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
 from advx.config.documents import ListedRow
-from advx.config.old_names import cell_of
 from advx.report.results import Results, Row, append_result, write_results
 
 
@@ -59,7 +58,7 @@ class Table:
         given = dict(results) if isinstance(results, Mapping) else {}
         for metric, value in (given | metrics).items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
-            cell = cell_of(row, metric, epsilon, setting)
+            cell = Cell(row, metric, epsilon, setting)
             if seed is None and (cell, None) in self._added:
                 continue
             self._added.add((cell, seed))

@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from advx.config.cells import Cell, Cells, parts_of, setting
-from advx.config.old_names import cell_of
 from advx.config.predicate import parse
 
 
@@ -48,54 +47,3 @@ def test_a_product_has_every_combination_once() -> None:
     )
     assert len(set(made)) == 16
     assert list(Cells(["a"], ["m"])) == [Cell("a", "m")]
-
-
-@pytest.mark.parametrize(
-    ("row", "metric", "cell"),
-    [
-        ("r", "error_rate", Cell("r", "error_rate")),
-        (
-            "r",
-            "fgsm_error_rate@0.25@published_schedule@clipped",
-            Cell("r", "fgsm_error_rate", 0.25, "clipped+published_schedule"),
-        ),
-        (
-            "r",
-            "error_rate@float32_cross_entropy",
-            Cell("r", "error_rate", None, "objective=cross_entropy"),
-        ),
-        (
-            "r",
-            "float32_fgsm_error_rate@0.1",
-            Cell("r", "fgsm_error_rate", 0.1, "objective=cross_entropy"),
-        ),
-        (
-            "r, epsilon 0.05",
-            "float32_fgsm_error_rate",
-            Cell("r", "fgsm_error_rate", 0.05, "curve+objective=cross_entropy"),
-        ),
-        ("r", "asked_for@3", Cell("r", "asked_for", None, "class=3")),
-        ("r", "target_class@10", Cell("r", "target_class", None, "averaged=10")),
-        ("r", "confident_rate@one_step", Cell("r", "confident_rate", None, "noise=one_step")),
-        ("r", "error_rate_rounded", Cell("r", "error_rate", None, "rounded")),
-        ("r after 300 queries", "error_rate@0.25", Cell("r", "error_rate", 0.25, "queries=300")),
-        (
-            "jsma, class 3, 14.5% of the pixels",
-            "success_rate",
-            Cell("jsma", "success_rate", None, "class=3+share=0.145"),
-        ),
-        (
-            "jsma, every class, 30% of the pixels",
-            "success_rate",
-            Cell("jsma", "success_rate", None, "class=all+share=0.3"),
-        ),
-        ("k = 5", "divergence", Cell("k = 5", "divergence")),
-        ("weight_decay 0.001", "m", Cell("weight_decay 0.001", "m")),
-    ],
-)
-def test_an_old_name_means_one_cell(row, metric, cell) -> None:
-    assert cell_of(row, metric) == cell
-    metric, *parts = metric.split("@")
-    sizes = [float(part) for part in parts if part[0] == "0"]
-    names = [part for part in parts if part[0] != "0"]
-    assert cell_of(row, metric, *(sizes or [None]), "+".join(names)) == cell

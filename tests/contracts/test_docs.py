@@ -1,6 +1,5 @@
 """The pages: links, metrics, the rule for intervals, and the files that they print."""
 
-import ast
 import csv
 import re
 import tomllib
@@ -14,7 +13,7 @@ from advx.config.cells import parts_of
 from advx.config.chapter import FREE
 from advx.config.choices import choices
 from advx.config.compose import composed
-from advx.config.old_names import split_metric
+from advx.config.declared import declared
 from advx.report.results import Row, SummaryRow
 from advx.report.verdict import NEAR_ADVERSARIAL, NEAR_CLEAN, TOO_WIDE, verdict
 from advx.run_folder import EVERY_RUN
@@ -67,20 +66,13 @@ def measured(kept) -> dict[str, set[str]]:
     return dict(found)
 
 
-def recorded() -> set[str]:
-    """Metrics whose name, or its beginning, stands in an experiment's call of `record`."""
-    found = set()
-    for path in (ROOT / "experiments").glob("*.py"):
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "record":
-                metric = (call.args[1:] or [None])[0]
-                while isinstance(metric, ast.BinOp):
-                    metric = metric.left
-                parts = metric.values if isinstance(metric, ast.JoinedStr) else [metric]
-                if isinstance(parts[0], ast.Constant):
-                    name = split_metric(parts[0].value)[0]
-                    found.add(name + "any" if name.endswith("_") else name)
-    return found
+@pytest.fixture(scope="module")
+def said() -> set[str]:
+    """Metrics that experiments say they measure, at the chapter's scale."""
+    chapters = [
+        composed([f"experiment={name}", "scale=chapter"]) for name in choices()["experiment"]
+    ]
+    return {cell.metric for chapter in chapters for cell in declared(*chapter) or {}}
 
 
 def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -> None:
@@ -90,16 +82,14 @@ def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -
         assert units <= set(METRICS[name][1].replace("`", "").split(", ")), metric
 
 
-def test_every_metric_that_an_experiment_records_is_defined(measured) -> None:
-    found = recorded()
-    assert {"epochs", "keeps_class_any", "targeted_success_rate", "fgsm_error_rate"} <= found
-    for metric in found:
-        if metric != "mean_any":  # of the norms, which stand on the page one by one
-            assert len(defined(metric)) == 1, metric
+def test_every_metric_that_an_experiment_measures_is_defined(said) -> None:
+    assert {"epochs", "keeps_class_maxout", "targeted_success_rate", "fgsm_error_rate"} <= said
+    for metric in said:
+        assert len(defined(metric)) == 1, metric
 
 
-def test_no_metric_is_defined_that_nothing_measures(measured) -> None:
-    known = measured.keys() | recorded()
+def test_no_metric_is_defined_that_nothing_measures(measured, said) -> None:
+    known = measured.keys() | said
     assert {name for metric in known for name in defined(metric)} == set(METRICS)
     assert all(len(cells[2]) > 10 and cells[2].endswith(".") for cells in METRICS.values())
 

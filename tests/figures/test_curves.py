@@ -4,12 +4,13 @@ import json
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from advx.config.old_names import cell_of
+from advx.config.cells import Cell
 from advx.experiments import cross_dataset, defenses, label_smoothing
 from advx.figures import style
 from advx.figures.black_box import black_box_figure
@@ -86,16 +87,16 @@ def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
     assert "Found" in seen.words[0]
 
 
-def rows(cells: dict[tuple[str, str], list[float]], n: int = 1000) -> Numbers:
-    """Numbers of these rows and metrics, one a seed."""
+def rows(cells: dict[tuple[Any, ...], list[float]], n: int = 1000) -> Numbers:
+    """Numbers of these cells, one a seed."""
     return Numbers(
-        Row.of("x", cell_of(row, metric), seed, value, "percent", n, {})
-        for (row, metric), values in cells.items()
+        Row.of("x", Cell(*cell), seed, value, "percent", n, {})
+        for cell, values in cells.items()
         for seed, value in enumerate(values)
     )
 
 
-def over(folder: Path, cells: dict[tuple[str, str], list[float]]) -> SimpleNamespace:
+def over(folder: Path, cells: dict[tuple[Any, ...], list[float]]) -> SimpleNamespace:
     """What a figure asks of a run that is over: where, of which numbers, and what ran."""
     return SimpleNamespace(
         folder=folder, numbers=lambda: rows(cells), heading=lambda: "Ran", seeds=[0, 1]
@@ -137,9 +138,9 @@ def test_defenses_are_ordered_by_what_the_strongest_attack_leaves(tmp_path) -> N
     for row, naive, strongest in (("none", 40, 80), ("weight_decay 0.01", 30, 90), ("b", 5, 60)):
         cells |= {
             (row, "clean_error_rate"): [1.0],
-            (row, "fgsm_error_rate@0.1"): [50.0],
-            (row, "float32_fgsm_error_rate@0.1"): [naive],
-            (row, "strongest_error_rate@0.1"): [strongest],
+            (row, "fgsm_error_rate", 0.1): [50.0],
+            (row, "fgsm_error_rate", 0.1, "objective=cross_entropy"): [naive],
+            (row, "strongest_error_rate", 0.1): [strongest],
         }
     defenses.draw(over(tmp_path, cells), ["none", "weight_decay 0.01", "b"], [0.1])
     kept = options(tmp_path)
@@ -151,13 +152,13 @@ def test_defenses_are_ordered_by_what_the_strongest_attack_leaves(tmp_path) -> N
 
 
 def test_another_kind_of_substitute_is_a_curve_of_its_own(tmp_path) -> None:
-    cells = {("t", "noise_error_rate@0.2"): [3.0], ("t", "clean_error_rate"): [1.0]}
+    cells = {("t", "noise_error_rate", 0.2): [3.0], ("t", "clean_error_rate"): [1.0]}
     for row, error in (("t", 20.0), ("t, other", 70.0), ("t, longer", 25.0)):
-        for name, queries in ((f"{row} after 10 queries", 10), (row, 20)):
+        for under, queries in (("queries=10", 10), ("", 20)):
             cells |= {
-                (name, "queries"): [queries],
-                (name, "disagreement"): [9.0],
-                (name, "error_rate@0.2"): [error + queries],
+                (row, "queries", None, under): [queries],
+                (row, "disagreement", None, under): [9.0],
+                (row, "error_rate", 0.2, under): [error + queries],
             }
     kinds = {"": "fully connected", "other": "convolutional", "longer": ""}
     black_box_figure(
@@ -173,11 +174,10 @@ def test_another_kind_of_substitute_is_a_curve_of_its_own(tmp_path) -> None:
 
 
 def test_curves_against_the_size_begin_with_the_clean_error(tmp_path) -> None:
-    cells = {
-        (f"m -> m, {half}", metric): [rate]
-        for half in ("first half", "second half")
-        for metric, rate in (("clean_error_rate", 2.0), ("error_rate@0.1", 40.0))
-    }
+    cells = {}
+    for half in ("first half", "second half"):
+        row = f"m -> m, {half}"
+        cells |= {(row, "clean_error_rate"): [2.0], (row, "error_rate", 0.1): [40.0]}
     cross_dataset.draw(over(tmp_path, cells), ["m"], "m", [0.1])
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["m: other half"].tolist() == [[0, 0.1], [2, 40]]

@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from advx.config.cells import Cell
-from advx.config.old_names import cell_of
+from advx.config.cells import Cell, setting
 from advx.data.dataset import Split
 from advx.evaluation.transfer import known_of_each_class
 from advx.experiments import (
@@ -25,10 +24,10 @@ from advx.report.over_seeds import Numbers
 from advx.report.results import Row
 
 
-def numbers(**values: float) -> Numbers:
-    """One row of one seed, its metrics by name; `_at_` stands for @."""
+def numbers(epsilon: float | None = None, under: str = "", **values: float) -> Numbers:
+    """One row of one seed, its metrics by name, of one size and setting."""
     return Numbers(
-        Row.of("e", cell_of("r", metric.replace("_at_", "@")), 0, value, "percent", None, {})
+        Row.of("e", Cell("r", metric, epsilon, under), 0, value, "percent", None, {})
         for metric, value in values.items()
     )
 
@@ -48,15 +47,11 @@ def test_titles_say_what_was_measured() -> None:
     text = transfer_table.finding(rates, 0.25)
     for words in ("43% to 65%", "neighbor 21%", "ε = .25"):
         assert words in text
-    text = rubbish.captions(numbers(confident_rate_at_gaussian=71.0), "r", ["gaussian"], 0.5)
+    found = numbers(under=setting(noise="gaussian"), confident_rate=71.0)
+    text = rubbish.captions(found, "r", ["gaussian"], 0.5)
     assert "71%" in text["finding"]
     assert text["numbers"] == {"gaussian": ["71.0%"]}
-    found = numbers(
-        **{
-            "decoded_nearer_the_guide@0.1": 31.0,
-            "noise_decoded_nearer_the_guide@0.1": 2.0,
-        }
-    )
+    found = numbers(0.1, decoded_nearer_the_guide=31.0, noise_decoded_nearer_the_guide=2.0)
     text = hidden_representation.captions(found, "r", 0.1, "nearest_neighbor")["finding"]
     assert "31% of the images" in text
     assert "by noise, 2%" in text
