@@ -107,6 +107,7 @@ def main(
     (name,) = models
     rows = named(defenses)
     attacks = {"fgsm": fgsm, "iterative": iterative}
+    longer = searches(iterative.with_(epsilon=min(epsilons)), search_steps, search_restarts)
 
     def networks(seed: int, trainer: Config | None = None) -> dict[str, Model]:
         return {
@@ -120,13 +121,9 @@ def main(
             for row, network in each.items():
                 errors(run, row, network, attacks, epsilons)
             strong(run, TRAINED, each[TRAINED], strongest, epsilons)
-            transfer(run, each[PLAIN], each[TRAINED], fgsm)
-            difference(run, each[PLAIN], each[TRAINED])
-            weak = iterative.with_(epsilon=min(epsilons))
-            kinds = {setting(steps=n): weak.with_(steps=n) for n in search_steps}
-            kinds |= {setting(starts=n): weak.with_(restarts=n) for n in search_restarts}
+            compare(run, each[PLAIN], each[TRAINED], fgsm)
             for row in (TRAINED, PLAIN):
-                search(run, row, each[row], kinds, search_examples)
+                search(run, row, each[row], longer, search_examples)
             for row, network in each.items():
                 curves(run, row, network, attacks, curve_epsilons, search_examples)
         for seed in run.seeds[:published_seeds]:
@@ -189,8 +186,8 @@ def strong(run: Run, row: str, network: Model, strongest: Config, epsilons: list
         )
 
 
-def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
-    """Examples of one network shown to the other."""
+def compare(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
+    """Examples of one network shown to the other; whether the clean error falls, paired by seed."""
     pairs = ((plain, trained), (trained, plain))
     for row, (source, target) in zip(TRANSFERS, pairs, strict=True):
         run.table.add(
@@ -200,10 +197,6 @@ def transfer(run: Run, plain: Model, trained: Model, fgsm: Config) -> None:
             seed=plain.seed,
             n=len(run.test()),
         )
-
-
-def difference(run: Run, plain: Model, trained: Model) -> None:
-    """Whether the clean error falls: the two networks of one seed, paired."""
     before, after = (run.measure(error_rate, network, run.test()) for network in (plain, trained))
     run.table.add(
         DIFFERENCE,
@@ -211,6 +204,12 @@ def difference(run: Run, plain: Model, trained: Model) -> None:
         seed=plain.seed,
         unit="points",
     )
+
+
+def searches(attack: Config, steps: list[int], restarts: list[int]) -> dict[str, Config]:
+    """The attack with more steps, and with more starts, by the setting that says so."""
+    longer = {setting(steps=n): attack.with_(steps=n) for n in steps}
+    return longer | {setting(starts=n): attack.with_(restarts=n) for n in restarts}
 
 
 def search(run: Run, row: str, network: Model, kinds: dict[str, Config], examples: int) -> None:

@@ -135,15 +135,12 @@ def main(
                 if name == varied_target:
                     for way, attacker in ways.items():
                         asked(varied(name, way), target, attacker, test)
-    kinds = {"": kind(substitute)}
-    for way, attacker in ways.items():
-        kinds[way] = "" if attacker.substitute == substitute else kind(attacker.substitute)
     black_box_figure(
         run.folder,
         run.numbers(),
         list(models),
         varied_target=varied_target,
-        kinds=kinds,
+        kinds=kinds(usual, ways),
         epsilon=curve_epsilon,
         provenance=run.heading(),
     )
@@ -164,6 +161,15 @@ def check(run: Run, epsilons: list[float], curve_epsilon: float, attackers: list
             f"own_digits={most}: dataset={run.data.name} has {len(run.data.validation):,} "
             "validation examples; valid: at most so many"
         )
+
+
+def kinds(usual: Attacker, ways: dict[str, Attacker]) -> dict[str, str]:
+    """What kind of substitute the usual way "" has, and every other way with another one."""
+    others = {way: attacker.substitute for way, attacker in ways.items()}
+    return {"": kind(usual.substitute)} | {
+        way: "" if substitute == usual.substitute else kind(substitute)
+        for way, substitute in others.items()
+    }
 
 
 def kind(substitute: Config) -> str:

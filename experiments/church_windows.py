@@ -47,7 +47,7 @@ from advx.figures import windows
 from advx.figures.kept import keep
 from advx.figures.moved_pictures import captions, ends
 from advx.figures.tiles import thumbnails
-from advx.figures.windows import finding
+from advx.figures.windows import DIRECTIONS, NAMES, finding
 from advx.models.call import UNDEFINED
 from advx.run import Run
 from advx.run.models import Model
@@ -68,18 +68,6 @@ OF_BOTH = ("line_accuracy", "larger_share", "separable")
 AT_EPSILON = ("changed", "error_at_epsilon", "changed_at_epsilon")
 BOUNDARY = "median_boundary_distance"
 """Metrics of a basis, by the windows that they are of."""
-
-DIRECTIONS = {
-    "fgsm_random": ("sign of the gradient", "random"),
-    "random_random": ("random", "random"),
-    "fgsm_gradient": ("sign of the gradient", "rest of the gradient"),
-}
-
-NAMES = {
-    "fgsm_random": ("Figure 1.2", "adversarial and random"),
-    "random_random": ("Figure 1.3", "two random directions"),
-    "fgsm_gradient": ("Figure 1.4", "two adversarial directions"),
-}
 
 
 def cells(bases: list[BasisName], cosines: list[float], pictures: int) -> Iterator[Cells]:
@@ -152,28 +140,31 @@ def main(
                     report(run, kind, seen, seed)
                     if seed == run.seeds[0]:
                         drawn[kind] = maps
-            found = run.measure(
-                errors_along,
-                network,
-                run.test(n),
-                cosines,
-                space=space,
-                epsilon=epsilon,
-                draws=draws,
-            )
-            for row in directions(cosines):
-                rates = found.get(row, AfterSteps(math.nan, math.nan))
-                run.table.add(row, rates, seed=seed, n=n)
-                if row == SIGN:
-                    cosine = run.measure(cosine_of_sign, network, run.test(n), space=space)
-                    run.table.add(row, cosine=cosine, seed=seed, n=n, unit="cosine")
-    moved = run.attempt(
-        lambda: moved_images(
-            run, run.model(model, run.seeds[0]), rows[:pictures], space, epsilon, length
-        )
-    )
+            steps_along(run, network, run.test(n), cosines, draws, space, epsilon)
+    first = run.model(model, run.seeds[0])
+    moved = run.attempt(lambda: moved_images(run, first, rows[:pictures], space, epsilon, length))
     draw(run, drawn, rows, epsilon, grid, moved or {})
     run.finish()
+
+
+def steps_along(
+    run: Run,
+    network: Model,
+    examples: Split,
+    cosines: list[float],
+    draws: int,
+    space: SpaceName,
+    epsilon: float,
+) -> None:
+    """The rows of every direction."""
+    known = {"seed": network.seed, "n": len(examples)}
+    at = {"space": space, "epsilon": epsilon}
+    found = run.measure(errors_along, network, examples, cosines, draws=draws, **at)
+    for row in directions(cosines):
+        run.table.add(row, found.get(row, AfterSteps(math.nan, math.nan)), **known)
+        if row == SIGN:
+            cosine = run.measure(cosine_of_sign, network, examples, space=space)
+            run.table.add(row, cosine=cosine, unit="cosine", **known)
 
 
 def refuse(

@@ -54,14 +54,18 @@ GRAY = 255
 def cells(
     model: Config, levels: list[float], image: str | None, image_epsilon: float
 ) -> Iterator[Cells]:
-    """What `main` measures with these arguments."""
-    row, sizes = model["name"], [*levels]
-    if image is None:
-        yield Cells([row], ["clean_error_rate"])
-    else:
-        row, sizes = PICTURE.format(row), [*levels, image_epsilon * GRAY]
+    """What `main` measures with these arguments: of the test examples, or of one image."""
+    digits = image is None  # the YAML's claims speak of them, whatever is measured
+    yield Cells([model["name"]], ["clean_error_rate"], always=digits)
+    yield from sizes_of(model["name"], levels, always=digits)
+    if image is not None:
+        yield from sizes_of(PICTURE.format(model["name"]), [*levels, image_epsilon * GRAY])
+
+
+def sizes_of(row: str, sizes: list[float], *, always: bool = True) -> Iterator[Cells]:
+    """What is measured of every size, before and after rounding."""
     under = [setting(stored, gray_levels=level) for level in sizes for stored in STORED]
-    yield Cells([row], ["error_rate"], settings=under)
+    yield Cells([row], ["error_rate"], settings=under, always=always)
     others = [metric for metric in metrics_of(Fooled) if metric != "error_rate"]
     yield Cells([row], others, settings=under, always=False)  # of no mistake there is none
 

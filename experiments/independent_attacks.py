@@ -93,12 +93,11 @@ def main(
     (name,) = models
     examples = min(examples, len(run.data.test))
     special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
+    first = run.seeds[0]
     networks = {
         (row, seed): run.model(name, seed, defense=defense, **special.get(row, {}))
         for seed in run.seeds
-        for row, defense in (
-            defenses | (first_seed_defenses if seed == run.seeds[0] else {})
-        ).items()
+        for row, defense in (defenses | (first_seed_defenses if seed == first else {})).items()
     }
     trainings = sum(1 + len(dependencies(network.recipe)) for network in networks.values())
     with run.progress(models=trainings):

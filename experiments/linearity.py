@@ -98,11 +98,10 @@ def main(
     with run.progress(models=len(models) * len(run.seeds)):
         for seed in run.seeds:
             for name in models:
-                along_the_sign(run, run.model(name, seed), epsilons, n)
-                along_random_signs(run, run.model(name, seed), epsilons, n)
-                pieces = run.measure(
-                    linear_pieces, run.model(name, seed), run.test(n), pieces_epsilon
-                )
+                network = run.model(name, seed)
+                along_the_sign(run, network, epsilons, n)
+                along_random_signs(run, network, epsilons, n)
+                pieces = run.measure(linear_pieces, network, run.test(n), pieces_epsilon)
                 if pieces is not None:
                     run.table.add(name, pieces, seed=seed, n=n, unit=UNITS)
             added_up(run, run.model(linear, seed), linear, pixels)

@@ -85,17 +85,7 @@ def main(
             digit has so much, the most that one has.
         epsilon: a max norm whose L2 length is reported beside.
     """
-    for key, label in (("from_class", from_class), ("to_class", to_class)):
-        if label >= run.data.classes or label == (from_class if key == "to_class" else -1):
-            raise ConfigError(
-                f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
-            )
-    sure = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
-    if not len(sure[0]) or not len(sure[1]):
-        raise ConfigError(
-            f"neighbors={neighbors}: no digit whose {neighbors} nearest are all of its class; "
-            "valid: fewer"
-        )
+    sure = candidates(run, from_class, to_class, neighbors)
     said: dict[str, list[int]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         first = [run.model(model, run.seeds[0]).value for model in models]
@@ -132,6 +122,26 @@ def main(
     keep(run.folder, "norm_balls", arrays, options)
     figure.draw(run.folder, arrays, **options)
     run.finish()
+
+
+def candidates(run: Run, from_class: int, to_class: int, neighbors: int) -> list[Tensor]:
+    """The training digits of both classes that are beyond doubt, each (m, *shape).
+
+    Raises:
+        ConfigError: there are no such classes, or none of their digits is.
+    """
+    for key, label in (("from_class", from_class), ("to_class", to_class)):
+        if label >= run.data.classes or label == (from_class if key == "to_class" else -1):
+            raise ConfigError(
+                f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
+            )
+    sure = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
+    if not len(sure[0]) or not len(sure[1]):
+        raise ConfigError(
+            f"neighbors={neighbors}: no digit whose {neighbors} nearest are all of its class; "
+            "valid: fewer"
+        )
+    return sure
 
 
 def report_sizes(run: Run, perturbations: Tensor, epsilon: float) -> None:

@@ -29,6 +29,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DIRECTIONS = {
+    "fgsm_random": ("sign of the gradient", "random"),
+    "random_random": ("random", "random"),
+    "fgsm_gradient": ("sign of the gradient", "rest of the gradient"),
+}
+"""What the two axes of a basis are called."""
+
+NAMES = {
+    "fgsm_random": ("Figure 1.2", "adversarial and random"),
+    "random_random": ("Figure 1.3", "two random directions"),
+    "fgsm_gradient": ("Figure 1.4", "two adversarial directions"),
+}
+"""Where the chapter shows a basis, and what it is."""
+
 LARGE, ALONE = 1.55, 3.6
 """Side of the large window above a grid, and of one without a grid, in inches."""
 

@@ -19,7 +19,7 @@ from advx.run import check
 from tests.paths import ROOT
 from tests.printed import ALL, BY_PAGE, PAGES, README, SMOKE, code, kind
 
-VERBS = ("run", "attack", "list", "doctor", "report", "store", "completion")
+VERBS = ("run", "attack", "list", "doctor", "report", "compare", "store", "completion")
 
 
 def test_the_commands_are_found() -> None:

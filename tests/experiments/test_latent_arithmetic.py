@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from advx.evaluation.latent_sums import mean_faces
 from advx.experiments.latent_arithmetic import (
     SUMS,
     Classes,
@@ -14,7 +15,6 @@ from advx.experiments.latent_arithmetic import (
     chosen,
     codes,
     equations_of,
-    mean_faces,
     sum_rates,
 )
 
