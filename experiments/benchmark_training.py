@@ -99,16 +99,22 @@ def main(
                     run.table.add(row, step=1e3 * work.seconds / updates, seed=repeat, unit="ms")
             row = ADVERSARIAL.format(name)
             other = steps[row]
-            run.table.add(row, cost_over_plain=other.seconds / step.seconds, seed=repeat,
-                       unit="ratio")  # fmt: skip
+            run.table.add(
+                row, cost_over_plain=other.seconds / step.seconds, seed=repeat, unit="ratio"
+            )
             ratio = other.operations / step.operations
             run.table.add(row, operations_over_plain=ratio, seed=repeat, unit="ratio")
         profiles.append(f"{name}\n{profile_table(step)}")
     write_text(run.folder / "profile.txt", "\n".join(profiles))
     peak, before = peak_memory(attack_nearest_neighbors, attacked, remembered)
     row = MEMORY.format(attacked, remembered)
-    run.table.add(row, peak_memory=peak, seed=None, unit="MiB",
-               note=f"whole process; {before:.0f} MiB of it before the data were made")  # fmt: skip
+    run.table.add(
+        row,
+        peak_memory=peak,
+        seed=None,
+        unit="MiB",
+        note=f"whole process; {before:.0f} MiB of it before the data were made",
+    )
     run.finish()
 
 

@@ -106,14 +106,24 @@ class Project:
         self.save_images()
         self.save_weights(0.0)
         self.overrides = [
-            "experiment=transfer", "seeds=[0]", "figure_examples=1", "~dataset",
+            "experiment=transfer",
+            "seeds=[0]",
+            "figure_examples=1",
+            "~dataset",
             "+dataset={name: own, _target_: own_data.load, path: images.npz, classes: 3}",
-            "model@crafting=custom", "crafting._target_=nets.Net", "crafting.weights=weights.pt",
-            "model@target=custom", "target._target_=nets.Trained",
-            "~trainer", "+trainer={name: own, _target_: own_trainer.Trainer, max_epochs: 1}",
-            "~defense", "+defense={name: own, _target_: own_defense.Defense}",
-            "~attack", "+attack={name: own, _target_: own_attack.Attack}", "store=store",
-        ]  # fmt: skip
+            "model@crafting=custom",
+            "crafting._target_=nets.Net",
+            "crafting.weights=weights.pt",
+            "model@target=custom",
+            "target._target_=nets.Trained",
+            "~trainer",
+            "+trainer={name: own, _target_: own_trainer.Trainer, max_epochs: 1}",
+            "~defense",
+            "+defense={name: own, _target_: own_defense.Defense}",
+            "~attack",
+            "+attack={name: own, _target_: own_attack.Attack}",
+            "store=store",
+        ]
 
     def save_images(self) -> None:
         np.savez(self.folder / "images.npz", images=self.images, labels=np.arange(60) % 3)

@@ -16,10 +16,11 @@ from advx.config.cells import Cell
 from advx.config.claims import listed_cell, predicate_of
 from advx.config.compose import composed
 from advx.config.config import with_configs
+from advx.config.documents import Composed
 from advx.errors import ConfigError
 
 
-def declared(config: dict[str, Any], main: Any) -> dict[Cell, bool] | None:
+def declared(config: Composed, main: Any) -> dict[Cell, bool] | None:
     """The cells that an experiment makes, each with whether it always does.
 
     Args:
@@ -44,7 +45,7 @@ def _function(main: Any) -> Callable[..., Any] | None:
     return function if getattr(function, "__module__", None) == module else None
 
 
-def check_declared(config: dict[str, Any], main: Any) -> None:
+def check_declared(config: Composed, main: Any) -> None:
     """Refuse claims and rows that name what the experiment does not measure.
 
     What it measures at `scale=chapter` counts too: a smaller scale may leave rows out on purpose.
@@ -72,7 +73,7 @@ def check_declared(config: dict[str, Any], main: Any) -> None:
             raise ConfigError(f"{place}: {cell} is not measured; the nearest that is: {close}")
 
 
-def _named(config: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+def _named(config: Composed) -> Iterator[tuple[str, Cell]]:
     """Every cell that a claim or a row names, each under what tells it from the others.
 
     That is a claim's name, and all of a row but the name of the model, which settings may change.
@@ -85,7 +86,7 @@ def _named(config: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
         yield f"row {cell.metric} {cell.epsilon} {cell.setting} {row.get('chapter')}", cell
 
 
-def _placed(config: dict[str, Any]) -> Iterator[tuple[str, tuple[str, Cell]]]:
+def _placed(config: Composed) -> Iterator[tuple[str, tuple[str, Cell]]]:
     """The same with where it stands in the configuration."""
     claims, rows = config.get("claims") or [], config.get("rows") or []
     for index, claim in enumerate(claims):

@@ -180,9 +180,14 @@ def test_what_was_measured_before_an_error_is_kept(advx, monkeypatch) -> None:
 def chapter_run(advx, *words: str) -> tuple[str, str]:
     """The verdict of `mine` at the chapter's scale, and the remark that withholds it."""
     status, printed, said = advx(
-        "run", "--config-dir", "conf", "experiment=mine", "scale=chapter", "hydra.run.dir=out",
+        "run",
+        "--config-dir",
+        "conf",
+        "experiment=mine",
+        "scale=chapter",
+        "hydra.run.dir=out",
         *words,
-    )  # fmt: skip
+    )
     assert status == 0, said
     rows = table(Path("out/summary.csv"))
     remarks = [line for line in printed.splitlines() if line.startswith("no verdicts: ")]
@@ -195,9 +200,14 @@ def chapter_run(advx, *words: str) -> tuple[str, str]:
 
 def test_the_chapters_own_protocol_is_judged(advx) -> None:
     verdict, remark = chapter_run(
-        advx, "seeds=[3,4]", "device.threads=1", "device=cpu", "store=elsewhere", "data_dir=data",
+        advx,
+        "seeds=[3,4]",
+        "device.threads=1",
+        "device=cpu",
+        "store=elsewhere",
+        "data_dir=data",
         "hydra.job.name=other",
-    )  # fmt: skip
+    )
     assert verdict in {"reproduced", "near", "not reproduced", "inconclusive"}
     assert remark == ""
 

@@ -53,16 +53,28 @@ def test_the_reference_runs_have_what_is_declared(experiment) -> None:
 @pytest.mark.parametrize(
     ("predicate", "where", "nearest"),
     [
-        ("`maxout -> relu`.eror_rate < 5", "`maxout -> relu`.eror_rate",
-         "`maxout -> relu`.error_rate"),
-        ("`maxout -> tan`[clipped] < 5", "`maxout -> tan`.error_rate[clipped]",
-         "`maxout -> tanh`.error_rate[clipped]"),
-        ("`maxout -> relu`[epsilon=0.1] < 5", "`maxout -> relu`.error_rate[epsilon=0.1]",
-         "`maxout -> relu`.error_rate"),
-        ("`maxout`.clean_error_rate[clipped] < 5", "`maxout`.clean_error_rate[clipped]",
-         "`maxout`.clean_error_rate"),
+        (
+            "`maxout -> relu`.eror_rate < 5",
+            "`maxout -> relu`.eror_rate",
+            "`maxout -> relu`.error_rate",
+        ),
+        (
+            "`maxout -> tan`[clipped] < 5",
+            "`maxout -> tan`.error_rate[clipped]",
+            "`maxout -> tanh`.error_rate[clipped]",
+        ),
+        (
+            "`maxout -> relu`[epsilon=0.1] < 5",
+            "`maxout -> relu`.error_rate[epsilon=0.1]",
+            "`maxout -> relu`.error_rate",
+        ),
+        (
+            "`maxout`.clean_error_rate[clipped] < 5",
+            "`maxout`.clean_error_rate[clipped]",
+            "`maxout`.clean_error_rate",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("scale", ["smoke", "chapter"])
 def test_a_claim_that_names_anything_else_is_refused(predicate, where, nearest, scale) -> None:
     config, main = composed(["experiment=transfer_table", f"scale={scale}"])

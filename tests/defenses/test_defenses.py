@@ -177,9 +177,12 @@ def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path)
 
 def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    trainer = {"_target_": "advx.training.trainer.Trainer", "batch_size": 10, "max_epochs": 30,
-               "optimizer": {"_target_": "advx.training.optimizers.Adam",
-                             "learning_rate": 0.01}}  # fmt: skip
+    trainer = {
+        "_target_": "advx.training.trainer.Trainer",
+        "batch_size": 10,
+        "max_epochs": 30,
+        "optimizer": {"_target_": "advx.training.optimizers.Adam", "learning_rate": 0.01},
+    }
     recipe = recipe_of(
         trainer=trainer, defense=node(DenoisingAutoencoder, epsilon=0.3, units=[12]), seed=0
     )
