@@ -19,9 +19,12 @@ class ModelBar:
 
     def __init__(self, models: int = 0) -> None:
         self._bar = tqdm(
-            total=float(models), disable=None if models else True, leave=False, smoothing=0.05,
+            total=float(models),
+            disable=None if models else True,
+            leave=False,
+            smoothing=0.05,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed} elapsed, {remaining} left",
-        )  # fmt: skip
+        )
         self._logs = bool(models) and self._bar.disable
 
     @contextmanager

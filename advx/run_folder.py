@@ -17,9 +17,14 @@ from advx.text_files import read_text
 
 LOCK = ".lock"
 EVERY_RUN = (
-    "FAILED", "results.csv", "summary.csv", "summary.md", "claims.csv", "timing.csv",
+    "FAILED",
+    "results.csv",
+    "summary.csv",
+    "summary.md",
+    "claims.csv",
+    "timing.csv",
     "manifest.json",
-)  # fmt: skip
+)
 """Files that every run writes; its manifest lists the others."""
 
 _held: dict[Path, FileLock] = {}

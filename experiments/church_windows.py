@@ -315,9 +315,13 @@ def moved_images(
 
 
 def draw(
-    run: Run, drawn: dict[str, Tensor], rows: Tensor, epsilon: float, grid: int,
+    run: Run,
+    drawn: dict[str, Tensor],
+    rows: Tensor,
+    epsilon: float,
+    grid: int,
     pictures: dict[str, np.ndarray],
-) -> None:  # fmt: skip
+) -> None:
     """A figure a basis, and the pictures."""
     arrays = {f"maps_{kind}": maps.numpy().astype(np.int8) for kind, maps in drawn.items()}
     arrays["labels"] = run.data.test.labels[rows].cpu().numpy()
@@ -335,7 +339,8 @@ def draw(
         "provenance": run.heading(),
         "columns": grid,
         "moved": captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])
-        if pictures else None,
-    }  # fmt: skip
+        if pictures
+        else None,
+    }
     keep(run.folder, "windows", arrays, options)
     windows.draw(run.folder, arrays, **options)

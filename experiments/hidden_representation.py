@@ -81,6 +81,7 @@ def main(
             for layer in layers:
                 measure(
                     run,
+                    LAYER.format(name, layer),
                     run.model(name, seed),
                     judge,
                     layer,
@@ -92,12 +93,14 @@ def main(
                 )
     network = run.model(name, run.seeds[0])
     attack = feature.with_(layer=layers[-1], epsilon=max(epsilons))
-    run.attempt(lambda: draw(run, network, judge, attack, decoder_epochs, figure_examples))
+    row = LAYER.format(name, layers[-1])
+    run.attempt(lambda: draw(run, row, network, judge, attack, decoder_epochs, figure_examples))
     run.finish()
 
 
 def measure(
     run: Run,
+    row: str,
     network: Model,
     judge: Config,
     layer: str,
@@ -108,7 +111,7 @@ def measure(
     n: int,
 ) -> None:
     """The rows of one layer."""
-    row, known = LAYER.format(network.name, layer), {"seed": network.seed, "n": n}
+    known = {"seed": network.seed, "n": n}
     decoding = {
         "classifier": run.model(judge, run.seeds[0]),
         "decoder": run.derive(
@@ -221,7 +224,9 @@ def decoded(decoder: Decoder, representations: Tensor) -> Tensor:
     return decoder(representations)
 
 
-def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, count: int) -> None:
+def draw(
+    run: Run, row: str, network: Model, judge: Config, attack: Config, epochs: int, count: int
+) -> None:
     """Digit, guide, perturbed digit, and what the decoder makes of the three."""
     module, classifier = network.value, run.model(judge, run.seeds[0]).value
     layer, test = attack["layer"], run.data.test
@@ -234,16 +239,14 @@ def draw(run: Run, network: Model, judge: Config, attack: Config, epochs: int, c
         "perturbed": craft(run.attack(attack, network).value, module, clean, guides).images,
     }
     images |= {
-        f"{row}, decoded": decoded(decoder, represented(module, given, layer))
-        for row, given in images.items()
+        f"{line}, decoded": decoded(decoder, represented(module, given, layer))
+        for line, given in images.items()
     }
     classes = {
-        row: run.crafting.target_classes[shown] if row.startswith("guide") else clean.labels
-        for row in images
+        line: run.crafting.target_classes[shown] if line.startswith("guide") else clean.labels
+        for line in images
     }
-    words = captions(
-        run.numbers(), LAYER.format(network.name, layer), attack["epsilon"], judge["name"]
-    )
+    words = captions(run.numbers(), row, attack["epsilon"], judge["name"])
     gallery(
         run.folder,
         "hidden_representation",

@@ -99,8 +99,8 @@ def main(
         for seed in run.seeds:
             for name in models:
                 network = run.model(name, seed)
-                along_the_sign(run, network, epsilons, n)
-                along_random_signs(run, network, epsilons, n)
+                along_the_sign(run, name, network, epsilons, n)
+                along_random_signs(run, name, network, epsilons, n)
                 pieces = run.measure(linear_pieces, network, run.test(n), pieces_epsilon)
                 if pieces is not None:
                     run.table.add(name, pieces, seed=seed, n=n, unit=UNITS)
@@ -124,22 +124,22 @@ def main(
     run.finish()
 
 
-def along_the_sign(run: Run, network: Model, epsilons: list[float], n: int) -> None:
+def along_the_sign(run: Run, row: str, network: Model, epsilons: list[float], n: int) -> None:
     """Steps along the gradient's sign, beside the tangent."""
     steps = run.measure(straightness, network, run.test(n), epsilons)
     for epsilon, step in zip(epsilons, steps, strict=False):
         found = asdict(step)
         if step.tangent_error_rate == 0:  # what fools the tangent is nothing
             del found[FOOLED]
-        run.table.add(network.name, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
+        run.table.add(row, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
-def along_random_signs(run: Run, network: Model, epsilons: list[float], n: int) -> None:
+def along_random_signs(run: Run, row: str, network: Model, epsilons: list[float], n: int) -> None:
     """Steps along random signs."""
     steps = run.measure(straightness, network, run.test(n), epsilons, random=True)
     for epsilon, step in zip(epsilons, steps, strict=False):
         found = {"random_error_rate": step.error_rate, "random_deviation": step.deviation}
-        run.table.add(network.name, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
+        run.table.add(row, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
 def added_up(run: Run, network: Model, name: str, pixels: list[int]) -> None:

@@ -35,10 +35,17 @@ class Ending(Net):
 """
 
 ATTACK = [
-    "attack", "device.threads=1", "figure_examples=1", "model@crafting=custom",
-    "crafting._target_=files_nets.Net", "crafting.weights=w.pt", "dataset=images",
-    "dataset.classes=4", "attack=fgsm", "hydra.run.dir=out",
-]  # fmt: skip
+    "attack",
+    "device.threads=1",
+    "figure_examples=1",
+    "model@crafting=custom",
+    "crafting._target_=files_nets.Net",
+    "crafting.weights=w.pt",
+    "dataset=images",
+    "dataset.classes=4",
+    "attack=fgsm",
+    "hydra.run.dir=out",
+]
 
 OWN = [*ATTACK, "dataset.path=own.npz"]
 
@@ -48,6 +55,13 @@ def names(folder: Path) -> set[str]:
 
 
 TRAINING = [
-    "run", "experiment=transfer", "scale=smoke", "seeds=[0]", "device.threads=1", "store=kept",
-    "model@crafting=softmax_regression", "model@target=softmax_regression", "hydra.run.dir=out",
-]  # fmt: skip
+    "run",
+    "experiment=transfer",
+    "scale=smoke",
+    "seeds=[0]",
+    "device.threads=1",
+    "store=kept",
+    "model@crafting=softmax_regression",
+    "model@target=softmax_regression",
+    "hydra.run.dir=out",
+]

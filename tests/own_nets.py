@@ -177,10 +177,16 @@ class Normed(nn.Module):
 
 def words(folder: Path, experiment: str = "attack") -> list[str]:
     return [
-        f"experiment={experiment}", "device=cpu", "device.threads=1", "dataset=images",
-        f"dataset.path={folder / 'mine.npz'}", "dataset.classes=3", "dataset.input_shape=[1,8,8]",
-        f"store={folder / 'store'}", "figure_examples=1",
-    ]  # fmt: skip
+        f"experiment={experiment}",
+        "device=cpu",
+        "device.threads=1",
+        "dataset=images",
+        f"dataset.path={folder / 'mine.npz'}",
+        "dataset.classes=3",
+        "dataset.input_shape=[1,8,8]",
+        f"store={folder / 'store'}",
+        "figure_examples=1",
+    ]
 
 
 def named(key: str) -> str:

@@ -106,14 +106,24 @@ class Project:
         self.save_images()
         self.save_weights(0.0)
         self.overrides = [
-            "experiment=transfer", "seeds=[0]", "figure_examples=1", "~dataset",
+            "experiment=transfer",
+            "seeds=[0]",
+            "figure_examples=1",
+            "~dataset",
             "+dataset={name: own, _target_: own_data.load, path: images.npz, classes: 3}",
-            "model@crafting=custom", "crafting._target_=nets.Net", "crafting.weights=weights.pt",
-            "model@target=custom", "target._target_=nets.Trained",
-            "~trainer", "+trainer={name: own, _target_: own_trainer.Trainer, max_epochs: 1}",
-            "~defense", "+defense={name: own, _target_: own_defense.Defense}",
-            "~attack", "+attack={name: own, _target_: own_attack.Attack}", "store=store",
-        ]  # fmt: skip
+            "model@crafting=custom",
+            "crafting._target_=nets.Net",
+            "crafting.weights=weights.pt",
+            "model@target=custom",
+            "target._target_=nets.Trained",
+            "~trainer",
+            "+trainer={name: own, _target_: own_trainer.Trainer, max_epochs: 1}",
+            "~defense",
+            "+defense={name: own, _target_: own_defense.Defense}",
+            "~attack",
+            "+attack={name: own, _target_: own_attack.Attack}",
+            "store=store",
+        ]
 
     def save_images(self) -> None:
         np.savez(self.folder / "images.npz", images=self.images, labels=np.arange(60) % 3)
@@ -135,7 +145,7 @@ class Project:
         """Entries of the store that are new, and the rows."""
         before = self.entries()
         run = ran(self.folder, [*self.overrides, *more])
-        self.manifest = run.manifest()
+        self.manifest = run.files.manifest()
         return self.entries() - before, [
             (r.row + r.metric, r.value) for r in run.table.results.rows
         ]

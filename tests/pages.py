@@ -67,8 +67,9 @@ def faults(figure: Figure, drawn: list[tuple[Text, Bbox]]) -> list[str]:
     if abs(figure.get_figwidth() - WIDTH) > 1e-9:
         found.append(f"{figure.get_figwidth()} inches wide")
     slack = SLACK * figure.dpi / 72
-    page = Bbox.from_bounds(-slack, -slack, figure.bbox.width + 2 * slack,
-                            figure.bbox.height + 2 * slack)  # fmt: skip
+    page = Bbox.from_bounds(
+        -slack, -slack, figure.bbox.width + 2 * slack, figure.bbox.height + 2 * slack
+    )
     for text, box in drawn:
         said = text.get_text()
         if text.get_fontsize() < SMALLEST:

@@ -10,6 +10,11 @@ ADVX = [str(Path(sys.executable).with_name("advx"))]
 
 def advx(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ADVX + list(arguments), cwd=folder, env=os.environ | environment, capture_output=True,
-        text=True, timeout=300, check=False,
-    )  # fmt: skip
+        ADVX + list(arguments),
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )

@@ -1,5 +1,8 @@
 """A small classifier, and how it is trained."""
 
+from typing import Any
+
+from advx.config.config import Config
 from advx.training.recipe import Recipe
 
 MODEL = {
@@ -21,5 +24,7 @@ TRAINER = {
 NONE = {"_target_": "advx.defenses.none.NoDefense"}
 
 
-def recipe(**changes) -> Recipe:
-    return Recipe(**({"model": MODEL, "trainer": TRAINER, "defense": NONE, "seed": 0} | changes))
+def recipe(**changes: Any) -> Recipe:
+    """The recipe of it, or of what these parts make of it."""
+    parts = {"model": MODEL, "trainer": TRAINER, "defense": NONE, "seed": 0} | changes
+    return Recipe(**{k: Config(v) if isinstance(v, dict) else v for k, v in parts.items()})

@@ -13,12 +13,31 @@ RESULTS = ["experiment", *CELL, "seed", "value", "unit", "n", *FIGURES]
 SUMMARY = ["experiment", *CELL, "unit", *FIGURES, "mean", "low", "high", "seeds", "n"]
 SUMMARY += ["verdict", "note"]
 CLAIMS = [
-    "experiment", "claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence",
-]  # fmt: skip
+    "experiment",
+    "claim",
+    "says",
+    "source",
+    "predicate",
+    "holds",
+    "margin",
+    "seeds",
+    "evidence",
+]
 MANIFEST = {
-    "command", "config", "remarks", "versions", "platform", "device", "threads", "data",
-    "store_keys", "seconds", "files", "own_code", "peak_memory_mib",
-}  # fmt: skip
+    "command",
+    "config",
+    "remarks",
+    "versions",
+    "platform",
+    "device",
+    "threads",
+    "data",
+    "store_keys",
+    "seconds",
+    "files",
+    "own_code",
+    "peak_memory_mib",
+}
 
 
 def ran(folder: Path, overrides: list[str]) -> Run:

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from advx.config.config import Config
 from advx.data import mixtures
 from advx.games.generative import GenerativeGame
 from advx.games.multilayer import MultilayerGame
@@ -13,19 +14,30 @@ RING = mixtures.ring(train=1_000, test=200)
 
 def small(**options) -> MultilayerGame:
     torch.manual_seed(1)
-    return MultilayerGame(input_shape=(2,), latent=4, generator_units=(16,),
-                          discriminator_units=(16,), **options)  # fmt: skip
+    return MultilayerGame(
+        input_shape=(2,), latent=4, generator_units=(16,), discriminator_units=(16,), **options
+    )
 
 
 def recipe(*, game: dict | None = None, **trainer) -> Recipe:
     node = {
-        "name": "multilayer", "_target_": "advx.games.multilayer.MultilayerGame",
-        "input_shape": [2], "latent": 4, "generator_units": [16], "discriminator_units": [16],
+        "name": "multilayer",
+        "_target_": "advx.games.multilayer.MultilayerGame",
+        "input_shape": [2],
+        "latent": 4,
+        "generator_units": [16],
+        "discriminator_units": [16],
         "batch_norm_generator": True,
-    } | (game or {})  # fmt: skip
-    rule = {"_target_": "advx.training.game_trainer.GameTrainer", "max_epochs": 4, "batch_size": 50,
-            "snapshots": 2, "shown": 30}  # fmt: skip
-    return Recipe(node, rule | trainer, {"_target_": "advx.defenses.none.NoDefense"}, 0, "game")
+    } | (game or {})
+    rule = {
+        "_target_": "advx.training.game_trainer.GameTrainer",
+        "max_epochs": 4,
+        "batch_size": 50,
+        "snapshots": 2,
+        "shown": 30,
+    }
+    none = Config({"_target_": "advx.defenses.none.NoDefense"})
+    return Recipe(Config(node), Config(rule | trainer), none, 0, "game")
 
 
 class Killed(Exception):

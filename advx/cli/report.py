@@ -21,7 +21,8 @@ def report(outputs: Path) -> int:
     unfinished = []
     for folder in run_folders(runs):  # a later one takes the place of an earlier one
         try:
-            found = folder, title_of(folder), summary_of(folder, COLUMNS, dtype=str)
+            lines = summary_of(folder, COLUMNS, dtype=str)
+            found = folder, title_of(folder), lines
         except Unfinished as error:
             unfinished.append(str(error))
         else:

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -21,6 +20,7 @@ from yaml import YAMLError
 from advx.config import moved
 from advx.config.check import check_plain, keywords
 from advx.config.compose import main_of
+from advx.config.documents import Composed
 from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
 from advx.config.scales import read_scales, unused
@@ -87,7 +87,7 @@ def task(config: DictConfig) -> None:
     claim(folder)
     own_results = False
     try:
-        values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+        values: Composed = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         for remark in moved.put_right(values):
             log.warning("%s", remark)
         check_plain(values)
@@ -180,9 +180,18 @@ def completed_folder(flags: list[str]) -> list[str]:
 def flags_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
     """Flags (with their values) and overrides apart: Hydra takes overrides on one side only."""
     with_value = {
-        "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
-        "--config-dir", "-cd", "--experimental-rerun",
-    }  # fmt: skip
+        "--cfg",
+        "-c",
+        "--package",
+        "-p",
+        "--config-path",
+        "-cp",
+        "--config-name",
+        "-cn",
+        "--config-dir",
+        "-cd",
+        "--experimental-rerun",
+    }
     flags, overrides = [], []
     words = iter(arguments)
     for word in words:

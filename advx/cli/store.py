@@ -5,7 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from advx.store.store import Store
+from advx.store.store import Meta, Store
 
 
 def manage(verb: str, folder: Path, *, unfinished: bool = False) -> int:
@@ -39,7 +39,7 @@ def list_entries(store: Store) -> int:
     return 0
 
 
-def _described(meta: dict[str, Any]) -> list[Any]:
+def _described(meta: Meta) -> list[Any]:
     """The columns of `list_entries` for one entry."""
     error = meta["validation_error_rate"]
     epochs = f"{meta['best_epoch']}/{meta['epochs']}"

@@ -10,13 +10,14 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from advx.config.documents import Node
 from advx.errors import FULL, AdvxError, ConfigError
 
 OF_A_MODEL = ("weights", "trained_on")
 """Keys of a model's node that describe it and are not arguments of its constructor."""
 
 
-def plain(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+def plain(node: DictConfig | Mapping[str, Any]) -> Node:
     """A node as a plain, resolved dictionary."""
     if isinstance(node, DictConfig):
         return OmegaConf.to_container(node, resolve=True)  # type: ignore[return-value]
@@ -72,9 +73,11 @@ def _settings() -> tuple[Any, ...] | None:
     if torch is None:
         return None
     return (
-        torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+        torch.is_grad_enabled(),
         torch.get_num_threads(),
-    )  # fmt: skip
+    )
 
 
 def _set(settings: tuple[Any, ...] | None) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from advx.config.compose import resolved
+from advx.config.documents import Composed
 from advx.errors import reason
 
 FREE = ("seeds", "device", "store", "data_dir", "dataset.data_dir", "dataset.digests")
@@ -13,7 +14,7 @@ LONGEST = 60
 """Characters of a value that are shown."""
 
 
-def departures(config: dict[str, Any]) -> list[str]:
+def departures(config: Composed) -> list[str]:
     """What differs from the same experiment composed with `scale=chapter` and nothing else.
 
     The chapter's figures are judged only where nothing does: a verdict on another attack, model,

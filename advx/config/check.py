@@ -18,13 +18,14 @@ from pydantic_core import PydanticUndefined
 from advx.config.build import arguments, plain, target
 from advx.config.claims import check_claims
 from advx.config.config import Config, with_configs
+from advx.config.documents import Composed, Node
 from advx.errors import ConfigError, nearest, reason
 
 LARGEST_SEED = 9_000_000_000_000
 """A millionfold, and an epoch's number on top (`epoch_seed`), it still is an int64."""
 
 
-def check_node(node: DictConfig | Mapping[str, Any], path: str) -> dict[str, Any]:
+def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     """Check one node with a `_target_`; returns its arguments, converted and without defaults.
 
     Args:
@@ -68,7 +69,7 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> dict[str, Any
     } | {k: node for k, node in inner.items() if not _is_default(node, call, k)}
 
 
-def _inner(given: dict[str, Any], call: Any, path: str) -> dict[str, dict[str, Any]]:
+def _inner(given: Node, call: Any, path: str) -> dict[str, Node]:
     """The nodes among the arguments of a callable that says by a class what it takes there.
 
     Returns:
@@ -96,7 +97,7 @@ def _inner(given: dict[str, Any], call: Any, path: str) -> dict[str, dict[str, A
     return found
 
 
-def _is_default(node: dict[str, Any], call: Any, key: str) -> bool:
+def _is_default(node: Node, call: Any, key: str) -> bool:
     """Whether a node makes what a parameter of `call` is without it; nodes of dataclasses alone."""
     made, default = target(node), inspect.signature(call).parameters[key].default
     if not dataclasses.is_dataclass(made) or type(default) is not made:
@@ -190,7 +191,7 @@ def checked(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_keywords(
-    config: dict[str, Any], function: Callable[..., None], common: Iterable[str], path: str
+    config: Composed, function: Callable[..., None], common: Iterable[str], path: str
 ) -> None:
     """Check the top-level keys: those every run has, and the parameters of the experiment's `main`.
 
@@ -212,7 +213,7 @@ def check_keywords(
         raise ConfigError(_message(error, "")) from error
 
 
-def keywords(config: dict[str, Any], function: Callable[..., None]) -> dict[str, Any]:
+def keywords(config: Composed, function: Callable[..., None]) -> dict[str, Any]:
     """What of a configuration an experiment's `main` is called with, besides the run.
 
     A parameter whose annotation says so is given a `Config`, or several, in place of dictionaries.
@@ -231,7 +232,7 @@ def _wants_configs(kind: Any) -> bool:
     return kind is Config or any(map(_wants_configs, get_args(kind)))
 
 
-def check_plain(config: dict[str, Any]) -> None:
+def check_plain(config: Composed) -> None:
     """Check what can be seen without importing anything that the configuration names.
 
     Raises:

@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from advx.config.cells import Cell
+from advx.config.documents import Claim, Composed, ListedRow, Node
 from advx.config.predicate import EXAMPLE, Predicate, PredicateError, parse
 from advx.errors import ConfigError, nearest
 
@@ -24,7 +24,7 @@ CHAPTER, OURS = "chapter", "ours"
 """Sources of claims that are no paper's."""
 
 
-def check_claims(config: dict[str, Any]) -> None:
+def check_claims(config: Composed) -> None:
     """Check the listed claims and rows: keys, predicates, and that a `direction` names a claim.
 
     Raises:
@@ -46,7 +46,7 @@ def check_claims(config: dict[str, Any]) -> None:
         listed.add(cell)
 
 
-def _check_row(entry: dict[str, Any], at: str, claims: list[str]) -> None:
+def _check_row(entry: Node, at: str, claims: list[str]) -> None:
     """Check one entry of `rows`.
 
     Args:
@@ -82,12 +82,12 @@ def _check_row(entry: dict[str, Any], at: str, claims: list[str]) -> None:
         )
 
 
-def listed_cell(entry: dict[str, Any]) -> Cell:
+def listed_cell(entry: ListedRow | Node) -> Cell:
     """What an entry of the YAML's `rows` names."""
     return Cell(entry["row"], entry["metric"], entry.get("epsilon"), entry.get("setting", ""))
 
 
-def _check_history(entry: dict[str, Any], at: str) -> None:
+def _check_history(entry: Node, at: str) -> None:
     """Check where a claim comes from and what it was before.
 
     Raises:
@@ -100,7 +100,7 @@ def _check_history(entry: dict[str, Any], at: str) -> None:
         pass
 
 
-def predicate_of(claim: dict[str, Any], at: str = "claims") -> Predicate:
+def predicate_of(claim: Claim | Node, at: str = "claims") -> Predicate:
     """What a claim, {claim, predicate}, says of the rows.
 
     Args:
@@ -120,8 +120,8 @@ def predicate_of(claim: dict[str, Any], at: str = "claims") -> Predicate:
 
 
 def _entries(
-    config: dict[str, Any], key: str, valid: tuple[str, ...], texts: tuple[str, ...], path: str = ""
-) -> Iterator[tuple[str, dict[str, Any]]]:
+    config: Composed, key: str, valid: tuple[str, ...], texts: tuple[str, ...], path: str = ""
+) -> Iterator[tuple[str, Node]]:
     """The entries of a list, each with its place ("claims.0"); `texts` must be there."""
     entries = config.get(key)
     if not isinstance(entries, list | None):

@@ -11,17 +11,18 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config import moved
+from advx.config.documents import Composed
 from advx.config.scales import read_scales
 from advx.errors import ConfigError, reason
 
 
-def composed(overrides: list[str]) -> tuple[dict[str, Any], Any]:
+def composed(overrides: list[str]) -> tuple[Composed, Any]:
     """The resolved configuration that these overrides make, and the experiment's `main`."""
     values = resolved(overrides)
     return values, main_of(values, overrides)
 
 
-def main_of(values: dict[str, Any], overrides: Sequence[str]) -> Any:
+def main_of(values: Composed, overrides: Sequence[str]) -> Any:
     """The function that an experiment's `main` names.
 
     Args:
@@ -51,7 +52,7 @@ def main_of(values: dict[str, Any], overrides: Sequence[str]) -> Any:
     return main
 
 
-def resolved(overrides: list[str]) -> dict[str, Any]:
+def resolved(overrides: list[str]) -> Composed:
     """The resolved configuration that these overrides make; nothing that it names is imported.
 
     Inside a run it is composed from the run's own search path (`--config-dir`,

@@ -16,10 +16,11 @@ from advx.config.cells import Cell
 from advx.config.claims import listed_cell, predicate_of
 from advx.config.compose import composed
 from advx.config.config import with_configs
+from advx.config.documents import Composed
 from advx.errors import ConfigError
 
 
-def declared(config: dict[str, Any], main: Any) -> dict[Cell, bool] | None:
+def declared(config: Composed, main: Any) -> dict[Cell, bool] | None:
     """The cells that an experiment makes, each with whether it always does.
 
     Args:
@@ -44,16 +45,18 @@ def _function(main: Any) -> Callable[..., Any] | None:
     return function if getattr(function, "__module__", None) == module else None
 
 
-def check_declared(config: dict[str, Any], main: Any) -> None:
+def check_declared(config: Composed, main: Any) -> None:
     """Refuse claims and rows that name what the experiment does not measure.
 
     What it measures at `scale=chapter` counts too: a smaller scale may leave rows out on purpose.
+    So do the experiment's own claims and rows, which its settings may leave without a number: they
+    are not tested then, and the summary says so.
 
     Raises:
         ConfigError: the first one, and the cell that is nearest to it.
     """
     known = declared(config, main)
-    unknown = [] if known is None else [each for each in _named(config) if each[1] not in known]
+    unknown = [] if known is None else [e for e in _placed(config) if e[1][1] not in known]
     if known is None or not unknown:
         return
     try:
@@ -61,17 +64,34 @@ def check_declared(config: dict[str, Any], main: Any) -> None:
     except Exception:  # an experiment of one's own may need more words than these
         return
     known |= declared(*chapter) or {}
-    for where, cell in unknown:
-        if cell not in known:
+    listed = list(_named(chapter[0]))
+    sound = {name for name, cell in listed if all(c in known for n, c in listed if n == name)}
+    for place, (name, cell) in unknown:
+        if cell not in known and name not in sound:
             valid = [str(other) for other in known]
             (close,) = difflib.get_close_matches(str(cell), valid, n=1, cutoff=0)
-            raise ConfigError(f"{where}: {cell} is not measured; the nearest that is: {close}")
+            raise ConfigError(f"{place}: {cell} is not measured; the nearest that is: {close}")
 
 
-def _named(config: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
-    """Every cell that a claim or a row names, and where."""
-    for index, claim in enumerate(config.get("claims") or []):
+def _named(config: Composed) -> Iterator[tuple[str, Cell]]:
+    """Every cell that a claim or a row names, each under what tells it from the others.
+
+    That is a claim's name, and all of a row but the name of the model, which settings may change.
+    """
+    for claim in config.get("claims") or []:
         for cell in predicate_of(claim).cells.values():
-            yield f"claims.{index}: claim {claim['claim']!r}", cell
-    for index, row in enumerate(config.get("rows") or []):
-        yield f"rows.{index}", listed_cell(row)
+            yield f"claim {claim['claim']!r}", cell
+    for row in config.get("rows") or []:
+        cell = listed_cell(row)
+        yield f"row {cell.metric} {cell.epsilon} {cell.setting} {row.get('chapter')}", cell
+
+
+def _placed(config: Composed) -> Iterator[tuple[str, tuple[str, Cell]]]:
+    """The same with where it stands in the configuration."""
+    claims, rows = config.get("claims") or [], config.get("rows") or []
+    for index, claim in enumerate(claims):
+        for named in _named({"claims": [claim]}):
+            yield f"claims.{index}: claim {claim['claim']!r}", named
+    for index, row in enumerate(rows):
+        for named in _named({"rows": [row]}):
+            yield f"rows.{index}", named

@@ -19,6 +19,7 @@ from typing import Any
 
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
+from advx.config.documents import Node
 from advx.config.sources import is_module, is_own_module, origin, package_version, reachable
 from advx.text_files import file_digest
 
@@ -50,7 +51,7 @@ def identified(content: Any) -> Any:
     return content
 
 
-def own_code(nodes: list[dict[str, Any]]) -> dict[str, Any]:
+def own_code(nodes: list[Node]) -> dict[str, Any]:
     """For the manifest: the user's own modules by digest, and what of them no key can see."""
     modules: dict[str, str] = {}
     unseen: list[str] = []

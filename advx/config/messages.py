@@ -20,9 +20,15 @@ from advx.errors import FULL, AdvxError, reason
 from advx.places import cache_dir
 
 REFUSED = FULL | {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.EFBIG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.EFBIG,
     errno.ENAMETOOLONG,
-}  # fmt: skip
+}
 """The system does not let a file be written where it should be."""
 
 

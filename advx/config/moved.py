@@ -8,12 +8,22 @@ configuration is then put right, also where a YAML of one's own has the keys.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+
+from advx.config.documents import Composed, Node
 
 OF_THE_OPTIMIZER = (
-    "learning_rate", "learning_rate_divisor", "learning_rate_floor", "momentum", "final_momentum",
-    "momentum_epochs", "final_share", "decay_epochs", "decay", "beta1", "beta2",
-)  # fmt: skip
+    "learning_rate",
+    "learning_rate_divisor",
+    "learning_rate_floor",
+    "momentum",
+    "final_momentum",
+    "momentum_epochs",
+    "final_share",
+    "decay_epochs",
+    "decay",
+    "beta1",
+    "beta2",
+)
 OF_A_PLAYER = {"generator_rate": "generator", "discriminator_rate": "discriminator"}
 OF_THE_GAME = ("discriminator_steps", "updates", "loss", "blend")
 MOVED = {*OF_THE_OPTIMIZER, *OF_A_PLAYER, *OF_THE_GAME}
@@ -53,8 +63,8 @@ class Now:
     """
 
     name: str
-    optimizer: dict[str, Any]
-    others: dict[str, Any] = field(default_factory=dict)
+    optimizer: Node
+    others: Node = field(default_factory=dict)
 
 
 GAME = {"patience": None, "discriminator_steps": 1, "loss": "non_saturating", "blend": 0.5}
@@ -90,7 +100,7 @@ def typed(words: list[str]) -> list[str]:
     return [f"++{found[1]}" if (found := TYPED.fullmatch(word)) else word for word in words]
 
 
-def put_right(config: dict[str, Any]) -> list[str]:
+def put_right(config: Composed) -> list[str]:
     """Move what stands where it was read before, in place.
 
     Args:
@@ -116,7 +126,7 @@ def put_right(config: dict[str, Any]) -> list[str]:
     return remarks
 
 
-def _trainers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _trainers(config: Composed) -> Iterator[tuple[str, Node]]:
     """Every trainer's node, with its path."""
     several = config.get("trainers")
     paths = dict(config) | {
@@ -128,7 +138,7 @@ def _trainers(config: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield path, node
 
 
-def _name_anew(node: dict[str, Any]) -> bool:
+def _name_anew(node: Node) -> bool:
     """Give a trainer's node of before the class of today, and its optimizer; whether it was one."""
     now = BEFORE.get(str(node["_target_"]).removeprefix(PACKAGE))
     if now is None or "optimizer" in node:
@@ -142,7 +152,7 @@ def _name_anew(node: dict[str, Any]) -> bool:
     return True
 
 
-def _one_rate(node: dict[str, Any]) -> None:
+def _one_rate(node: Node) -> None:
     """Write the generator's rate as that of all players, and the discriminator's where it differs.
 
     So it stands in `conf/trainer/pair/`.
@@ -155,9 +165,7 @@ def _one_rate(node: dict[str, Any]) -> None:
             changes["learning_rate"] = None
 
 
-def _places(
-    config: dict[str, Any], path: str, node: dict[str, Any], key: str
-) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _places(config: Composed, path: str, node: Node, key: str) -> Iterator[tuple[str, Node, str]]:
     """Where a trainer's key is read now: its path, and the dictionary and name of its value."""
     if key in OF_THE_GAME:
         for here, game in _games(config, path):
@@ -171,7 +179,7 @@ def _places(
             yield f"{path}.optimizers.{player}.learning_rate", of_player, "learning_rate"
 
 
-def _games(config: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def _games(config: Composed, path: str) -> Iterator[tuple[str, Node]]:
     """The games that a trainer trains."""
     candidates = dict(config) | {f"games.{k}": v for k, v in (config.get("games") or {}).items()}
     trainers = dict(_trainers(config))
@@ -183,5 +191,5 @@ def _games(config: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, A
             yield here, node
 
 
-def _is_game(node: dict[str, Any]) -> bool:
+def _is_game(node: Node) -> bool:
     return "discriminator_steps" in node or str(node.get("_target_")).startswith("advx.games.")

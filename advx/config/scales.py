@@ -20,6 +20,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
+from advx.config.documents import Node
 from advx.errors import ConfigError, nearest
 
 GROUP = "at"
@@ -46,7 +47,7 @@ class ScalesSource(ConfigSource):
     def __init__(self, provider: str, path: str) -> None:
         self.files = self.kind(provider, path)
         self.provider, self.path = self.files.provider, self.files.path
-        self.sizes: dict[str, dict[str, Any]] = {}
+        self.sizes: dict[str, Node] = {}
         """What `at/EXPERIMENT/SCALE` sets, for the experiments that were loaded from here."""
 
     def load_config(self, config_path: str) -> ConfigResult:
@@ -111,7 +112,7 @@ class ImportlibResourcesConfigSource(ScalesSource):
         return importlib_resources_config_source.ImportlibResourcesConfigSource.scheme()
 
 
-def checked(scales: object, experiment: str, own: Iterable[str]) -> dict[str, dict[str, Any]]:
+def checked(scales: object, experiment: str, own: Iterable[str]) -> dict[str, Node]:
     """The blocks of an experiment's `scales`, by scale.
 
     Args:

@@ -22,9 +22,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-READERS = {"open", "read_text", "read_bytes", "load", "fromfile", "loadtxt", "genfromtxt",
-           "read_csv", "imread", "spec_from_file_location", "SourceFileLoader", "run_path",
-           "exec"}  # fmt: skip
+READERS = {
+    "open",
+    "read_text",
+    "read_bytes",
+    "load",
+    "fromfile",
+    "loadtxt",
+    "genfromtxt",
+    "read_csv",
+    "imread",
+    "spec_from_file_location",
+    "SourceFileLoader",
+    "run_path",
+    "exec",
+}
 """Calls that may read a file, or run code, whose content no key knows."""
 
 

@@ -14,6 +14,8 @@ from advx.types import NonNegativeInt, PositiveInt
 if TYPE_CHECKING:
     import torchvision
 
+NAME = "cifar10"
+
 
 def load(
     *,
@@ -36,37 +38,21 @@ def load(
         DataError: files missing and not downloadable, or with another digest.
     """
     source = _source()
-    name = "cifar10"
     accepted = files.accepted_digests(digests)
     published = dict([*source.train_list, *source.test_list])
     published[source.meta["filename"]] = source.meta["md5"]
     folder = Path(source.base_folder)
-
-    def complete(root: Path) -> bool:
-        return all((root / folder / file).exists() for file in published)
-
-    roots = files.search_path(data_dir)
-    root = next((root for root in roots if complete(root)), None)
-    if root is None:
-        packed = next(
-            (root / source.filename for root in roots if (root / source.filename).exists()), None
-        )
-        if packed is not None:
-            root = _unpack(packed, name, accepted)
-        else:
-            root = files.download(
-                name, list(published), data_dir, lambda root: source(str(root), download=True)
-            )
+    root = _found(data_dir, [str(folder / file) for file in published], accepted)
     others = {
         file: file_digest(root / folder / file, "md5")
         for file, md5 in published.items()
-        if files.verify(root / folder / file, name, md5, accepted)
+        if files.verify(root / folder / file, NAME, md5, accepted)
     }
     reader = _reader(others)
     training = reader(str(root), train=True)
     test = reader(str(root), train=False)
     return from_arrays(
-        name,
+        NAME,
         torch.from_numpy(training.data).permute(0, 3, 1, 2).contiguous(),
         torch.tensor(training.targets),
         torch.from_numpy(test.data).permute(0, 3, 1, 2).contiguous(),
@@ -87,16 +73,34 @@ def _source() -> "type[torchvision.datasets.CIFAR10]":
     return torchvision.datasets.CIFAR10
 
 
-def _unpack(packed: Path, name: str, accepted: dict[str, str]) -> Path:
+def _found(data_dir: str | None, needed: list[str], accepted: dict[str, str]) -> Path:
+    """The folder that holds all files, from the archive or downloaded where there is none.
+
+    Raises:
+        DataError: they are nowhere and not downloadable, or the archive has another digest.
+    """
+    source = _source()
+    roots = files.search_path(data_dir)
+    for root in roots:
+        if all((root / file).exists() for file in needed):
+            return root
+    for root in roots:
+        if (packed := root / source.filename).exists():
+            return _unpack(packed, accepted)
+    published = [Path(file).name for file in needed]
+    return files.download(NAME, published, data_dir, lambda root: source(str(root), download=True))
+
+
+def _unpack(packed: Path, accepted: dict[str, str]) -> Path:
     """Unpack the archive into the cache through torchvision, which checks its MD5."""
     source = _source()
-    files.verify(packed, name, source.tgz_md5, accepted)
+    files.verify(packed, NAME, source.tgz_md5, accepted)
     root = files.cache_dir() / "data"
     root.mkdir(parents=True, exist_ok=True)
     link = root / source.filename
     if not link.exists():
         os.symlink(packed.resolve(), link)
-    return files.download(name, [packed.name], None, lambda _: source(str(root), download=True))
+    return files.download(NAME, [packed.name], None, lambda _: source(str(root), download=True))
 
 
 def _reader(others: dict[str, str]) -> "type[torchvision.datasets.CIFAR10]":

@@ -137,8 +137,13 @@ class Dataset:
             return Split(images, split.labels)
 
         made = f"{self.fingerprint}, {factor} times smaller"
-        return replace(self, train=kept(self.train), validation=kept(self.validation),
-                       test=kept(self.test), fingerprint=_named(made))  # fmt: skip
+        return replace(
+            self,
+            train=kept(self.train),
+            validation=kept(self.validation),
+            test=kept(self.test),
+            fingerprint=_named(made),
+        )
 
     def half(self, which: Literal[0, 1]) -> "Dataset":
         """One of two disjoint halves: every other training and validation example of each class.

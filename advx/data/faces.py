@@ -89,8 +89,9 @@ def rendered(count: int, side: int, seed: int) -> Split:
     except (OSError, RuntimeError, KeyError, BadZipFile):
         pass  # not there yet, or damaged: render
     traits = drawn_traits(count, seed)
-    images = torch.cat([render(_rows(traits, first, first + 256), side)
-                        for first in range(0, count, 256)])  # fmt: skip
+    images = torch.cat(
+        [render(_rows(traits, first, first + 256), side) for first in range(0, count, 256)]
+    )
     grey = images.mul(255).round_().byte()
     labels = 2 * traits["glasses"].long() + traits["long"].long()
     try:
@@ -115,8 +116,9 @@ def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
         return low + (high - low) * torch.rand(count, *shape, generator=draw)
 
     light = torch.cat([uniform(-1, 1, 1), uniform(-0.2, 1, 1), torch.ones(count, 1)], 1)
-    hair = torch.tensor([[0.08, 0.06, 0.05], [0.25, 0.13, 0.06], [0.55, 0.38, 0.16],
-                         [0.45, 0.18, 0.08]])  # fmt: skip
+    hair = torch.tensor(
+        [[0.08, 0.06, 0.05], [0.25, 0.13, 0.06], [0.55, 0.38, 0.16], [0.45, 0.18, 0.08]]
+    )
     return {
         "glasses": torch.rand(count, generator=draw) < 0.5,
         "long": torch.rand(count, generator=draw) < 0.5,

@@ -9,9 +9,22 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from advx.errors import DataError, reason
 
 KINDS = {
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp",
-    ".ppm", ".pgm", ".pbm", ".pnm",
-}  # fmt: skip
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".bmp",
+    ".dib",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+}
 """What image files are called, in small letters."""
 
 SIXTEEN_BITS = {"PNG", "PPM"}

@@ -19,10 +19,12 @@ def blurred(x: Tensor) -> Tensor:
     kernel = (KERNEL[:, None] * KERNEL).to(x)
     channels = x.shape[1]
     filters = kernel.expand(channels, 1, 5, 5)
-    return torch.cat([
-        F.conv2d(F.pad(part, (2, 2, 2, 2), mode="replicate"), filters, groups=channels)
-        for part in x.split(AT_ONCE)
-    ])  # fmt: skip
+    return torch.cat(
+        [
+            F.conv2d(F.pad(part, (2, 2, 2, 2), mode="replicate"), filters, groups=channels)
+            for part in x.split(AT_ONCE)
+        ]
+    )
 
 
 def halved(x: Tensor) -> Tensor:

@@ -45,8 +45,14 @@ def load(
 
     seen = stacked(digits.train, train)
     empty = Split(seen.images[:0], seen.labels[:0])
-    return Dataset("stacked_mnist", 1000, seen, empty, stacked(digits.test, test),
-                   remarks=(f"digits of {source}",))  # fmt: skip
+    return Dataset(
+        "stacked_mnist",
+        1000,
+        seen,
+        empty,
+        stacked(digits.test, test),
+        remarks=(f"digits of {source}",),
+    )
 
 
 def first_digits(data: Dataset) -> Dataset:
@@ -55,5 +61,11 @@ def first_digits(data: Dataset) -> Dataset:
     def first(split: Split) -> Split:
         return Split(split.images[:, :1].contiguous(), split.labels // 100)
 
-    return Dataset(data.name, 10, first(data.train), first(data.validation), first(data.test),
-                   remarks=data.remarks)  # fmt: skip
+    return Dataset(
+        data.name,
+        10,
+        first(data.train),
+        first(data.validation),
+        first(data.test),
+        remarks=data.remarks,
+    )

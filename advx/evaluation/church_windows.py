@@ -46,8 +46,9 @@ Classes = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From windows (m,) int64, coordinates h and v (m,) to the points' classes or `NO_CLASS` (m,)."""
 
 
-def basis(kind: BasisName, images: Tensor, slope: Tensor, *, length: LengthName = "sign",
-          draw: int = 0) -> Tensor:  # fmt: skip
+def basis(
+    kind: BasisName, images: Tensor, slope: Tensor, *, length: LengthName = "sign", draw: int = 0
+) -> Tensor:
     """Two orthogonal directions of the same length for every image.
 
     Args:
@@ -213,7 +214,10 @@ def _mixed_cells(grid: Tensor) -> Tensor:
     Returns:
         (count, m − 1, m − 1) bool.
     """
-    corners = [grid[:, down:, across:][:, : grid.shape[1] - 1, : grid.shape[2] - 1]
-               for down in (0, 1) for across in (0, 1)]  # fmt: skip
+    corners = [
+        grid[:, down:, across:][:, : grid.shape[1] - 1, : grid.shape[2] - 1]
+        for down in (0, 1)
+        for across in (0, 1)
+    ]
     differ = torch.stack([corner != corners[0] for corner in corners]).any(0)
     return F.max_pool2d(differ[:, None].float(), 3, stride=1, padding=1)[:, 0] > 0

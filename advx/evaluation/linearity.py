@@ -132,10 +132,12 @@ def dual_lengths(weights: Tensor, counts: list[int], draws: int) -> tuple[Tensor
     generator = torch.Generator().manual_seed(0)
     sums, roots = [], []
     for count in counts:
-        parts = torch.stack([
-            weights[torch.randperm(len(weights), generator=generator)[:count]]
-            for _ in range(draws)
-        ])  # fmt: skip
+        parts = torch.stack(
+            [
+                weights[torch.randperm(len(weights), generator=generator)[:count]]
+                for _ in range(draws)
+            ]
+        )
         sums.append(parts.abs().sum(1).mean())
         roots.append(parts.norm(dim=1).mean())
     return torch.stack(sums), torch.stack(roots)

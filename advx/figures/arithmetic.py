@@ -3,12 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
+from advx.figures.line_ends import label_ends
 from advx.figures.samples import tiled
 from advx.figures.style import (
     DASHES,
@@ -19,13 +20,12 @@ from advx.figures.style import (
     SMALL,
     TEXT,
     TITLE,
-    label_ends,
     letter,
     mark,
     page,
     place,
-    spot,
     styled,
+    write,
 )
 
 if TYPE_CHECKING:
@@ -71,9 +71,12 @@ def draw(
         figures = {"success": success(arrays, games, sums, names[3], provenance)}
         if drawn:
             figures["latent_arithmetic"] = equations(
-                arrays, drawn, names, finding=at_count(arrays, games, sums[0], names[3], pictured),
+                arrays,
+                drawn,
+                names,
+                finding=at_count(arrays, games, sums[0], names[3], pictured),
                 provenance=f"Faces of the first seed, not chosen. {provenance}",
-            )  # fmt: skip
+            )
         for name, figure in figures.items():
             save_figure(figure, folder, name, dpi=200)
             plt.close(figure)
@@ -84,13 +87,18 @@ def at_count(arrays: Arrays, games: dict[str, str], plain: str, target: str, cou
     if count not in arrays["averaged"]:
         return f"Is {plain} “{target}”?"
     column = arrays["averaged"].tolist().index(count)
-    shares = {game: found[:, column].mean() for suffix, game in games.items()
-              if len(found := measured(arrays, plain + suffix))}  # fmt: skip
+    shares = {
+        game: found[:, column].mean()
+        for suffix, game in games.items()
+        if len(found := measured(arrays, plain + suffix))
+    }
     if not shares:
         return f"Is {plain} “{target}”?"
     of = f" of the sums {plain} ({count} averaged z each)"
-    said = [f"in {share:.0f}%{'' if k else of} if {game}"
-            for k, (game, share) in enumerate(shares.items())]  # fmt: skip
+    said = [
+        f"in {share:.0f}%{'' if k else of} if {game}"
+        for k, (game, share) in enumerate(shares.items())
+    ]
     return f"A probe sees “{target}” {', '.join(said)}"
 
 
@@ -98,8 +106,11 @@ def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str
     """The most that the first two sums reach, whatever the number of z averaged."""
     said = []
     for suffix, game in games.items():
-        most = {name: f"{found.mean(0).max():.0f}%" for name in sums[:2]
-                if len(found := measured(arrays, name + suffix))}  # fmt: skip
+        most = {
+            name: f"{found.mean(0).max():.0f}%"
+            for name in sums[:2]
+            if len(found := measured(arrays, name + suffix))
+        }
         if most:
             first, *others = most
             also = "".join(f" ({name}: {most[name]})" for name in others)
@@ -117,14 +128,7 @@ def equations(
     arrays: Arrays, drawn: dict[str, str], names: Sequence[str], *, finding: str, provenance: str
 ) -> "Figure":
     """Two blocks side by side, a row a trial: a − b + c = d, and what the probe says of d."""
-    blocks: list[tuple[str, np.ndarray, np.ndarray | None]] = []
-    for index, (suffix, game) in enumerate(drawn.items()):
-        faces, right = arrays[f"faces{suffix}"], arrays.get(f"right{suffix}")
-        trials = faces.reshape(4, -1, *faces.shape[1:]).swapaxes(0, 1)
-        caption = f"{letter(index)}  {game}" if len(drawn) > 1 else game
-        parts = [slice(None)] if len(drawn) > 1 else [slice(0, None, 2), slice(1, None, 2)]
-        blocks += [(caption if k == 0 else "", trials[part], None if right is None else right[part])
-                   for k, part in enumerate(parts)]  # fmt: skip
+    blocks = _blocks(arrays, drawn)
     marks = any(right is not None for _, _, right in blocks)
     wide = (PAGE_WIDTH - 2 * EDGE - (len(blocks) - 1) * BETWEEN) / len(blocks)
     side = (wide - 3 * SIGN - MARK * marks) / 4
@@ -134,35 +138,63 @@ def equations(
     note = (
         f"{mark(True)}, {mark(False)}: the class that a probe gives the sum is this one, or is not."
     )
-    figure = page(head + tallest * (side + GAP), finding=finding, provenance=provenance,
-                  note=note if marks else "", free=True)  # fmt: skip
+    figure = page(
+        head + tallest * (side + GAP),
+        finding=finding,
+        provenance=provenance,
+        note=note if marks else "",
+        free=True,
+    )
     for block, (caption, trials, right) in enumerate(blocks):
         start = EDGE + block * (wide + BETWEEN)
-        words(figure, start, 0.0, caption, TEXT, ha="left", va="top")
+        write(figure, start, 0.0, caption, size=TEXT, ha="left", va="top")
         for column, lines in enumerate(headers):
-            words(figure, start + column * (side + SIGN) + side / 2, head - 0.04, "\n".join(lines),
-                  SMALL, ha="center", va="bottom", linespacing=LINE_HEIGHT)  # fmt: skip
+            middle = start + column * (side + SIGN) + side / 2
+            text = "\n".join(lines)
+            write(figure, middle, head - 0.04, text, va="bottom", linespacing=LINE_HEIGHT)
         for row, faces in enumerate(trials):
             top = head + row * (side + GAP)
-            for column, face in enumerate(faces):
-                left = start + column * (side + SIGN)
-                place(figure, left, top, side, side).imshow(
-                    tiled(face[None], 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest",
-                    aspect="auto",
-                )  # fmt: skip
-                if column < len(SIGNS):
-                    words(figure, left + side + SIGN / 2, top + side / 2, SIGNS[column], TITLE)
+            _equation(figure, faces, start, top, side)
             if right is not None:
-                words(
-                    figure, start + wide - MARK / 2, top + side / 2, mark(bool(right[row])), TITLE
-                )
+                said = mark(bool(right[row]))
+                write(figure, start + wide - MARK / 2, top + side / 2, said, size=TITLE)
     return figure
 
 
-def words(figure: "Figure", left: float, top: float, text: str, size: float, **others: Any) -> None:
-    """Text on a `free` page, in inches."""
-    how = {"ha": "center", "va": "center"} | others
-    figure.text(*spot(figure, left, top), text, fontsize=size, **how)
+def _blocks(
+    arrays: Arrays, drawn: dict[str, str]
+) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Each block's caption, faces (trials, 4, channels, h, w) and, if known, success (trials,).
+
+    One game's trials fill both blocks, every other one in the first.
+    """
+    blocks: list[tuple[str, np.ndarray, np.ndarray | None]] = []
+    for index, (suffix, game) in enumerate(drawn.items()):
+        faces, right = arrays[f"faces{suffix}"], arrays.get(f"right{suffix}")
+        trials = faces.reshape(4, -1, *faces.shape[1:]).swapaxes(0, 1)
+        caption = f"{letter(index)}  {game}" if len(drawn) > 1 else game
+        parts = [slice(None)] if len(drawn) > 1 else [slice(0, None, 2), slice(1, None, 2)]
+        blocks += [
+            (caption if k == 0 else "", trials[part], None if right is None else right[part])
+            for k, part in enumerate(parts)
+        ]
+    return blocks
+
+
+def _equation(figure: "Figure", faces: np.ndarray, start: float, top: float, side: float) -> None:
+    """Four faces (4, channels, h, w) in a row, with the signs between them."""
+    for column, face in enumerate(faces):
+        left = start + column * (side + SIGN)
+        place(figure, left, top, side, side).imshow(
+            tiled(face[None], 1),
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            aspect="auto",
+        )
+        if column < len(SIGNS):
+            write(figure, left + side + SIGN / 2, top + side / 2, SIGNS[column], size=TITLE)
 
 
 def success(
@@ -174,7 +206,7 @@ def success(
         "Rescaled: the sum brought to the length that z usually has. On pixels: the same sum of "
         "images. Random direction: as long as a − b."
         + (" Lines: mean of the seeds; bars: their range." if seeds > 1 else "")
-    )  # fmt: skip
+    )
     figure = page(2.3, finding=best(arrays, games, sums, target), provenance=provenance, note=note)
     axes = figure.subplots(1, len(games), squeeze=False, sharey=True)[0]
     counts = arrays["averaged"]
@@ -186,8 +218,9 @@ def success(
             if not len(found):
                 continue
             mean = found.mean(0)
-            axis.plot(counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)],
-                      marker=MARKERS[k])  # fmt: skip
+            axis.plot(
+                counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)], marker=MARKERS[k]
+            )
             if len(found) > 1:
                 axis.vlines(counts, found.min(0), found.max(0), color=SERIES[k], linewidth=0.8)
             ends[-1].append((float(mean[-1]), name, SERIES[k]))

@@ -9,6 +9,7 @@ import numpy as np
 from advx.figures import pyplot as plt
 from advx.figures import samples
 from advx.figures.kept import save_figure
+from advx.figures.line_ends import label_ends
 from advx.figures.points import strip
 from advx.figures.style import (
     DASHES,
@@ -17,7 +18,6 @@ from advx.figures.style import (
     SERIES,
     SMALL,
     ink,
-    label_ends,
     page,
     styled,
 )
@@ -97,8 +97,11 @@ def image_panels(
         said = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
         said += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
         varied = images.std(0).mean() / variety
-        said += (f"; the images vary {100 * varied:.0f}% as much as the data" if varied > ALIKE
-                 else "; all images are alike")  # fmt: skip
+        said += (
+            f"; the images vary {100 * varied:.0f}% as much as the data"
+            if varied > ALIKE
+            else "; all images are alike"
+        )
         said += ", black" if images.max() < BLACK else ""
         panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": said})
     return [*panels, {"array": "data", "columns": ACROSS, "caption": "Data"}]
@@ -117,11 +120,15 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
     best, worst = (pick(gains, key=lambda c: gains[c]) for pick in (max, min))
     if len(ends) == 1:
         a, b = map(number, ends[best])
-        return (f"With batch normalization in both networks G ends with {a} of {count:,} modes, "
-                f"without it with {b}")  # fmt: skip
+        return (
+            f"With batch normalization in both networks G ends with {a} of {count:,} modes, "
+            f"without it with {b}"
+        )
     more, fewer = sum(g > 0 for g in gains.values()), sum(g < 0 for g in gains.values())
-    told = [f"{number(ends[c][0])} instead of {number(ends[c][1])} ({c})"
-            for c in dict.fromkeys((best, worst))]  # fmt: skip
+    told = [
+        f"{number(ends[c][0])} instead of {number(ends[c][1])} ({c})"
+        for c in dict.fromkeys((best, worst))
+    ]
     return (
         f"Batch normalization in both networks leaves G more of the {count:,} modes in {more} of "
         f"{len(ends)} games and fewer in {fewer}: {'; '.join(told)}"
@@ -130,8 +137,11 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
 
 def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) -> str:
     """The modes that the first seed's generators have at the end."""
-    found = {place: f"{arrays[f'ends_{place}, {shown}'][0]:,.0f}" for place in places
-             if f"ends_{place}, {shown}" in arrays}  # fmt: skip
+    found = {
+        place: f"{arrays[f'ends_{place}, {shown}'][0]:,.0f}"
+        for place in places
+        if f"ends_{place}, {shown}" in arrays
+    }
     without = found.pop(places[0], "")
     parts = [f"Without batch normalization G ends with {without} of {count:,} modes"] * bool(
         without
@@ -164,8 +174,12 @@ def modes(
         f"{', a dot a seed' if seeds > 1 else ''}. Inside: examples {inside}. Names: the networks "
         "with batch normalization" + ("." if one else "; k: updates of D for one of G.")
     )
-    figure = page(2.0 if one else 3.1, finding=finding(arrays, places, columns, count),
-                  provenance=provenance, note=note)  # fmt: skip
+    figure = page(
+        2.0 if one else 3.1,
+        finding=finding(arrays, places, columns, count),
+        provenance=provenance,
+        note=note,
+    )
     shape = (1, 2) if one else (2, len(columns))
     axes = figure.subplots(*shape, squeeze=False, height_ratios=None if one else (1.2, 1))
     above, below = (axes[:, :1], axes[:, 1:]) if one else (axes[:1], axes[1:])
@@ -207,13 +221,24 @@ def over_time(
         found = arrays.get(f"grown_{place}, {name}")
         if found is not None:
             top = max(top, found.mean(0).max())
-            axis.plot(arrays["epochs"], found.mean(0), color=SERIES[index],
-                      linestyle=DASHES[index % len(DASHES)])  # fmt: skip
+            axis.plot(
+                arrays["epochs"],
+                found.mean(0),
+                color=SERIES[index],
+                linestyle=DASHES[index % len(DASHES)],
+            )
     most = count * (1 - (1 - 1 / count) ** examples)  # expected of as many of the data
     if most < count - 0.5:
         axis.axhline(most, color=NEUTRAL, linewidth=0.8)
-        axis.text(0, most, f"{examples:,} of the data: about {most:.0f}", ha="left", va="bottom",
-                  fontsize=SMALL, color="#606060")  # fmt: skip
+        axis.text(
+            0,
+            most,
+            f"{examples:,} of the data: about {most:.0f}",
+            ha="left",
+            va="bottom",
+            fontsize=SMALL,
+            color="#606060",
+        )
     most = max(top, most)
     axis.set(xlabel="epoch", ylim=(-0.05 * most, 1.12 * most))
     axis.locator_params("x", integer=True, nbins=4)
@@ -231,8 +256,15 @@ def at_the_end(
         for value in sorted(found):
             k = seen[value] = seen.get(value, 0) + 1
             lift = 0.19 * (k // 2) * (-1) ** k  # equal ones above and below each other
-            axis.plot(value, row + lift, color=SERIES[row], markersize=3, linestyle="",
-                      marker=MARKERS[row % len(MARKERS)], clip_on=False)  # fmt: skip
+            axis.plot(
+                value,
+                row + lift,
+                color=SERIES[row],
+                markersize=3,
+                linestyle="",
+                marker=MARKERS[row % len(MARKERS)],
+                clip_on=False,
+            )
         if len(found) > 1:
             axis.plot([found.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9)
         share = arrays.get(f"inside_{place}, {name}", np.array([np.nan])).mean()
@@ -251,5 +283,13 @@ def at_the_end(
 def beside(axis: "Axes", row: float, *columns: str) -> None:
     """Words in two columns to the right of a row, each flush right."""
     for place, text in zip((19, 43), columns, strict=True):
-        axis.annotate(text, (1, row), (place, 0), xycoords=("axes fraction", "data"), va="center",
-                      textcoords="offset points", ha="right", fontsize=SMALL)  # fmt: skip
+        axis.annotate(
+            text,
+            (1, row),
+            (place, 0),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            textcoords="offset points",
+            ha="right",
+            fontsize=SMALL,
+        )

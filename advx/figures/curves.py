@@ -1,5 +1,6 @@
 """Small multiples: panels in strips, each strip as wide as the page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import Options, keep, save_figure
 from advx.figures.panels import Curve, Mark, Panel, bases, fill
 
 if TYPE_CHECKING:
@@ -49,14 +50,20 @@ def curve_figure(
     for strip in strips:
         panels = [
             vars(panel)
-            | {"curves": [_look(curve) for curve in panel.curves],
-               "marks": [vars(mark) for mark in panel.marks],
-               "distributions": list(panel.distributions)}
+            | {
+                "curves": [_look(curve) for curve in panel.curves],
+                "marks": [vars(mark) for mark in panel.marks],
+                "distributions": list(panel.distributions),
+            }
             for panel in strip.panels
-        ]  # fmt: skip
+        ]
         described.append({"panels": panels, "height": strip.height})
-    options: dict[str, Any] = {"name": name, "strips": described, "finding": finding,
-                               "provenance": provenance}  # fmt: skip
+    options: Options = {
+        "name": name,
+        "strips": described,
+        "finding": finding,
+        "provenance": provenance,
+    }
     keep(folder, "curves", arrays, options)
     draw(folder, arrays, **options)
 
@@ -66,7 +73,7 @@ def draw(
     arrays: dict[str, np.ndarray],
     *,
     name: str,
-    strips: list[dict[str, Any]],
+    strips: list[Mapping[str, Any]],
     finding: str,
     provenance: str,
 ) -> None:
@@ -81,12 +88,12 @@ def draw(
         plt.close(figure)
 
 
-def _look(curve: Curve) -> dict[str, Any]:
+def _look(curve: Curve) -> Mapping[str, Any]:
     """A curve without its numbers."""
     return {key: v for key, v in vars(curve).items() if key not in ("places", "values")}
 
 
-def _panel(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Panel:
+def _panel(arrays: dict[str, np.ndarray], described: Mapping[str, Any]) -> Panel:
     """A panel as it was before it was kept."""
     head = described["title"]
     curves = []
@@ -94,11 +101,12 @@ def _panel(arrays: dict[str, np.ndarray], described: dict[str, Any]) -> Panel:
         places, *values = arrays[f"{head}: {look['label']}"]
         curves.append(Curve(places=places.tolist(), values=np.array(values), **look))
     distributions = {key: arrays[f"{head}: {key}"] for key in described["distributions"]}
-    return Panel(
-        **described
-        | {"curves": curves, "marks": [Mark(**mark) for mark in described["marks"]],
-           "distributions": distributions}
-    )  # fmt: skip
+    made = {
+        "curves": curves,
+        "marks": [Mark(**mark) for mark in described["marks"]],
+        "distributions": distributions,
+    }
+    return Panel(**{**described, **made})
 
 
 def drawn(strips: list[Strip], *, finding: str, provenance: str) -> "Figure":

@@ -1,7 +1,6 @@
 """Images, their perturbations and what each model makes of them."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -9,7 +8,7 @@ from torch import nn
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import Options, keep, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
 from advx.figures.tiles import FRAME, Sheet
 
@@ -51,9 +50,12 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    options: dict[str, Any] = {
-        "models": list(said), "rates": rates, "finding": finding, "provenance": provenance,
-    }  # fmt: skip
+    options: Options = {
+        "models": list(said),
+        "rates": rates,
+        "finding": finding,
+        "provenance": provenance,
+    }
     keep(folder, "digits", arrays, options)
     draw(folder, arrays, **options)
 
@@ -78,37 +80,52 @@ def draw(
         "Under the images each model's prediction; bold, a mistake; in parentheses, a mistake on "
         "the clean image too. Images are cut to [0, 1]."
     )
-    sheet = Sheet(top + LINE * len(models) + 0.47, finding=finding,
-                  provenance=provenance, note=note)  # fmt: skip
+    sheet = Sheet(
+        top + LINE * len(models) + 0.47, finding=finding, provenance=provenance, note=note
+    )
     middle = ABOVE + side / 2
     for k, name in enumerate(("clean", "perturbation", "adversarial")):
-        sheet.text(LEFT - 0.08, middle + k * (side + gap), name, ha="right", va="center",
-                   fontsize=TEXT)  # fmt: skip
+        sheet.text(
+            LEFT - 0.08, middle + k * (side + gap), name, ha="right", va="center", fontsize=TEXT
+        )
     for line, name in enumerate(models):
         y = top + LINE * (line + 0.55)
         sheet.text(LEFT - 0.08, y, called(name), ha="right", va="center", fontsize=TEXT)
         if name in rates:
-            sheet.text(PAGE_WIDTH - 0.06, y, f"{rates[name]:.1f}%", ha="right", va="center",
-                       fontsize=TEXT)  # fmt: skip
+            sheet.text(
+                PAGE_WIDTH - 0.06, y, f"{rates[name]:.1f}%", ha="right", va="center", fontsize=TEXT
+            )
     if rates:
-        sheet.text(PAGE_WIDTH - 0.06, top - 0.02, "error,\ntest set", ha="right",
-                   va="bottom")  # fmt: skip
+        sheet.text(PAGE_WIDTH - 0.06, top - 0.02, "error,\ntest set", ha="right", va="bottom")
     for k in range(n):
         left = LEFT + k * (side + gap)
-        sheet.text(left + side / 2, ABOVE - 0.05, str(labels[k]), ha="center", va="bottom",
-                   fontsize=TEXT)  # fmt: skip
+        sheet.text(
+            left + side / 2, ABOVE - 0.05, str(labels[k]), ha="center", va="bottom", fontsize=TEXT
+        )
         sheet.image(left, ABOVE, side, x[k])
         sheet.image(left, ABOVE + side + gap, side, x_adv[k] - x[k], size=size)
         sheet.image(left, ABOVE + 2 * (side + gap), side, x_adv[k])
         for line, name in enumerate(models):
             said, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
-            wrong = said != labels[k]
-            sheet.text(
-                left + side / 2, top + LINE * (line + 0.55),
-                f"({said})" if wrong and before != labels[k] else str(said),
-                ha="center", va="center", fontsize=TEXT, color=ADVERSARIAL if wrong else FRAME,
-                fontweight="bold" if wrong else "normal",
-            )  # fmt: skip
+            y = top + LINE * (line + 0.55)
+            _prediction(sheet, left + side / 2, y, said, before, int(labels[k]))
     sheet.key(LEFT + 0.1, top + LINE * len(models) + 0.14, 1.5, size, "perturbation of a pixel")
     save_figure(sheet.figure, folder, "transfer", dpi=DPI)
     plt.close(sheet.figure)
+
+
+def _prediction(
+    sheet: Sheet, middle: float, top: float, said: int, before: int, label: int
+) -> None:
+    """A model's class for an adversarial image, marked where it is wrong, or was wrong before."""
+    wrong = said != label
+    sheet.text(
+        middle,
+        top,
+        f"({said})" if wrong and before != label else str(said),
+        ha="center",
+        va="center",
+        fontsize=TEXT,
+        color=ADVERSARIAL if wrong else FRAME,
+        fontweight="bold" if wrong else "normal",
+    )

@@ -1,6 +1,6 @@
 """Dot plots: a line for everything compared, a dot for every way of measuring it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import Options, keep, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,11 +65,15 @@ def dot_figure(
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
     """
-    options: dict[str, Any] = {
-        "name": name, "lines": list(lines), "dots": [vars(each) for each in dots],
-        "panels": list(panels), "finding": finding, "provenance": provenance,
+    options: Options = {
+        "name": name,
+        "lines": list(lines),
+        "dots": [vars(each) for each in dots],
+        "panels": list(panels),
+        "finding": finding,
+        "provenance": provenance,
         "reference": reference,
-    }  # fmt: skip
+    }
     keep(folder, "dots", panels, options)
     draw(folder, panels, **options)
 
@@ -80,7 +84,7 @@ def draw(
     *,
     name: str,
     lines: list[str],
-    dots: list[dict[str, Any]],
+    dots: list[Mapping[str, Any]],
     panels: list[str],
     finding: str,
     provenance: str,
@@ -89,9 +93,13 @@ def draw(
     """The figure from its arrays and from how they look."""
     with style.styled():
         figure = drawn(
-            lines, [Dots(**each) for each in dots], {key: arrays[key] for key in panels},
-            finding=finding, provenance=provenance, reference=reference,
-        )  # fmt: skip
+            lines,
+            [Dots(**each) for each in dots],
+            {key: arrays[key] for key in panels},
+            finding=finding,
+            provenance=provenance,
+            reference=reference,
+        )
         save_figure(figure, folder, name, dpi=style.DPI)
         plt.close(figure)
 
@@ -118,8 +126,13 @@ def drawn(
         axis.tick_params(left=False, labelleft=index == 0)
     above = figure.add_subplot(grid[0, :])
     above.axis("off")
-    above.legend(*axes[0].get_legend_handles_labels(), ncols=len(dots), loc="center",
-                 handletextpad=0.3, borderpad=0)  # fmt: skip
+    above.legend(
+        *axes[0].get_legend_handles_labels(),
+        ncols=len(dots),
+        loc="center",
+        handletextpad=0.3,
+        borderpad=0,
+    )
     return figure
 
 
@@ -140,16 +153,27 @@ def _panel(
             axis.plot(ends, [height] * 2, color="#c0c0c0", linewidth=1.2, zorder=1.5)
     for each, rates, every in zip(dots, mean, np.swapaxes(values, 0, 1), strict=True):
         axis.plot(
-            rates, heights, each.marker, color=each.color, label=each.label,
+            rates,
+            heights,
+            each.marker,
+            color=each.color,
+            label=each.label,
             markersize=DOT if each.filled else RING,
-            markerfacecolor=each.color if each.filled else "white", zorder=3, clip_on=False,
-        )  # fmt: skip
+            markerfacecolor=each.color if each.filled else "white",
+            zorder=3,
+            clip_on=False,
+        )
         for height, seeds in zip(heights, every.T, strict=True):
             if np.isfinite(seeds).sum() > 1:
                 ends = [np.nanmin(seeds), np.nanmax(seeds)]
                 axis.plot(ends, [height] * 2, "|-", color=each.color, linewidth=0.8, zorder=2)
-    axis.set(yticks=heights, yticklabels=lines, xlim=(-2, 102), xlabel="error rate (%)",
-             ylim=(len(lines) - 0.5, -0.5))  # fmt: skip
+    axis.set(
+        yticks=heights,
+        yticklabels=lines,
+        xlim=(-2, 102),
+        xlabel="error rate (%)",
+        ylim=(len(lines) - 0.5, -0.5),
+    )
     for text in axis.get_yticklabels():
         text.set_fontweight("bold" if text.get_text() == reference else "normal")
     axis.spines["left"].set_visible(False)

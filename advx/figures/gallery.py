@@ -103,34 +103,70 @@ def draw(
     inside = len(rows) >= MANY
     under = 0 if inside else 0.29 if sure else 0.16
     above = 0.36 if heads else 0.04
-    sheet = Sheet(above + len(rows) * (side + under + GAP), finding=finding,
-                  provenance=provenance, note=note)  # fmt: skip
-    for place, head in enumerate(heads):
-        sheet.text(PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place), above - 0.06, head,
-                   ha="right", va="bottom")  # fmt: skip
+    height = above + len(rows) * (side + under + GAP)
+    sheet = Sheet(height, finding=finding, provenance=provenance, note=note)
+    _columns(sheet, above - 0.06, heads, va="bottom")
     for line, row in enumerate(rows):
         top = above + line * (side + under + GAP)
         sheet.text(left - 0.1, top + side / 2, words[row], ha="right", va="center", fontsize=TEXT)
-        for place, number in enumerate((numbers or {}).get(row, ())):
-            sheet.text(PAGE_WIDTH - 0.06 - NUMBER * (len(heads) - 1 - place), top + side / 2,
-                       number, ha="right", va="center", fontsize=TEXT)  # fmt: skip
+        _columns(sheet, top + side / 2, (numbers or {}).get(row, ()), va="center", fontsize=TEXT)
         labels = arrays["labels"] if "labels" in arrays else arrays[f"labels_{row}"]
         for k in range(n):
             said = int(arrays[f"prediction_{row}"][k])
+            shares = arrays.get(f"confidence_{row}")
+            sure_of = "" if shares is None else f"\n{confidence(float(shares[k]))}"
+            word = named(class_names, said) + sure_of
             wrong = said != labels[k] and row not in plain
-            how: dict[str, Any] = {"color": ADVERSARIAL if wrong else FRAME,
-                   "fontweight": "bold" if wrong else "normal"}  # fmt: skip
-            word = named(class_names, said)
-            if f"confidence_{row}" in arrays:
-                word += f"\n{confidence(float(arrays[f'confidence_{row}'][k]))}"
-            start = left + k * (side + GAP)
-            axis = sheet.image(start, top, side, arrays[f"images_{row}"][k])
-            if inside:
-                box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-                axis.text(0.96, 0.05, word, transform=axis.transAxes, ha="right", va="bottom",
-                          fontsize=SMALL, bbox=box, **how)  # fmt: skip
-                bare(axis, how["color"], 1.2 if wrong else 0.5)
-            else:
-                sheet.text(start + side / 2, top + side + 0.03, word, ha="center", **how)
+            corner = (left + k * (side + GAP), top)
+            _image(sheet, corner, side, arrays[f"images_{row}"][k], word, wrong, inside)
     save_figure(sheet.figure, folder, name, dpi=DPI)
     plt.close(sheet.figure)
+
+
+def _columns(sheet: Sheet, top: float, texts: Sequence[str], **style: Any) -> None:
+    """What stands in the columns of numbers, the last one at the page's right edge."""
+    for place, text in enumerate(texts):
+        right = PAGE_WIDTH - 0.06 - NUMBER * (len(texts) - 1 - place)
+        sheet.text(right, top, text, ha="right", **style)
+
+
+def _image(
+    sheet: Sheet,
+    corner: tuple[float, float],
+    side: float,
+    image: np.ndarray,
+    word: str,
+    wrong: bool,
+    inside: bool,
+) -> None:
+    """One image with the model's class, in its corner (`inside`) or below it.
+
+    Args:
+        sheet: where.
+        corner: its upper left one, in inches.
+        side: of the image, in inches.
+        image: (channels, h, w).
+        word: what the model says.
+        wrong: whether that stands out as a mistake.
+        inside: whether it stands in the image.
+    """
+    left, top = corner
+    color, weight = (ADVERSARIAL, "bold") if wrong else (FRAME, "normal")
+    axis = sheet.image(left, top, side, image)
+    if not inside:
+        below = top + side + 0.03
+        sheet.text(left + side / 2, below, word, ha="center", color=color, fontweight=weight)
+        return
+    axis.text(
+        0.96,
+        0.05,
+        word,
+        transform=axis.transAxes,
+        ha="right",
+        va="bottom",
+        fontsize=SMALL,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        color=color,
+        fontweight=weight,
+    )
+    bare(axis, color, 1.2 if wrong else 0.5)

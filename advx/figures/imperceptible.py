@@ -43,8 +43,7 @@ def draw(
     """
     n = min(len(arrays["images"]), ROWS)
     side = SIDE if n > 1 else ALONE
-    sheet = Sheet(ABOVE + n * (side + UNDER), finding=finding,
-                  provenance=provenance, note=note)  # fmt: skip
+    sheet = Sheet(ABOVE + n * (side + UNDER), finding=finding, provenance=provenance, note=note)
     gap = 0.62 if n > 1 else 0.42
     first = (PAGE_WIDTH - 3 * side - 2 * gap) / 2
     lefts = [first + place * (side + gap) for place in range(3)]
@@ -65,9 +64,13 @@ def draw(
             wrong = said != int(arrays["labels"][k])
             share = confidence(float(arrays[f"confidence_{when}"][k]))
             sheet.text(
-                lefts[place] + side / 2, top + side + 0.05,
-                f"{named(class_names, said)}, {share}", ha="center", fontsize=TEXT,
-                color=ADVERSARIAL if wrong else FRAME, fontweight="bold" if wrong else "normal",
-            )  # fmt: skip
+                lefts[place] + side / 2,
+                top + side + 0.05,
+                f"{named(class_names, said)}, {share}",
+                ha="center",
+                fontsize=TEXT,
+                color=ADVERSARIAL if wrong else FRAME,
+                fontweight="bold" if wrong else "normal",
+            )
     save_figure(sheet.figure, folder, "imperceptible", dpi=DPI)
     plt.close(sheet.figure)

@@ -20,10 +20,11 @@ OPTIONS = "options"
 PLACES = 6
 """Decimals of an axis's position in its figure."""
 
+Options = dict[str, Any]
+"""Keyword arguments of a module's `draw`, as JSON holds them."""
 
-def keep(
-    folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: dict[str, Any]
-) -> None:
+
+def keep(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Options) -> None:
     """Write `arrays.npz` into `folder`.
 
     Args:
@@ -63,7 +64,7 @@ def settle(figure: Any, dpi: int) -> None:
         axis.set_position([round(edge, PLACES) for edge in axis.get_position(original=True).bounds])
 
 
-def load(folder: Path) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+def load(folder: Path) -> tuple[str, dict[str, np.ndarray], Options]:
     """What `keep` wrote into a run's folder: the module that draws, the arrays, the options.
 
     Raises:

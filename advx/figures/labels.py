@@ -118,8 +118,17 @@ class Names:
         if not len(anchors):
             return
         axes = self.axis.transAxes
-        shown = self.axis.text(0, 0, text, fontsize=self.size, color=ink(color), ha="left",
-                               va="bottom", linespacing=1.0, transform=axes)  # fmt: skip
+        shown = self.axis.text(
+            0,
+            0,
+            text,
+            fontsize=self.size,
+            color=ink(color),
+            ha="left",
+            va="bottom",
+            linespacing=1.0,
+            transform=axes,
+        )
         extent = shown.get_window_extent()
         half = np.array([extent.width, extent.height]) / 2
         drawn = [line for line in self._lines.values() if line is not own]

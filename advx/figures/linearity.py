@@ -51,15 +51,20 @@ def draw(
     for panel, which in zip(panels, (0, 1, 1, 2), strict=True):
         panel.basis = bases_of[which]
     with style.styled():
-        figure = style.page(sum(HEIGHTS), finding=finding,
-                            provenance=f"{provenance}. {bases(panels)}")  # fmt: skip
+        figure = style.page(
+            sum(HEIGHTS), finding=finding, provenance=f"{provenance}. {bases(panels)}"
+        )
         grid = figure.add_gridspec(3, 1, height_ratios=HEIGHTS)
         main = figure.add_subplot(grid[0])
         strip = figure.add_subplot(grid[1])
         below = grid[2].subgridspec(1, 3)
         axes = [main, *(figure.add_subplot(below[k]) for k in range(3))]
-        strip.set(xlim=panels[0].reach, ylim=(0, 1), yticks=[],
-                  xlabel="ε along the sign, and the image there (cut to [0, 1])")  # fmt: skip
+        strip.set(
+            xlim=panels[0].reach,
+            ylim=(0, 1),
+            yticks=[],
+            xlabel="ε along the sign, and the image there (cut to [0, 1])",
+        )
         strip.tick_params(bottom=False, labelbottom=False)
         strip.spines[:].set_visible(False)
         fill(figure, axes, panels, [1, 3, 3, 3])
@@ -78,9 +83,16 @@ def _logits(
     for k, name in enumerate(class_names):
         if k not in (label, rival):
             curves.append(
-                Curve("the other classes" if not curves else name, sizes, logits[:, k],
-                      style.NEUTRAL, points=False, named=not curves, width=0.6)
-            )  # fmt: skip
+                Curve(
+                    "the other classes" if not curves else name,
+                    sizes,
+                    logits[:, k],
+                    style.NEUTRAL,
+                    points=False,
+                    named=not curves,
+                    width=0.6,
+                )
+            )
     for k, color, said in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
         name, tangent = class_names[k], arrays["tangents"][:, k]
         curves.append(Curve(f"{name}{said}", sizes, logits[:, k], color, points=False, width=2.0))
@@ -91,37 +103,50 @@ def _logits(
     limits = logits.min() - 0.05 * spread, logits.max() + 0.05 * spread
     margin = 0.05 * (sizes[-1] - sizes[0])
     return Panel(
-        f"{style.called(model)}: logits along the sign of the gradient", curves, names="inside",
-        x="", y="logit", limits=(float(limits[0]), float(limits[1])),
+        f"{style.called(model)}: logits along the sign of the gradient",
+        curves,
+        names="inside",
+        x="",
+        y="logit",
+        limits=(float(limits[0]), float(limits[1])),
         reach=(sizes[0] - margin, sizes[-1] + margin),
-        ticks={f"{place:.1f}".replace("-", "−"): place
-               for place in np.linspace(sizes[0], sizes[-1], DIGITS)},
-    )  # fmt: skip
+        ticks={
+            f"{place:.1f}".replace("-", "−"): place
+            for place in np.linspace(sizes[0], sizes[-1], DIGITS)
+        },
+    )
 
 
 def _errors(arrays: dict[str, np.ndarray]) -> tuple[Panel, Panel]:
     """Errors along the sign, and along random signs."""
-    panels = (Panel("error along the sign", names="none"),
-              Panel("error along random signs", y=""))  # fmt: skip
+    panels = (Panel("error along the sign", names="none"), Panel("error along random signs", y=""))
     models = [key.removeprefix("errors_") for key in arrays if key.startswith("errors_")]
     for index, model in enumerate(models):
         label = style.called(model).replace(" ", "\n", 1)
         for panel, errors in zip(panels, arrays[f"errors_{model}"], strict=True):
             panel.curves.append(
-                Curve(label, arrays["epsilons"].tolist(), errors,
-                      style.SERIES[index % len(style.SERIES)], index)
-            )  # fmt: skip
+                Curve(
+                    label,
+                    arrays["epsilons"].tolist(),
+                    errors,
+                    style.SERIES[index % len(style.SERIES)],
+                    index,
+                )
+            )
     return panels
 
 
 def _sums(arrays: dict[str, np.ndarray]) -> Panel:
     """What ε = .1 adds to a difference of two logits of a linear model."""
-    panel = Panel("a linear model, ε = .1", names="inside", x="pixels", limits=None,
-                  y="logit difference")  # fmt: skip
-    for dash, (kind, label, color) in enumerate((
-        ("sign", "ε‖w‖₁:\nthe sign", style.OURS),
-        ("random", "ε‖w‖₂: random signs", style.NEUTRAL),
-    )):  # fmt: skip
+    panel = Panel(
+        "a linear model, ε = .1", names="inside", x="pixels", limits=None, y="logit difference"
+    )
+    for dash, (kind, label, color) in enumerate(
+        (
+            ("sign", "ε‖w‖₁:\nthe sign", style.OURS),
+            ("random", "ε‖w‖₂: random signs", style.NEUTRAL),
+        )
+    ):
         if f"sums_{kind}" in arrays:
             panel.curves.append(
                 Curve(label, arrays["pixels"].tolist(), 0.1 * arrays[f"sums_{kind}"], color, dash)
@@ -140,7 +165,12 @@ def _images(axis: "Axes", arrays: dict[str, np.ndarray]) -> None:
         image = arrays["image"] + place * arrays["sign"]
         shown = np.clip(image[0] if len(image) == 1 else image.transpose(1, 2, 0), 0, 1)
         axis.imshow(
-            shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto",
+            shown,
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            aspect="auto",
             extent=(place - side / 2, place + side / 2, 1 - tall, 1),
-        )  # fmt: skip
+        )
     axis.set(xlim=(left, right), ylim=(0, 1))

@@ -50,8 +50,7 @@ def draw(
     rows, across = said.shape
     apart = 0.1 * (len(groups) - 1)
     side = (PAGE_WIDTH - 0.1 - apart - BETWEEN * (across - 1)) / across
-    sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding,
-                  provenance=provenance, note=NOTE)  # fmt: skip
+    sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding, provenance=provenance, note=NOTE)
     ends = np.cumsum([count for _, count in groups])
     lefts = [0.05 + k * (side + BETWEEN) + 0.1 * int((k >= ends).sum()) for k in range(across)]
     for (words, count), end in zip(groups, ends, strict=True):
@@ -67,10 +66,13 @@ def draw(
             sheet.image(lefts[k], top, side, pictures[row, k])
             wrong = said[row, k] != labels[row]
             sheet.text(
-                lefts[k] + side / 2, top + side + 0.025, named(class_names, said[row, k]),
-                ha="center", color=ADVERSARIAL if wrong else FRAME,
+                lefts[k] + side / 2,
+                top + side + 0.025,
+                named(class_names, said[row, k]),
+                ha="center",
+                color=ADVERSARIAL if wrong else FRAME,
                 fontweight="bold" if wrong else "normal",
-            )  # fmt: skip
+            )
     save_figure(sheet.figure, folder, "pictures", dpi=DPI)
     plt.close(sheet.figure)
 
@@ -92,17 +94,22 @@ def captions(
         said: (n, columns), the classes of the moved images.
         labels: (n,), the correct ones.
     """
-    shares = [(axis, share) for axis, own in zip("hv", steps.values(), strict=True)
-              for share in own]  # fmt: skip
-    columns = [f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
-               for axis, share in shares]  # fmt: skip
+    shares = [
+        (axis, share) for axis, own in zip("hv", steps.values(), strict=True) for share in own
+    ]
+    columns = [
+        f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
+        for axis, share in shares
+    ]
     right = said[:, columns.index("test example")] == labels
     lost = [int((said[right, end] != labels[right]).sum()) for end in ends(steps)]
     (first, second), gray = steps, [f"{far[name]:.0f} gray levels" for name in steps]
     return {
         "columns": columns,
-        "groups": [(f"{name}: {far[name]:.0f} gray levels at ±{epsilon:g}", len(steps[name]))
-                   for name in steps],
+        "groups": [
+            (f"{name}: {far[name]:.0f} gray levels at ±{epsilon:g}", len(steps[name]))
+            for name in steps
+        ],
         "finding": f"A step of ε along the {first}, {gray[0]}, changes the class of {lost[0]} of "
-                   f"{right.sum()} images; one along a {second} direction, {gray[1]}, of {lost[1]}",
-    }  # fmt: skip
+        f"{right.sum()} images; one along a {second} direction, {gray[1]}, of {lost[1]}",
+    }

@@ -39,8 +39,11 @@ def draw(
         provenance: what ran.
     """
     image, perturbations = arrays["image"], arrays["perturbations"]
-    answers = {called(key.removeprefix("prediction_")): value
-               for key, value in arrays.items() if key.startswith("prediction_")}  # fmt: skip
+    answers = {
+        called(key.removeprefix("prediction_")): value
+        for key, value in arrays.items()
+        if key.startswith("prediction_")
+    }
     lines = [_answers(answers, 1 + k, class_names) for k in range(6)]
     side = (PAGE_WIDTH - 0.1 - BETWEEN - 4 * GAP) / 6
     under = [LINE * (2 + max(len(lines[row]), len(lines[row + 3]))) + 0.16 for row in range(3)]
@@ -57,11 +60,13 @@ def draw(
         if row == 0:
             length = np.linalg.norm(perturbation)
             most = f", every pixel ±{np.abs(perturbation).max():.2f}" if grid else ""
-            sheet.text(start, 0.04, f"L2 norm {length:.2f}{most}", fontsize=TEXT + 0.5,
-                       fontweight="bold")  # fmt: skip
+            sheet.text(
+                start, 0.04, f"L2 norm {length:.2f}{most}", fontsize=TEXT + 0.5, fontweight="bold"
+            )
             for left, head in zip(lefts, ("x", "η", "x + η"), strict=True):
-                sheet.text(left + side / 2, ABOVE - 0.05, head, ha="center", va="bottom",
-                           fontsize=TEXT)  # fmt: skip
+                sheet.text(
+                    left + side / 2, ABOVE - 0.05, head, ha="center", va="bottom", fontsize=TEXT
+                )
         below = top + side + 0.06
         sheet.text(start, below, contents[k], fontsize=TEXT)
         most = np.abs(perturbation).max()

@@ -14,6 +14,7 @@ import numpy as np
 from advx.figures import style
 from advx.figures.kept import settle
 from advx.figures.labels import Names
+from advx.figures.line_ends import label_ends
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,8 +118,9 @@ def fill(
     """
     for index, (axis, panel, beside) in enumerate(zip(axes, panels, abreast, strict=True)):
         head = f"{style.letter(index)}  " if len(panels) > 1 else ""
-        axis.set_title(head + panel.title, loc="left",
-                       fontsize=style.TEXT if beside <= WIDE else style.SMALL)  # fmt: skip
+        axis.set_title(
+            head + panel.title, loc="left", fontsize=style.TEXT if beside <= WIDE else style.SMALL
+        )
         axis.grid()
         axis.set_axisbelow(True)
         axis.set(xlabel=panel.x, ylabel=panel.y)
@@ -131,7 +133,7 @@ def fill(
     for axis, panel in zip(axes, panels, strict=True):
         if panel.names == "ends":
             ends = [end for curve in panel.curves if (end := _end(curve))]
-            style.label_ends(axis, ends, joined=True)
+            label_ends(axis, ends, joined=True)
     settle(figure, style.DPI)  # names inside are placed by what lies where
     for axis, panel in zip(axes, panels, strict=True):
         _names(axis, panel)
@@ -175,18 +177,30 @@ def _curves(axis: "Axes", panel: Panel, most: int) -> None:
         if np.nanmax(high - low, initial=0) > 0:
             axis.fill_between(curve.places, low, high, color=curve.color, alpha=BAND, linewidth=0)
         axis.plot(
-            curve.places, mean, style.DASHES[curve.dash % len(style.DASHES)], color=curve.color,
+            curve.places,
+            mean,
+            style.DASHES[curve.dash % len(style.DASHES)],
+            color=curve.color,
             marker=style.MARKERS[curve.dash % len(style.MARKERS)] if curve.points else "",
             linewidth=curve.width,
-        )  # fmt: skip
+        )
     for mark in panel.marks:
         curve = panel.curves[mark.curve]
         mean = _mean(curve)[1]
         if mark.place in curve.places:
             ours = mean[list(curve.places).index(mark.place)]
             axis.plot([mark.place] * 2, [mark.value, ours], color=curve.color, linewidth=0.7)
-        axis.plot(mark.place, mark.value, "*", markersize=STAR, color=style.CHAPTER, zorder=5,
-                  markeredgecolor="white", markeredgewidth=0.6, clip_on=False)  # fmt: skip
+        axis.plot(
+            mark.place,
+            mark.value,
+            "*",
+            markersize=STAR,
+            color=style.CHAPTER,
+            zorder=5,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            clip_on=False,
+        )
     if panel.limits:
         axis.set_ylim(panel.limits)
     if panel.reach:
@@ -219,8 +233,7 @@ def _names(axis: "Axes", panel: Panel) -> None:
         return
     lines = [names.avoid(curve.places, _mean(curve)[1]) for curve in panel.curves]
     for mark in panel.marks:
-        names.mark(mark.label, style.CHAPTER, mark.place, mark.value, STAR / 2,
-                   lines[mark.curve])  # fmt: skip
+        names.mark(mark.label, style.CHAPTER, mark.place, mark.value, STAR / 2, lines[mark.curve])
     if panel.names == "inside":
         for curve, line in zip(panel.curves, lines, strict=True):
             if curve.named:

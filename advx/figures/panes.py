@@ -14,9 +14,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLORS = (
-    "#88ccee", "#cc6677", "#ddcc77", "#117733", "#aa4499", "#44aa99", "#332288", "#999933",
-    "#882255", "#bbbbbb",
-)  # fmt: skip
+    "#88ccee",
+    "#cc6677",
+    "#ddcc77",
+    "#117733",
+    "#aa4499",
+    "#44aa99",
+    "#332288",
+    "#999933",
+    "#882255",
+    "#bbbbbb",
+)
 """Distinguishable with any color vision (Tol 2021, "muted"); one a class, repeated after ten."""
 
 STYLES = ("", "_grey")
@@ -61,9 +69,14 @@ class Glass:
     names: tuple[str, ...] = ()
 
     def draw(
-        self, axis: "Axes", x: float, y: float, classes: np.ndarray, label: int,
+        self,
+        axis: "Axes",
+        x: float,
+        y: float,
+        classes: np.ndarray,
+        label: int,
         image: np.ndarray | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One window in the unit square at (x, y) of axes whose y runs downward.
 
         Args:
@@ -78,23 +91,23 @@ class Glass:
         points = len(classes)
         palette = np.vstack([self.colors, np.zeros((2, 3))])  # no class (−2) is black
         palette[label] = 1.0
-        axis.imshow(palette[classes], extent=(x, x + 1, y + 1, y), interpolation="nearest",
-                    zorder=1)  # fmt: skip
+        axis.imshow(
+            palette[classes], extent=(x, x + 1, y + 1, y), interpolation="nearest", zorder=1
+        )
         borders = [(line + 0.5) / points + (x, y) for line in contours(classes)]
         thick = min(1.1, 0.35 + 0.3 * self.side)
         axis.add_collection(LineCollection(borders, colors="black", linewidths=thick, zorder=2))
         axis.add_patch(
             plt.Rectangle((x, y), 1, 1, fill=False, edgecolor="#606060", linewidth=0.5, zorder=3)
         )
-        axis.plot(x + 0.5, y + 0.5, "o", markersize=1.5 + 1.5 * self.side, color="black",
-                  markeredgecolor="white", markeredgewidth=0.35, zorder=5)  # fmt: skip
+        self._dot(axis, x + 0.5, y + 0.5)
         covered = np.zeros(classes.shape, bool)
         if image is not None:
             corner = round(THUMBNAIL * points)
             covered[:corner, :corner] = True
             show(axis, image, extent=(x, x + THUMBNAIL, y + THUMBNAIL, y), zorder=4)
-            axis.add_patch(plt.Rectangle((x, y), THUMBNAIL, THUMBNAIL, fill=False,
-                                         edgecolor="black", linewidth=0.5, zorder=4))  # fmt: skip
+            frame = {"fill": False, "edgecolor": "black", "linewidth": 0.5, "zorder": 4}
+            axis.add_patch(plt.Rectangle((x, y), THUMBNAIL, THUMBNAIL, **frame))
         away = np.hypot(*(np.indices(classes.shape) - (points - 1) / 2)) / points * self.side
         covered |= away < 0.02 + 0.02 * self.side  # the dot
         if self.names:  # and the lines that lead to what is explained
@@ -103,10 +116,28 @@ class Glass:
         for k in np.unique(classes[classes >= 0]).tolist():
             self._name(axis, (x, y), classes == k, covered, k, k == label)
 
+    def _dot(self, axis: "Axes", x: float, y: float) -> None:
+        """The example's place."""
+        axis.plot(
+            x,
+            y,
+            "o",
+            markersize=1.5 + 1.5 * self.side,
+            color="black",
+            markeredgecolor="white",
+            markeredgewidth=0.35,
+            zorder=5,
+        )
+
     def _name(
-        self, axis: "Axes", corner: tuple[float, float], inside: np.ndarray, covered: np.ndarray,
-        label: int, right: bool,
-    ) -> None:  # fmt: skip
+        self,
+        axis: "Axes",
+        corner: tuple[float, float],
+        inside: np.ndarray,
+        covered: np.ndarray,
+        label: int,
+        right: bool,
+    ) -> None:
         """The longest word that has room in a region, at the widest place, in each of its parts."""
         from scipy import ndimage
 
@@ -121,11 +152,20 @@ class Glass:
                 box = [max(1, round(k / self.side * len(inside))) for k in (tall, wide)]
                 place = _room((parts == part) & ~covered, box)
                 if place is not None:
-                    across, down = (at + (k + 0.5) / len(inside)
-                                    for at, k in zip(corner, place[::-1], strict=True))  # fmt: skip
+                    row, column = place
+                    across = corner[0] + (column + 0.5) / len(inside)
+                    down = corner[1] + (row + 0.5) / len(inside)
                     color = "black" if right else text_on(self.colors[label])
-                    axis.text(across, down, word, fontsize=size, ha="center", va="center",
-                              color=color, zorder=6)  # fmt: skip
+                    axis.text(
+                        across,
+                        down,
+                        word,
+                        fontsize=size,
+                        ha="center",
+                        va="center",
+                        color=color,
+                        zorder=6,
+                    )
                     break
 
 

@@ -45,8 +45,9 @@ def strip(
             axis.scatter(*arrays["data"].T, s=14, linewidths=0, color="#c8c8c8")
             points = arrays[f"points_{place}"][time]
             axis.scatter(*points.T, s=2, linewidths=0, alpha=0.6, color=SERIES[row])
-            axis.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[],
-                     aspect="equal")  # fmt: skip
+            axis.set(
+                xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal"
+            )
             for spine in axis.spines.values():
                 spine.set_visible(True)
             outside(axis, points, reach)
@@ -76,5 +77,12 @@ def outside(axis: "Axes", points: np.ndarray, reach: float) -> None:
         level = -0.1 * tip[1] if steep else -0.45 * reach * (1 if tip[1] > 0 else -1)
         axis.text(0, level, said, ha="center", va="center", fontsize=SMALL, linespacing=1.25)
     else:
-        axis.text(-0.95 * reach, -0.95 * reach, said, ha="left", va="bottom", fontsize=SMALL,
-                  bbox={"color": "white", "alpha": 0.8, "pad": 0.5, "linewidth": 0})  # fmt: skip
+        axis.text(
+            -0.95 * reach,
+            -0.95 * reach,
+            said,
+            ha="left",
+            va="bottom",
+            fontsize=SMALL,
+            bbox={"color": "white", "alpha": 0.8, "pad": 0.5, "linewidth": 0},
+        )

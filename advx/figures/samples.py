@@ -12,7 +12,7 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
-from advx.figures.style import PAGE_WIDTH, SMALL, TEXT, page, place, spot, styled, words_width
+from advx.figures.style import PAGE_WIDTH, TEXT, page, place, styled, words_width, write
 from advx.text_files import replacing
 
 SECONDS = 0.3
@@ -65,9 +65,13 @@ def beside_nearest(fake: Tensor, nearest: Tensor) -> tuple[dict[str, np.ndarray]
     }
     return arrays, [
         {"array": "samples", "columns": 20, "caption": "a  Samples of the first seed, not chosen"},
-        {"array": "pairs", "columns": ACROSS, "caption": "b  The first of them, and the training "
-         "image nearest to each", "left": ["sample", "nearest"] * (PAIRS // ACROSS)},
-    ]  # fmt: skip
+        {
+            "array": "pairs",
+            "columns": ACROSS,
+            "caption": "b  The first of them, and the training image nearest to each",
+            "left": ["sample", "nearest"] * (PAIRS // ACROSS),
+        },
+    ]
 
 
 def over_training(snapshots: Tensor, epochs: Sequence[int]) -> dict[str, np.ndarray]:
@@ -127,22 +131,26 @@ def draw(
     sheets = [tiled(arrays[panel["array"]], panel["columns"]) for panel in panels]
     heights = [width * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
     with styled():
-        figure = page(sum(heights) + len(panels) * (CAPTION + BETWEEN), finding=finding,
-                      provenance=provenance, note=note, free=True)  # fmt: skip
+        figure = page(
+            sum(heights) + len(panels) * (CAPTION + BETWEEN),
+            finding=finding,
+            provenance=provenance,
+            note=note,
+            free=True,
+        )
         top = 0.0
         for panel, sheet, tall, *names in zip(panels, sheets, heights, lefts, rights, strict=True):
-            figure.text(*spot(figure, left, top + CAPTION - 0.04), panel["caption"],
-                        ha="left", va="bottom", fontsize=TEXT)  # fmt: skip
+            caption = panel["caption"]
+            write(figure, left, top + CAPTION - 0.04, caption, size=TEXT, ha="left", va="bottom")
             top += CAPTION
             place(figure, left, top, width, tall).imshow(
                 sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto"
             )
             rows = -(-len(arrays[panel["array"]]) // panel["columns"])
-            for x, side, align in zip((left - SIDE, left + width + SIDE), names, ("right", "left"),
-                                      strict=True):  # fmt: skip
+            beside = ((left - SIDE, "right"), (left + width + SIDE, "left"))
+            for (x, align), side in zip(beside, names, strict=True):
                 for row, text in enumerate(side[:rows]):
-                    figure.text(*spot(figure, x, top + (row + 0.5) * tall / rows), text, ha=align,
-                                va="center", fontsize=SMALL)  # fmt: skip
+                    write(figure, x, top + (row + 0.5) * tall / rows, text, ha=align)
             top += tall + BETWEEN
         save_figure(figure, folder, name, dpi=200)
         plt.close(figure)

@@ -9,6 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures.kept import save_figure
+from advx.figures.line_ends import label_ends
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -17,7 +18,6 @@ from advx.figures.style import (
     SERIES,
     SMALL,
     ink,
-    label_ends,
     letter,
     page,
     styled,
@@ -60,8 +60,12 @@ def draw(
     """
     rows = -(-(len(generators) + 1 + len(games)) // 2)
     with styled():
-        figure = page(1.62 * rows, finding=finding(arrays, generators, games),
-                      provenance=provenance, note=NOTE)  # fmt: skip
+        figure = page(
+            1.62 * rows,
+            finding=finding(arrays, generators, games),
+            provenance=provenance,
+            note=NOTE,
+        )
         axes = list(figure.subplots(rows, 2, squeeze=False).flat)
         for axis, name in zip(axes, generators, strict=False):
             beside(axis, arrays, name)
@@ -69,8 +73,11 @@ def draw(
         played = axes[len(generators) + 1 :]
         for axis, lines in zip(played, games.values(), strict=False):
             over_time(axis, arrays, lines, most)
-        titles = [*(f"D alone, G makes {name}" for name in generators), "what scales G's gradient",
-                  *games]  # fmt: skip
+        titles = [
+            *(f"D alone, G makes {name}" for name in generators),
+            "what scales G's gradient",
+            *games,
+        ]
         for index, (axis, title) in enumerate(zip(axes, titles, strict=False)):
             axis.set_title(f"{letter(index)}  {title}", loc="left")
         for axis in axes[len(titles) :]:
@@ -88,14 +95,18 @@ def finding(
     """How near D comes to D*, and which game of the first panel ends nearest to the data."""
     farthest = 0.0
     for name in generators:
-        x, p, q, answer, best = (arrays[f"{kind}_{name}"]
-                                 for kind in ("x", "p", "q", "answer", "best"))  # fmt: skip
+        x, p, q, answer, best = (
+            arrays[f"{kind}_{name}"] for kind in ("x", "p", "q", "answer", "best")
+        )
         error = (np.abs(answer - best) * (p + q) / 2).sum() * (x[1] - x[0])
         farthest = max(farthest, float(error))
     said = [f"D alone comes within {farthest:.2g} of D*"] * bool(generators)
     lines = next(iter(games.values()), {})
-    found = {label: float(np.nanmean(arrays[f"ends_{name}"])) for name, label in lines.items()
-             if np.isfinite(arrays.get(f"ends_{name}", np.nan)).any()}  # fmt: skip
+    found = {
+        label: float(np.nanmean(arrays[f"ends_{name}"]))
+        for name, label in lines.items()
+        if np.isfinite(arrays.get(f"ends_{name}", np.nan)).any()
+    }
     if len(found) > 1:
         first, last = next(iter(found)), next(reversed(found))
         more = "the more updates D gets for one of G, the nearer G comes to the data"
@@ -117,8 +128,9 @@ def beside(axis: "Axes", arrays: dict[str, np.ndarray], name: str) -> None:
     axis.fill_between(x, q, facecolor="none", edgecolor="#8a8a8a", hatch="////", linewidth=0.6)
     axis.plot(x, arrays[f"best_{name}"], color=OURS, linewidth=3, alpha=0.45)
     axis.plot(x, arrays[f"answer_{name}"], color="black", linewidth=0.9, linestyle="--")
-    axis.set(xlabel="x", ylabel="probability of data", ylim=(0, 1.02),
-             xlim=(seen.min(), seen.max()))  # fmt: skip
+    axis.set(
+        xlabel="x", ylabel="probability of data", ylim=(0, 1.02), xlim=(seen.min(), seen.max())
+    )
     axis.locator_params("x", integer=True)
     same = np.allclose(p, q, atol=0.01)
     words(axis, x[p.argmax()], 0.02, "p = q" if same else "p", "bottom")
@@ -137,8 +149,15 @@ def words(
     low, high = axis.get_xlim()
     share = (x - low) / (high - low)
     side = ("right" if share > 0.7 else "left" if share < 0.3 else "center") if inside else "center"
-    axis.text(x, y, text, ha=side, va=vertical, fontsize=SMALL,
-              bbox={"color": "white", "alpha": 0.8, "pad": 0.5, "linewidth": 0})  # fmt: skip
+    axis.text(
+        x,
+        y,
+        text,
+        ha=side,
+        va=vertical,
+        fontsize=SMALL,
+        bbox={"color": "white", "alpha": 0.8, "pad": 0.5, "linewidth": 0},
+    )
 
 
 def factors(axis: "Axes") -> None:
@@ -153,8 +172,12 @@ def factors(axis: "Axes") -> None:
     ):
         axis.plot(d, curve, color=color, linestyle=style)
         axis.text(x, y, name, ha=side, va="center", fontsize=SMALL, color=ink(color))
-    axis.set(yscale="log", xlabel="D(G(z)), 0: sure that it is generated", ylabel="factor",
-             ylim=(1e-3, 1e3))  # fmt: skip
+    axis.set(
+        yscale="log",
+        xlabel="D(G(z)), 0: sure that it is generated",
+        ylabel="factor",
+        ylim=(1e-3, 1e3),
+    )
     plain(axis)
 
 
@@ -174,14 +197,32 @@ def over_time(
         color = SERIES[index % len(SERIES)]
         values = arrays.get(f"divergence_{name}")
         if values is not None:
-            axis.plot(np.linspace(0, 1, len(values)), values, color=color, linewidth=1.1,
-                      linestyle=DASHES[index % len(DASHES)])  # fmt: skip
+            axis.plot(
+                np.linspace(0, 1, len(values)),
+                values,
+                color=color,
+                linewidth=1.1,
+                linestyle=DASHES[index % len(DASHES)],
+            )
         found = arrays.get(f"ends_{name}", np.array([]))
-        axis.plot(np.full(len(found), ENDS + APART * index), found, color=color, linestyle="",
-                  marker=MARKERS[index % len(MARKERS)], markersize=3)  # fmt: skip
+        axis.plot(
+            np.full(len(found), ENDS + APART * index),
+            found,
+            color=color,
+            linestyle="",
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=3,
+        )
     axis.axhline(most, color=NEUTRAL, linewidth=0.8)
-    axis.text(0, 1.08 * most, "log 2: nothing in common with the data", ha="left", va="bottom",
-              fontsize=SMALL, color="#606060")  # fmt: skip
+    axis.text(
+        0,
+        1.08 * most,
+        "log 2: nothing in common with the data",
+        ha="left",
+        va="bottom",
+        fontsize=SMALL,
+        color="#606060",
+    )
     axis.set(yscale="log", xlabel="share of the updates of G", ylabel="JSD (nats)")
     low, _ = axis.get_ylim()
     axis.set_ylim(min(low, most / 5), 2 * most)

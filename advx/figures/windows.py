@@ -87,11 +87,17 @@ def draw(
     for name, directions in axes.items():
         for style in STYLES:
             figure = grid(
-                arrays[f"maps_{name}"], arrays["labels"], arrays.get("examples"), style,
-                epsilon=epsilon, class_names=class_names, directions=directions,
-                finding=findings[name], columns=columns,
+                arrays[f"maps_{name}"],
+                arrays["labels"],
+                arrays.get("examples"),
+                style,
+                epsilon=epsilon,
+                class_names=class_names,
+                directions=directions,
+                finding=findings[name],
+                columns=columns,
                 provenance=f"{names[name][0]}, {names[name][1]}. {provenance}",
-            )  # fmt: skip
+            )
             save_figure(figure, folder, f"{name}{style}", dpi=DPI)
             plt.close(figure)
 
@@ -125,8 +131,14 @@ def grid(
     glass.draw(axis, 0, 0, maps[0], labels[0], image)
     unit(axis, epsilon, directions)
     present = {*np.unique(maps).tolist()} - {-2}
-    _explain(sheet, side, axis, maps[0] == labels[0], _words(epsilon, examples is not None, rows),
-             _key(present, class_names, colors))  # fmt: skip
+    _explain(
+        sheet,
+        side,
+        axis,
+        maps[0] == labels[0],
+        _words(epsilon, examples is not None, rows),
+        _key(present, class_names, colors),
+    )
     if not rows:
         return sheet.figure
     left = (PAGE_WIDTH - columns * pitch + BETWEEN) / 2
@@ -139,18 +151,27 @@ def grid(
         x, y = column * pitch / cell, (row * (cell + ABOVE) + ABOVE) / cell
         image = None if examples is None else examples[k]
         glass.draw(panes, x, y, maps[k], labels[k], image)
-        sheet.text(left + column * pitch, first + y * cell - 0.008, class_names[labels[k]],
-                   va="bottom")  # fmt: skip
-    panes.set(xlim=(-EDGE / cell, (wide - EDGE) / cell),
-              ylim=((tall - EDGE) / cell, -EDGE / cell), aspect="auto")  # fmt: skip
+        sheet.text(
+            left + column * pitch, first + y * cell - 0.008, class_names[labels[k]], va="bottom"
+        )
+    panes.set(
+        xlim=(-EDGE / cell, (wide - EDGE) / cell),
+        ylim=((tall - EDGE) / cell, -EDGE / cell),
+        aspect="auto",
+    )
     return sheet.figure
 
 
 def unit(axis: "Axes", epsilon: float, directions: Sequence[str]) -> None:
     """Limits, ends and names of the coordinates of one window."""
     bare(axis, line=0)
-    axis.set(xlim=(-0.004, 1.004), ylim=(1.004, -0.004), aspect="auto",
-             xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])  # fmt: skip
+    axis.set(
+        xlim=(-0.004, 1.004),
+        ylim=(1.004, -0.004),
+        aspect="auto",
+        xticks=[0, 0.5, 1],
+        yticks=[0, 0.5, 1],
+    )
     ends = [f"−{epsilon:g}", "0", f"{epsilon:g}"]
     axis.set_xticklabels(ends, fontsize=SMALL)
     axis.set_yticklabels(ends, fontsize=SMALL)
@@ -211,7 +232,7 @@ def _words(epsilon: float, images: bool, rows: int) -> str:
 
 def _explain(
     sheet: Sheet, side: float, axis: "Axes", right: np.ndarray, words: str, key: "Key"
-) -> None:  # fmt: skip
+) -> None:
     """What dot, lines and colors are, right of the large window."""
     left = 0.62 + side + 0.3
     half = len(right) // 2
@@ -223,10 +244,16 @@ def _explain(
         x = (changes[np.abs(changes - half).argmin()] + 0.5) / len(row)
         targets.insert(0, (x, border, "where the class changes"))
     for x, y, what in targets:
-        axis.annotate(what, (x, y), (1.0 + 0.3 / side, y), fontsize=SMALL, va="center",
-                      annotation_clip=False, zorder=9,
-                      arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1.5,
-                                  "shrinkB": 1.5})  # fmt: skip
+        axis.annotate(
+            what,
+            (x, y),
+            (1.0 + 0.3 / side, y),
+            fontsize=SMALL,
+            va="center",
+            annotation_clip=False,
+            zorder=9,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 1.5, "shrinkB": 1.5},
+        )
     alone = side == ALONE
     wide = PAGE_WIDTH - left - (0 if alone else 1.3)
     lines = wrapped(words, SMALL, width=wide - 0.05)

@@ -17,7 +17,7 @@ gradient in D's own units vanishes. None of the four says that samples are good.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -102,16 +102,33 @@ def lasting(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMIT
     return sorted(set.intersection(*last)) if len(last) == LASTING else []
 
 
-def warnings(
-    history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMITS
-) -> list[dict[str, Any]]:
+class Warned(TypedDict):
+    """A number that was beyond its limit.
+
+    Attributes:
+        warning: its name.
+        meaning: of being beyond.
+        epochs: in how many.
+        first, last: of them.
+        at_the_end: whether the last epoch is one.
+    """
+
+    warning: str
+    meaning: str
+    epochs: int
+    first: int
+    last: int
+    at_the_end: bool
+
+
+def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMITS) -> list[Warned]:
     """Every number that was ever beyond its limit: in how many epochs, and in which.
 
     Args:
         history: one row an epoch, with `epoch` and the diagnostics' numbers.
         limits: of those numbers.
     """
-    found = []
+    found: list[Warned] = []
     for name, limit in limits.items():
         epochs = [int(row["epoch"]) for row in history if name in beyond(row, limits)]
         if epochs:

@@ -5,6 +5,7 @@ maxout layer and a softmax layer, trained with dropout between all of them and a
 of every filter. `conv_maxout_small` has a quarter of the channels.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -67,38 +68,39 @@ class ConvMaxoutNetwork(Classifier):
         whitening_bias: Positive = 0.1,
     ) -> None:
         super().__init__()
-        lengths = {len(kernels), len(pads), len(pools), len(max_kernel_norms)}
-        if lengths != {len(channels)}:
-            raise ValueError("channels, kernels, pads, pools and max_kernel_norms name the same "
-                             "layers: as many of each are needed")  # fmt: skip
+        _check_lengths(channels, kernels, pads, pools, max_kernel_norms)
         self.preprocessing = Whitening(input_shape, contrast=contrast, bias=whitening_bias)
         dropout = Dropout(keep_hidden, scale=1.0 / keep_hidden)
         layers: list[nn.Module] = [Dropout(keep_input, scale=1.0)]
-        size = input_shape[1:]
+        height, width = _map_size(input_shape, kernels, pads, pools, pool_stride)
         widths = (input_shape[0], *channels)
         for layer, (before, after) in enumerate(pairwise(widths)):
             layers += [
                 MaxoutConvolution(
-                    before, after, pieces, kernels[layer], padding=pads[layer],
-                    init_range=init_range, max_kernel_norm=max_kernel_norms[layer],
+                    before,
+                    after,
+                    pieces,
+                    kernels[layer],
+                    padding=pads[layer],
+                    init_range=init_range,
+                    max_kernel_norm=max_kernel_norms[layer],
                     rate_scale=rate_scale,
                 ),
                 nn.MaxPool2d(pools[layer], pool_stride, ceil_mode=True),
                 dropout,
-            ]  # fmt: skip
-            size = tuple(
-                _pooled(side + 2 * pads[layer] - kernels[layer] + 1, pools[layer], pool_stride)
-                for side in size
-            )
-            if min(size) < 1:
-                raise ValueError(f"layer {layer + 1} leaves nothing of images {input_shape}")
+            ]
         layers += [
             nn.Flatten(),
-            Maxout(widths[-1] * size[0] * size[1], units, unit_pieces, init_range=init_range,
-                   max_column_norm=max_column_norm),
+            Maxout(
+                widths[-1] * height * width,
+                units,
+                unit_pieces,
+                init_range=init_range,
+                max_column_norm=max_column_norm,
+            ),
             dropout,
             Linear(units, classes, init_range=init_range, max_column_norm=max_output_norm),
-        ]  # fmt: skip
+        ]
         self.network = Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -110,6 +112,39 @@ class ConvMaxoutNetwork(Classifier):
 
     def constrain(self) -> None:
         self.network.constrain()
+
+
+def _check_lengths(*parts: Sequence[float]) -> None:
+    """Refuse parts of different lengths.
+
+    Raises:
+        ValueError: they have.
+    """
+    if len({len(part) for part in parts}) > 1:
+        raise ValueError(
+            "channels, kernels, pads, pools and max_kernel_norms name the same "
+            "layers: as many of each are needed"
+        )
+
+
+def _map_size(
+    input_shape: tuple[int, ...],
+    kernels: tuple[int, ...],
+    pads: tuple[int, ...],
+    pools: tuple[int, ...],
+    stride: int,
+) -> tuple[int, int]:
+    """Height and width of the last convolutional layer's maps.
+
+    Raises:
+        ValueError: a layer leaves nothing.
+    """
+    _, height, width = input_shape
+    for layer, (kernel, pad, pool) in enumerate(zip(kernels, pads, pools, strict=True)):
+        height, width = (_pooled(s + 2 * pad - kernel + 1, pool, stride) for s in (height, width))
+        if min(height, width) < 1:
+            raise ValueError(f"layer {layer + 1} leaves nothing of images {input_shape}")
+    return height, width
 
 
 def _pooled(side: int, pool: int, stride: int) -> int:

@@ -10,13 +10,13 @@ import re
 import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from advx.config import moved
 from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
 from advx.config.claims import CELL_KEYS, listed_cell
 from advx.config.compose import resolved
+from advx.config.documents import Composed, Manifest
 from advx.errors import ConfigError, reason
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
 from advx.report.finished import Unfinished, cells_of, manifest_of, summary_of, table_of, title_of
@@ -57,7 +57,7 @@ def judge_again(folder: Path) -> Conclusions:
     return drawn
 
 
-def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+def listed_now(folder: Path, manifest: Manifest) -> Composed:
     """The configuration of a run, with the title, rows, claims and deviations of its YAML today.
 
     Raises:
@@ -84,9 +84,7 @@ def listed_now(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     return kept | {key: now[key] for key in LISTED if key in now}
 
 
-def noted_by_code(
-    noted: dict[Cell, str], then: dict[str, Any], now: dict[str, Any]
-) -> dict[Cell, str]:
+def noted_by_code(noted: dict[Cell, str], then: Composed, now: Composed) -> dict[Cell, str]:
     """Notes of a summary that stand neither in the run's configuration nor in today's."""
     listed = [
         {listed_cell(row): row.get("note", "") for row in config.get("rows") or []}
@@ -100,7 +98,7 @@ def noted_by_code(
     }
 
 
-def results_of(folder: Path, config: dict[str, Any]) -> Results:
+def results_of(folder: Path, config: Composed) -> Results:
     """The rows of a finished run, with the figures and notes that `config` lists.
 
     Raises:
@@ -111,12 +109,12 @@ def results_of(folder: Path, config: dict[str, Any]) -> Results:
     columns = (*CELL_KEYS, "seed", "value", "unit", "n")
     table = table_of(folder, RESULTS, columns, dtype=str, numbers=("epsilon",)).fillna("")
     for cell, line in zip(cells_of(table), table.itertuples(), strict=True):
-        about = listed.get(cell, {})
+        about = listed.get(cell)
         try:
             seed, n = (int(text) if text else None for text in (line.seed, line.n))
             value = float(line.value) if line.value else math.nan
         except ValueError as error:
             raise Unfinished(folder, f"{RESULTS} cannot be read ({reason(error)})") from error
         row = Row.of(made.experiment, cell, seed, value, line.unit, n, about)
-        made.add(row, about.get("note", ""))
+        made.add(row, about.get("note", "") if about else "")
     return made

@@ -5,10 +5,10 @@ The language of predicates: `advx.config.predicate`. A row without randomness co
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from advx.config.cells import Cell
 from advx.config.claims import OURS, listed_cell, predicate_of
+from advx.config.documents import Claim, Composed
 from advx.report.numbers import short
 from advx.report.results import Results, Row
 
@@ -39,7 +39,7 @@ class Outcome:
     evidence: str
 
 
-def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
+def judge_claim(claim: Claim, results: Results) -> Outcome:
     """Test one claim, an entry of the YAML's `claims`, on the rows measured.
 
     Raises:
@@ -71,7 +71,7 @@ def judge_claim(claim: dict[str, Any], results: Results) -> Outcome:
     )
 
 
-def unmeasured(config: dict[str, Any], results: Results) -> list[Cell]:
+def unmeasured(config: Composed, results: Results) -> list[Cell]:
     """What is listed, or named by a claim, and was never measured, each once."""
     wanted = dict.fromkeys(map(listed_cell, config.get("rows") or []))
     for claim in config.get("claims") or []:

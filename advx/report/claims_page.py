@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from advx.config.claims import CHAPTER, OURS
+from advx.config.documents import Composed
 from advx.report.finished import summary_of, table_of
 from advx.report.markdown import markdown
 from advx.report.pages import OUTCOMES, claims_table, history
@@ -15,7 +15,7 @@ KINDS = {CHAPTER: "the chapter's", "": "its sources'", OURS: "ours"}
 """Names of the three kinds; every source that is neither the chapter nor ours is a paper."""
 
 
-def every_claim(reference: Path, listed: Mapping[str, dict[str, Any]]) -> str:
+def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
     """The counts, then a table an experiment.
 
     Args:

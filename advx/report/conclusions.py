@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from advx.config.claims import listed_cell
+from advx.config.documents import Composed
 from advx.report.claims import HOLDS, Outcome, judge_claim, unmeasured
 from advx.report.results import Results, SummaryRow, csv_text, write_summary
 from advx.text_files import write_text
@@ -35,7 +35,7 @@ class Conclusions:
 
 
 def conclude(
-    results: Results, config: dict[str, Any], departures: Sequence[str], failed: str = ""
+    results: Results, config: Composed, departures: Sequence[str], failed: str = ""
 ) -> Conclusions:
     """Judge the rows of a run.
 

@@ -6,18 +6,24 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from advx.config.cells import Cell
 from advx.config.claims import CELL_KEYS
+from advx.config.documents import Manifest
 from advx.errors import AdvxError, reason
 from advx.text_files import read_text
 
 MARKS = (
-    "results.csv", "summary.csv", "summary.md", "manifest.json", "run.log", "FAILED", ".hydra",
-)  # fmt: skip
+    "results.csv",
+    "summary.csv",
+    "summary.md",
+    "manifest.json",
+    "run.log",
+    "FAILED",
+    ".hydra",
+)
 """A folder with one of these is a run's."""
 
 NUMBERS = ("epsilon", "chapter", "mean", "low", "high", "seeds", "n")
@@ -107,14 +113,14 @@ def cells_of(table: pd.DataFrame) -> list[Cell]:
     ]
 
 
-def manifest_of(folder: Path) -> dict[str, Any]:
+def manifest_of(folder: Path) -> Manifest:
     """`manifest.json` of a finished run.
 
     Raises:
         Unfinished: it is absent, cut short or damaged, or holds no configuration.
     """
     try:
-        made: dict[str, Any] = json.loads(_text(folder / "manifest.json"))
+        made: Manifest = json.loads(_text(folder / "manifest.json"))
         made["config"].get("rows"), made["config"]["experiment"], made["config"]["scale"]
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Unfinished(folder, f"manifest.json cannot be read ({reason(error)})") from error

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
+from advx.config.documents import Composed
 from advx.report.finished import cells_of, summary_of, table_of
 from advx.report.markdown import markdown, measured
 from advx.report.pages import SUMMARY, duration, hours
@@ -143,9 +143,7 @@ def quickstart(reference: Path) -> str:
     return f"```text\n{text}\n```"
 
 
-def experiments_map(
-    pages: list[Page], reference: Path, listed: Mapping[str, dict[str, Any]]
-) -> str:
+def experiments_map(pages: list[Page], reference: Path, listed: Mapping[str, Composed]) -> str:
     """Section, experiment, page, and what both scales cost.
 
     Args:

@@ -6,13 +6,14 @@ if one run had had all the seeds.
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
+from advx.config.documents import Composed, Manifest
 from advx.errors import ConfigError
 from advx.report.again import DASH, results_of
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
@@ -36,12 +37,12 @@ class Finished:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     results: Results
     timing: list[tuple[str, str, float]]
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Composed:
         """The resolved configuration."""
         return self.manifest["config"]
 
@@ -126,7 +127,7 @@ def refuse_difference(first: Finished, other: Finished) -> None:
         if versions[0] != versions[1]:
             raise ConfigError(f"{pair}: {name} {versions[0]} and {versions[1]}; valid: one version")
     for key, what in (("data", "data"), ("own_code", "own code")):
-        kept = [dict(run.manifest.get(key) or {}) for run in (first, other)]
+        kept = [run.manifest.get(key) or {} for run in (first, other)]
         if kept[0] != kept[1]:
             raise ConfigError(f"{pair}: their {what} differ; valid: the same")
 
@@ -168,12 +169,12 @@ def joined(runs: Sequence[Finished]) -> Results:
     return results
 
 
-def manifest_for(runs: Sequence[Finished], config: dict[str, Any], into: Path) -> dict[str, Any]:
+def manifest_for(runs: Sequence[Finished], config: Composed, into: Path) -> Manifest:
     """The manifest of the joined run: what is the same, and what each of them adds."""
     first = runs[0].manifest
     manifests = [run.manifest for run in runs]
     seconds: dict[str, float] = {}
-    keys: dict[str, Any] = {}
+    keys: dict[str, Mapping[str, Any]] = {}
     for each in manifests:
         keys |= each["store_keys"]
         for phase, spent in each["seconds"].items():

@@ -6,11 +6,11 @@ folded, a table for every few metrics.
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from advx.config.claims import CELL_KEYS
+from advx.config.documents import Claim, Composed
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.markdown import folded, markdown, measured, which, words
 
@@ -27,7 +27,7 @@ FEW_ROWS = MOST_COLUMNS - 1
 HOUR = 3600
 
 
-def block(folder: Path, listed: dict[str, Any]) -> str:
+def block(folder: Path, listed: Composed) -> str:
     """What a page says of one reference run, Markdown.
 
     Args:
@@ -144,7 +144,7 @@ def tests_table(claims: pd.DataFrame) -> str:
     return markdown(shown.assign(predicate=shown.predicate.map(lambda text: f"`` {text} ``")))
 
 
-def history(listed: list[dict[str, Any]]) -> str:
+def history(listed: list[Claim]) -> str:
     """What was added to the claims of an experiment, or changed, after its first run."""
     lines = []
     for claim in listed:

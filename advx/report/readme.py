@@ -13,9 +13,9 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from advx.config.compose import resolved
+from advx.config.documents import Composed
 from advx.errors import AdvxError
 from advx.figures.kept import ARRAYS
 from advx.figures.windows import readme_image
@@ -43,7 +43,7 @@ def renew(root: Path) -> list[Path]:
     results = docs / "results"
     pages = pages_of(results)
     names = [page.name for page in pages if (reference / page.name).is_dir()]
-    listed: dict[str, dict[str, Any]] = {}
+    listed: dict[str, Composed] = {}
     for name in names:
         listed[name] = resolved([f"experiment={name}", "scale=chapter"])
         judge_again(reference / name)

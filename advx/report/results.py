@@ -12,6 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from advx.config.cells import Cell, parts_of
+from advx.config.documents import ListedRow
 from advx.report.intervals import prediction, wilson
 from advx.report.verdict import plain_verdict, verdict
 from advx.text_files import append_text, write_text
@@ -53,12 +54,16 @@ class Row:
         value: float,
         unit: str,
         n: int | None,
-        listed: Mapping[str, Any],
+        listed: ListedRow | None,
     ) -> "Row":
         """A number with the figures that the YAML's `rows` list for its cell, if any."""
         named = experiment, cell.row, cell.metric, cell.epsilon, cell.setting
-        figures = listed.get("chapter"), listed.get("published"), listed.get("source", "")
-        return cls(*named, seed, value, unit, n, *figures)
+        number = *named, seed, value, unit, n
+        if listed is None:
+            return cls(*number, None, None, "")
+        return cls(
+            *number, listed.get("chapter"), listed.get("published"), listed.get("source", "")
+        )
 
     @cached_property
     def cell(self) -> Cell:

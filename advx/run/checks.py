@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from advx.config.build import target
 from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.config import Config
 from advx.config.declared import check_declared
+from advx.config.documents import Composed, Node
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
 from advx.run.data import DESCRIPTIVE
+from advx.run.device import pick_device
 from advx.run.examine import examine
-from advx.run.models import pick_device
 from advx.training.construct import (
     construct,
     new_game,
@@ -49,7 +50,7 @@ GAME_KEYS = ("game", "games")
 """Top-level keys under which games between networks stand."""
 
 
-def check(config: dict[str, Any], main: Callable[..., None]) -> None:
+def check(config: Composed, main: Callable[..., None]) -> None:
     """Refuse a configuration that cannot run.
 
     Args:
@@ -114,7 +115,7 @@ def check_model(run: "Run", recipe: Recipe, defense: Config | None) -> None:
         examine(recipe, module, run.data, run.remarks, attacked=attacked)
 
 
-def own_parts(config: dict[str, Any]) -> list[dict[str, Any]]:
+def own_parts(config: Composed) -> list[Node]:
     """Everything that a configuration names by a `_target_`, and an experiment of a user's own."""
     main = {"_target_": config.get("main") or "advx"}
     parts = [node for _, node in nodes(config)]
@@ -126,7 +127,7 @@ def stands_alone(config: Config) -> bool:
     return getattr(config.target, "stands_alone", False)
 
 
-def nodes(config: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+def nodes(config: Composed, path: str = "") -> Iterator[tuple[str, Node]]:
     """Every part of a configuration with a `_target_`, with its path."""
     for key, value in config.items():
         if isinstance(value, dict):

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 
 from advx.config.chapter import departures
+from advx.config.documents import Composed, Manifest
 from advx.config.identity import own_code
 from advx.errors import reason
 from advx.memory import resident_peak
@@ -19,7 +21,7 @@ from advx.report.conclusions import conclude, write_conclusions
 from advx.report.results import Results, csv_text, table, write_results
 from advx.run.checks import own_parts
 from advx.run.data import RunData
-from advx.run.models import Models
+from advx.run.maker import Models
 from advx.run.notices import Remarks, Seconds
 from advx.run_folder import stamps
 from advx.text_files import write_text
@@ -39,7 +41,7 @@ class RunFiles:
 
     def __init__(
         self,
-        config: dict[str, Any],
+        config: Composed,
         folder: Path,
         command: str,
         *,
@@ -116,10 +118,12 @@ class RunFiles:
             f"trainer {config['trainer']['name']}, seeds {', '.join(map(str, config['seeds']))}"
         )
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Everything needed to make this run again."""
         data, memory = self.data.all, resident_peak()
-        names = self.models.names
+        named: dict[str, Mapping[str, Any]] = {
+            key: {"model": name} for key, name in self.models.names.items()
+        }
         return {
             "command": self.command,
             "config": self.config,
@@ -137,8 +141,7 @@ class RunFiles:
                 "test": data.test.fingerprint,
                 "remarks": data.remarks,
             },
-            "store_keys": {key: {"model": name} for key, name in names.items()}
-            | self.models.training(),
+            "store_keys": named | self.models.training(),
             "own_code": own_code(own_parts(self.config)),
             "seconds": self.seconds.by_phase(),
             "files": self.names(),

@@ -9,14 +9,17 @@ from typing import Any, NoReturn, TypeVar
 import torch
 
 from advx.config.config import Config
+from advx.config.documents import Composed
 from advx.data.dataset import Dataset, Split
 from advx.errors import Diverged
 from advx.report.over_seeds import Numbers
 from advx.run.crafting import Crafted, Crafting, PointedAttack
 from advx.run.data import RunData
+from advx.run.device import pick_device
 from advx.run.files import RunFiles
+from advx.run.maker import Models
 from advx.run.measure import Measurements, log
-from advx.run.models import Game, Model, Models, pick_device
+from advx.run.models import Game, Model
 from advx.run.named import Derived
 from advx.run.notices import Remarks, Seconds
 from advx.run.renamed import gone
@@ -41,7 +44,7 @@ class Run:
         files: writes the run's files.
     """
 
-    def __init__(self, config: dict[str, Any], folder: Path, command: str) -> None:
+    def __init__(self, config: Composed, folder: Path, command: str) -> None:
         torch.set_num_threads(config["device"]["threads"])
         self.config = config
         self.folder = folder

@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
+from advx.config.documents import ListedRow
 from advx.report.results import Results, Row, append_result, write_results
 
 
@@ -21,7 +21,7 @@ class Table:
         folder: where `results.csv` grows.
     """
 
-    def __init__(self, experiment: str, listed: list[dict[str, Any]], folder: Path) -> None:
+    def __init__(self, experiment: str, listed: list[ListedRow], folder: Path) -> None:
         self.results = Results(experiment)
         self.folder = folder
         self._listed = {listed_cell(each): each for each in listed}
@@ -62,9 +62,9 @@ class Table:
             if seed is None and (cell, None) in self._added:
                 continue
             self._added.add((cell, seed))
-            listed = self._listed.get(cell, {})
+            listed = self._listed.get(cell)
             number = Row.of(self.results.experiment, cell, seed, value, units, n, listed)
-            self.results.add(number, note or listed.get("note", ""))
+            self.results.add(number, note or ("" if listed is None else listed.get("note", "")))
             if len(self.results.rows) == 1:
                 write_results(self.folder, self.results)
             else:

@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -32,8 +32,11 @@ CHECKPOINT = "checkpoint.pt"
 UNFINISHED_SECONDS = 3600.0
 """Age of a temporary file after which nobody is still writing it."""
 
+Meta = dict[str, Any]
+"""`meta.json` of an entry: what made it and how its training went, with its weights' digest."""
 
-def key_of(content: dict[str, Any]) -> str:
+
+def key_of(content: Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits that name `content`, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -72,7 +75,7 @@ class Store:
         with FileLock(self._lock_path(key)):
             yield
 
-    def meta(self, key: str) -> dict[str, Any] | None:
+    def meta(self, key: str) -> Meta | None:
         """What made the entry, or None where it is not complete."""
         try:
             meta = json.loads(read_text(self.path(key) / META))
@@ -80,7 +83,7 @@ class Store:
             return None
         return meta if isinstance(meta, dict) else None
 
-    def load(self, key: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    def load(self, key: str) -> tuple[dict[str, torch.Tensor], Meta] | None:
         """Weights and meta of a complete, undamaged entry; None where it must be made (again)."""
         meta = self.meta(key)
         if meta is None:
@@ -112,7 +115,7 @@ class Store:
             return f"{WEIGHTS} does not match its digest"
         return None
 
-    def save(self, key: str, weights: dict[str, torch.Tensor], meta: dict[str, Any]) -> None:
+    def save(self, key: str, weights: dict[str, torch.Tensor], meta: Meta) -> None:
         """Write a complete entry. Its last checkpoint stays: a longer run may continue from it."""
         folder = self.path(key)
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +147,7 @@ class Store:
         path.unlink()
         return size
 
-    def save_checkpoint(self, key: str, state: dict[str, Any]) -> None:
+    def save_checkpoint(self, key: str, state: Mapping[str, Any]) -> None:
         """Replace the entry's checkpoint."""
         self.path(key).mkdir(parents=True, exist_ok=True)
         write_atomically(self.path(key) / CHECKPOINT, serialised(state))
@@ -212,11 +215,11 @@ class Store:
         locks.mkdir(parents=True, exist_ok=True)
         return locks / f"{key}.lock"
 
-    def _rows_path(self, content: dict[str, Any]) -> Path:
+    def _rows_path(self, content: Mapping[str, Any]) -> Path:
         return self.folder / "rows" / f"{key_of(content)}.json"
 
 
-def serialised(state: dict[str, Any]) -> bytes:
+def serialised(state: Mapping[str, Any]) -> bytes:
     """`torch.save` into bytes, the same for the same content (a file's name would leak in)."""
     buffer = BytesIO()
     torch.save(state, buffer)

@@ -13,7 +13,7 @@ from torch.nn.parameter import is_lazy
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.games.base import Game
-from advx.games.diagnostics import warnings
+from advx.games.diagnostics import Warned, warnings
 from advx.models.base import Fitted, adapt
 from advx.models.weights import load_weights
 from advx.store.store import Store
@@ -68,7 +68,7 @@ class TrainedGame:
     game: Game
     key: str
     history: list[dict[str, float]]
-    warnings: list[dict[str, Any]]
+    warnings: list[Warned]
     snapshots: Tensor
     snapshot_epochs: list[int] = field(default_factory=list)
 

@@ -37,7 +37,7 @@ class Recipe:
     """Everything that decides the parameters of a model or of a game.
 
     Attributes:
-        model, trainer, defense: configuration nodes; `model` is the game's, for a game.
+        model, trainer, defense: configurations, or their keys; `model` is the game's, for a game.
         seed: decides the initial weights, the order of examples and the dropout masks.
         path: where the model stands in the configuration, for error messages.
         part: of the data set, that it is trained on.
@@ -49,6 +49,12 @@ class Recipe:
     seed: int
     path: str = "model"
     part: DataPart = "training examples"
+
+    def __post_init__(self) -> None:
+        for key in ("model", "trainer", "defense"):
+            value = getattr(self, key)
+            if not isinstance(value, Config):
+                object.__setattr__(self, key, Config(value, self.path if key == "model" else key))
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from advx.config.compose import composed
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.transfer import craft
-from advx.run import Run
+from advx.run import Run, check_models
 from tests.running import ran
 
 
@@ -144,4 +144,4 @@ def test_a_games_weights_are_refused(tmp_path) -> None:
     config, _ = composed(["experiment=gan_samples", "scale=smoke"])
     config["game"]["weights"] = "mine.pt"
     with pytest.raises(ConfigError, match=r"game\.weights=mine\.pt: a game is trained here"):
-        Run(config | {"store": str(tmp_path)}, tmp_path, "").check_models()
+        check_models(Run(config | {"store": str(tmp_path)}, tmp_path, ""))

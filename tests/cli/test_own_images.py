@@ -47,11 +47,18 @@ def mine(tmp_path, pixels, monkeypatch) -> list[str]:
     torch.save(my_own_module.MyNet().state_dict(), tmp_path / "weights.pt")
     np.savez(tmp_path / "mine.npz", images=pixels, labels=np.arange(30) % 3)
     return [
-        "experiment=attack", "model@crafting=custom", "crafting._target_=my_own_module.MyNet",
-        f"crafting.weights={tmp_path / 'weights.pt'}", "dataset=images",
-        f"dataset.path={tmp_path / 'mine.npz'}", "dataset.classes=3", "attack.epsilon=0.1",
-        "attack.steps=10", "attack.clip=[0,1]", f"store={tmp_path / 'store'}",
-    ]  # fmt: skip
+        "experiment=attack",
+        "model@crafting=custom",
+        "crafting._target_=my_own_module.MyNet",
+        f"crafting.weights={tmp_path / 'weights.pt'}",
+        "dataset=images",
+        f"dataset.path={tmp_path / 'mine.npz'}",
+        "dataset.classes=3",
+        "attack.epsilon=0.1",
+        "attack.steps=10",
+        "attack.clip=[0,1]",
+        f"store={tmp_path / 'store'}",
+    ]
 
 
 def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, mine, pixels) -> None:
@@ -96,9 +103,11 @@ def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     labels = np.sort(np.arange(30) % 3)
     colour = np.stack([pixels, 255 - pixels, pixels], 1)
     for name, images in {
-        "grey": pixels, "first": colour, "last": colour.transpose(0, 2, 3, 1),
+        "grey": pixels,
+        "first": colour,
+        "last": colour.transpose(0, 2, 3, 1),
         "float": (colour / 255).astype(np.float64),
-    }.items():  # fmt: skip
+    }.items():
         np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
     first = load(path=str(tmp_path / "first.npz"), class_count=3)
     assert first.input_shape == (3, 8, 8)
@@ -145,9 +154,14 @@ def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
     images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
     np.savez(tmp_path / "larger.npz", images=images, labels=np.arange(400) % 3)
     game = [
-        "experiment=dcgan_samples", "scale=smoke", "dataset=images", "dataset.classes=3",
-        f"dataset.path={tmp_path / 'larger.npz'}", "dataset.limit=null", f"store={tmp_path / 's'}",
-    ]  # fmt: skip
+        "experiment=dcgan_samples",
+        "scale=smoke",
+        "dataset=images",
+        "dataset.classes=3",
+        f"dataset.path={tmp_path / 'larger.npz'}",
+        "dataset.limit=null",
+        f"store={tmp_path / 's'}",
+    ]
     message = "game: dataset=images has nothing to train on; set dataset.training_share=0.8"
     with pytest.raises(AdvxError, match=message):
         ran(tmp_path, game)
@@ -216,8 +230,10 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     files = sorted((run.folder / "adversarial").iterdir())
     images = np.stack([np.asarray(Image.open(file)) for file in files])
     seen = model(torch.from_numpy(images)[:, None].float() / 255).argmax(1).tolist()
-    named = [re.fullmatch(r"(\d+)_label(\d)_predicted(\d)(?:_rounded_from(\d))?.png", f.name)
-             for f in files]  # fmt: skip
+    named = [
+        re.fullmatch(r"(\d+)_label(\d)_predicted(\d)(?:_rounded_from(\d))?.png", f.name)
+        for f in files
+    ]
     assert [int(name[3]) for name in named] == seen
     before = kept["prediction"].tolist()
     assert [int(name[4] or name[3]) for name in named] == before
@@ -255,13 +271,17 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
         assert torch.equal(found, torch.from_numpy(kept[array]))
     with pytest.raises(DataError, match=r"no array 'x' in it \(dataset.array=x\), only images, "):
         load(path=str(archive), class_count=3, array="x")
-    np.savez(tmp_path / "figure.npz", images=kept["images"], perturbed=kept["adversarial"],
-             labels=kept["labels"])  # fmt: skip
+    np.savez(
+        tmp_path / "figure.npz",
+        images=kept["images"],
+        perturbed=kept["adversarial"],
+        labels=kept["labels"],
+    )
     with pytest.raises(ConfigError, match=r"dataset.array=images or dataset.array=perturbed$"):
         load(path=str(tmp_path / "figure.npz"), class_count=3)
     again = [*mine, f"dataset.path={archive}", "dataset.array=adversarial", "attack.epsilon=0"]
     (tmp_path / "second").mkdir()
-    second = {r.metric: r.value for r in ran(tmp_path / "second", again).results.rows}
+    second = {r.metric: r.value for r in ran(tmp_path / "second", again).table.results.rows}
     first = {r.metric: r.value for r in run.table.results.rows}
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
@@ -284,11 +304,18 @@ def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> N
         np.savez(tmp_path / f"{name}.npz", images=images.numpy(), labels=y.numpy())
         (tmp_path / name).mkdir()
         rest = [o for o in mine if not o.startswith(("experiment", "dataset.path", "attack.st"))]
-        run = ran(tmp_path / name, [
-            "experiment=transfer", "model@target=custom", "target._target_=my_own_module.MyNet",
-            f"target.weights={tmp_path / 'weights.pt'}", f"dataset.path={tmp_path / name}.npz",
-            "figure_examples=1", *rest,
-        ])  # fmt: skip
+        run = ran(
+            tmp_path / name,
+            [
+                "experiment=transfer",
+                "model@target=custom",
+                "target._target_=my_own_module.MyNet",
+                f"target.weights={tmp_path / 'weights.pt'}",
+                f"dataset.path={tmp_path / name}.npz",
+                "figure_examples=1",
+                *rest,
+            ],
+        )
         found = {(r.row, r.metric): r.value for r in run.table.results.rows}
         rates.append(found["custom", "clean_error_rate"])
     assert rates[0] == 0

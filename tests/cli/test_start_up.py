@@ -21,8 +21,11 @@ def refused(tmp_path, *words: str) -> tuple[str, set[str]]:
     """What is said of a command that cannot run, and the modules that were loaded by then."""
     ran = subprocess.run(
         [sys.executable, "-c", HARNESS, json.dumps(words)],
-        capture_output=True, text=True, cwd=tmp_path, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
     end = json.loads(ran.stdout.splitlines()[-1])
     assert end["status"] == 2
     return ran.stderr.strip(), set(end["loaded"])

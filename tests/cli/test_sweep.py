@@ -7,9 +7,15 @@ from pathlib import Path
 from tests.processes import advx
 
 SWEEP = [
-    "run", "-m", "experiment=transfer", "scale=smoke", "seeds=[0]", "crafting.units=[20,20]",
-    "model@target=softmax_regression,nearest_neighbor", "attack.epsilon=0.1,0.25",
-]  # fmt: skip
+    "run",
+    "-m",
+    "experiment=transfer",
+    "scale=smoke",
+    "seeds=[0]",
+    "crafting.units=[20,20]",
+    "model@target=softmax_regression,nearest_neighbor",
+    "attack.epsilon=0.1,0.25",
+]
 
 MODULE = """
 import torch
@@ -47,8 +53,14 @@ def test_a_users_module_crafts_and_is_attacked(tmp_path: Path) -> None:
     (tmp_path / "my_module.py").write_text(MODULE)
     base = ["run", "experiment=transfer", "scale=smoke", "seeds=[0]", "hydra.run.dir=out"]
     own = "_target_=my_module.MyNet"
-    done = advx(tmp_path, *base, "model@target=custom", f"target.{own}", "+target.hidden=9",
-                "crafting.units=[20,20]")  # fmt: skip
+    done = advx(
+        tmp_path,
+        *base,
+        "model@target=custom",
+        f"target.{own}",
+        "+target.hidden=9",
+        "crafting.units=[20,20]",
+    )
     assert done.returncode == 0, done.stderr
     assert "maxout -> custom" in done.stdout
     done = advx(
@@ -70,9 +82,15 @@ def test_a_users_module_crafts_and_is_attacked(tmp_path: Path) -> None:
 
 
 def test_changing_a_users_source_trains_again(tmp_path: Path) -> None:
-    command = ["run", "experiment=transfer", "scale=smoke", "seeds=[0]",
-               "model@crafting=softmax_regression",
-               "model@target=custom", "target._target_=my_module.MyNet"]  # fmt: skip
+    command = [
+        "run",
+        "experiment=transfer",
+        "scale=smoke",
+        "seeds=[0]",
+        "model@crafting=softmax_regression",
+        "model@target=custom",
+        "target._target_=my_module.MyNet",
+    ]
     for source in (MODULE, MODULE.replace("ReLU", "Tanh")):
         (tmp_path / "my_module.py").write_text(source)
         assert advx(tmp_path, *command).returncode == 0
@@ -80,8 +98,7 @@ def test_changing_a_users_source_trains_again(tmp_path: Path) -> None:
     assert [e["name"] for e in entries].count("custom") == 2
 
 
-SMALL = ["seeds=[0]", "model@crafting=softmax_regression",
-         "model@target=softmax_regression"]  # fmt: skip
+SMALL = ["seeds=[0]", "model@crafting=softmax_regression", "model@target=softmax_regression"]
 
 
 def jobs(pattern: str) -> list[Path]:
@@ -97,8 +114,9 @@ def test_a_key_that_only_the_swept_choices_have(advx) -> None:
     configs = [json.loads((folder / "manifest.json").read_text())["config"] for folder in made]
     assert [config["attack"]["steps"] for config in configs] == [3, 3]
     assert [config["attack"]["_target_"].split(".")[-1] for config in configs] == [
-        "PGD", "MultiTargeted",
-    ]  # fmt: skip
+        "PGD",
+        "MultiTargeted",
+    ]
     assert "attack=pgd,multi_targeted" in (made[0].parent / "multirun.yaml").read_text()
     shutil.rmtree("outputs")
 

@@ -115,7 +115,10 @@ def test_claims_and_rows_are_refused_in_one_line_before_training(advx, word, exp
 
 
 def test_a_sweeps_claims_are_read_before_its_first_job(advx) -> None:
-    claims = "+claims=[{claim: c, predicate: '`a` < 5'}],[{claim: d, predicate: '`a` = 5'}]"
+    claims = (
+        "+claims=[{claim: c, predicate: '`relu`.clean_error_rate < 5'}],"
+        "[{claim: d, predicate: '`a` = 5'}]"
+    )
     status, _, said = advx("run", "-m", "experiment=transfer", "scale=smoke", claims)
     assert status == 2
     assert "of 'd' breaks at '= 5'" in said
@@ -123,21 +126,36 @@ def test_a_sweeps_claims_are_read_before_its_first_job(advx) -> None:
 
 
 def test_what_was_never_measured_is_said_and_nothing_is_lost(advx) -> None:
+    """A smaller scale may leave out rows that the experiment makes at the chapter's."""
     status, printed, said = advx(
-        "run", "experiment=transfer", "scale=smoke", "seeds=[0]", "hydra.run.dir=out",
-        "model@crafting=softmax_regression", "model@target=softmax_regression",
-        "+rows=[{row: R, metric: clean_error_rate},{row: softmax_regression, metric: eror_rate}]",
-        "+claims=[{claim: c, predicate: '`S`.clean_error_rate < `softmax_regression -> itself`'}]",
-    )  # fmt: skip
+        "run",
+        "experiment=transfer_table",
+        "scale=smoke",
+        "seeds=[0]",
+        "readings=[unclipped]",
+        "hydra.run.dir=out",
+    )
     assert (status, said) == (0, "")
     line = (
-        "not measured at scale=smoke: `R`.clean_error_rate, `softmax_regression`.eror_rate, "
-        "`S`.clean_error_rate"
+        "not measured at scale=smoke: `smoothed_nearest_neighbor -> nearest_neighbor`.error_rate"
+        "[objective=cross_entropy], `maxout`.clean_error_rate[all_training_data]"
     )
     assert f"\n{line}\n" in printed
     assert f"\n- {line}\n" in Path("out/summary.md").read_text(encoding="utf-8")
-    assert "  not tested (0/0 seeds)  c" in printed
-    assert "S.clean_error_rate not measured" in Path("out/claims.csv").read_text(encoding="utf-8")
+    assert "  not tested (0/0 seeds)  training on the validation examples too" in printed
+    missing = "maxout.clean_error_rate[all_training_data] not measured"
+    assert missing in Path("out/claims.csv").read_text(encoding="utf-8")
+
+
+def test_what_the_experiment_does_not_make_is_refused_before_training(advx) -> None:
+    status, _, said = advx(
+        "run",
+        "experiment=transfer",
+        "scale=smoke",
+        "+claims=[{claim: c, predicate: '`relu`.eror_rate < 5'}]",
+    )
+    assert status == 2
+    assert "`relu`.eror_rate is not measured; the nearest that is: `relu`." in said
 
 
 def test_what_was_measured_before_an_error_is_kept(advx, monkeypatch) -> None:
@@ -162,9 +180,14 @@ def test_what_was_measured_before_an_error_is_kept(advx, monkeypatch) -> None:
 def chapter_run(advx, *words: str) -> tuple[str, str]:
     """The verdict of `mine` at the chapter's scale, and the remark that withholds it."""
     status, printed, said = advx(
-        "run", "--config-dir", "conf", "experiment=mine", "scale=chapter", "hydra.run.dir=out",
+        "run",
+        "--config-dir",
+        "conf",
+        "experiment=mine",
+        "scale=chapter",
+        "hydra.run.dir=out",
         *words,
-    )  # fmt: skip
+    )
     assert status == 0, said
     rows = table(Path("out/summary.csv"))
     remarks = [line for line in printed.splitlines() if line.startswith("no verdicts: ")]
@@ -177,9 +200,14 @@ def chapter_run(advx, *words: str) -> tuple[str, str]:
 
 def test_the_chapters_own_protocol_is_judged(advx) -> None:
     verdict, remark = chapter_run(
-        advx, "seeds=[3,4]", "device.threads=1", "device=cpu", "store=elsewhere", "data_dir=data",
+        advx,
+        "seeds=[3,4]",
+        "device.threads=1",
+        "device=cpu",
+        "store=elsewhere",
+        "data_dir=data",
         "hydra.job.name=other",
-    )  # fmt: skip
+    )
     assert verdict in {"reproduced", "near", "not reproduced", "inconclusive"}
     assert remark == ""
 

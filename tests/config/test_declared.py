@@ -53,16 +53,28 @@ def test_the_reference_runs_have_what_is_declared(experiment) -> None:
 @pytest.mark.parametrize(
     ("predicate", "where", "nearest"),
     [
-        ("`maxout -> relu`.eror_rate < 5", "`maxout -> relu`.eror_rate",
-         "`maxout -> relu`.error_rate"),
-        ("`maxout -> tan`[clipped] < 5", "`maxout -> tan`.error_rate[clipped]",
-         "`maxout -> tanh`.error_rate[clipped]"),
-        ("`maxout -> relu`[epsilon=0.1] < 5", "`maxout -> relu`.error_rate[epsilon=0.1]",
-         "`maxout -> relu`.error_rate"),
-        ("`maxout`.clean_error_rate[clipped] < 5", "`maxout`.clean_error_rate[clipped]",
-         "`maxout`.clean_error_rate"),
+        (
+            "`maxout -> relu`.eror_rate < 5",
+            "`maxout -> relu`.eror_rate",
+            "`maxout -> relu`.error_rate",
+        ),
+        (
+            "`maxout -> tan`[clipped] < 5",
+            "`maxout -> tan`.error_rate[clipped]",
+            "`maxout -> tanh`.error_rate[clipped]",
+        ),
+        (
+            "`maxout -> relu`[epsilon=0.1] < 5",
+            "`maxout -> relu`.error_rate[epsilon=0.1]",
+            "`maxout -> relu`.error_rate",
+        ),
+        (
+            "`maxout`.clean_error_rate[clipped] < 5",
+            "`maxout`.clean_error_rate[clipped]",
+            "`maxout`.clean_error_rate",
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("scale", ["smoke", "chapter"])
 def test_a_claim_that_names_anything_else_is_refused(predicate, where, nearest, scale) -> None:
     config, main = composed(["experiment=transfer_table", f"scale={scale}"])
@@ -116,3 +128,20 @@ def test_an_experiment_of_ones_own_need_not_say(name, says, known, tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     main = importlib.import_module(f"{name}_table").main
     assert declared({"experiment": name, "seeds": [0, 1]}, main) == known
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["experiment=imperceptible", "levels=[0.5]"],
+        ["experiment=imperceptible", "model=torchvision", "model.name=googlenet", "image=cat.jpg"],
+        ["experiment=adversarial_training", "epsilons=[0.3]"],
+        ["experiment=same_mistake", "epsilons=[0.05]"],
+    ],
+    ids=" ".join,
+)
+def test_other_settings_leave_the_experiments_own_claims_untested(words) -> None:
+    check_declared(*composed([*words, "scale=smoke"]))
+    mine = "+claims=[{claim: mine, predicate: '`nobody`.error_rate < 5'}]"
+    with pytest.raises(ConfigError, match=r"claim 'mine': `nobody`\.error_rate is not measured"):
+        check_declared(*composed([*words, "scale=smoke", mine.replace("+", "")]))

@@ -37,9 +37,10 @@ CHANGES: dict[str, Callable[[Project], object]] = {
     "the trainer": lambda p: p.edit("own_trainer.py", "1.0", "2.0"),
     "the weights": lambda p: p.save_weights(1e-3),
     "a pixel by a ten-thousandth": lambda p: (
-        p.images.__setitem__((50, 2, 2), p.images[50, 2, 2] + 1e-4), p.save_images()
+        p.images.__setitem__((50, 2, 2), p.images[50, 2, 2] + 1e-4),
+        p.save_images(),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", CHANGES)
@@ -61,46 +62,76 @@ FORWARD = "    def forward(self, x):\n        return super().forward({}(x))\n"
 
 REACHED = {
     "a file named like one of Python's": (
-        {"profile.py": ACT,
-         "other.py": USES.format("import profile", FORWARD.format("profile.act"))},
-        "profile.py", (),
+        {
+            "profile.py": ACT,
+            "other.py": USES.format("import profile", FORWARD.format("profile.act")),
+        },
+        "profile.py",
+        (),
     ),
     "a module loaded by hand": (
-        {"plain.py": ACT, "other.py": USES.format(
-            "import importlib.util as u\ns = u.spec_from_file_location('by_hand', 'plain.py')\n"
-            "hand = u.module_from_spec(s)\ns.loader.exec_module(hand)",
-            FORWARD.format("hand.act"))},
-        "plain.py", (),
+        {
+            "plain.py": ACT,
+            "other.py": USES.format(
+                "import importlib.util as u\ns = u.spec_from_file_location('by_hand', 'plain.py')\n"
+                "hand = u.module_from_spec(s)\ns.loader.exec_module(hand)",
+                FORWARD.format("hand.act"),
+            ),
+        },
+        "plain.py",
+        (),
     ),
     "plugins in a registry": (
-        {"own_acts/one.py": "from own_registry import ALL\n\n\ndef act(x):\n    return x\n\n\n"
-         "ALL['act'] = act\n", "own_registry.py": "ALL = {}\n", "other.py": USES.format(
-            "import importlib, pathlib\nfrom own_registry import ALL\n"
-            "for p in pathlib.Path('own_acts').glob('*.py'):\n"
-            "    importlib.import_module('own_acts.' + p.stem)", FORWARD.format("ALL['act']"))},
-        "own_acts/one.py", (),
+        {
+            "own_acts/one.py": "from own_registry import ALL\n\n\ndef act(x):\n    return x\n\n\n"
+            "ALL['act'] = act\n",
+            "own_registry.py": "ALL = {}\n",
+            "other.py": USES.format(
+                "import importlib, pathlib\nfrom own_registry import ALL\n"
+                "for p in pathlib.Path('own_acts').glob('*.py'):\n"
+                "    importlib.import_module('own_acts.' + p.stem)",
+                FORWARD.format("ALL['act']"),
+            ),
+        },
+        "own_acts/one.py",
+        (),
     ),
     "a module that an argument names": (
-        {"own_act.py": ACT, "other.py": USES.format(
-            "import importlib", "    def __init__(self, act):\n        super().__init__()\n"
-            "        self.act = getattr(importlib.import_module(act), 'act')\n\n"
-            + FORWARD.format("self.act"))},
-        "own_act.py", ("+crafting.act=own_act",),
+        {
+            "own_act.py": ACT,
+            "other.py": USES.format(
+                "import importlib",
+                "    def __init__(self, act):\n        super().__init__()\n"
+                "        self.act = getattr(importlib.import_module(act), 'act')\n\n"
+                + FORWARD.format("self.act"),
+            ),
+        },
+        "own_act.py",
+        ("+crafting.act=own_act",),
     ),
     "a file in the home folder": (
-        {"sign.txt": "return 1\n", "other.py": USES.format(
-            "import os", "    def __init__(self, sign):\n        super().__init__()\n"
-            "        text = open(os.path.expanduser(sign)).read()\n"
-            "        self.sign = -1 if '-' in text else 1\n\n"
-            + FORWARD.format("self.sign * torch.as_tensor"))},
-        "sign.txt", ("+crafting.sign='~/sign.txt'",),
+        {
+            "sign.txt": "return 1\n",
+            "other.py": USES.format(
+                "import os",
+                "    def __init__(self, sign):\n        super().__init__()\n"
+                "        text = open(os.path.expanduser(sign)).read()\n"
+                "        self.sign = -1 if '-' in text else 1\n\n"
+                + FORWARD.format("self.sign * torch.as_tensor"),
+            ),
+        },
+        "sign.txt",
+        ("+crafting.sign='~/sign.txt'",),
     ),
     "a long source": (
-        {"own_act.py": "X = " + " + ".join(["1"] * 1500) + "\n\n\n" + ACT,
-         "other.py": USES.format("import own_act", FORWARD.format("own_act.act"))},
-        "own_act.py", (),
+        {
+            "own_act.py": "X = " + " + ".join(["1"] * 1500) + "\n\n\n" + ACT,
+            "other.py": USES.format("import own_act", FORWARD.format("own_act.act")),
+        },
+        "own_act.py",
+        (),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", REACHED)
@@ -154,8 +185,12 @@ def test_a_changed_argument_is_measured_again(project, change) -> None:
 
 
 def test_two_models_with_one_weights_file_are_two_models(project) -> None:
-    same = ["target._target_=nets.Net", "target.weights=weights.pt", "+target.scale=-1",
-            "defense._target_=advx.defenses.none.NoDefense"]  # fmt: skip
+    same = [
+        "target._target_=nets.Net",
+        "target.weights=weights.pt",
+        "+target.scale=-1",
+        "defense._target_=advx.defenses.none.NoDefense",
+    ]
     rows = dict(project.measure(*same, "+attack.epsilon=0")[1])
     assert rows["customclean_error_rate"] != rows["custom -> itselferror_rate"]
 
@@ -183,9 +218,19 @@ def test_a_comment_or_another_module_changes_nothing(project) -> None:
 def test_the_manifest_names_own_modules_and_what_no_key_sees(project) -> None:
     project.measure()
     found = project.manifest["own_code"]
-    assert {"nets", "own_helper", "own_late", "own_package", "own_package.deep",
-            "own_package.deepest", "own_attack", "own_step", "own_defense", "own_trainer",
-            "own_data"} == set(found["modules"])  # fmt: skip
+    assert {
+        "nets",
+        "own_helper",
+        "own_late",
+        "own_package",
+        "own_package.deep",
+        "own_package.deepest",
+        "own_attack",
+        "own_step",
+        "own_defense",
+        "own_trainer",
+        "own_data",
+    } == set(found["modules"])
     assert found["in_no_key"] == ["own_data, line 7: load(…) may read a file"]
 
 

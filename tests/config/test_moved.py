@@ -45,23 +45,31 @@ def at(config: dict, path: str):
             },
         ),
         ("experiment=gan_samples trainer.momentum=.1", {"trainer.optimizer.momentum": 0.1}),
-        ("experiment=gan_samples trainer=pair/adam trainer.beta1=0",
-         {"trainer.optimizer.beta1": 0}),
+        (
+            "experiment=gan_samples trainer=pair/adam trainer.beta1=0",
+            {"trainer.optimizer.beta1": 0},
+        ),
         ("experiment=gan_samples trainer.discriminator_steps=3", {"game.discriminator_steps": 3}),
         ("experiment=gan_samples trainer.updates=alternating", {"game.updates": "alternating"}),
-        ("experiment=dcgan_samples trainer.loss=blended trainer.blend=.2",
-         {"game.loss": "blended", "game.blend": 0.2}),
+        (
+            "experiment=dcgan_samples trainer.loss=blended trainer.blend=.2",
+            {"game.loss": "blended", "game.blend": 0.2},
+        ),
         (
             "experiment=laplacian_gan trainer.loss=minimax coarse_trainer.discriminator_steps=2",
             {
-                "level.loss": "minimax", "coarse.loss": "non_saturating",
-                "coarse.discriminator_steps": 2, "level.discriminator_steps": 1,
+                "level.loss": "minimax",
+                "coarse.loss": "non_saturating",
+                "coarse.discriminator_steps": 2,
+                "level.discriminator_steps": 1,
             },
         ),
-        ("experiment=benchmark_gan trainers.gan.loss=minimax",
-         {"games.gan.loss": "minimax", "games.dcgan.loss": "non_saturating"}),
+        (
+            "experiment=benchmark_gan trainers.gan.loss=minimax",
+            {"games.gan.loss": "minimax", "games.dcgan.loss": "non_saturating"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_key_of_before_is_read_where_it_is_now(typed, places) -> None:
     config, main = composed([*typed.split(), *SMOKE])
     assert {path: at(config, path) for path in places} == places
@@ -82,9 +90,10 @@ OWN = {
     "advx.training.adam.AdamTrainer": ({"decay": 0.5}, Adam(decay=0.5)),
     "advx.training.linear_decay.LinearDecayTrainer": ({}, LinearDecay()),
     "advx.training.semi_supervised.SemiSupervisedTrainer": (
-        {"learning_rate": 0.1}, Adam(learning_rate=0.1, decay=0.9),
+        {"learning_rate": 0.1},
+        Adam(learning_rate=0.1, decay=0.9),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -92,8 +101,9 @@ def test_a_yaml_of_before_makes_the_trainer_that_it_made(kind) -> None:
     given, optimizer = OWN[kind]
     config = {"trainer": {"_target_": kind, "max_epochs": 3} | given}
     remarks = moved.put_right(config)
-    assert remarks == [f"trainer.{k} has moved: trainer.optimizer.{k}={v}"
-                       for k, v in given.items()]  # fmt: skip
+    assert remarks == [
+        f"trainer.{k} has moved: trainer.optimizer.{k}={v}" for k, v in given.items()
+    ]
     check_node(config["trainer"], "trainer")
     trainer = build(config["trainer"])
     assert trainer.optimizer == optimizer
@@ -133,10 +143,12 @@ def test_a_trainer_of_ones_own_keeps_its_keys() -> None:
             r"trainer.optimizer._target_=torch.nn.Identity: makes no Optimizer; needed: a class "
             r"derived from advx.training.optimizers.Optimizer",
         ),
-        ("optimizer@trainer.optimizer=rmsprop trainer.optimizer.smoothing=-1",
-         r"trainer.optimizer.smoothing=-1: "),
+        (
+            "optimizer@trainer.optimizer=rmsprop trainer.optimizer.smoothing=-1",
+            r"trainer.optimizer.smoothing=-1: ",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_optimizer_is_named(words, complaint) -> None:
     config, main = composed(["experiment=train", *words.split(), *SMOKE])
     with pytest.raises(ConfigError, match=complaint):

@@ -58,9 +58,13 @@ def test_a_command_composes_and_passes_the_checks(words) -> None:
 
 @pytest.mark.parametrize(
     ("page", "words"),
-    [(path.stem, line) for path in (ROOT / "docs").rglob("*.md") for line in code(path)
-     if re.fullmatch(r"([\w.@+]+=[\w.,\[\]]+ ?)+", line) and path.stem in choices()["experiment"]],
-)  # fmt: skip
+    [
+        (path.stem, line)
+        for path in (ROOT / "docs").rglob("*.md")
+        for line in code(path)
+        if re.fullmatch(r"([\w.@+]+=[\w.,\[\]]+ ?)+", line) and path.stem in choices()["experiment"]
+    ],
+)
 def test_settings_that_a_page_names_are_its_experiments(page, words) -> None:
     check(*composed([f"experiment={page}", *words.split()]))
 
@@ -81,10 +85,14 @@ FIRST = [BY_PAGE[ROOT / name] for name in ("README.md", "docs/install.md", "docs
 
 @pytest.mark.parametrize(
     "words",
-    [w for page in FIRST for w in page if kind(w) == "changed" and "scale=" not in " ".join(w)
-     and not {"-m", "--cfg"} & set(w)],
+    [
+        w
+        for page in FIRST
+        for w in page
+        if kind(w) == "changed" and "scale=" not in " ".join(w) and not {"-m", "--cfg"} & set(w)
+    ],
     ids=" ".join,
-)  # fmt: skip
+)
 def test_a_command_of_the_first_pages_runs(words, tmp_path, command) -> None:
     done = command(*words, *SMOKE)
     assert done.status == 0, done.err
@@ -94,9 +102,14 @@ def test_a_command_of_the_first_pages_runs(words, tmp_path, command) -> None:
 def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     assert command("store", "ls").out == "outputs/store is empty\n"
     assert command("report").status == 1
-    done = command("run", "experiment=transfer", *SMOKE, "model@crafting=softmax_regression",
-                   "model@target=nearest_neighbor",
-                   "hydra.run.dir=outputs/runs/transfer/it")  # fmt: skip
+    done = command(
+        "run",
+        "experiment=transfer",
+        *SMOKE,
+        "model@crafting=softmax_regression",
+        "model@target=nearest_neighbor",
+        "hydra.run.dir=outputs/runs/transfer/it",
+    )
     assert done.status == 0, done.err
     assert "softmax_regression" in command("store", "ls").out
     assert command("store", "verify").out == "1 sound, 0 not\n"
@@ -144,8 +157,12 @@ def test_doctor_on_a_plain_clone(tmp_path, command, monkeypatch) -> None:
     assert done.out.endswith("all well\n")
     for name in choices()["dataset"]:
         assert f"\n  {name} " in done.out
-    for said in ("mnist5k        verified, 3,500 training examples", "yours: dataset.path=…",
-                 "faces          drawn when used", "mnist          not here"):  # fmt: skip
+    for said in (
+        "mnist5k        verified, 3,500 training examples",
+        "yours: dataset.path=…",
+        "faces          drawn when used",
+        "mnist          not here",
+    ):
         assert said in done.out
 
 

@@ -24,8 +24,11 @@ def steps(workflow: dict[str, Any], key: str) -> list[str]:
 def test_every_python_that_is_supported_is_tested(workflow) -> None:
     (job,) = workflow["jobs"].values()
     assert job["strategy"]["matrix"]["python"] == pythons()
-    (chosen,) = [step["with"]["python-version"] for step in job["steps"]
-                 if step.get("uses", "").startswith("actions/setup-python")]  # fmt: skip
+    (chosen,) = [
+        step["with"]["python-version"]
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/setup-python")
+    ]
     assert chosen == "${{ matrix.python }}"
 
 

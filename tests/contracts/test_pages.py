@@ -86,11 +86,15 @@ def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "nea
         summary_csv=csv_text([field.name for field in fields(SummaryRow)], summary),
         claims_csv=csv_text(["experiment", *OUTCOMES], claims),
         manifest_json=json.dumps(
-            {"command": "advx run experiment=x scale=chapter dataset.digests=d.json",
-             "config": {"experiment": "x", "scale": "chapter"}, "device": "cpu", "threads": 2,
-             "seconds": {"train": 3600.0}}
+            {
+                "command": "advx run experiment=x scale=chapter dataset.digests=d.json",
+                "config": {"experiment": "x", "scale": "chapter"},
+                "device": "cpu",
+                "threads": 2,
+                "seconds": {"train": 3600.0},
+            }
         ),
-    )  # fmt: skip
+    )
     return folder
 
 
@@ -98,8 +102,14 @@ def test_a_block_has_the_chapters_number_first_and_says_what_ran(tmp_path) -> No
     text = block(run_of(tmp_path / "x", [("a_b -> c", "error_rate", 51.234)]), {})
     first = next(line for line in text.splitlines() if "51.23" in line)
     assert [cell.strip() for cell in first.strip("|").split("|")] == [
-        "a b → c", "error rate, ε = 0.1, clipped", "50", "51.23", "40.00 – 60.00", "3", "near",
-    ]  # fmt: skip
+        "a b → c",
+        "error rate, ε = 0.1, clipped",
+        "50",
+        "51.23",
+        "40.00 – 60.00",
+        "3",
+        "near",
+    ]
     assert "| its words   | chapter | **holds** |" in text
     assert "    advx run experiment=x scale=chapter\n" in text
     assert "On cpu with 2 threads: 2.0 h of one core" in text
@@ -154,10 +164,16 @@ def test_a_page_keeps_the_part_of_a_run_that_is_not_there_or_not_whole(tmp_path,
 
 @pytest.mark.parametrize(
     "marks",
-    ["<!-- a -->", "<!-- /a -->", "<!-- /a --><!-- a -->", "<!-- a --><!-- b --><!-- /a -->",
-     "<!-- a --><!-- /b -->", "<!-- a --><!-- /a --><!-- a --><!-- /a -->",
-     "<!-- a --><!-- a --><!-- /a -->"],
-)  # fmt: skip
+    [
+        "<!-- a -->",
+        "<!-- /a -->",
+        "<!-- /a --><!-- a -->",
+        "<!-- a --><!-- b --><!-- /a -->",
+        "<!-- a --><!-- /b -->",
+        "<!-- a --><!-- /a --><!-- a --><!-- /a -->",
+        "<!-- a --><!-- a --><!-- /a -->",
+    ],
+)
 def test_broken_marks_lose_no_prose(marks, tmp_path) -> None:
     page = tmp_path / "page.md"
     text = "before\n" + marks.replace("><", ">\nprose\n<") + "\nafter\n"

@@ -13,9 +13,17 @@ from tests.paths import ROOT
 PACKAGED = ("advx", "conf", "experiments", "pyproject.toml", "README.md", "LICENSE")
 
 FILES = (
-    "results.csv", "summary.csv", "summary.md", "claims.csv", "timing.csv", "manifest.json",
-    "transfer.png", "transfer.pdf", "arrays.npz", "run.log",
-)  # fmt: skip
+    "results.csv",
+    "summary.csv",
+    "summary.md",
+    "claims.csv",
+    "timing.csv",
+    "manifest.json",
+    "transfer.png",
+    "transfer.pdf",
+    "arrays.npz",
+    "run.log",
+)
 
 
 def done(*words: str | Path, folder: Path, fails: bool = False) -> str:
@@ -38,8 +46,17 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).exists():
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "source" / name).write_bytes((ROOT / name).read_bytes())
-    done(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, "source",
-         folder=folder)  # fmt: skip
+    done(
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        folder,
+        "source",
+        folder=folder,
+    )
     (made,) = folder.glob("*.whl")
     return made
 
@@ -71,8 +88,17 @@ def test_the_wheel_takes_the_pytorch_that_is_there_and_runs_from_an_empty_folder
     where = "import advx, advx.conf, torch; print(advx.__file__, advx.conf.__file__)"
     assert done(python, "-c", where, folder=empty).count(str(tmp_path / "env")) == 2
     assert "transfer_table" in done(advx, "list", folder=empty)
-    done(advx, "run", "experiment=transfer_table", "scale=smoke", "seeds=[0]",
-         "readings=[unclipped]", "device.threads=1", "hydra.run.dir=out", folder=empty)  # fmt: skip
+    done(
+        advx,
+        "run",
+        "experiment=transfer_table",
+        "scale=smoke",
+        "seeds=[0]",
+        "readings=[unclipped]",
+        "device.threads=1",
+        "hydra.run.dir=out",
+        folder=empty,
+    )
     for name in FILES:
         assert (empty / "out" / name).exists(), name
     assert not (empty / "out" / "FAILED").exists()

@@ -29,8 +29,9 @@ def test_every_number_format_gives_the_same_picture(tmp_path, kind) -> None:
     np.savez(tmp_path / "a.npz", images=images, labels=np.array([1, 0], ">i2"))
     found = load(path=str(tmp_path / "a.npz")).test
     expected = torch.from_numpy(levels).float() / 255
-    torch.testing.assert_close(found.images[:, 0], expected, atol=1e-3 if kind == "f2" else 1e-7,
-                               rtol=0)  # fmt: skip
+    torch.testing.assert_close(
+        found.images[:, 0], expected, atol=1e-3 if kind == "f2" else 1e-7, rtol=0
+    )
     assert found.labels.tolist() == [1, 0]
     if kind in ("u1", "f8", "longdouble"):
         assert torch.equal(found.images[:, 0], expected)

@@ -149,10 +149,13 @@ def test_the_chapters_data_keep_their_names() -> None:
     data = mnist5k.load()
     few = mnist5k.load(limit={"train": 200, "validation": 50, "test": 100})
     found = {
-        "training examples": data, "training and validation examples": data.merged(),
-        "first half": data.half(0), "second half": data.half(1), "limited": few,
+        "training examples": data,
+        "training and validation examples": data.merged(),
+        "first half": data.half(0),
+        "second half": data.half(1),
+        "limited": few,
         "stacked": stacked_mnist.load(source="mnist5k", train=40, test=20),
-    }  # fmt: skip
+    }
     names = {key: (each.fingerprint, each.test.digest()[:16]) for key, each in found.items()}
     assert names == NAMES
 
@@ -206,8 +209,15 @@ def test_no_change_of_an_image_is_too_small_for_its_name(by) -> None:
 def test_shape_and_number_format_are_part_of_a_name() -> None:
     images, labels = torch.rand(6, 1, 4, 4), torch.arange(6)
     split = Split(images, labels)
-    others = [images.view(6, 1, 2, 8), images.view(6, 4, 2, 2), images.double(), images.half(),
-              images.bfloat16(), images > 0.5, images - 1]  # fmt: skip
+    others = [
+        images.view(6, 1, 2, 8),
+        images.view(6, 4, 2, 2),
+        images.double(),
+        images.half(),
+        images.bfloat16(),
+        images > 0.5,
+        images - 1,
+    ]
     digests = {Split(other, labels).digest() for other in others} | {split.digest()}
     assert len(digests) == len(others) + 1
     assert Split(images, labels.flip(0)).digest() not in digests

@@ -95,10 +95,17 @@ def test_odd_names_that_are_passed_over_do_not_end_a_run(pets, command, name) ->
     )
     assert [f": {spelled}" in said[0], f"e.g. {spelled}.txt" in said[1]] == [True, True]
     done = command(
-        "attack", "device.threads=1", "figure_examples=1", "model@crafting=custom",
-        "crafting._target_=odd_nets.net", "crafting.weights=pets/.w.pt", "dataset=images",
-        "dataset.path=pets", "dataset.classes=2", "attack=fgsm",
-    )  # fmt: skip
+        "attack",
+        "device.threads=1",
+        "figure_examples=1",
+        "model@crafting=custom",
+        "crafting._target_=odd_nets.net",
+        "crafting.weights=pets/.w.pt",
+        "dataset=images",
+        "dataset.path=pets",
+        "dataset.classes=2",
+        "attack=fgsm",
+    )
     assert (done.status, done.err) == (0, "")
     assert spelled in done.out
 
@@ -145,8 +152,12 @@ def test_every_level_of_deep_images_is_read(tmp_path) -> None:
     pgm = b"P5 6 8 65535\n" + DEEP.astype(">u2").tobytes()
     expected = torch.from_numpy(DEEP.astype(np.float32)) / 65_535
     big_endian = Image.fromarray(DEEP.astype(">u2"))
-    for name, image in (("a.png", Image.fromarray(DEEP)), ("a.tif", Image.fromarray(DEEP)),
-                        ("b.tif", big_endian), ("a.pgm", pgm)):  # fmt: skip
+    for name, image in (
+        ("a.png", Image.fromarray(DEEP)),
+        ("a.tif", Image.fromarray(DEEP)),
+        ("b.tif", big_endian),
+        ("a.pgm", pgm),
+    ):
         found = one(tmp_path / name, name, image).test.images
         assert torch.equal(found[0, 0], expected), name
     floats = (DEEP / 65_535).astype(np.float32)
@@ -208,8 +219,9 @@ def png(depth: int, kind: int, rows: np.ndarray) -> bytes:
 
     size = struct.pack(">IIBBBBB", 6, len(rows), depth, kind, 0, 0, 0)
     content = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", content)
-            + chunk(b"IEND", b""))  # fmt: skip
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", content) + chunk(b"IEND", b"")
+    )
 
 
 def test_transparent_pixels_and_deep_colors_are_not_dropped_in_silence(tmp_path) -> None:

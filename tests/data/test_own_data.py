@@ -54,10 +54,13 @@ def test_the_check_is_part_of_a_run(tmp_path, monkeypatch) -> None:
     from advx.run import Run
 
     config, _ = composed(
-        ["experiment=transfer", "~dataset",
-         "+dataset={name: mine, _target_: loader_of_mine.load, classes: 3, "
-         "input_shape: [1, 4, 4]}"]
-    )  # fmt: skip
+        [
+            "experiment=transfer",
+            "~dataset",
+            "+dataset={name: mine, _target_: loader_of_mine.load, classes: 3, "
+            "input_shape: [1, 4, 4]}",
+        ]
+    )
     with pytest.raises(DataError, match=r"loader_of_mine\.load: .* labels from 0 to 8"):
         _ = Run(config, tmp_path, "").data
 

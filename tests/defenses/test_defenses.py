@@ -20,9 +20,9 @@ from advx.defenses.weight_decay import WeightDecay
 from advx.models.maxout import MaxoutNetwork
 from advx.store.store import Store
 from advx.training.load_or_train import load_or_train_model
-from advx.training.recipe import Recipe, dependencies
+from advx.training.recipe import dependencies
 from advx.training.trainer import Trainer, validation_error
-from tests.recipes import MODEL, TRAINER
+from tests.recipes import recipe as recipe_of
 
 
 def node(defense: type, **arguments: object) -> dict:
@@ -145,10 +145,10 @@ def test_temperature_leaves_the_scale_of_the_gradient_alone(batch) -> None:
 
 def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    student = Recipe(MODEL, TRAINER, node(Distillation, temperature=3.0), seed=1)
+    student = recipe_of(defense=node(Distillation, temperature=3.0), seed=1)
     (teacher,) = dependencies(student)
     assert teacher.defense == node(HighTemperature, temperature=3.0)
-    assert (teacher.seed, teacher.model) == (1, MODEL)
+    assert (teacher.seed, teacher.model) == (1, student.model)
     made = load_or_train_model(student, tiny, store)
     assert len(store.entries()) == 2
     first = load_or_train_model(teacher, tiny, store)
@@ -163,7 +163,7 @@ def test_distillations_teacher_is_trained_first_and_once(tiny, tmp_path) -> None
 
 def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    recipe = Recipe(MODEL, TRAINER, node(Ensemble, members=3), seed=1)
+    recipe = recipe_of(defense=node(Ensemble, members=3), seed=1)
     assert [r.seed for r in dependencies(recipe)] == [3, 4, 5]
     made = load_or_train_model(recipe, tiny, store)
     assert len(store.entries()) == 3
@@ -177,10 +177,15 @@ def test_ensemble_averages_probabilities_and_stores_only_members(tiny, tmp_path)
 
 def test_autoencoder_learns_against_the_frozen_classifiers_examples(tiny, tmp_path) -> None:
     store = Store(tmp_path)
-    trainer = {"_target_": "advx.training.trainer.Trainer", "batch_size": 10, "max_epochs": 30,
-               "optimizer": {"_target_": "advx.training.optimizers.Adam",
-                             "learning_rate": 0.01}}  # fmt: skip
-    recipe = Recipe(MODEL, trainer, node(DenoisingAutoencoder, epsilon=0.3, units=[12]), seed=0)
+    trainer = {
+        "_target_": "advx.training.trainer.Trainer",
+        "batch_size": 10,
+        "max_epochs": 30,
+        "optimizer": {"_target_": "advx.training.optimizers.Adam", "learning_rate": 0.01},
+    }
+    recipe = recipe_of(
+        trainer=trainer, defense=node(DenoisingAutoencoder, epsilon=0.3, units=[12]), seed=0
+    )
     stack = load_or_train_model(recipe, tiny, store).module
     classifier = load_or_train_model(dependencies(recipe)[0], tiny, store).module
     for name, value in classifier.state_dict().items():

@@ -1,7 +1,5 @@
 """Church windows: directions, maps and what is read off them."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -96,9 +94,15 @@ def networks() -> list[nn.Module]:
     torch.manual_seed(5)
     shape = {"input_shape": (3, 16, 16), "classes": 10}
     conv = ConvMaxoutNetwork(
-        **shape, channels=(6, 8), kernels=(5, 3), pads=(2, 1), pools=(3, 2),
-        max_kernel_norms=(0.9, 1.9), units=12, init_range=0.3,
-    )  # fmt: skip
+        **shape,
+        channels=(6, 8),
+        kernels=(5, 3),
+        pads=(2, 1),
+        pools=(3, 2),
+        max_kernel_norms=(0.9, 1.9),
+        units=12,
+        init_range=0.3,
+    )
     return [
         MaxoutNetwork(**shape, units=(30, 30), init_range=0.3),
         ReLUNetwork(**shape, units=(30, 30), init_range=0.3),
@@ -182,15 +186,21 @@ def test_pictures_are_points_of_the_windows(tmp_path) -> None:
         ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", "draws=1"]
     )
     run = Run(config, tmp_path, "advx run")
-    names = [key for key in inspect.signature(main).parameters if key != "run"]
-    main(run, **{key: config[key] for key in names})
+    main(run, **keywords(config, main))
     arrays = np.load(tmp_path / "arrays.npz")
     pictures, said, maps = (arrays[k] for k in ("pictures", "said", "maps_fgsm_random"))
     whole = (run.data.test.images[:4] * 255).round().byte().numpy()
     np.testing.assert_array_equal(pictures[:, 2], whole)  # undone by its own mean and contrast
     half = maps.shape[1] // 2
-    at = [(half, 0), (half, half // 2), (half, half), (half, half + half // 2), (half, -1),
-          (0, half), (-1, half)]  # fmt: skip
+    at = [
+        (half, 0),
+        (half, half // 2),
+        (half, half),
+        (half, half + half // 2),
+        (half, -1),
+        (0, half),
+        (-1, half),
+    ]
     for column, (v, h) in enumerate(at):
         np.testing.assert_array_equal(said[:, column], maps[:, v, h])
     assert len(pictures[0]) == len(at)

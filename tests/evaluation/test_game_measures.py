@@ -25,9 +25,14 @@ def test_a_critic_becomes_the_best_one() -> None:
     torch.manual_seed(0)
     critic = torch.nn.Linear(1, 1)
     losses = train_discriminator(
-        critic, lambda n: torch.randn(n, 1) - 1, lambda n: torch.randn(n, 1) + 1,
-        steps=1500, rate=0.05, final_rate=1e-3, batch_size=1000,
-    )  # fmt: skip
+        critic,
+        lambda n: torch.randn(n, 1) - 1,
+        lambda n: torch.randn(n, 1) + 1,
+        steps=1500,
+        rate=0.05,
+        final_rate=1e-3,
+        batch_size=1000,
+    )
     assert critic.weight.item() == pytest.approx(-2, abs=0.06)
     assert critic.bias.item() == pytest.approx(0, abs=0.06)
     assert len(losses) == 1500

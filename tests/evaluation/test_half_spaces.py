@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from advx.evaluation.half_spaces import (
+    AfterSteps,
     after_steps,
     best_line,
     boundary_distance,
@@ -91,4 +92,4 @@ def test_steps_are_counted_against_the_label_and_against_the_class_before() -> N
     labels = torch.tensor([0, 0, 1, 0])
     found = after_steps(model, x, labels, lambda k: torch.full_like(x, 2.0 * (k + 1)), 2)
     # after +2: 1, -1, 4, 4; after +4: 3, 1, 6, 6
-    assert found == {"error_rate": 100 * 5 / 8, "changed": 100 * 3 / 8}
+    assert found == AfterSteps(error_rate=100 * 5 / 8, changed=100 * 3 / 8)

@@ -68,26 +68,38 @@ HOLED = torch.rand(30, 8).index_fill(0, torch.tensor([4]), math.nan)
 @pytest.mark.parametrize(
     ("measure", "message"),
     [
-        (lambda: manifolds(torch.rand(5, 8), torch.rand(9, 8)),
-         "5 real examples: a ball that reaches to neighbor number 5 .*; valid: from 6"),
-        (lambda: manifolds(torch.rand(9, 8), torch.rand(3, 8), neighbors=3),
-         "3 generated examples: .* number 3 needs more; valid: from 4"),
-        (lambda: manifolds(torch.rand(30, 8), HOLED),
-         "1 of 30 generated examples hold NaN or infinity, the first of them in row 4"),
+        (
+            lambda: manifolds(torch.rand(5, 8), torch.rand(9, 8)),
+            "5 real examples: a ball that reaches to neighbor number 5 .*; valid: from 6",
+        ),
+        (
+            lambda: manifolds(torch.rand(9, 8), torch.rand(3, 8), neighbors=3),
+            "3 generated examples: .* number 3 needs more; valid: from 4",
+        ),
+        (
+            lambda: manifolds(torch.rand(30, 8), HOLED),
+            "1 of 30 generated examples hold NaN or infinity, the first of them in row 4",
+        ),
         (lambda: manifolds(HOLED / 0, torch.rand(30, 8)), "30 of 30 real examples hold NaN or inf"),
         (lambda: radii(torch.rand(5, 8), 5), "5 given examples: .*; valid: from 6"),
-        (lambda: two_sample_accuracy(torch.rand(1, 8), torch.rand(1, 8)),
-         "1 real examples: .*; valid: from 2"),
+        (
+            lambda: two_sample_accuracy(torch.rand(1, 8), torch.rand(1, 8)),
+            "1 real examples: .*; valid: from 2",
+        ),
         (lambda: two_sample_accuracy(torch.rand(30, 8), HOLED), "1 of 30 generated examples hold"),
         (lambda: frechet_distance(torch.rand(30, 8), HOLED), "1 of 30 second examples hold NaN"),
-        (lambda: parzen(HOLED, torch.rand(9, 8), torch.rand(9, 8), [0.1, 0.2, 0.3]),
-         "1 of 30 generated examples hold NaN"),
-        (lambda: parzen(torch.rand(9, 8), torch.rand(0, 8), torch.rand(9, 8), [1.0] * 3),
-         "0 validation examples: a Parzen window needs more; valid: from 1"),
+        (
+            lambda: parzen(HOLED, torch.rand(9, 8), torch.rand(9, 8), [0.1, 0.2, 0.3]),
+            "1 of 30 generated examples hold NaN",
+        ),
+        (
+            lambda: parzen(torch.rand(9, 8), torch.rand(0, 8), torch.rand(9, 8), [1.0] * 3),
+            "0 validation examples: a Parzen window needs more; valid: from 1",
+        ),
         (lambda: k_means_centers(torch.rand(9, 8), 0), "0 centers of 9 examples; valid: from 1"),
         (lambda: k_means_centers(torch.rand(9, 8), 10), "9 given examples: k-means with 10"),
     ],
-)  # fmt: skip
+)
 def test_examples_of_which_nothing_can_be_measured_are_one_line(measure, message) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         measure()

@@ -38,8 +38,9 @@ def test_manifolds_against_brute_force(monkeypatch) -> None:
         return sorted(math.dist(x[i].tolist(), p.tolist()) for p in x)[k]
 
     def inside(point, x):
-        return [math.dist(point.tolist(), x[i].tolist()) <= radius(x, i) + 1e-6
-                for i in range(len(x))]  # fmt: skip
+        return [
+            math.dist(point.tolist(), x[i].tolist()) <= radius(x, i) + 1e-6 for i in range(len(x))
+        ]
 
     found = manifolds(real, fake, neighbors=k)
     hits = [inside(p, real) for p in fake]

@@ -65,11 +65,14 @@ def test_agreement_by_chance_is_that_of_independent_draws() -> None:
     drawn = [
         sum(
             (first[labels == k][torch.randperm(int((labels == k).sum()))] == second[labels == k])
-            .double().sum().item()
+            .double()
+            .sum()
+            .item()
             for k in range(3)
-        ) / 400
+        )
+        / 400
         for _ in range(300)
-    ]  # fmt: skip
+    ]
     assert sum(drawn) / 300 == pytest.approx(expected, abs=0.01)
 
 

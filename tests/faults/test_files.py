@@ -30,9 +30,12 @@ def test_in_the_c_locale_nothing_is_lost(own: Path) -> None:
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     words = [*map(os.fsencode, ATTACK), b'dataset.path="' + odd + b'"']
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], cwd=own, env=environment, capture_output=True,
+        [sys.executable, "-c", script, *words],
+        cwd=own,
+        env=environment,
+        capture_output=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.stderr == b""
     assert [line for line in done.stdout.split(b"\n") if line.isdigit()] == [b"0", b"0"]
     assert "Attack — images" in (own / "out" / "summary.md").read_text(encoding="utf-8")
@@ -42,17 +45,19 @@ def test_in_the_c_locale_nothing_is_lost(own: Path) -> None:
 
 def test_output_that_takes_ascii_only(own: Path) -> None:
     done = subprocess.run(
-        [*ADVX, "list"], env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True,
+        [*ADVX, "list"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
         check=False,
-    )  # fmt: skip
+    )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"?" in done.stdout
 
 
 @pytest.mark.parametrize(
     "name",
-    ["a=b.npz", "x#y (1).npz", "it's \"q\".npz", "{}[1].npz", "é 日本 $x.npz", "a,b.npz"],
-)  # fmt: skip
+    ["a=b.npz", "x#y (1).npz", 'it\'s "q".npz', "{}[1].npz", "é 日本 $x.npz", "a,b.npz"],
+)
 def test_a_path_that_must_be_quoted_says_how_and_then_works(own, command, name) -> None:
     (own / "own.npz").rename(own / name)
     done = command(*ATTACK, f"dataset.path={name}")

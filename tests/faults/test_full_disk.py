@@ -78,11 +78,17 @@ def test_a_full_cache_and_a_library_that_names_no_file(own, command, monkeypatch
     monkeypatch.setenv("ADVX_CACHE", str(own / "cache"))
     advice = "No space left on device; free some space there, or name"
     for loader, expected in (
-        ("load", f"advx: {own}/cache/unpacked: {advice} a writable folder with the environment "
-         "variable ADVX_CACHE\n"),
-        ("library", f"advx: a file cannot be written: {advice} writable folders (hydra.run.dir=…, "
-         "store=…, the environment variable ADVX_CACHE)\n"),
-    ):  # fmt: skip
+        (
+            "load",
+            f"advx: {own}/cache/unpacked: {advice} a writable folder with the environment "
+            "variable ADVX_CACHE\n",
+        ),
+        (
+            "library",
+            f"advx: a file cannot be written: {advice} writable folders (hydra.run.dir=…, "
+            "store=…, the environment variable ADVX_CACHE)\n",
+        ),
+    ):
         done = command(*OWN, f"dataset._target_=files_loader.{loader}")
         assert done == (2, "", expected)
 

@@ -21,9 +21,17 @@ def test_a_later_run_in_the_same_folder_leaves_nothing_of_the_earlier(own, comma
     assert len(names(own / "out" / "adversarial")) == 3
     assert not {"FAILED", ".results.csv.1.partial"} & names(own / "out")
     assert "mine.png" not in done.out
-    done = command("run", "experiment=transfer", "scale=smoke", "seeds=[0]", "device.threads=1",
-                   "model@crafting=softmax_regression", "model@target=nearest_neighbor",
-                   "hydra.run.dir=out", "store=out/s")  # fmt: skip
+    done = command(
+        "run",
+        "experiment=transfer",
+        "scale=smoke",
+        "seeds=[0]",
+        "device.threads=1",
+        "model@crafting=softmax_regression",
+        "model@target=nearest_neighbor",
+        "hydra.run.dir=out",
+        "store=out/s",
+    )
     assert done.status == 0, done.err
     left = names(own / "out") - {"run.log", ".hydra", ".lock", "adversarial", "mine.png", "s"}
     manifest = json.loads((own / "out" / "manifest.json").read_bytes())

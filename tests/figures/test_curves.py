@@ -17,6 +17,7 @@ from advx.figures.black_box import black_box_figure
 from advx.figures.curves import Strip, curve_figure, drawn
 from advx.figures.kept import redraw
 from advx.figures.labels import Names
+from advx.figures.line_ends import label_ends
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.pyplot import close, figure
 from advx.report.over_seeds import Numbers
@@ -25,9 +26,15 @@ from tests.pages import watched
 from tests.paths import REFERENCE
 
 REDRAWN = (
-    "label_smoothing", "adversarial_training", "virtual_adversarial_training", "same_mistake",
-    "defenses", "black_box", "cross_dataset", "linearity",
-)  # fmt: skip
+    "label_smoothing",
+    "adversarial_training",
+    "virtual_adversarial_training",
+    "same_mistake",
+    "defenses",
+    "black_box",
+    "cross_dataset",
+    "linearity",
+)
 
 
 @pytest.mark.parametrize("name", REDRAWN)
@@ -44,8 +51,9 @@ def test_a_kept_figure_can_be_read_on_a_page(name, tmp_path) -> None:
 def test_a_curve_is_the_mean_and_its_band_the_range_over_seeds() -> None:
     values = [[10.0, 20.0, np.nan], [30.0, 60.0, np.nan]]
     with style.styled():
-        made = drawn([Strip([Panel("t", [Curve("c", [0, 1, 2], values)])])], finding="f",
-                     provenance="p")  # fmt: skip
+        made = drawn(
+            [Strip([Panel("t", [Curve("c", [0, 1, 2], values)])])], finding="f", provenance="p"
+        )
         (axis,) = made.axes
         line, band = axis.lines[0].get_ydata(), axis.collections[0].get_paths()[0].vertices
         close(made)
@@ -56,8 +64,10 @@ def test_a_curve_is_the_mean_and_its_band_the_range_over_seeds() -> None:
 
 def test_figures_keep_the_numbers_that_they_draw(tmp_path) -> None:
     curve = Curve("model", [0.0, 0.1], [[1.0, 50.0], [3.0, 70.0]])
-    panels = [Panel("left", [curve], [Mark("chapter 40%", 0.1, 40.0)], basis="two seeds"),
-              Panel("right", distributions={"model": np.arange(10.0)})]  # fmt: skip
+    panels = [
+        Panel("left", [curve], [Mark("chapter 40%", 0.1, 40.0)], basis="two seeds"),
+        Panel("right", distributions={"model": np.arange(10.0)}),
+    ]
     curve_figure(tmp_path, "name", [Strip(panels)], finding="Found", provenance="Ran")
     arrays = np.load(tmp_path / "arrays.npz")
     assert arrays["left: model"].tolist() == [[0.0, 0.1], [1.0, 50.0], [3.0, 70.0]]
@@ -68,8 +78,9 @@ def test_figures_keep_the_numbers_that_they_draw(tmp_path) -> None:
 
 def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
     bases = ("seed 0", "seed 0", "seeds 0, 1")
-    panels = [Panel(basis, [Curve(f"{k}", [0, 1], [1, 2])], basis=basis)
-              for k, basis in enumerate(bases)]  # fmt: skip
+    panels = [
+        Panel(basis, [Curve(f"{k}", [0, 1], [1, 2])], basis=basis) for k, basis in enumerate(bases)
+    ]
     with watched() as seen:
         curve_figure(tmp_path, "name", [Strip(panels)], finding="Found", provenance="Ran")
     assert "Ran. a, b: seed 0; c: seeds 0, 1" in seen.words[0]
@@ -175,10 +186,21 @@ def test_curves_against_the_size_begin_with_the_clean_error(tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0%"), (0.04, "0.04%"), (1.17, "1.2%"), (28.28, "28%"), (98.6, "98.6%"), (99.81, "99.8%"),
-     (99.97, "99.97%"), (99.9967, "over 99.99%"), (100, "100%"), (128.1, "128%"),
-     (0.001, "under .01%"), (float("nan"), "no number")],
-)  # fmt: skip
+    [
+        (0, "0%"),
+        (0.04, "0.04%"),
+        (1.17, "1.2%"),
+        (28.28, "28%"),
+        (98.6, "98.6%"),
+        (99.81, "99.8%"),
+        (99.97, "99.97%"),
+        (99.9967, "over 99.99%"),
+        (100, "100%"),
+        (128.1, "128%"),
+        (0.001, "under .01%"),
+        (float("nan"), "no number"),
+    ],
+)
 def test_a_rate_is_not_rounded_to_nothing_or_to_all(value, shown) -> None:
     assert style.percentage(value) == shown
 
@@ -201,7 +223,7 @@ def test_names_at_the_ends_do_not_overlap(heights) -> None:
     made = figure(figsize=(3, 2), dpi=100)
     axis = made.add_axes((0.1, 0.1, 0.4, 0.8))
     axis.set(xlim=(0, 1), ylim=(0, 100))
-    style.label_ends(axis, [(1, h, f"line {k}\nof two", "black") for k, h in enumerate(heights)])
+    label_ends(axis, [(1, h, f"line {k}\nof two", "black") for k, h in enumerate(heights)])
     made.canvas.draw()
     boxes = sorted(Text.get_window_extent(text).extents[[1, 3]].tolist() for text in axis.texts)
     close(made)

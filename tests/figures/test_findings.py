@@ -58,9 +58,11 @@ def test_titles_say_what_was_measured() -> None:
 
 
 def test_titles_of_windows_say_so_where_nothing_can_be_parted() -> None:
-    rows = [Row("e", "fgsm_random", "line_accuracy", None, "", 0, 87.0),
-            Row("e", "fgsm_random", "changed", None, "", 0, 41.0),
-            Row("e", "random_random", "changed", None, "", 0, 6.5)]  # fmt: skip
+    rows = [
+        Row("e", "fgsm_random", "line_accuracy", None, "", 0, 87.0),
+        Row("e", "fgsm_random", "changed", None, "", 0, 41.0),
+        Row("e", "random_random", "changed", None, "", 0, 6.5),
+    ]
     found = Numbers(rows)
     assert "87% of the points" in church_windows.finding("fgsm_random", found)
     assert "6.5% of the points" in church_windows.finding("random_random", found)
@@ -83,9 +85,11 @@ def test_moved_images_are_counted_where_the_class_was_right() -> None:
 
 def test_fooled_images_come_first_the_most_confident_before_the_others() -> None:
     arrays = {
-        "said_before": np.array([0, 1, 2, 3]), "said_after": np.array([0, 5, 2, 6]),
-        "confidence_after": np.array([0.99, 0.6, 0.8, 0.9]), "labels": np.arange(4),
-    }  # fmt: skip
+        "said_before": np.array([0, 1, 2, 3]),
+        "said_after": np.array([0, 5, 2, 6]),
+        "confidence_after": np.array([0.99, 0.6, 0.8, 0.9]),
+        "labels": np.arange(4),
+    }
     made, note = imperceptible.fooled_first(arrays)
     assert made["labels"].tolist() == [3, 1, 0, 2]
     assert "Of 4 test examples that the network knows" in note

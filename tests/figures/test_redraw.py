@@ -28,10 +28,16 @@ from advx.models.softmax_regression import SoftmaxRegression
 
 def drawn_curves(folder: Path) -> str:
     panels = [
-        Panel("a", [Curve("x", [0.1, 0.2], [[3.0, 4.0], [5.0, 9.0]], dash=1)],
-              [Mark("m", 0.1, 50.0)], basis="seeds", x="queries", logarithmic="x"),
+        Panel(
+            "a",
+            [Curve("x", [0.1, 0.2], [[3.0, 4.0], [5.0, 9.0]], dash=1)],
+            [Mark("m", 0.1, 50.0)],
+            basis="seeds",
+            x="queries",
+            logarithmic="x",
+        ),
         Panel("b", distributions={"one": np.linspace(0, 1, 50), "two": np.linspace(-1, 1, 50)}),
-    ]  # fmt: skip
+    ]
     strips = [Strip(panels), Strip([Panel("c", [Curve("y", [0, 1], [7.0, np.nan])])], 1.0)]
     curve_figure(folder, "curves", strips, finding="f", provenance="p")
     return "curves"
@@ -40,8 +46,9 @@ def drawn_curves(folder: Path) -> str:
 def drawn_dots(folder: Path) -> str:
     dots = [Dots("one step", "#0072b2", "o", filled=False), Dots("strongest", "#d55e00", "D")]
     rates = {"left": np.array([[[1.0, 2.0], [30.0, np.nan]]] * 2)}
-    dot_figure(folder, "dots", ["none", "some"], dots, rates, finding="f", provenance="p",
-               reference="none")  # fmt: skip
+    dot_figure(
+        folder, "dots", ["none", "some"], dots, rates, finding="f", provenance="p", reference="none"
+    )
     return "dots"
 
 
@@ -49,13 +56,25 @@ def drawn_logits(folder: Path) -> str:
     sizes = np.linspace(-0.5, 0.5, 21)
     logits = np.outer(sizes, [-30.0, 20.0, 5.0]) + np.array([9.0, 0.0, 1.0])
     arrays = {
-        "sizes": sizes, "logits": logits, "tangents": logits + 1, "image": np.eye(6)[None],
-        "sign": np.ones((1, 6, 6)), "epsilons": np.array([0.1, 0.2]),
-        "errors_maxout": np.full((2, 3, 2), 50.0), "pixels": np.array([1, 9]),
-        "sums_sign": np.array([[1.0, 9.0]]), "sums_random": np.array([[1.0, 3.0]]),
-    }  # fmt: skip
-    options = {"label": 0, "class_names": ["0", "1", "2"], "model": "maxout",
-               "bases_of": ["a", "b", "c"], "finding": "f", "provenance": "p"}  # fmt: skip
+        "sizes": sizes,
+        "logits": logits,
+        "tangents": logits + 1,
+        "image": np.eye(6)[None],
+        "sign": np.ones((1, 6, 6)),
+        "epsilons": np.array([0.1, 0.2]),
+        "errors_maxout": np.full((2, 3, 2), 50.0),
+        "pixels": np.array([1, 9]),
+        "sums_sign": np.array([[1.0, 9.0]]),
+        "sums_random": np.array([[1.0, 3.0]]),
+    }
+    options = {
+        "label": 0,
+        "class_names": ["0", "1", "2"],
+        "model": "maxout",
+        "bases_of": ["a", "b", "c"],
+        "finding": "f",
+        "provenance": "p",
+    }
     keep(folder, "linearity", arrays, options)
     linearity.draw(folder, arrays, **options)
     return "linearity"
@@ -63,18 +82,38 @@ def drawn_logits(folder: Path) -> str:
 
 def drawn_gallery(folder: Path) -> str:
     images, said = torch.rand(3, 1, 5, 5), torch.tensor([0, 1, 2])
-    gallery(folder, "rows", {"clean": images, "moved": images}, {"clean": said, "moved": said},
-            {"clean": said, "moved": said.flip(0)}, sure={"moved": torch.rand(3)},
-            class_names=list("abc"), finding="f", provenance="p", note="n", heads=["h"],
-            numbers={"moved": ["1"]}, plain=["clean"], words={"clean": "c"})  # fmt: skip
+    gallery(
+        folder,
+        "rows",
+        {"clean": images, "moved": images},
+        {"clean": said, "moved": said},
+        {"clean": said, "moved": said.flip(0)},
+        sure={"moved": torch.rand(3)},
+        class_names=list("abc"),
+        finding="f",
+        provenance="p",
+        note="n",
+        heads=["h"],
+        numbers={"moved": ["1"]},
+        plain=["clean"],
+        words={"clean": "c"},
+    )
     return "rows"
 
 
 def drawn_many(folder: Path) -> str:
     images, said = torch.rand(9, 3, 5, 5), torch.arange(9)
     rows = [f"attack_{k}" for k in range(9)]
-    gallery(folder, "many", dict.fromkeys(rows, images), dict.fromkeys(rows, said), said.flip(0),
-            class_names=["automobile"] * 9, finding="f", provenance="p")  # fmt: skip
+    gallery(
+        folder,
+        "many",
+        dict.fromkeys(rows, images),
+        dict.fromkeys(rows, said),
+        said.flip(0),
+        class_names=["automobile"] * 9,
+        finding="f",
+        provenance="p",
+    )
     return "many"
 
 
@@ -82,8 +121,15 @@ def drawn_digits(folder: Path) -> str:
     torch.manual_seed(0)
     split = Split(torch.rand(4, 1, 6, 6), torch.arange(4))
     model = SoftmaxRegression(input_shape=(1, 6, 6), classes=4)
-    transfer_figure(folder, split, Split(1 - split.images, split.labels), {"m": model},
-                    rates={"m": 12.5}, finding="f", provenance="p")  # fmt: skip
+    transfer_figure(
+        folder,
+        split,
+        Split(1 - split.images, split.labels),
+        {"m": model},
+        rates={"m": 12.5},
+        finding="f",
+        provenance="p",
+    )
     return "transfer"
 
 
@@ -93,25 +139,41 @@ def drawn_windows(folder: Path) -> str:
     maps[1, 12:] = -2
     steps, said, labels = {"s": [0.0, 1.0], "r": [1.0]}, np.array([[0, 1, -1]]), np.array([0])
     arrays = {
-        "maps_w": maps, "labels": np.array([0, 2]), "pictured_labels": labels, "said": said,
+        "maps_w": maps,
+        "labels": np.array([0, 2]),
+        "pictured_labels": labels,
+        "said": said,
         "examples": np.full((2, 3, 8, 8), 200, np.uint8),
         "pictures": np.full((1, 3, 3, 8, 8), 99, np.uint8),
-    }  # fmt: skip
+    }
     options = {
-        "epsilon": 0.25, "class_names": ["cat", "dog", "c"], "axes": {"w": ["h", "v"]},
-        "names": {"w": ["Figure 1.2", "both"]}, "findings": {"w": "f"}, "provenance": "p",
-        "columns": 1, "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
-    }  # fmt: skip
+        "epsilon": 0.25,
+        "class_names": ["cat", "dog", "c"],
+        "axes": {"w": ["h", "v"]},
+        "names": {"w": ["Figure 1.2", "both"]},
+        "findings": {"w": "f"},
+        "provenance": "p",
+        "columns": 1,
+        "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
+    }
     keep(folder, "windows", arrays, options)
     windows.draw(folder, arrays, **options)
     return "w"
 
 
 def drawn_norm_balls(folder: Path) -> str:
-    arrays = {"image": np.full((1, 6, 6), 0.5), "perturbations": np.full((6, 1, 6, 6), -0.25),
-              "prediction_a_model": np.arange(7), "prediction_b": np.zeros(7, int)}  # fmt: skip
-    options = {"contents": list("uvwxyz"), "class_names": list("0123456"), "finding": "f",
-               "provenance": "p"}  # fmt: skip
+    arrays = {
+        "image": np.full((1, 6, 6), 0.5),
+        "perturbations": np.full((6, 1, 6, 6), -0.25),
+        "prediction_a_model": np.arange(7),
+        "prediction_b": np.zeros(7, int),
+    }
+    options = {
+        "contents": list("uvwxyz"),
+        "class_names": list("0123456"),
+        "finding": "f",
+        "provenance": "p",
+    }
     keep(folder, "norm_balls", arrays, options)
     norm_balls.draw(folder, arrays, **options)
     return "norm_balls"
@@ -120,12 +182,22 @@ def drawn_norm_balls(folder: Path) -> str:
 def drawn_imperceptible(folder: Path) -> str:
     images, classes = np.full((2, 3, 6, 6), 0.5), np.array([0, 1])
     arrays = {
-        "images": images, "signs": np.sign(images), "perturbed": images, "labels": classes,
-        "said_before": classes, "said_after": classes[::-1],
-        "confidence_before": np.array([0.5, 1]), "confidence_after": np.array([0.5, 0.7]),
-    }  # fmt: skip
-    options = {"epsilon": 0.004, "class_names": ["cat", "dog"], "finding": "f", "provenance": "p",
-               "note": "n"}  # fmt: skip
+        "images": images,
+        "signs": np.sign(images),
+        "perturbed": images,
+        "labels": classes,
+        "said_before": classes,
+        "said_after": classes[::-1],
+        "confidence_before": np.array([0.5, 1]),
+        "confidence_after": np.array([0.5, 0.7]),
+    }
+    options = {
+        "epsilon": 0.004,
+        "class_names": ["cat", "dog"],
+        "finding": "f",
+        "provenance": "p",
+        "note": "n",
+    }
     keep(folder, "imperceptible", arrays, options)
     imperceptible.draw(folder, arrays, **options)
     return "imperceptible"
@@ -138,8 +210,13 @@ def drawn_readme_image(folder: Path) -> str:
 
 
 IMAGES = [
-    drawn_gallery, drawn_many, drawn_digits, drawn_windows, drawn_norm_balls, drawn_imperceptible,
-]  # fmt: skip
+    drawn_gallery,
+    drawn_many,
+    drawn_digits,
+    drawn_windows,
+    drawn_norm_balls,
+    drawn_imperceptible,
+]
 """Figures that are made of images, each in the way its experiment makes it."""
 
 

@@ -52,9 +52,7 @@ def test_signs_have_the_length_and_no_zero() -> None:
 
 def test_pairs_and_distances_are_those_of_brute_force() -> None:
     here, there = torch.rand(7, 1, 3, 3), torch.rand(5, 1, 3, 3)
-    pairs = {
-        (i, j): (here[i] - there[j]).norm().item() for i in range(7) for j in range(5)
-    }  # fmt: skip
+    pairs = {(i, j): (here[i] - there[j]).norm().item() for i in range(7) for j in range(5)}
     assert nearest_to(here, there, 1.0) == min(pairs, key=lambda p: abs(pairs[p] - 1.0))
     assert smallest_distance(here, there, "l2") == pytest.approx(min(pairs.values()), abs=1e-4)
     largest = [(a - b).abs().max().item() for a in here for b in there]

@@ -57,13 +57,21 @@ def test_a_warning_is_told_after_five_epochs_in_a_row() -> None:
 
 
 def test_a_collapsing_game_says_so_while_it_is_trained(tmp_path, caplog) -> None:
-    words = ["experiment=gan_collapse", "scale=smoke", f"store={tmp_path / 'store'}",
-             "game.spread=0", "trainer.max_epochs=6", "trainer.epoch_updates=2",
-             "game.loss=minimax", "trainer.optimizers.generator.learning_rate=1e-9"]  # fmt: skip
+    words = [
+        "experiment=gan_collapse",
+        "scale=smoke",
+        f"store={tmp_path / 'store'}",
+        "game.spread=0",
+        "trainer.max_epochs=6",
+        "trainer.epoch_updates=2",
+        "game.loss=minimax",
+        "trainer.optimizers.generator.learning_rate=1e-9",
+    ]
     config, _ = composed(words)
     run = Run(config, tmp_path, "advx run")
     _ = run.game(Config(config["game"], "game"), 0).value  # it is trained now
     told = [r.message for r in caplog.records if "nearly the same" in r.message]
     assert [m.partition(":")[0] for m in told] == [
-        "multilayer, seed 0, epoch 5", "multilayer, seed 0, at the end",
-    ]  # fmt: skip
+        "multilayer, seed 0, epoch 5",
+        "multilayer, seed 0, at the end",
+    ]

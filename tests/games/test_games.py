@@ -63,8 +63,9 @@ def test_noise_has_its_variance(noise, variance) -> None:
 def test_the_original_game_starts_as_described() -> None:
     images = torch.rand(100, 1, 5, 5)
     images[:, :, 0] = 0
-    game = GAN(input_shape=(1, 5, 5), latent=10, generator_units=(20, 20),
-               discriminator_units=(12, 12))  # fmt: skip
+    game = GAN(
+        input_shape=(1, 5, 5), latent=10, generator_units=(20, 20), discriminator_units=(12, 12)
+    )
     game.adapt(images)
     mean = images.flatten(1).mean(0).clamp(1e-3, 1 - 1e-3)
     torch.testing.assert_close(game.pixels.bias.sigmoid(), mean)
@@ -100,8 +101,9 @@ def test_the_convolutional_game_is_the_published_one(side) -> None:
     assert game.discriminate(made).shape == (4,)
     norms = [m for m in game.modules() if isinstance(m, nn.BatchNorm2d)]
     assert {(m.eps, m.momentum) for m in norms} == {(1e-5, 0.1)}
-    kernels = [m.kernel_size for m in game.modules()
-               if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))]  # fmt: skip
+    kernels = [
+        m.kernel_size for m in game.modules() if isinstance(m, (nn.Conv2d, nn.ConvTranspose2d))
+    ]
     assert set(kernels) == {(5, 5)}
     assert not isinstance(game.generator[-2], nn.BatchNorm2d)
     assert not isinstance(game.discriminator[1], nn.BatchNorm2d)
@@ -127,8 +129,9 @@ def test_batch_normalization_stands_where_it_is_asked_for(in_g, in_d) -> None:
     assert normalized(convolutional.discriminator) == 1 * in_d
     assert (convolutional.generator[0].bias is None) == in_g
     assert [m.bias is None for m in convolutional.discriminator if isinstance(m, nn.Conv2d)] == [
-        False, in_d,
-    ]  # fmt: skip
+        False,
+        in_d,
+    ]
     for first in (False, True):
         plane = MultilayerGame(input_shape=(2,), batch_norm_first=first, **places)
         assert normalized(plane.generator) == 2 * in_g
@@ -145,8 +148,9 @@ def test_a_discriminator_normalized_from_the_first_layer_sees_no_place_and_no_si
     x = torch.randn(256, 2)
     moved = 2 * x + torch.tensor([5.0, -3.0])
     for first in (True, False):
-        game = MultilayerGame(input_shape=(2,), batch_norm_discriminator=True,
-                              batch_norm_first=first).train()  # fmt: skip
+        game = MultilayerGame(
+            input_shape=(2,), batch_norm_discriminator=True, batch_norm_first=first
+        ).train()
         same = torch.allclose(game.discriminate(x), game.discriminate(moved), atol=1e-3)
         assert same == first
 
@@ -170,8 +174,9 @@ def test_a_convolutional_game_of_another_size_is_refused() -> None:
 
 def test_a_conditional_game_uses_the_class() -> None:
     torch.manual_seed(0)
-    game = ConditionalGAN(input_shape=(1, 4, 4), classes=3, latent=5, generator_init=0.5,
-                          discriminator_init=0.5).eval()  # fmt: skip
+    game = ConditionalGAN(
+        input_shape=(1, 4, 4), classes=3, latent=5, generator_init=0.5, discriminator_init=0.5
+    ).eval()
     z, labels = game.draw(6), torch.tensor([0, 1, 2, 0, 1, 2])
     made = game.generate(z, labels)
     assert made.shape == (6, 1, 4, 4)
@@ -229,7 +234,7 @@ def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
         (GAN, {"generator_units": (10,), "discriminator_units": (10,)}),
     ],
 )
-def test_every_game_can_be_played(kind, options) -> None:
+def test_every_game_can_be_trained(kind, options) -> None:
     split = Split(torch.rand(40, 1, 28, 28), torch.arange(40) % 2)
     data = Dataset("noise", 2, split, split, split)
     game = kind(input_shape=(1, 28, 28), **options)

@@ -21,21 +21,38 @@ GAMES = {
     "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
     "conditional_gan": (
         ConditionalGAN,
-        SMALL | {"classes": 3, "joint_units": 20, "class_units": 9, "noise_units": 8,
-                 "image_units": 12, "label_units": 5, "top_units": 12, "discriminator_init": 0.5},
+        SMALL
+        | {
+            "classes": 3,
+            "joint_units": 20,
+            "class_units": 9,
+            "noise_units": 8,
+            "image_units": 12,
+            "label_units": 5,
+            "top_units": 12,
+            "discriminator_init": 0.5,
+        },
         PUBLISHED,
     ),
     "dcgan": (DCGAN, BIG | {"filters": 4}, {}),
     "laplacian_gan": (
-        LaplacianLevel, SMALL | {"generator_filters": 4, "discriminator_filters": 4}, {},
+        LaplacianLevel,
+        SMALL | {"generator_filters": 4, "discriminator_filters": 4},
+        {},
     ),
     "multilayer": (
         MultilayerGame,
-        {"input_shape": (2,), "latent": 4, "generator_units": (16,), "discriminator_units": (16,),
-         "batch_norm_generator": True, "batch_norm_discriminator": True},
+        {
+            "input_shape": (2,),
+            "latent": 4,
+            "generator_units": (16,),
+            "discriminator_units": (16,),
+            "batch_norm_generator": True,
+            "batch_norm_discriminator": True,
+        },
         {},
     ),
-}  # fmt: skip
+}
 GOLDEN = {
     "gan": [(2.6699, 0.7443), (1.6302, 0.5776)],
     "conditional_gan": [(2.2495, 0.895), (1.4581, 0.6564)],

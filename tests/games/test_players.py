@@ -131,9 +131,11 @@ class Three(Game):
 def test_three_players_by_hand() -> None:
     """a and b move at once, c after them and twice; b has a momentum, c a rate of its own."""
     trainer = GameTrainer(
-        optimizer=plain(), max_epochs=2, epoch_updates=5,
+        optimizer=plain(),
+        max_epochs=2,
+        epoch_updates=5,
         optimizers={"b": {"momentum": 0.5, "final_momentum": 0.5}, "c": {"learning_rate": 0.3}},
-    )  # fmt: skip
+    )
     a, b, c, v = 0.0, 1.0, 3.0, 0.0
     for update in range(10):
         slope_a, slope_b = a - b, b - c
@@ -239,9 +241,7 @@ def test_the_best_epoch_is_that_of_the_games_own_validation_error() -> None:
     states: list[float] = []
     game = Watched()
     trainer = GameTrainer(optimizer=plain(0.3), max_epochs=30, patience=3, epoch_updates=1)
-    progress = trainer.fit(
-        game, RING, seed=0, on_epoch=lambda *_: states.append(game.c().item())
-    )  # fmt: skip
+    progress = trainer.fit(game, RING, seed=0, on_epoch=lambda *_: states.append(game.c().item()))
     errors = [abs(c - 1.0) for c in states]
     assert len(errors) == progress.best_epoch + 3 < 30
     assert progress.best_error == min(errors)

@@ -85,8 +85,14 @@ def test_the_published_network_has_the_published_layers() -> None:
         maps = layer(maps)
         if isinstance(layer, (nn.MaxPool2d, MaxoutConvolution)):
             sizes.append(tuple(maps.shape[1:]))
-    assert sizes == [(96, 33, 33), (96, 16, 16), (192, 15, 15), (192, 7, 7), (192, 9, 9),
-                     (192, 5, 5)]  # fmt: skip
+    assert sizes == [
+        (96, 33, 33),
+        (96, 16, 16),
+        (192, 15, 15),
+        (192, 7, 7),
+        (192, 9, 9),
+        (192, 5, 5),
+    ]
     kept = [(d.keep, d.scale) for d in network.network if isinstance(d, Dropout)]
     assert kept == [(0.8, 1.0), (0.5, 2.0), (0.5, 2.0), (0.5, 2.0), (0.5, 2.0)]
     assert maps.shape == (1, 10)
@@ -95,9 +101,15 @@ def test_the_published_network_has_the_published_layers() -> None:
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 9, 8)])
 def test_it_fits_any_shape_that_leaves_something(shape) -> None:
     network = ConvMaxoutNetwork(
-        input_shape=shape, classes=4, channels=(3, 5), kernels=(5, 3), pads=(2, 1), pools=(3, 2),
-        max_kernel_norms=(0.9, 1.9), units=6,
-    )  # fmt: skip
+        input_shape=shape,
+        classes=4,
+        channels=(3, 5),
+        kernels=(5, 3),
+        pads=(2, 1),
+        pools=(3, 2),
+        max_kernel_norms=(0.9, 1.9),
+        units=6,
+    )
     network.adapt(torch.rand(40, *shape))
     assert network(torch.rand(2, *shape)).shape == (2, 4)
 
@@ -115,9 +127,15 @@ def test_the_rate_falls_linearly_and_convolutions_learn_slower() -> None:
         [0.2, 0.11, 0.02, 0.02]
     )
     network = ConvMaxoutNetwork(
-        input_shape=(1, 8, 8), classes=3, channels=(2,), kernels=(3,), pads=(1,), pools=(2,),
-        max_kernel_norms=(0.9,), units=4,
-    )  # fmt: skip
+        input_shape=(1, 8, 8),
+        classes=3,
+        channels=(2,),
+        kernels=(3,),
+        pads=(1,),
+        pools=(2,),
+        max_kernel_norms=(0.9,),
+        units=4,
+    )
     optimizer = rule.make(rule.groups(network))
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
     for p in network.parameters():
@@ -153,9 +171,16 @@ def test_a_space_that_the_model_does_not_have_is_named() -> None:
     with pytest.raises(ConfigError, match="space=preprocessed: MaxoutNetwork has no"):
         in_space(model, images, "preprocessed")
     network = ConvMaxoutNetwork(
-        input_shape=(1, 8, 8), classes=3, channels=(2,), kernels=(3,), pads=(1,), pools=(2,),
-        max_kernel_norms=(0.9,), units=4, contrast=8.0,
-    )  # fmt: skip
+        input_shape=(1, 8, 8),
+        classes=3,
+        channels=(2,),
+        kernels=(3,),
+        pads=(1,),
+        pools=(2,),
+        max_kernel_norms=(0.9,),
+        units=4,
+        contrast=8.0,
+    )
     network.adapt(images)
     inner, points = in_space(network, images, "preprocessed")
     network.eval()

@@ -34,9 +34,12 @@ def blackened(folder: Path, count: int) -> None:
 def test_nan_logits_are_neither_right_nor_wrong_and_said(folder, capsys) -> None:
     blackened(folder, 1)
     overrides = [
-        *words(folder), *own(folder, "Undefined"), "attack=random_noise", "attack.epsilon=0.0",
+        *words(folder),
+        *own(folder, "Undefined"),
+        "attack=random_noise",
+        "attack.epsilon=0.0",
         "pictures=0",
-    ]  # fmt: skip
+    ]
     run = ran(folder, overrides)
     assert values(run)["custom", "clean_error_rate"] == pytest.approx(100 * 12 / 119)
     assert values(run)["custom", "error_rate"] == pytest.approx(100 * 12 / 119)
@@ -60,9 +63,11 @@ def test_too_many_nan_logits_are_refused_with_their_number(folder, count) -> Non
 def test_a_kept_rate_says_again_what_it_left_out(folder, caplog) -> None:
     blackened(folder, 1)
     overrides = [
-        *words(folder, "transfer"), *own(folder, "Net"), *own(folder, "Undefined", "target"),
+        *words(folder, "transfer"),
+        *own(folder, "Net"),
+        *own(folder, "Undefined", "target"),
         "attack.epsilon=0.0",
-    ]  # fmt: skip
+    ]
     first = ran(folder, overrides)
     caplog.clear()
     again = ran(folder, overrides)
@@ -90,31 +95,42 @@ def test_every_rate_leaves_an_undefined_answer_out() -> None:
     sure = torch.tensor([0.0, 1.0]).softmax(0)[1].item()
     assert mean_confidence_on_mistakes(Gaps(), split) == pytest.approx(100 * sure, abs=1e-4)
     away = after_steps(Gaps(), split.images, split.labels, lambda _: split.images.flip(-1), 1)
-    assert away["error_rate"] == 0  # (1, 1) goes to the first class
+    assert away.error_rate == 0  # (1, 1) goes to the first class
     moved = -split.images
     moved[:2] = 0
     away = after_steps(Gaps(), split.images, split.labels, lambda _: moved * 2, 1)
-    assert away["error_rate"] == pytest.approx(100 * 148 / 199)
+    assert away.error_rate == pytest.approx(100 * 148 / 199)
 
 
 @pytest.mark.parametrize("experiment", ["imperceptible", "linearity"])
 def test_figures_leave_an_undefined_answer_out_too(folder, experiment) -> None:
     blackened(folder, 1)
     key = "models.maxout" if experiment == "linearity" else "model"
-    only = ["~models.relu", "~models.tanh", "pixels=[4]",
-            "epsilons=[1e-9]", "linear=maxout"] if experiment == "linearity" else []  # fmt: skip
+    only = (
+        ["~models.relu", "~models.tanh", "pixels=[4]", "epsilons=[1e-9]", "linear=maxout"]
+        if experiment == "linearity"
+        else []
+    )
     overrides = [word for word in words(folder, experiment) if word != "figure_examples=1"]
-    run = ran(folder, [
-        *overrides, "seeds=[0]", "examples=120", named(key), f"{key}._target_=own_nets.Undefined",
-        f"{key}.weights={folder / 'weights.pt'}", *only,
-        *(["~models.softmax_regression"] if only else ["levels=[1e-9]"]),
-    ])  # fmt: skip
+    run = ran(
+        folder,
+        [
+            *overrides,
+            "seeds=[0]",
+            "examples=120",
+            named(key),
+            f"{key}._target_=own_nets.Undefined",
+            f"{key}.weights={folder / 'weights.pt'}",
+            *only,
+            *(["~models.softmax_regression"] if only else ["levels=[1e-9]"]),
+        ],
+    )
     cell = (
         Cell("maxout", "error_rate", 1e-9)
         if only
         else Cell("custom", "error_rate", setting="gray_levels=1e-09")
     )
-    (found,) = [row.value for row in run.results.rows if row.cell == cell]
+    (found,) = [row.value for row in run.table.results.rows if row.cell == cell]
     assert found == pytest.approx(100 * 12 / 119)
     text = "the logits of 1 of 120 examples are NaN"
     assert text in (run.folder / "summary.md").read_text()

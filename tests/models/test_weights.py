@@ -34,8 +34,14 @@ class Net(nn.Module):
 @pytest.fixture(scope="module")
 def attack_config() -> dict[str, Any]:
     """The configuration of `advx attack` on a network of one's own."""
-    words = ["experiment=attack", "model@crafting=custom", "dataset=images", "dataset.path=x.npz",
-             "crafting._target_=tests.models.test_weights.Net", "dataset.classes=3"]  # fmt: skip
+    words = [
+        "experiment=attack",
+        "model@crafting=custom",
+        "dataset=images",
+        "dataset.path=x.npz",
+        "crafting._target_=tests.models.test_weights.Net",
+        "dataset.classes=3",
+    ]
     return composed(words)[0]
 
 
@@ -75,7 +81,7 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         (lambda s: {"mine": s, "step": 1}, "'mine'"),
         (lambda s: {"state_dict": s, "mean": torch.rand(3), "epoch": 3}, "'state_dict'"),
     ],
-)  # fmt: skip
+)
 def test_wrapped_weights_are_loaded_and_it_is_said(tmp_path, loaded, caplog, wrapped, said) -> None:
     state = Net().state_dict()
     torch.save(wrapped(state), tmp_path / "w.pt")
@@ -132,7 +138,7 @@ def saving(content: Any) -> Callable[[Path], None]:
         (saving(STATE | {BIAS: STATE[BIAS].to("meta")}), f"{BIAS} has no values (meta)"),
         (saving(STATE | {BIAS: STATE[BIAS].to_sparse()}), f"{BIAS} is sparse_coo"),
     ],
-)  # fmt: skip
+)
 def test_why_weights_do_not_load_is_one_line(tmp_path, loaded, make, expected) -> None:
     make(tmp_path / "w.pt")
     with pytest.raises(ConfigError) as caught:

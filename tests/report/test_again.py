@@ -51,8 +51,9 @@ def test_judging_again_changes_no_number(tmp_path) -> None:
 def copied(name: str, tmp_path: Path) -> Path:
     """A reference run's tables in a folder that may be changed."""
     folder = tmp_path / name
-    shutil.copytree(REFERENCE / name, folder,
-                    ignore=shutil.ignore_patterns("*.png", "*.pdf", "*.npz"))  # fmt: skip
+    shutil.copytree(
+        REFERENCE / name, folder, ignore=shutil.ignore_patterns("*.png", "*.pdf", "*.npz")
+    )
     return folder
 
 

@@ -70,10 +70,15 @@ def test_a_margin_is_the_worst_seeds_distance_to_the_other_outcome(predicate, ma
 def test_evidence_has_digits_enough_to_be_compared() -> None:
     made = Results("demo")
     for name, value, unit in (
-        ("a", 0.9926, "cosine"), ("b", 0.078123, "max norm"), ("c", 12345.678, "nats"),
-        ("d", 24.816667, "percent"), ("e", 0.00213, "percent"), ("f", 0.0, "percent"),
-        ("g", math.inf, "max norm"), ("h", -1.386294, "nats"),
-    ):  # fmt: skip
+        ("a", 0.9926, "cosine"),
+        ("b", 0.078123, "max norm"),
+        ("c", 12345.678, "nats"),
+        ("d", 24.816667, "percent"),
+        ("e", 0.00213, "percent"),
+        ("f", 0.0, "percent"),
+        ("g", math.inf, "max norm"),
+        ("h", -1.386294, "nats"),
+    ):
         made.add(Row("demo", name, "error_rate", None, "", 0, value, unit))
     claim = {"claim": "c", "predicate": "`a` < `b`, `c`, `d`, `e`, `f`, `g`, `h`"}
     assert judge_claim(claim, made).evidence == (

@@ -67,9 +67,15 @@ def test_claims_are_paired_over_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("chapter", "mean", "said"),
-    [(4, 4.003, "reproduced"), (4, 4.6, "not reproduced"), (0.14, 0.1429, "reproduced"),
-     (0.14, 0.15, "not reproduced"), (7, 7.0, "reproduced"), (7, math.nan, "not reproduced")],
-)  # fmt: skip
+    [
+        (4, 4.003, "reproduced"),
+        (4, 4.6, "not reproduced"),
+        (0.14, 0.1429, "reproduced"),
+        (0.14, 0.15, "not reproduced"),
+        (7, 7.0, "reproduced"),
+        (7, math.nan, "not reproduced"),
+    ],
+)
 def test_what_is_no_error_rate_is_compared_to_the_digits_given(chapter, mean, said) -> None:
     made = Results("demo")
     made.add(Row("demo", "a", "l2_norm", None, "", None, mean, unit="L2 norm", chapter=chapter))
@@ -172,8 +178,9 @@ def test_redrawing_a_damaged_run_is_one_line(advx, content) -> None:
     assert f"redraw={folder}: no arrays.npz there that a figure can be drawn from" in said
 
 
-@pytest.mark.parametrize(("drawn_by", "options"), [("none", "{}"), ("digits", "[]"),
-                                                   ("digits", "{}")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("drawn_by", "options"), [("none", "{}"), ("digits", "[]"), ("digits", "{}")]
+)
 def test_redrawing_arrays_of_something_else_is_one_line(advx, drawn_by, options) -> None:
     folder = run_folder(Path("outputs/runs/x/1"))
     np.savez(folder / "arrays.npz", drawn_by=np.array(drawn_by), options=np.array(options))

@@ -33,8 +33,10 @@ def test_the_floor_is_of_images_of_both_splits(tmp_path) -> None:
         found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
         assert found == pytest.approx(vars(expected), abs=1e-4)
     assert {row["row"] for row in rows} == {
-        "classifier", "training pictures", "validation pictures"
-    }  # fmt: skip
+        "classifier",
+        "training pictures",
+        "validation pictures",
+    }
 
 
 def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:

@@ -48,8 +48,12 @@ def test_three_rounds_by_hand(updates, loss) -> None:
     game = small(discriminator_steps=2, updates=updates, loss=loss)
     mine = copy.deepcopy(game)
     sgd = SGD(learning_rate=0.3, learning_rate_divisor=1.5, momentum=0.4, final_momentum=0.4)
-    trainer = GameTrainer(optimizer=sgd, optimizers={"discriminator": {"learning_rate": 0.2}},
-                          batch_size=2, max_epochs=1)  # fmt: skip
+    trainer = GameTrainer(
+        optimizer=sgd,
+        optimizers={"discriminator": {"learning_rate": 0.2}},
+        batch_size=2,
+        max_epochs=1,
+    )
     seen, drawn = [], []
     game.draw = lambda n, device="cpu": drawn.append(GenerativeGame.draw(mine, n)) or drawn[-1]  # type: ignore[method-assign]
     original = game.minibatches
@@ -128,8 +132,13 @@ def test_a_moving_average_is_what_is_kept() -> None:
 
 def test_the_average_remembers_by_its_decay() -> None:
     """a ← .9 a + .1 θ after every update of G, from the first update's θ on."""
-    trainer = GameTrainer(max_epochs=4, epoch_updates=1, average=0.9, batch_size=20,
-                          optimizers={"generator": {"learning_rate": 0.5}})  # fmt: skip
+    trainer = GameTrainer(
+        max_epochs=4,
+        epoch_updates=1,
+        average=0.9,
+        batch_size=20,
+        optimizers={"generator": {"learning_rate": 0.5}},
+    )
     states: list[dict[str, torch.Tensor]] = []
     game = small()
 

@@ -19,9 +19,12 @@ def test_adam_is_pytorchs_with_a_rate_that_falls_by_epoch(tiny) -> None:
     by_hand.load_state_dict(model.state_dict())
     states: list[dict] = []
     trainer.fit(
-        model, NoDefense(), tiny, seed=0,
+        model,
+        NoDefense(),
+        tiny,
+        seed=0,
         on_epoch=lambda _, c: states.append({k: v.clone() for k, v in c()["model"].items()}),
-    )  # fmt: skip
+    )
     optimizer = torch.optim.Adam(by_hand.parameters(), 0.1)
     for epoch in range(3):
         optimizer.param_groups[0]["lr"] = 0.1 * 0.5**epoch
@@ -73,7 +76,14 @@ class Halving(SGD):
 
 def test_a_schedule_of_ones_own_is_an_optimizer_of_ones_own(tiny) -> None:
     optimizer = {"_target_": f"{__name__}.Halving", "learning_rate": 0.3}
-    trainer = build({"_target_": "advx.training.trainer.Trainer", "optimizer": optimizer,
-                     "batch_size": 30, "max_epochs": 2, "patience": None})  # fmt: skip
+    trainer = build(
+        {
+            "_target_": "advx.training.trainer.Trainer",
+            "optimizer": optimizer,
+            "batch_size": 30,
+            "max_epochs": 2,
+            "patience": None,
+        }
+    )
     progress = trainer.fit(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), NoDefense(), tiny, seed=0)
     assert [row["learning_rate"] for row in progress.history] == pytest.approx([0.075, 0.01875])

@@ -43,17 +43,21 @@ def test_a_loss_that_needs_every_label_is_refused(tiny) -> None:
 
 
 def test_semi_supervised_training_learns_and_resumes_to_the_byte(tiny) -> None:
-    trainer = SemiSupervisedTrainer(labelled=6, batch_size=6, unlabelled_batch_size=10,
-                                    updates_per_epoch=20, max_epochs=4)  # fmt: skip
+    trainer = SemiSupervisedTrainer(
+        labelled=6, batch_size=6, unlabelled_batch_size=10, updates_per_epoch=20, max_epochs=4
+    )
     runs, states = [], []
     for resume in (None, 1):
         torch.manual_seed(5)
         model = BatchNormReLUNetwork(input_shape=(1, 4, 4), classes=3, units=(16,))
         trainer.fit(
-            model, VirtualAdversarial(epsilon=0.3), tiny, seed=0,
+            model,
+            VirtualAdversarial(epsilon=0.3),
+            tiny,
+            seed=0,
             resume=states[resume] if resume else None,
             on_epoch=lambda _, c: states.append(torch.load(_saved(c()), weights_only=True)),
-        )  # fmt: skip
+        )
         runs.append(model)
     assert validation_error(runs[0], tiny.test) < 20
     for a, b in zip(runs[0].parameters(), runs[1].parameters(), strict=True):

@@ -29,15 +29,25 @@ def test_updates_are_the_authors_velocity_form(tiny, examples) -> None:
     """
     train = tiny.train.take(torch.arange(examples))
     data = Dataset("some", 3, train, tiny.validation, tiny.test)
-    sgd = SGD(learning_rate=0.5, learning_rate_divisor=1.3, momentum=0.4, final_momentum=0.8,
-              momentum_epochs=3)  # fmt: skip
+    sgd = SGD(
+        learning_rate=0.5,
+        learning_rate_divisor=1.3,
+        momentum=0.4,
+        final_momentum=0.8,
+        momentum_epochs=3,
+    )
     trainer = Trainer(optimizer=sgd, batch_size=10, max_epochs=4, patience=None)
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     by_hand = copy.deepcopy(model)
     fitted = copy.deepcopy(model)
     states: list[dict] = []
-    trainer.fit(fitted, NoDefense(), data, seed=3,
-                on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])))  # fmt: skip
+    trainer.fit(
+        fitted,
+        NoDefense(),
+        data,
+        seed=3,
+        on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])),
+    )
     velocity = [torch.zeros_like(p) for p in by_hand.parameters()]
     rate = 0.5
     for epoch in range(1, 5):
@@ -92,9 +102,12 @@ def test_early_stopping_counts_mistakes_on_the_validation_set(tiny) -> None:
         optimizer=SGD(learning_rate=0.02), batch_size=10, max_epochs=12, patience=None
     )
     progress = trainer.fit(
-        model, NoDefense(), data, seed=0,
+        model,
+        NoDefense(),
+        data,
+        seed=0,
         on_epoch=lambda _, c: states.append(copy.deepcopy(c()["model"])),
-    )  # fmt: skip
+    )
     by_hand = {"validation": [], "test": []}
     for state in states:
         model.load_state_dict(state)

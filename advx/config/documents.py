@@ -1,0 +1,103 @@
+"""What YAML files, configurations and manifests hold, once they are read."""
+
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+Composed = dict[str, Any]
+"""A resolved configuration; each experiment has top-level keys of its own."""
+
+Node = dict[str, Any]
+"""A part of it: perhaps with a `_target_` and that one's arguments, perhaps with parts inside."""
+
+
+class Manifest(TypedDict):
+    """`manifest.json`: everything needed to make a run again.
+
+    Attributes:
+        command: as it was typed.
+        config: the resolved configuration.
+        remarks: what the run said of the user's own parts.
+        versions: of Python and of each package.
+        platform, device, threads: the machine.
+        data: name, fingerprints and remarks of the data set.
+        store_keys: what the store knows of each model, by key.
+        own_code: digests of the user's own files.
+        seconds: by phase.
+        files: of the run.
+        peak_memory_mib: None where the system does not tell.
+        joined: the commands of the runs that were merged into it.
+    """
+
+    command: str
+    config: Composed
+    remarks: list[str]
+    versions: dict[str, str]
+    platform: str
+    device: str
+    threads: int
+    data: dict[str, Any]
+    store_keys: dict[str, Mapping[str, Any]]
+    own_code: dict[str, Any]
+    seconds: dict[str, float]
+    files: list[str]
+    peak_memory_mib: int | None
+    joined: NotRequired[list[str]]
+
+
+class Change(TypedDict):
+    """A predicate that a claim had before.
+
+    Attributes:
+        date: of the change.
+        was: the predicate until then.
+        why: it changed.
+    """
+
+    date: str
+    was: str
+    why: str
+
+
+class Claim(TypedDict):
+    """An entry of the YAML's `claims`, checked by `check_claims`.
+
+    Attributes:
+        claim: its name.
+        predicate: what it says of the rows, for `parse`.
+        says: the sentence.
+        source: `chapter`, another paper, or ours where none is named.
+        added: when and why it joined the list after the first run.
+        changed: the predicates that it had.
+    """
+
+    claim: str
+    predicate: str
+    says: NotRequired[str]
+    source: NotRequired[str]
+    added: NotRequired[str]
+    changed: NotRequired[list[Change]]
+
+
+class ListedRow(TypedDict):
+    """An entry of the YAML's `rows`, checked by `check_claims`.
+
+    Attributes:
+        row, metric, epsilon, setting: name the number.
+        chapter: the chapter's figure.
+        published: that of the paper that `source` names.
+        source: a paper.
+        note: on the figure.
+        direction: the claim that says what the figure cannot.
+        set: whether the protocol fixes it and no run measures it.
+    """
+
+    row: str
+    metric: str
+    epsilon: NotRequired[float | None]
+    setting: NotRequired[str]
+    chapter: NotRequired[float | None]
+    published: NotRequired[float | None]
+    source: NotRequired[str]
+    note: NotRequired[str]
+    direction: NotRequired[str]
+    set: NotRequired[bool]

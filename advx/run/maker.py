@@ -1,0 +1,208 @@
+"""Makes the models and games of a run: trains each once, or loads it."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from advx.config.config import Config
+from advx.data.dataset import Dataset
+from advx.defenses.base import NO_DEFENSE
+from advx.errors import Diverged
+from advx.evaluation.undefined import NAMES
+from advx.games import base
+from advx.games.diagnostics import lasting
+from advx.progress import ModelBar
+from advx.run.data import RunData
+from advx.run.examine import examine
+from advx.run.models import Game, Model
+from advx.run.notices import Remarks
+from advx.store.store import Store
+from advx.training.construct import construct
+from advx.training.load_or_train import (
+    TrainedGame,
+    TrainedModel,
+    load_or_train_game,
+    load_or_train_model,
+)
+from advx.training.loop import Progress, losses_in
+from advx.training.recipe import DataPart, Recipe, dependencies, recipe_key
+
+log = logging.getLogger(__name__)
+Made = TypeVar("Made")
+
+MODELS_IN_MEMORY = 16
+"""Models and games that a run holds at once; older ones are read from the store again."""
+
+UNLIMITED_EPOCHS = 350
+"""Epochs that the progress bar expects of a trainer without a limit."""
+
+
+class Models:
+    """Trains each model once, or loads it; the few in use stay in memory.
+
+    Args:
+        data: of the run.
+        store: where trained models lie.
+        trainer: the run's, for a model that names no other.
+        remarks: where what is seen of a user's own models is said.
+
+    Attributes:
+        names: of all models and games that were named, by key.
+    """
+
+    def __init__(self, data: RunData, store: Store, trainer: Config, remarks: Remarks) -> None:
+        self.data = data
+        self.store = store
+        self.trainer = trainer
+        self.remarks = remarks
+        self.names: dict[str, str] = {}
+        self._bar = ModelBar()
+        self._made: dict[str, TrainedModel | TrainedGame | Diverged] = {}
+
+    def recipe(self, config: Config, seed: int, **parts: Any) -> Recipe:
+        """The recipe of a model or game for one seed.
+
+        Args:
+            config: the network's, or the game's.
+            seed: of its training.
+            parts: `trainer`, `defense`, `part` or `path`, where they are not the usual ones.
+        """
+        usual: dict[str, Any] = {"trainer": self.trainer, "defense": NO_DEFENSE}
+        usual["path"] = config.path or "model"
+        return Recipe(model=config, seed=seed, **(usual | parts))
+
+    def model(
+        self,
+        config: Config,
+        seed: int,
+        *,
+        trainer: Config | None = None,
+        defense: Config | None = None,
+        part: DataPart = "training examples",
+        path: str = "",
+    ) -> Model:
+        """A classifier; nothing is made yet."""
+        given = {"trainer": trainer, "defense": defense, "path": path}
+        chosen = {key: value for key, value in given.items() if value}
+        return Model(self.recipe(config, seed, part=part, **chosen), self)
+
+    def game(
+        self,
+        config: Config,
+        seed: int,
+        *,
+        trainer: Config | None = None,
+        data: Dataset | None = None,
+        part: DataPart = "training examples",
+    ) -> Game:
+        """A game; nothing is made yet."""
+        chosen = {} if trainer is None else {"trainer": trainer}
+        return Game(self.recipe(config, seed, part=part, **chosen), self, data)
+
+    def key(self, recipe: Recipe) -> str:
+        """Names a classifier without making it; noted for the manifest."""
+        return self.game_key(recipe, self.data.part(recipe.part))
+
+    def game_key(self, recipe: Recipe, data: Dataset) -> str:
+        """Names a game without training it; noted for the manifest."""
+        key = recipe_key(recipe, data)
+        self.names[key] = f"{recipe.name}, seed {recipe.seed}"
+        return key
+
+    def trained(self, recipe: Recipe) -> TrainedModel:
+        """The classifier of a recipe: remembered, from the store, or trained now.
+
+        Raises:
+            Diverged: its training failed.
+        """
+        return self._remembered(self.key(recipe), recipe, lambda: self._load_or_train(recipe))
+
+    def trained_game(self, recipe: Recipe, data: Dataset) -> TrainedGame:
+        """The game of a recipe: remembered, from the store, or trained now.
+
+        Raises:
+            Diverged: one of its losses became NaN.
+        """
+        return self._remembered(
+            self.game_key(recipe, data), recipe, lambda: self._train_game(recipe, data)
+        )
+
+    def _remembered(self, key: str, recipe: Recipe, make: Callable[[], Made]) -> Made:
+        if key not in self._made:
+            try:
+                made: Any = make()
+            except Diverged as error:
+                made = Diverged(f"{recipe.name}, seed {recipe.seed}: {error}").with_traceback(
+                    error.__traceback__
+                )
+            while len(self._made) >= MODELS_IN_MEMORY:
+                self._made.pop(next(iter(self._made)))
+            self._made[key] = made
+        found: Any = self._made[key]
+        if isinstance(found, Diverged):
+            raise found
+        return found
+
+    def _load_or_train(self, recipe: Recipe) -> TrainedModel:
+        """From the store, or trained now with the bar advancing; first what it is made of."""
+        if self.store.meta(self.key(recipe)) is None:
+            for each in dependencies(recipe):
+                self.trained(each)
+        data = self.data.part(recipe.part)
+        limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
+        name = f"{recipe.name}, seed {recipe.seed}"
+        own = recipe.model.is_own
+        with self._bar.model(name, limit, int(recipe.random)) as show:
+            if own and recipe.random:
+                examine(recipe, construct(recipe, data).to(self.data.device), data, self.remarks)
+            made = load_or_train_model(recipe, data, self.store, lambda p: show(p.epoch, ""))
+        NAMES[made.module] = f"{recipe.path} ({recipe.name})" + (
+            f", seed {recipe.seed}" if recipe.random else ""
+        )
+        if own:
+            examine(recipe, made.module, data, self.remarks)
+        return made
+
+    def _train_game(self, recipe: Recipe, data: Dataset) -> TrainedGame:
+        """From the store, or trained now with the bar advancing."""
+        name = f"{recipe.name}, seed {recipe.seed}"
+        limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
+        kind: type[base.Game] = recipe.model.target
+        seen: set[str] = set()
+        with self._bar.model(name, limit) as show:
+
+            def on_epoch(progress: Progress) -> None:
+                last = progress.history[-1]
+                for flag in lasting(progress.history, kind.limits):
+                    if flag not in seen:
+                        seen.add(flag)
+                        what = f"{kind.limits[flag].meaning} ({flag} {last[flag]:.2f})"
+                        log.warning("%s, epoch %d: %s", name, progress.epoch, what)
+                show(progress.epoch, losses_in(last))
+
+            made = load_or_train_game(recipe, data, self.store, on_epoch)
+        for flag in made.warnings:
+            if flag["at_the_end"]:
+                log.warning("%s, at the end: %s", name, flag["meaning"])
+        return made
+
+    @contextmanager
+    def progress(self, models: int) -> Iterator[None]:
+        """One bar over the training of `models` models; a line each where there is no terminal."""
+        self._bar = ModelBar(models)
+        try:
+            yield
+        finally:
+            self._bar.close()
+            self._bar = ModelBar()
+
+    def training(self) -> dict[str, Mapping[str, Any]]:
+        """What the store knows of the models that were named, by key."""
+        facts = ("best_epoch", "epochs", "validation_error_rate", "seconds", "threads", "torch")
+        metas = {key: self.store.meta(key) for key in self.names}
+        return {
+            key: {"model": self.names[key]} | {fact: meta[fact] for fact in facts}
+            for key, meta in metas.items()
+            if meta is not None
+        }
