@@ -193,8 +193,13 @@ def record_rates(run: Run, rows: dict[str, Counted], repeat: int) -> dict[str, f
 
 
 def repeated(work: Work, times: int) -> Callable[[], object]:
-    """The same work several times."""
-    return lambda: [work() for _ in range(times)]
+    """The same work several times; what it returns is let go at once, as a step lets it go."""
+
+    def works() -> None:
+        for _ in range(times):
+            work()
+
+    return works
 
 
 def attack_pass(run: Run, name: str, attack: Config, examples: Split) -> Counted:
