@@ -10,7 +10,6 @@ output back into the picture then shows whose picture it is. Beside it noise of 
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
-from advx.figures.gallery import gallery
+from advx.figures.gallery import Captions, gallery
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -262,7 +261,7 @@ def draw(
     )
 
 
-def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
+def captions(found: Numbers, row: str, epsilon: float, judge: str) -> Captions:
     """What stands in the figure beside the images."""
     nearer, noise = (
         found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES

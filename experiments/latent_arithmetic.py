@@ -304,7 +304,7 @@ def draw(
     arrays["averaged"] = np.array(averaged)
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays,
         games=GAMES,
         sums=list(SUMS),
