@@ -257,11 +257,11 @@ def smallest_sizes(
     """The median smallest ε of FGSM beside those of attacks that look for it."""
     steps = run.crafting.by_size(attacks["fgsm"], network)
     found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
-    known = {"seed": network.seed, "n": n, "unit": "max norm"}
-    run.table.add("fgsm", median_smallest_epsilon=found, **known)
+    seed, unit = network.seed, "max norm"
+    run.table.add("fgsm", median_smallest_epsilon=found, seed=seed, n=n, unit=unit)
     for row in SMALLEST:
         smallest = outcome(run, network, attacks[row], n).median_smallest
-        run.table.add(row, median_smallest_epsilon=smallest, **known)
+        run.table.add(row, median_smallest_epsilon=smallest, seed=seed, n=n, unit=unit)
 
 
 WORDS = {

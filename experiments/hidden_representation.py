@@ -110,23 +110,18 @@ def measure(
     n: int,
 ) -> None:
     """The rows of one layer."""
-    known = {"seed": network.seed, "n": n}
+    seed = network.seed
     decoding = {
         "classifier": run.model(judge, run.seeds[0]),
         "decoder": run.derive(
-            train_decoder,
-            network,
-            run.data.train.images,
-            layer,
-            seed=network.seed,
-            epochs=decoder_epochs,
+            train_decoder, network, run.data.train.images, layer, seed=seed, epochs=decoder_epochs
         ),
         "guides": run.crafting.guides[run.source.rows(n)],
         "wanted": run.crafting.target_classes[run.source.rows(n)],
         "layer": layer,
     }
     itself = run.measure(guides_decoded, network, **decoding)
-    run.table.add(row, guide_decoded_as_its_class=itself, **known)
+    run.table.add(row, guide_decoded_as_its_class=itself, seed=seed, n=n)
     for epsilon in epsilons:
         for prefix, attack in zip(PREFIXES, (feature.with_(layer=layer), noise), strict=True):
             moved = run.craft(attack.with_(epsilon=epsilon), network, n)
@@ -134,7 +129,7 @@ def measure(
             for metric, value in asdict(seen).items():
                 unit = "ratio" if "distance" in metric else "percent"
                 found = {prefix + metric: value}
-                run.table.add(row, found, epsilon=epsilon, unit=unit, **known)
+                run.table.add(row, found, epsilon=epsilon, unit=unit, seed=seed, n=n)
 
 
 @measurement(version=1)

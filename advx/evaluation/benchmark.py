@@ -6,13 +6,17 @@ A figure is divided by the rate of a large matrix product measured next to it in
 import multiprocessing
 import time
 from collections.abc import Callable
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import TypeVar, TypeVarTuple
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from advx.memory import resident_peak
+
+Made = TypeVar("Made")
+Arguments = TypeVarTuple("Arguments")
 
 PRODUCT_SIZE = 2048
 """Rows and columns of the matrices in the reference product."""
@@ -24,13 +28,18 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
     """Seconds that `work()` takes, waiting for the device before and after."""
+    return with_seconds(work, device)[1]
+
+
+def with_seconds(work: Callable[[], Made], device: torch.device) -> tuple[Made, float]:
+    """What `work()` makes, and the seconds that it takes."""
     synchronise(device)
     start = time.perf_counter()
-    work()
+    made = work()
     synchronise(device)
-    return time.perf_counter() - start
+    return made, time.perf_counter() - start
 
 
 def product_rate(device: torch.device, seconds: float = 0.5) -> float:
@@ -57,7 +66,7 @@ def step_operations(
     return total
 
 
-def operations_of(work: Callable[[], Any]) -> int:
+def operations_of(work: Callable[[], object]) -> int:
     """Floating-point operations of the matrix products in `work()`."""
     counter = FlopCounterMode(display=False)
     counter.mod_tracker = _NoModules()  # type: ignore[assignment]
@@ -76,7 +85,7 @@ class _NoModules:
     def __exit__(self, *_: object) -> None: ...
 
 
-def profile_table(work: Callable[[], Any], rows: int = 15) -> str:
+def profile_table(work: Callable[[], object], rows: int = 15) -> str:
     """The operators that `work()` spends its time in, largest first."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         work()
@@ -85,7 +94,9 @@ def profile_table(work: Callable[[], Any], rows: int = 15) -> str:
     )
 
 
-def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, float]:
+def peak_memory(
+    function: Callable[[*Arguments], None], *arguments: *Arguments
+) -> tuple[float, float]:
     """Peak resident memory of `function(*arguments)` in a fresh process, in MiB.
 
     Returns:
@@ -102,7 +113,11 @@ def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, 
         process.join()
 
 
-def _measure(pipe: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _measure(
+    pipe: Connection,
+    function: Callable[[*Arguments], None],
+    arguments: tuple[*Arguments],
+) -> None:
     before = resident_peak()
     function(*arguments)
     pipe.send((resident_peak(), before))
