@@ -21,6 +21,7 @@ from advx.attacks.fgsm import FGSM
 from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
+from advx.errors import ConfigError
 from advx.evaluation.benchmark import (
     Work,
     operations_of,
@@ -37,6 +38,7 @@ from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
 from advx.run import Run
 from advx.text_files import write_text
 from advx.training.loop import one_epoch
+from advx.training.optimizers import Momentum
 from advx.training.trainer import ClassifierTask, Trainer
 
 PARTS = ("minibatch", "dropout", "activation", "loss", "update", "column_norms")
@@ -152,13 +154,19 @@ def compare_with_limit(
     """Time the step, its limit, the step in plain PyTorch and the step's parts, in turns."""
     loss, size = defense.build(), training.batch_size
     updates = len(examples) // size
+    rule = training.optimizer
+    if not isinstance(rule, Momentum):
+        raise ConfigError(
+            f"trainer.optimizer: {type(rule).__name__} has no plain step to be timed with; choose "
+            "SGD or LinearDecay"
+        )
     model, other = (run.model(name, 0).untrained() for _ in range(2))
     minibatch = examples.images[:size], examples.labels[:size]
     limit = limit_of(model, loss, *minibatch)
     parts = parts_of(model, *minibatch, examples.take(torch.arange(size)))
     works: dict[str, Work] = {
         "step": step.work,
-        "plain": plain_updates(plain(other), loss, examples, training.optimizer, size),
+        "plain": plain_updates(plain(other), loss, examples, rule, size),
         "limit": repeated(limit.whole, updates),
         "products": repeated(limit.products, updates),
     } | {part: repeated(parts[part], updates) for part in PARTS}

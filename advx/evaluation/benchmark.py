@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar, TypeVarTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ from advx.memory import resident_peak
 from advx.models import products
 
 Work = Callable[[], object]
+
+Made = TypeVar("Made")
+Arguments = TypeVarTuple("Arguments")
 
 PRODUCT_SIZE = 2048
 """Rows and columns of the matrices in the reference product."""
@@ -29,8 +33,13 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
-    """Seconds that `work()` takes, waiting for the device before and after.
+def seconds_of(work: Work, device: torch.device) -> float:
+    """Seconds that `work()` takes."""
+    return with_seconds(work, device)[1]
+
+
+def with_seconds(work: Callable[[], Made], device: torch.device) -> tuple[Made, float]:
+    """What `work()` makes, and the seconds that it takes, the device waited for on both sides.
 
     Where a single thread computes, seconds of the processor: what others do on the machine in the
     meantime does not count.
@@ -39,9 +48,9 @@ def seconds_of(work: Callable[[], Any], device: torch.device) -> float:
     clock = time.thread_time if alone else time.perf_counter
     synchronise(device)
     start = clock()
-    work()
+    made = work()
     synchronise(device)
-    return clock() - start
+    return made, clock() - start
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,7 @@ def step_operations(
     return total
 
 
-def operations_of(work: Callable[[], Any]) -> int:
+def operations_of(work: Callable[[], object]) -> int:
     """Floating-point operations of the matrix products in `work()`."""
     unknown: dict[Any, Any] = {}  # to torch's counter
     if products.AVAILABLE:
@@ -110,7 +119,7 @@ class _NoModules:
     def __exit__(self, *_: object) -> None: ...
 
 
-def profile_table(work: Callable[[], Any], rows: int = 15) -> str:
+def profile_table(work: Callable[[], object], rows: int = 15) -> str:
     """The operators that `work()` spends its time in, largest first."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
         work()
@@ -119,7 +128,9 @@ def profile_table(work: Callable[[], Any], rows: int = 15) -> str:
     )
 
 
-def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, float]:
+def peak_memory(
+    function: Callable[[*Arguments], None], *arguments: *Arguments
+) -> tuple[float, float]:
     """Peak resident memory of `function(*arguments)` in a fresh process, in MiB.
 
     Returns:
@@ -136,7 +147,11 @@ def peak_memory(function: Callable[..., None], *arguments: Any) -> tuple[float, 
         process.join()
 
 
-def _measure(pipe: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _measure(
+    pipe: Connection,
+    function: Callable[[*Arguments], None],
+    arguments: tuple[*Arguments],
+) -> None:
     before = resident_peak()
     function(*arguments)
     pipe.send((resident_peak(), before))
