@@ -144,13 +144,13 @@ class Run:
         """Add the seconds spent inside to `timing.csv`."""
         return self.seconds.timed(phase, row)
 
-    def attempt(self, work: Callable[[], Value], otherwise: Any = None) -> Value:
-        """`work()`, or `otherwise` where a model that it needs diverged."""
+    def attempt(self, work: Callable[[], Value]) -> Value | None:
+        """`work()`, or None where a model that it needs diverged."""
         try:
             return work()
         except Diverged as error:
             log.warning("diverged: %s", error)
-            return otherwise
+            return None
 
     def numbers(self) -> Numbers:
         """What has been measured so far, for figures."""

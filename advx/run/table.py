@@ -3,11 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
 from advx.config.documents import ListedRow
 from advx.report.results import Results, Row, append_result, write_results
+
+
+class Measured(Protocol):
+    """A dataclass of numbers; each field is a metric."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class Table:
@@ -30,7 +37,7 @@ class Table:
     def add(
         self,
         row: str,
-        results: Mapping[str, float] | object = None,
+        results: Mapping[str, float] | Measured | None = None,
         *,
         seed: int | None,
         n: int | None = None,
@@ -53,10 +60,9 @@ class Table:
             note: stands beside its line in the summary.
             metrics: more numbers, by metric.
         """
-        if dataclasses.is_dataclass(results) and not isinstance(results, type):
+        if not isinstance(results, Mapping | None):
             results = dataclasses.asdict(results)
-        given = dict(results) if isinstance(results, Mapping) else {}
-        for metric, value in (given | metrics).items():
+        for metric, value in {**(results or {}), **metrics}.items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
             cell = Cell(row, metric, epsilon, setting)
             if seed is None and (cell, None) in self._added:
