@@ -3,15 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Protocol
 
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
 from advx.config.documents import ListedRow
 from advx.report.results import Results, Row, append_result, write_results
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+
+class Measured(Protocol):
+    """A dataclass of numbers; each field is a metric."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class Table:
@@ -34,7 +37,7 @@ class Table:
     def add(
         self,
         row: str,
-        results: "Mapping[str, float] | DataclassInstance | None" = None,
+        results: Mapping[str, float] | Measured | None = None,
         *,
         seed: int | None,
         n: int | None = None,
@@ -75,7 +78,7 @@ class Table:
                 append_result(self.folder, number)
 
 
-def _by_metric(results: "Mapping[str, float] | DataclassInstance | None") -> dict[str, float]:
+def _by_metric(results: Mapping[str, float] | Measured | None) -> dict[str, float]:
     if results is None:
         return {}
     if isinstance(results, Mapping):
