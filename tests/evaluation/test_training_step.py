@@ -9,7 +9,7 @@ from advx.data.dataset import Dataset, Split
 from advx.defenses.none import NoDefense
 from advx.evaluation.benchmark import Factors, operations_of, product_rate
 from advx.evaluation.plain_step import plain, plain_updates
-from advx.evaluation.step_parts import limit_of, parts_of, products_of, products_of
+from advx.evaluation.step_parts import limit_of, parts_of, products_of
 from advx.models.maxout import MaxoutNetwork
 from advx.models.relu import ReLUNetwork
 from advx.models.softmax_regression import SoftmaxRegression
