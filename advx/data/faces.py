@@ -9,17 +9,13 @@ of the head, background.
 Distances to ellipsoids are the usual bound (Quilez 2008), good enough for tracing.
 """
 
-import hashlib
-from zipfile import BadZipFile
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from advx.data import files
 from advx.data.dataset import Dataset, Split
+from advx.data.rendered import bytes_of, pixels_of, rendered_once
 from advx.errors import ConfigError
-from advx.text_files import damaged_part, replacing
 from advx.types import PositiveInt
 
 NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
@@ -78,28 +74,15 @@ def load(
 
 def rendered(count: int, side: int, seed: int) -> Split:
     """`count` faces of a seed, from the cache or rendered now."""
-    words = f"faces {VERSION} {count} {side} {seed}"
-    name = f"faces-{hashlib.sha256(words.encode()).hexdigest()[:12]}.pt"
-    path = files.cache_dir() / name
-    try:
-        if damaged_part(path) is None:
-            kept = torch.load(path, weights_only=True)
-            return Split(kept["images"].float().div_(255), kept["labels"])
-    except (OSError, RuntimeError, KeyError, BadZipFile):
-        pass  # not there yet, or damaged: render
     traits = drawn_traits(count, seed)
-    images = torch.cat(
-        [render(_rows(traits, first, first + 256), side) for first in range(0, count, 256)]
-    )
-    grey = images.mul(255).round_().byte()
+
+    def images() -> dict[str, Tensor]:
+        parts = [render(_rows(traits, first, first + 256), side) for first in range(0, count, 256)]
+        return {"images": bytes_of(torch.cat(parts))}
+
+    found = rendered_once(f"faces {VERSION} {count} {side} {seed}", images)
     labels = 2 * traits["glasses"].long() + traits["long"].long()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as stream:
-            torch.save({"images": grey, "labels": labels}, stream)
-    except OSError:
-        pass  # the cache only saves time
-    return Split(grey.float().div_(255), labels)
+    return Split(pixels_of(found["images"]), labels)
 
 
 def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
