@@ -1,4 +1,4 @@
-"""The losses of the five games: if these fail, a game means something else than before."""
+"""The losses of the games: if these fail, a game means something else than before."""
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from advx.games.dcgan import DCGAN
 from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
+from advx.games.predictive_gan import PredictiveGAN
 from advx.training.game_trainer import GameTrainer
 from advx.training.optimizers import SGD
 
@@ -52,6 +53,17 @@ GAMES = {
         },
         {},
     ),
+    "predictive_gan": (
+        PredictiveGAN,
+        {
+            "input_shape": (6, 1, 8, 8),
+            "adversarial_weight": 0.5,
+            "filters": 3,
+            "units": 5,
+            "discriminator_filters": 4,
+        },
+        {},
+    ),
 }
 GOLDEN = {
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
@@ -59,6 +71,7 @@ GOLDEN = {
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
     "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
     "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
+    "predictive_gan": [(1.3902, 0.7235), (1.3877, 0.7146)],
 }
 """By game, the losses of D and of G in each epoch: raise GAME_VERSION and renew them together."""
 
