@@ -23,6 +23,7 @@ from advx.config.compose import main_of
 from advx.config.documents import Composed
 from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
+from advx.config.renamed import old_choices
 from advx.config.scales import read_scales, unused
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
 from advx.errors import ConfigError, JobFailed, reason
@@ -88,7 +89,7 @@ def task(config: DictConfig) -> None:
     own_results = False
     try:
         values: Composed = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-        for remark in moved.put_right(values):
+        for remark in [*old_choices(job.runtime.choices), *moved.put_right(values)]:
             log.warning("%s", remark)
         check_plain(values)
         shadowed = unused(job.runtime)

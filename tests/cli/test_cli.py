@@ -64,9 +64,9 @@ def test_bad_input_is_one_line(tmp_path, override, expected) -> None:
         ),
         ("trainer=semi_supervised", "NoDefense needs every example's label"),
         (
-            "trainer=semi_supervised trainer.labelled=7000 defense=virtual_adversarial "
+            "trainer=semi_supervised trainer.labeled=7000 defense=virtual_adversarial "
             "defense@crafting_defense=virtual_adversarial",
-            "trainer.labelled=7000: mnist5k has 500 training examples",
+            "trainer.labeled=7000: mnist5k has 500 training examples",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_an_attribute_changes_its_own_part_only(attribute) -> None:
         assert rows[:, 20:].any(1).all()
 
 
-def test_the_data_set_is_kept_and_labelled(tmp_path, monkeypatch) -> None:
+def test_the_data_set_is_kept_and_labeled(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("advx.data.files.cache_dir", lambda: tmp_path)
     data = faces.load(side=16, train=40, validation=10, test=10)
     assert data.input_shape == (3, 16, 16)
