@@ -46,7 +46,7 @@ docs: $(READY) ## the API reference from the docstrings, in outputs/docs
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p advx
+	$(BIN)/mypy advx experiments
 
 lock: $(READY) ## renew requirements.lock within pyproject.toml's ranges
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url \

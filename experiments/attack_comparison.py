@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import answered, percent
-from advx.figures.gallery import gallery
+from advx.figures.gallery import Captions, gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -258,11 +257,11 @@ def smallest_sizes(
     """The median smallest ε of FGSM beside those of attacks that look for it."""
     steps = run.crafting.by_size(attacks["fgsm"], network)
     found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
-    known = {"seed": network.seed, "n": n, "unit": "max norm"}
-    run.table.add("fgsm", median_smallest_epsilon=found, **known)
+    seed, unit = network.seed, "max norm"
+    run.table.add("fgsm", median_smallest_epsilon=found, seed=seed, n=n, unit=unit)
     for row in SMALLEST:
         smallest = outcome(run, network, attacks[row], n).median_smallest
-        run.table.add(row, median_smallest_epsilon=smallest, **known)
+        run.table.add(row, median_smallest_epsilon=smallest, seed=seed, n=n, unit=unit)
 
 
 WORDS = {
@@ -312,7 +311,7 @@ def draw(run: Run, network: Model, attacks: dict[str, Config], count: int) -> No
     )
 
 
-def captions(found: Numbers, attacks: dict[str, Config]) -> dict[str, Any]:
+def captions(found: Numbers, attacks: dict[str, Config]) -> Captions:
     """What stands in the figure beside the images: names, numbers and the finding."""
     words, numbers = {}, {}
     for row, node in attacks.items():

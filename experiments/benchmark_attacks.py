@@ -13,7 +13,7 @@ Afterwards every attack's peak memory on 10,000 images, in a process of its own.
 import importlib.util
 import logging
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,20 +21,19 @@ from torch import Tensor, nn
 from advx.attacks import norms
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import as_attack
-from advx.config.build import build
 from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
-from advx.evaluation.benchmark import peak_memory, seconds_of
+from advx.evaluation.benchmark import peak_memory, with_seconds
 from advx.evaluation.peers import PEERS, Contender
 from advx.evaluation.transfer import BATCH, craft, predictions
 from advx.run import Run
-from advx.types import PositiveInt
+from advx.types import NormName, PositiveInt, Shape
 
 log = logging.getLogger(__name__)
 
-NORMS = ("l2", "linf")
+NORMS: tuple[NormName, ...] = ("l2", "linf")
 """In which perturbations are measured."""
 
 TARGETED = ("jsma", "lbfgs")
@@ -94,9 +93,7 @@ def main(
     for contest, node in attacks.items():
         contend(run, network, contest, node, examples[contest], repeats, installed)
     for attack, node in memory_attacks.items():
-        peak, _ = peak_memory(
-            attack_noise, node.plain(), models[name].plain(), run.data.input_shape, memory_images
-        )
+        peak, _ = peak_memory(attack_noise, node, models[name], run.data.input_shape, memory_images)
         under = setting(images=memory_images)
         run.table.add(attack, peak_memory=peak, setting=under, seed=None, unit="MiB")
     run.finish()
@@ -123,16 +120,13 @@ def contend(
         with evaluating(network):
             contender(network, clean.images[:2], targets[:2])
     found: dict[str, Tensor] = {}
-
-    def attacked(library: str) -> None:
-        found[library] = in_batches(contenders[library], network, clean, targets)
-
     for repeat in range(repeats):
         spent = {}
-        for library in contenders:
+        for library, contender in contenders.items():
             log.info("%s: %s, %d of %d", contest, library, repeat + 1, repeats)
+            work = partial(in_batches, contender, network, clean, targets)
             with run.timed(contest, library), evaluating(network):
-                spent[library] = seconds_of(lambda library=library: attacked(library), run.device)
+                found[library], spent[library] = with_seconds(work, run.device)
         for library, seconds in spent.items():
             if library != "advx":
                 ratio = seconds / spent["advx"]
@@ -155,18 +149,17 @@ def reached(
     targeted: bool,
 ) -> None:
     """The contender's success, and the mean size of what it succeeded with."""
-    known = {"seed": None, "n": len(clean)}
-    said = predictions(network, images)
+    n, said = len(clean), predictions(network, images)
     won = said == targets if targeted else said != clean.labels
-    run.table.add(row, success_rate=100 * won.double().mean().item(), **known)
+    run.table.add(row, success_rate=100 * won.double().mean().item(), seed=None, n=n)
     if not won.any():
         return  # no success has no size
     away = images - clean.images
     for norm in NORMS:
         size = norms.length(away, norm)[won].double().mean().item()
-        run.table.add(row, {f"mean_{norm}": size}, unit=f"{norm} norm", **known)
+        run.table.add(row, {f"mean_{norm}": size}, seed=None, n=n, unit=f"{norm} norm")
     changed = 100 * (away.abs() > 1e-6).flatten(1)[won].double().mean().item()
-    run.table.add(row, mean_l0=changed, unit="percent of pixels", **known)
+    run.table.add(row, mean_l0=changed, seed=None, n=n, unit="percent of pixels")
 
 
 def digits(run: Run, contest: str, examples: int) -> tuple[Split, Tensor]:
@@ -187,12 +180,10 @@ def in_batches(attack: Contender, network: nn.Module, clean: Split, targets: Ten
     return torch.cat([attack(network, x, y) for x, y in parts])
 
 
-def attack_noise(
-    node: dict[str, Any], network: dict[str, Any], shape: tuple[int, ...], count: int
-) -> None:
+def attack_noise(attack: Config, network: Config, shape: Shape, count: int) -> None:
     """The attack on a fresh network and images of noise: memory does not depend on them."""
-    model, attack = build(network).eval(), as_attack(build(node))
+    model, search = network.build().eval(), as_attack(attack.build())
     images = torch.rand(count, *shape)
     labels = model(images[:BATCH]).argmax(1).repeat(-(-count // BATCH))[:count]
     others = {"guide_images": images.flip(0), "target_classes": (labels + 1) % 10}
-    craft(attack, model, Split(images, labels), others.get(attack.receives))
+    craft(search, model, Split(images, labels), others.get(search.receives))

@@ -9,16 +9,14 @@ timed in both memory layouts: pieces in the outer axis, as here, and in the inne
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
-from advx.config.build import build
 from advx.config.cells import Cells
 from advx.config.config import Config
-from advx.evaluation.benchmark import peak_memory, seconds_of
+from advx.evaluation.benchmark import peak_memory, seconds_of, with_seconds
 from advx.evaluation.church_windows import (
     BATCH,
     BasisName,
@@ -30,7 +28,7 @@ from advx.evaluation.church_windows import (
 from advx.evaluation.slopes import slopes
 from advx.evaluation.space import SpaceName, halves, in_space
 from advx.run import Run
-from advx.types import Positive, PositiveInt
+from advx.types import Positive, PositiveInt, Shape
 
 RATIOS = (
     ("forward_over_dense", "forward", "plain"),
@@ -97,7 +95,7 @@ def main(
     for repeat in range(repeats):
         ratio = layouts(run)
         run.table.add("maximum over pieces", inner_over_outer=ratio, seed=repeat, unit="ratio")
-    peak, before = peak_memory(windows_of_noise, model.plain(), run.data.input_shape, side)
+    peak, before = peak_memory(windows_of_noise, model, run.data.input_shape, side)
     run.table.add("one window", peak_memory=peak, seed=None, unit="MiB")
     run.table.add("one window", memory_before=before, seed=None, unit="MiB")
     run.finish()
@@ -119,31 +117,30 @@ def contest(
     batch = points.repeat(-(-BATCH // windows), *[1] * (points.dim() - 1))[:BATCH]
     slow, fast = (point_classes(network, points, both, shortcut=s) for s in (False, True))
 
-    def forward() -> None:
+    def forward() -> Tensor:
         with torch.no_grad(), evaluating(network):
             for _ in range(-(-count // BATCH)):
-                network(batch)
+                logits = network(batch)
+        return logits
 
-    contenders: dict[str, Callable[[], Any]] = {
+    contenders: dict[str, Callable[[], Tensor]] = {
         "forward": forward,
         "plain": lambda: dense_maps(slow, windows, epsilon, side),
         "shortcut": lambda: dense_maps(fast, windows, epsilon, side),
         "adaptive": lambda: adaptive_maps(fast, windows, epsilon, side, stride=stride),
     }
-    maps: dict[str, Tensor] = {}
+    made: dict[str, Tensor] = {}
     for repeat in range(repeats):
         spent = {}
         for name, work in contenders.items():
             with run.timed(kind, name):
-                spent[name] = seconds_of(
-                    lambda name=name, work=work: maps.update({name: work()}), run.device
-                )
+                made[name], spent[name] = with_seconds(work, run.device)
         spent["forward"] *= count / (BATCH * -(-count // BATCH))  # its last batch is full too
         for metric, above, below in RATIOS:
             run.table.add(kind, {metric: spent[above] / spent[below]}, seed=repeat, unit="ratio")
         rate = count / spent["adaptive"]
         run.table.add(kind, points_per_second=rate, seed=repeat, unit="points")
-    agree = 100 * (maps["shortcut"] == maps["plain"]).double().mean().item()
+    agree = 100 * (made["shortcut"] == made["plain"]).double().mean().item()
     run.table.add(kind, shortcut_agreement=agree, seed=None, n=count)
 
 
@@ -153,25 +150,27 @@ def layouts(run: Run) -> float:
     outer = z.flatten(1, 2)  # (batch, pieces * units, ...)
     inner = z.transpose(1, 2).contiguous().flatten(1, 2)  # (batch, units * pieces, ...)
 
-    def with_pieces_outside() -> None:
-        outer.unflatten(1, (2, 48)).amax(1)
+    def pieces_outside(times: int) -> None:
+        for _ in range(times):
+            outer.unflatten(1, (2, 48)).amax(1)
 
-    def with_pieces_inside() -> None:
-        inner.unflatten(1, (48, 2)).amax(2)
+    def pieces_inside(times: int) -> None:
+        for _ in range(times):
+            inner.unflatten(1, (48, 2)).amax(2)
 
-    for work in (with_pieces_outside, with_pieces_inside):
-        work()
+    pieces_outside(1)  # what only a first call costs is not timed
+    pieces_inside(1)
     with run.timed("maximum", "pieces outside"):
-        first = seconds_of(lambda: [with_pieces_outside() for _ in range(10)], run.device)
+        first = seconds_of(lambda: pieces_outside(10), run.device)
     with run.timed("maximum", "pieces inside"):
-        second = seconds_of(lambda: [with_pieces_inside() for _ in range(10)], run.device)
+        second = seconds_of(lambda: pieces_inside(10), run.device)
     return second / first
 
 
-def windows_of_noise(node: dict[str, Any], shape: tuple[int, ...], side: int) -> None:
+def windows_of_noise(model: Config, shape: Shape, side: int) -> None:
     """One dense window of a fresh network: memory does not depend on what it shows."""
-    trained: nn.Module = build(node).eval()
-    network = getattr(trained, "network", trained)
+    fresh: nn.Module = model.build().eval()
+    network = getattr(fresh, "network", fresh)
     points = torch.randn(1, *shape)
     both = basis("random_random", points, points)
     dense_maps(point_classes(network, points, both, shortcut=True), 1, 0.25, side)

@@ -12,7 +12,8 @@ windows as pictures.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -31,20 +32,15 @@ from advx.evaluation.church_windows import (
     check_stride,
     point_classes,
 )
-from advx.evaluation.half_spaces import (
-    AfterSteps,
-    after_steps,
-    directions_at,
-    random_directions,
-)
+from advx.evaluation.half_spaces import AfterSteps, after_steps, directions_at, random_directions
 from advx.evaluation.measurement import measurement
 from advx.evaluation.slopes import slopes
-from advx.evaluation.space import SpaceName, halves, in_space
+from advx.evaluation.space import Invertible, SpaceName, halves, in_space
 from advx.evaluation.transfer import error_rate, predictions
 from advx.evaluation.undefined import answered
 from advx.evaluation.window_statistics import WindowStatistics, window_statistics
 from advx.figures import windows
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.figures.moved_pictures import captions, ends
 from advx.figures.tiles import thumbnails
 from advx.figures.windows import DIRECTIONS, NAMES, finding
@@ -54,10 +50,7 @@ from advx.run.models import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SIGN, RANDOM = "sign of the gradient", "random directions"
-STEPS = {
-    SIGN: (-1.0, -0.5, 0.0, 0.5, 1.0),
-    "random": (-1.0, 1.0),
-}
+STEPS = {SIGN: (-1.0, -0.5, 0.0, 0.5, 1.0), "random": (-1.0, 1.0)}
 """Where points of the windows are shown as pictures, in units of ε."""
 
 COSINE, MOVED = "cosine {:g}", "{}, ε"
@@ -157,14 +150,15 @@ def steps_along(
     epsilon: float,
 ) -> None:
     """The rows of every direction."""
-    known = {"seed": network.seed, "n": len(examples)}
-    at = {"space": space, "epsilon": epsilon}
-    found = run.measure(errors_along, network, examples, cosines, draws=draws, **at)
+    seed, n = network.seed, len(examples)
+    found = run.measure(
+        errors_along, network, examples, cosines, draws=draws, space=space, epsilon=epsilon
+    )
     for row in directions(cosines):
-        run.table.add(row, found.get(row, AfterSteps(math.nan, math.nan)), **known)
+        run.table.add(row, found.get(row, AfterSteps(math.nan, math.nan)), seed=seed, n=n)
         if row == SIGN:
             cosine = run.measure(cosine_of_sign, network, examples, space=space)
-            run.table.add(row, cosine=cosine, unit="cosine", **known)
+            run.table.add(row, cosine=cosine, unit="cosine", seed=seed, n=n)
 
 
 def refuse(
@@ -193,8 +187,8 @@ def refuse(
     if cosine is not None:
         raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
     if space == "preprocessed":
-        own = halves(run.model(model, run.seeds[0]).untrained())
-        if pictures and not all(hasattr(own[0], undo) for undo in ("lost", "invert")):
+        preprocessing, _ = halves(run.model(model, run.seeds[0]).untrained())
+        if pictures and not isinstance(preprocessing, Invertible):
             raise ConfigError(
                 f"pictures={pictures}: the preprocessing of {model['name']} cannot be undone; "
                 "valid: pictures=0, or preprocessing like advx.models.whitening.Whitening"
@@ -252,16 +246,16 @@ def errors_along(
     placed, points = in_space(model, examples.images, space)
     slope = slopes(placed, points, examples.labels)
     size, sign = epsilon * points[0].numel() ** 0.5, slope.sign()
-    moves: dict[str, tuple[Callable[[int], Tensor], int]] = {
-        SIGN: (lambda _: epsilon * sign, 1),
-        RANDOM: (lambda k: size * random_directions(points, k), draws),
-    }
-    for c in cosines:
+    after = partial(after_steps, placed, points, examples.labels)
+
+    def at_cosine(c: float) -> AfterSteps:
         count = 1 if abs(c) == 1 else draws_at_a_cosine
-        moves[COSINE.format(c)] = (lambda k, c=c: size * directions_at(points, slope, c, k), count)
+        return after(lambda k: size * directions_at(points, slope, c, k), count)
+
     return {
-        row: after_steps(placed, points, examples.labels, step, count)
-        for row, (step, count) in moves.items()
+        SIGN: after(lambda _: epsilon * sign, 1),
+        RANDOM: after(lambda k: size * random_directions(points, k), draws),
+        **{COSINE.format(c): at_cosine(c) for c in cosines},
     }
 
 
@@ -295,9 +289,10 @@ def moved_images(
     )  # (rows, steps, *shape)
     said = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
     if space == "preprocessed":
-        whitening = network.value.preprocessing
-        lost = whitening.lost(clean.images)
-        moved = torch.stack([whitening.invert(x, *lost) for x in moved.unbind(1)], 1)
+        preprocessing, _ = halves(network.value)
+        assert isinstance(preprocessing, Invertible)  # see `refuse`
+        lost = preprocessing.lost(clean.images)
+        moved = torch.stack([preprocessing.invert(x, *lost) for x in moved.unbind(1)], 1)
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
     for name, place in zip(STEPS, ends(STEPS), strict=True):
         run.table.add(
@@ -330,17 +325,18 @@ def draw(
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
     found = run.numbers()
     far = {name: found.mean(MOVED.format(name), "rms_change") for name in STEPS}
-    options = {
-        "epsilon": epsilon,
-        "class_names": list(run.data.class_names),
-        "axes": {kind: DIRECTIONS[kind] for kind in drawn},
-        "names": {kind: NAMES[kind] for kind in drawn},
-        "findings": {kind: finding(kind, found) for kind in drawn},
-        "provenance": run.heading(),
-        "columns": grid,
-        "moved": captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])
+    keep_and_draw(
+        run.folder,
+        windows.draw,
+        arrays,
+        epsilon=epsilon,
+        class_names=run.data.class_names,
+        axes={kind: DIRECTIONS[kind] for kind in drawn},
+        names={kind: NAMES[kind] for kind in drawn},
+        findings={kind: finding(kind, found) for kind in drawn},
+        provenance=run.heading(),
+        columns=grid,
+        moved=captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])
         if pictures
         else None,
-    }
-    keep(run.folder, "windows", arrays, options)
-    windows.draw(run.folder, arrays, **options)
+    )

@@ -176,7 +176,7 @@ def draw(run: Run, game: Game, samples: int) -> None:
     found, names = run.numbers(), run.data.class_names
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
         name="conditional_gan",
         panels=[panel(found, names)],

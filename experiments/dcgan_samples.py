@@ -156,7 +156,7 @@ def draw(run: Run, game: Game) -> None:
     arrays, panels = figure.beside_nearest(images, closest)
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
         name="dcgan_samples",
         panels=panels,

@@ -303,7 +303,7 @@ def draw(
         arrays["data"] = gray_levels(data[:IMAGES])
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays,
         places=list(PLACES),
         columns=list(dict.fromkeys(kind.column for kind in kinds)),

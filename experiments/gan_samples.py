@@ -135,7 +135,7 @@ def draw(run: Run, game: Game) -> None:
     arrays |= figure.over_training(trained.snapshots, trained.snapshot_epochs)
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays,
         name="samples",
         panels=[*panels, WALKS],

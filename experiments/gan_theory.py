@@ -297,7 +297,7 @@ def draw(
         arrays[f"ends_{name}"] = np.array(ends, np.float32)
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays,
         generators=list(curves),
         games=games,

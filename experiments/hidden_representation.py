@@ -10,7 +10,6 @@ output back into the picture then shows whose picture it is. Beside it noise of 
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
-from advx.figures.gallery import gallery
+from advx.figures.gallery import Captions, gallery
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -111,23 +110,18 @@ def measure(
     n: int,
 ) -> None:
     """The rows of one layer."""
-    known = {"seed": network.seed, "n": n}
+    seed = network.seed
     decoding = {
         "classifier": run.model(judge, run.seeds[0]),
         "decoder": run.derive(
-            train_decoder,
-            network,
-            run.data.train.images,
-            layer,
-            seed=network.seed,
-            epochs=decoder_epochs,
+            train_decoder, network, run.data.train.images, layer, seed=seed, epochs=decoder_epochs
         ),
         "guides": run.crafting.guides[run.source.rows(n)],
         "wanted": run.crafting.target_classes[run.source.rows(n)],
         "layer": layer,
     }
     itself = run.measure(guides_decoded, network, **decoding)
-    run.table.add(row, guide_decoded_as_its_class=itself, **known)
+    run.table.add(row, guide_decoded_as_its_class=itself, seed=seed, n=n)
     for epsilon in epsilons:
         for prefix, attack in zip(PREFIXES, (feature.with_(layer=layer), noise), strict=True):
             moved = run.craft(attack.with_(epsilon=epsilon), network, n)
@@ -135,7 +129,7 @@ def measure(
             for metric, value in asdict(seen).items():
                 unit = "ratio" if "distance" in metric else "percent"
                 found = {prefix + metric: value}
-                run.table.add(row, found, epsilon=epsilon, unit=unit, **known)
+                run.table.add(row, found, epsilon=epsilon, unit=unit, seed=seed, n=n)
 
 
 @measurement(version=1)
@@ -262,7 +256,7 @@ def draw(
     )
 
 
-def captions(found: Numbers, row: str, epsilon: float, judge: str) -> dict[str, Any]:
+def captions(found: Numbers, row: str, epsilon: float, judge: str) -> Captions:
     """What stands in the figure beside the images."""
     nearer, noise = (
         found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES

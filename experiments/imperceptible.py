@@ -32,7 +32,7 @@ from advx.evaluation.transfer import (
 )
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.figures.style import percentage
 from advx.figures.tiles import confidence, named
 from advx.models.call import predicted
@@ -114,9 +114,9 @@ def main(
     if module is not None:
         level = (levels[1:2] or levels[:1])[0]
         shown = run.data.test.take(known_of_each_class(module, run.data.test, figure_examples))
-        attack = run.attack(fgsm.with_(epsilon=level / GRAY), network).value
+        attack = run.attack(fgsm.with_(epsilon=level / GRAY), network)
         found = finding(run.numbers(), name, level)
-        draw(run, module, shown, attack, level, run.data.class_names, found)
+        draw(run, module, shown, attack.value, level, run.data.class_names, found)
     run.finish()
 
 
@@ -241,15 +241,16 @@ def draw(
         "labels": clean.labels,
     }
     kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
-    options = {
-        "epsilon": level / GRAY,
-        "class_names": list(class_names),
-        "provenance": run.heading(),
-        "finding": found or one_finding(kept, level / GRAY, class_names),
-        "note": note if found else "",
-    }
-    keep(run.folder, "imperceptible", kept, options)
-    figure.draw(run.folder, kept, **options)
+    keep_and_draw(
+        run.folder,
+        figure.draw,
+        kept,
+        epsilon=level / GRAY,
+        class_names=class_names,
+        provenance=run.heading(),
+        finding=found or one_finding(kept, level / GRAY, class_names),
+        note=note if found else "",
+    )
 
 
 def fooled_first(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:

@@ -120,11 +120,11 @@ def compare(
     rates = {who: percent(broken) for who, broken in found.items()}
     ours, *theirs = rates.values()
     worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
-    known = {"epsilon": epsilon, "seed": seed}
-    for who, rate in rates.items():
-        run.table.add(row, {RATE.format(who): rate}, n=n, **known)
-    run.table.add(row, theirs_minus_ours=worst - ours, unit="points", **known)
-    run.table.add(row, missed=missed(*found.values()), n=n, **known)
+    by_attack = {RATE.format(who): rate for who, rate in rates.items()}
+    run.table.add(row, by_attack, epsilon=epsilon, seed=seed, n=n)
+    difference = worst - ours
+    run.table.add(row, theirs_minus_ours=difference, epsilon=epsilon, seed=seed, unit="points")
+    run.table.add(row, missed=missed(*found.values()), epsilon=epsilon, seed=seed, n=n)
 
 
 @dataclass(frozen=True)

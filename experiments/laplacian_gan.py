@@ -170,7 +170,7 @@ def draw(run: Run, games: list[Game]) -> None:
     finest = trained[-1]
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays | figure.over_training(finest.snapshots, finest.snapshot_epochs),
         name="laplacian_gan",
         panels=panels([(x.shape[-2], x.shape[-1]) for x in made]),

@@ -32,11 +32,10 @@ from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
-from advx.games.base import Game
+from advx.games.generative import GenerativeGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game as GameModel
-from advx.run.models import Model
+from advx.run.models import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -240,7 +239,12 @@ def sum_rates(
 
 
 def codes(
-    game: Game, probe: nn.Module, classes: list[int], seed: int, pool: int, confident: float
+    game: GenerativeGame,
+    probe: nn.Module,
+    classes: list[int],
+    seed: int,
+    pool: int,
+    confident: float,
 ) -> list[Tensor]:
     """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
     device = next(game.parameters()).device
@@ -262,7 +266,7 @@ class Equations(NamedTuple):
     right: Tensor
 
 
-def pictured(run: Run, game: GameModel, probe: Model, classes: Classes) -> Equations | None:
+def pictured(run: Run, game: Game, probe: Model, classes: Classes) -> Equations | None:
     """The equations of the figure; None where a class has no faces, or the training diverged."""
     return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
 
@@ -304,7 +308,7 @@ def draw(
     arrays["averaged"] = np.array(averaged)
     keep_and_draw(
         run.folder,
-        figure,
+        figure.draw,
         arrays,
         games=GAMES,
         sums=list(SUMS),

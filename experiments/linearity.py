@@ -30,7 +30,7 @@ from advx.evaluation.straightness import (
     weight_lengths,
 )
 from advx.figures import linearity as figure
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -217,13 +217,14 @@ def draw(
         "image": x[0].cpu().numpy(),
         "sign": sign[0].cpu().numpy(),
     }
-    options = {
-        "label": int(y),
-        "class_names": list(run.data.class_names),
-        "model": network.name,
-        "bases_of": bases_of,
-        "finding": title,
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "linearity", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+    keep_and_draw(
+        run.folder,
+        figure.draw,
+        arrays,
+        label=int(y),
+        class_names=run.data.class_names,
+        model=network.name,
+        bases_of=bases_of,
+        finding=title,
+        provenance=run.heading(),
+    )

@@ -13,7 +13,6 @@ nearest neighbor say of each? And how near are digits of different classes, in e
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,9 +27,9 @@ from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
-from advx.figures.kept import keep
+from advx.figures.kept import keep_and_draw
 from advx.run import Run
-from advx.types import NonNegativeInt, Positive, Probability
+from advx.types import NonNegativeInt, NormName, Positive, Probability
 
 
 def cells(
@@ -54,7 +53,7 @@ NEAREST = "nearest {} and {}"
 NORM, KEEPS = "{}_norm", "keeps_class_{}"
 """Metrics: of a norm, and of a model."""
 
-UNITS = {"l2": "L2 norm", "linf": "max norm"}
+UNITS: dict[NormName, str] = {"l2": "L2 norm", "linf": "max norm"}
 
 
 def max_norm(epsilon: float) -> str:
@@ -89,13 +88,13 @@ def main(
     said: dict[str, list[int]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         first = [run.model(model, run.seeds[0]).value for model in models]
-        sure = [
+        here, there = (
             images[all_sure(first, images, label, confidence)]
             for images, label in zip(sure, (from_class, to_class), strict=True)
-        ]
-        one, other = nearest_to(*sure, length)
-        image = sure[0][one]
-        left = left_grid(image, sure[1][other])
+        )
+        one, other = nearest_to(here, there, length)
+        image = here[one]
+        left = left_grid(image, there[other])
         size = norms.length(left, "l2").max().item()
         perturbations = torch.cat([left, torch.stack([sign_of_length(p, size) for p in left])])
         report_sizes(run, perturbations, epsilon)
@@ -114,13 +113,14 @@ def main(
         f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
     }
     most = norms.length(perturbations[3:], "linf").max().item()
-    options = {
+    keep_and_draw(
+        run.folder,
+        figure.draw,
+        arrays,
         **captions(said, run.data.class_names, from_class, to_class, size, most),
-        "class_names": list(run.data.class_names),
-        "provenance": run.heading(),
-    }
-    keep(run.folder, "norm_balls", arrays, options)
-    figure.draw(run.folder, arrays, **options)
+        class_names=run.data.class_names,
+        provenance=run.heading(),
+    )
     run.finish()
 
 
@@ -173,7 +173,7 @@ def captions(
     there: int,
     size: float,
     most: float,
-) -> dict[str, Any]:
+) -> figure.Captions:
     """What stands in the figure beside the images.
 
     Args:
@@ -232,7 +232,7 @@ def nearest_to(here: Tensor, there: Tensor, length: float) -> tuple[int, int]:
     return place // len(there), place % len(there)
 
 
-def smallest_distance(here: Tensor, there: Tensor, norm: str) -> float:
+def smallest_distance(here: Tensor, there: Tensor, norm: NormName) -> float:
     """The smallest distance between an image of one stack and one of the other."""
     here, there = here.flatten(1), there.flatten(1)
     if norm == "l2":

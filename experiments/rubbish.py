@@ -9,7 +9,6 @@ class, and count those that it gives to some class with a probability above a ha
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +19,7 @@ from advx.data.dataset import Split, one_of_each_class
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, probabilities
 from advx.evaluation.undefined import answered
-from advx.figures.gallery import gallery
+from advx.figures.gallery import Captions, gallery
 from advx.figures.style import called, percentage, size
 from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
@@ -95,9 +94,7 @@ def confidence(model: nn.Module, images: Split, *, threshold: float) -> Confiden
     return Confidence(100 * sure.double().mean().item(), 100 * p[sure].mean().item())
 
 
-def draw(
-    run: Run, network: Model, noises: dict[str, Config], count: int, words: dict[str, Any]
-) -> None:
+def draw(run: Run, network: Model, noises: dict[str, Config], count: int, words: Captions) -> None:
     """Rubbish of each kind, with the class that the model gives it and its probability."""
     shown = one_of_each_class(run.data.test.labels, count)
     wanted, some = run.crafting.target_classes[shown], run.data.test.take(shown)
@@ -119,7 +116,7 @@ def draw(
     )
 
 
-def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> dict[str, Any]:
+def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> Captions:
     """What stands in the figure beside the images."""
     rates = {
         kind: found.mean(model, "confident_rate", setting=setting(noise=kind)) for kind in kinds

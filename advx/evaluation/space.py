@@ -1,6 +1,6 @@
 """Where ε lives: in pixels, or in what the network's own preprocessing makes of them."""
 
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,17 @@ from advx.errors import ConfigError
 from advx.evaluation.transfer import BATCH
 
 SpaceName = Literal["pixels", "preprocessed"]
+
+
+@runtime_checkable
+class Invertible(Protocol):
+    """Preprocessing that can be undone, such as `advx.models.whitening.Whitening`."""
+
+    def lost(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What it takes from images (n, *shape): means (n,) and contrasts (n,)."""
+
+    def invert(self, z: Tensor, mean: Tensor, contrast: Tensor) -> Tensor:
+        """The images (n, *shape) behind what it made of them, given what each had lost."""
 
 
 def in_space(model: nn.Module, images: Tensor, space: SpaceName) -> tuple[nn.Module, Tensor]:

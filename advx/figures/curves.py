@@ -1,6 +1,6 @@
 """Small multiples: panels in strips, each strip as wide as the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import Options, keep, save_figure
+from advx.figures.kept import keep_and_draw, save_figure
 from advx.figures.panels import Curve, Mark, Panel, bases, fill
 
 if TYPE_CHECKING:
@@ -58,14 +58,15 @@ def curve_figure(
             for panel in strip.panels
         ]
         described.append({"panels": panels, "height": strip.height})
-    options: Options = {
-        "name": name,
-        "strips": described,
-        "finding": finding,
-        "provenance": provenance,
-    }
-    keep(folder, "curves", arrays, options)
-    draw(folder, arrays, **options)
+    keep_and_draw(
+        folder,
+        draw,
+        arrays,
+        name=name,
+        strips=described,
+        finding=finding,
+        provenance=provenance,
+    )
 
 
 def draw(
@@ -73,7 +74,7 @@ def draw(
     arrays: dict[str, np.ndarray],
     *,
     name: str,
-    strips: list[Mapping[str, Any]],
+    strips: Sequence[Mapping[str, Any]],
     finding: str,
     provenance: str,
 ) -> None:

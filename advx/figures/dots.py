@@ -9,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import Options, keep, save_figure
+from advx.figures.kept import keep_and_draw, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,17 +65,18 @@ def dot_figure(
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
     """
-    options: Options = {
-        "name": name,
-        "lines": list(lines),
-        "dots": [vars(each) for each in dots],
-        "panels": list(panels),
-        "finding": finding,
-        "provenance": provenance,
-        "reference": reference,
-    }
-    keep(folder, "dots", panels, options)
-    draw(folder, panels, **options)
+    keep_and_draw(
+        folder,
+        draw,
+        panels,
+        name=name,
+        lines=list(lines),
+        dots=[vars(each) for each in dots],
+        panels=list(panels),
+        finding=finding,
+        provenance=provenance,
+        reference=reference,
+    )
 
 
 def draw(

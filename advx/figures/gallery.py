@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 from torch import Tensor
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep, save_figure
+from advx.figures.kept import keep_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, width_of
 from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
 
@@ -27,6 +27,17 @@ NARROW = 2
 WIDE = 6
 
 
+class Captions(TypedDict):
+    """What stands beside the images, as `draw` takes it."""
+
+    finding: str
+    note: NotRequired[str]
+    words: NotRequired[Mapping[str, str]]
+    plain: NotRequired[Sequence[str]]
+    heads: NotRequired[Sequence[str]]
+    numbers: NotRequired[Mapping[str, Sequence[str]]]
+
+
 def gallery(
     folder: Path,
     name: str,
@@ -34,8 +45,10 @@ def gallery(
     said: dict[str, Tensor],
     labels: Tensor | dict[str, Tensor],
     *,
+    class_names: Sequence[str],
+    provenance: str,
     sure: Mapping[str, Tensor] | None = None,
-    **options: Any,
+    **captions: Unpack[Captions],
 ) -> None:
     """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`.
 
@@ -45,8 +58,10 @@ def gallery(
         images: images (n, channels, h, w) of every row.
         said: the class that the model gives each of them, (n,) int64.
         labels: (n,) int64, of all rows or by row.
+        class_names: one a class.
+        provenance: what ran.
         sure: the probability of that class, (n,), of the rows that show it.
-        options: the others of `draw`.
+        captions: what stands beside the images.
     """
     arrays = {f"images_{row}": x for row, x in images.items()}
     arrays |= {f"prediction_{row}": x for row, x in said.items()}
@@ -56,9 +71,16 @@ def gallery(
     else:
         arrays["labels"] = labels
     kept = {key: x.cpu().numpy() for key, x in arrays.items()}
-    options |= {"name": name, "rows": list(images)}
-    keep(folder, "gallery", kept, options)
-    draw(folder, kept, **options)
+    keep_and_draw(
+        folder,
+        draw,
+        kept,
+        class_names=class_names,
+        provenance=provenance,
+        **captions,
+        name=name,
+        rows=list(images),
+    )
 
 
 def draw(

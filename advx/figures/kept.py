@@ -4,9 +4,9 @@ import importlib
 import json
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import numpy as np
 
@@ -20,8 +20,11 @@ OPTIONS = "options"
 PLACES = 6
 """Decimals of an axis's position in its figure."""
 
-Options = dict[str, Any]
+Options = Mapping[str, Any]
 """Keyword arguments of a module's `draw`, as JSON holds them."""
+
+Shown = ParamSpec("Shown")
+"""What a figure takes besides folder and arrays."""
 
 
 def keep(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Options) -> None:
@@ -39,11 +42,23 @@ def keep(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Op
 
 
 def keep_and_draw(
-    folder: Path, module: ModuleType, arrays: dict[str, np.ndarray], **options: Any
+    folder: Path,
+    draw: Callable[Concatenate[Path, dict[str, np.ndarray], Shown], None],
+    arrays: dict[str, np.ndarray],
+    *none: Shown.args,
+    **options: Shown.kwargs,
 ) -> None:
-    """Write `arrays.npz` into `folder`, and the figures that a module of `advx.figures` draws."""
-    keep(folder, module.__name__.rpartition(".")[2], arrays, options)
-    module.draw(folder, arrays, **options)
+    """Write `arrays.npz` into `folder`, and the figures that a module of `advx.figures` draws.
+
+    Args:
+        folder: the run's.
+        draw: the module's function of that name.
+        arrays: the numbers.
+        none: every option is given by name.
+        options: whatever else the function takes, as JSON holds it.
+    """
+    keep(folder, draw.__module__.rpartition(".")[2], arrays, options)
+    draw(folder, arrays, *none, **options)
 
 
 def save_figure(figure: Any, folder: Path, name: str, *, dpi: int) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -22,6 +22,14 @@ NOTE = (
     "Gray levels: the root mean square over an image's pixels, the median over the images. Bold: "
     "not the true class. Counted are the images whose class is right at first."
 )
+
+
+class Captions(TypedDict):
+    """What stands beside the images, as `draw` takes it."""
+
+    columns: Sequence[str]
+    groups: Sequence[tuple[str, int]]
+    finding: str
 
 
 def draw(
@@ -84,7 +92,7 @@ def ends(steps: Steps) -> list[int]:
 
 def captions(
     steps: Steps, far: Mapping[str, float], epsilon: float, said: np.ndarray, labels: np.ndarray
-) -> dict[str, Any]:
+) -> Captions:
     """The columns, groups and finding of `draw`.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -15,6 +16,13 @@ GAP, BETWEEN = 0.05, 0.26
 
 ABOVE, LINE = 0.46, 0.135
 """Above the first row of images, and of a line of words, in inches."""
+
+
+class Captions(TypedDict):
+    """What stands beside the images, as `draw` takes it."""
+
+    contents: Sequence[str]
+    finding: str
 
 
 def draw(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def draw(
     findings: dict[str, str],
     provenance: str,
     columns: int = 10,
-    moved: dict[str, Any] | None = None,
+    moved: moved_pictures.Captions | None = None,
 ) -> None:
     """Write `NAME.png` and `.pdf` for every array `maps_NAME`, and again in shades of gray.
 

@@ -6,10 +6,14 @@ dropout's rescaling factor is a choice of its own.
 """
 
 from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from advx.models.maximum import largest
+from advx.models.products import linear
 
 Affine = Callable[[Tensor], Tensor]
 """From (batch, ...) to (batch, ...)."""
@@ -42,6 +46,9 @@ class Linear(nn.Linear):
         nn.init.uniform_(self.weight, -self.init_range, self.init_range)
         nn.init.zeros_(self.bias)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
     def constrain(self) -> None:
         """Scale every filter whose norm exceeds the bound back onto it, in place."""
         bound_filters(self.weight, self.max_column_norm)
@@ -71,11 +78,11 @@ class Maxout(Linear):
 
     def affine(self, x: Tensor) -> Tensor:
         """Inputs (batch, in_features) to all functions' values, (batch, pieces * units)."""
-        return F.linear(x, self.weight, self.bias)
+        return linear(x, self.weight, self.bias)
 
     def maximum(self, z: Tensor) -> Tensor:
         """The functions' values to the largest of each unit's, (batch, units)."""
-        return z.view(-1, self.pieces, self.units).amax(1)
+        return largest(z.view(-1, self.pieces, self.units))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.maximum(self.affine(x))
@@ -127,7 +134,7 @@ class MaxoutConvolution(nn.Conv2d):
 
     def maximum(self, z: Tensor) -> Tensor:
         """The filters' maps to the largest of each unit's, (batch, units, ...)."""
-        return z.unflatten(1, (self.pieces, self.units)).amax(1)
+        return largest(z.unflatten(1, (self.pieces, self.units)))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.maximum(self.affine(x))
@@ -137,11 +144,13 @@ class MaxoutConvolution(nn.Conv2d):
         bound_filters(self.weight, self.max_kernel_norm)
 
 
-def bound_filters(weight: Tensor, largest: float | None) -> None:
-    """Scale filters (out, ...) whose L2 norm exceeds `largest` back onto it, in place."""
-    if largest is not None:
+def bound_filters(weight: Tensor, bound: float | None) -> None:
+    """Scale filters (out, ...) whose L2 norm exceeds `bound` back onto it, in place."""
+    if bound is not None:
         norm = torch.linalg.vector_norm(weight.flatten(1), dim=1)
-        factor = (largest / norm).clamp_(max=1.0)
+        if norm.is_cpu and float(norm.max()) <= bound:
+            return  # saves a pass over the weights; elsewhere the question would cost more
+        factor = (bound / norm).clamp_(max=1.0)
         weight.mul_(factor.view(-1, *[1] * (weight.dim() - 1)))
 
 
@@ -162,23 +171,56 @@ class Dropout(nn.Module):
         if not self.training or self.keep >= 1.0:
             return x
         mask = random_mask(x, self.keep)
-        return x * (mask.mul_(self.scale) if self.scale != 1.0 else mask)
+        if self.scale != 1.0:
+            mask.mul_(self.scale)
+        return x * mask if x.requires_grad else mask.mul_(x)
 
     def extra_repr(self) -> str:
         return f"keep={self.keep}, scale={self.scale}"
 
 
 def random_mask(x: Tensor, keep: float) -> Tensor:
-    """Zeros and ones shaped like `x` and of its type, one with probability `keep` (to 2**-16)."""
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-    words.random_(-(2**63), None)  # the whole range: 64 random bits a word
-    uniform = words.view(torch.int16)[: x.numel()].view(x.shape)
-    mask = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    return torch.lt(uniform, round(keep * 2**16) - 2**15, out=mask)  # no booleans in between
+    """Zeros and ones shaped like `x` and of its type, one with probability `keep` (to 2**-16).
+
+    A component takes 16 random bits, and a single one where `keep` is a half.
+    """
+    count, bits = x.numel(), 1 if keep == 0.5 else 16
+    words = -(-count * bits // 64)
+    random = torch.empty(words, dtype=torch.int64, device=x.device)
+    random.random_(-(2**63), None)  # the whole range: 64 random bits a word
+    room = words * 64 // bits
+    mask = torch.empty(room, dtype=x.dtype, device=x.device)
+    if bits == 1:
+        octets = random.view(torch.uint8) & _powers_of_two(x.device)
+        torch.ne(octets, 0, out=mask.view(octets.shape))  # no booleans in between
+    else:
+        torch.lt(random.view(torch.int16), round(keep * 2**16) - 2**15, out=mask)
+    return (mask if room == count else mask[:count]).view(x.shape)
+
+
+@cache
+def _powers_of_two(device: torch.device) -> Tensor:
+    """Every bit of an octet alone, (8, 1) uint8."""
+    return torch.tensor([[2**k] for k in range(8)], dtype=torch.uint8, device=device)
 
 
 class Sequential(nn.Sequential):
-    """`nn.Sequential` whose constraint is that of all its layers."""
+    """`nn.Sequential` whose constraint is that of all its layers.
+
+    A hyperbolic tangent is computed with the affine layer before it, in one go.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        layers = [*self, None]
+        joined = False
+        for layer, following in pairwise(layers):
+            if joined:
+                joined = False
+            elif joined := _join(layer, following):
+                x = linear(x, layer.weight, layer.bias, "tanh")
+            else:
+                x = layer(x)
+        return x
 
     def constrain(self) -> None:
         for layer in self:
@@ -199,6 +241,24 @@ class Sequential(nn.Sequential):
             if not isinstance(layer, Dropout):
                 break
         return None
+
+
+def _join(layer: nn.Module, following: nn.Module | None) -> bool:
+    """Whether both can be computed as one: nobody looks at what lies between them."""
+    return (
+        type(layer) is Linear
+        and type(following) is nn.Tanh
+        and not any(_hooks(each) for each in (layer, following))
+    )
+
+
+def _hooks(layer: nn.Module) -> bool:
+    return bool(
+        layer._forward_hooks
+        or layer._forward_pre_hooks
+        or layer._backward_hooks
+        or layer._backward_pre_hooks
+    )
 
 
 class _Maximum(nn.Module):

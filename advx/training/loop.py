@@ -172,16 +172,20 @@ def one_epoch(task: Task, seed: int, epoch: int) -> Row:
     """One epoch's updates, counted from 1; returns the weighted means of what they return."""
     torch.manual_seed(epoch_seed(seed, epoch))
     task.module.train()
-    total, weights = torch.zeros((), device=task.device), 0
+    seen: list[Tensor] = []
+    weights: list[int] = []
     names: list[str] = []
     first = (epoch - 1) * task.updates_per_epoch()
     for update, batch in enumerate(task.batches(), start=first):
         values, weight = task.update(batch, update, epoch)
         names = list(values)
-        total = total + torch.stack(list(values.values())) * weight
-        weights += weight
-    means = (total / weights).tolist() if names else []
-    return {"epoch": epoch} | dict(zip(names, means, strict=True))
+        seen.extend(values.values())
+        weights.append(weight)
+    if not names:
+        return {"epoch": epoch}
+    share = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    means = share @ torch.stack(seen).view(-1, len(names)).cpu().double()
+    return {"epoch": epoch} | dict(zip(names, means.tolist(), strict=True))
 
 
 def losses_in(row: Row) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from advx.training.fused_sgd import FusedSGD
 from advx.types import NonNegative, Positive, PositiveInt, Probability
 
 
@@ -106,7 +107,7 @@ class Momentum(Optimizer):
     momentum_epochs: PositiveInt = 250
 
     def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(groups, self.learning_rate, momentum=self.momentum, fused=True)
+        return FusedSGD(groups, self.learning_rate, momentum=self.momentum)
 
     def momentum_at(self, epoch: int) -> float:
         """μ during an epoch."""

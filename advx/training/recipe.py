@@ -15,10 +15,10 @@ from advx.models.base import Fitted
 from advx.store.store import key_of
 from advx.text_files import file_digest
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Raised by hand whenever training comes to mean something else: part of every store key."""
 
-GAME_VERSION = 1
+GAME_VERSION = 2
 """The same of games alone."""
 
 DataPart = Literal[

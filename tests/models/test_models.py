@@ -92,6 +92,15 @@ def test_column_norms_are_bounded_and_shorter_ones_left_alone() -> None:
         layer.constrain()
     assert torch.linalg.vector_norm(layer.weight[0]).item() == pytest.approx(1.5)
     assert torch.equal(layer.weight[1:], before[1:])
+    version = layer.weight._version
+    with torch.no_grad():
+        layer.weight[0].mul_(0.99)
+        layer.constrain()
+    assert layer.weight._version == version + 1  # nothing is too long: nothing is written
+    with torch.no_grad():
+        layer.weight[2, 4] = math.nan
+        layer.constrain()
+    assert layer.weight[2].isnan().all()  # as by the factor NaN
 
 
 def test_dropout_keeps_the_named_share_and_scale() -> None:
@@ -105,10 +114,37 @@ def test_dropout_keeps_the_named_share_and_scale() -> None:
     assert torch.equal(inputs.eval()(x), x)
 
 
-def test_mask_bits_are_independent_of_their_neighbours() -> None:
-    mask = random_mask(torch.empty(200_000), 0.5).double() * 2 - 1
-    for lag in (1, 2, 3, 4, 8):
-        assert abs((mask[lag:] * mask[:-lag]).mean().item()) < 5 / math.sqrt(200_000)
+@pytest.mark.parametrize("keep", [0.5, 0.8])
+def test_a_mask_is_independent_from_component_to_component(keep) -> None:
+    count = 400_000
+    mask = (random_mask(torch.empty(count), keep).double() - keep) / math.sqrt(keep - keep**2)
+    assert abs(mask.mean().item()) < 5 / math.sqrt(count)
+    for lag in (1, 2, 3, 4, 8, 16, 64, *(count * k // 8 for k in range(1, 5))):
+        assert abs((mask[lag:] * mask[:-lag]).mean().item()) < 5 / math.sqrt(count - lag)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.25])
+@pytest.mark.parametrize("shape", [(1,), (7, 9), (64,), (3, 5, 2, 2), (0, 4)])
+def test_masks_of_any_shape_and_number_format(shape, keep) -> None:
+    x = torch.empty(shape, dtype=torch.float64)
+    torch.manual_seed(3)
+    mask = random_mask(x, keep)
+    assert (mask.shape, mask.dtype) == (x.shape, x.dtype)
+    assert set(mask.unique().tolist()) <= {0.0, 1.0}
+    torch.manual_seed(3)
+    assert torch.equal(random_mask(x.float(), keep).double(), mask)
+
+
+def test_dropout_passes_the_gradient_of_what_it_keeps() -> None:
+    x = torch.rand(20, 30).requires_grad_()
+    dropout = Dropout(0.5, scale=2.0).train()
+    y = dropout(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    assert torch.equal(y, x * gradient)
+    images = torch.rand(20, 30)
+    before = images.clone()
+    assert set((dropout(images) / images).unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(images, before)
 
 
 def test_the_maxout_network_is_the_published_one() -> None:

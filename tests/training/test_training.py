@@ -343,4 +343,4 @@ def test_golden_losses_announce_a_change_of_meaning(tiny) -> None:
     assert losses == GOLDEN
 
 
-GOLDEN = [1.081, 0.96, 0.769]
+GOLDEN = [1.089, 0.916, 0.821]
