@@ -27,7 +27,7 @@ from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.run import Run
 from advx.types import NonNegativeInt, NormName, Positive, Probability
 
@@ -113,7 +113,7 @@ def main(
         f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
     }
     most = norms.length(perturbations[3:], "linf").max().item()
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

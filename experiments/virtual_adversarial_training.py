@@ -30,7 +30,7 @@ CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"
 
 KINDS = {
     "virtual adversarial": ("virtual\nadversarial", OURS),
-    "labelled only": ("labeled\nonly", ADVERSARIAL),
+    "labeled only": ("labeled\nonly", ADVERSARIAL),
 }
 """The networks: what the figure calls them, and their color."""
 

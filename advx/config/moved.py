@@ -94,11 +94,17 @@ BEFORE = {
 
 PACKAGE = "advx.training."
 TRAINER = r"(?:\w+_)?trainer|trainers\.\w+"
-OLD_ARGUMENT = "|".join(sorted({old for each in names.ARGUMENTS.values() for old in each}))
-TYPED = re.compile(
-    rf"\+{{0,2}}(({TRAINER})\.({'|'.join(sorted(MOVED))})=.*|[\w.]+\.({OLD_ARGUMENT})=.*)",
-    re.DOTALL,
+ARGUMENT, KEY = (
+    "|".join(sorted({old for each in table.values() for old in each}))
+    for table in (names.ARGUMENTS, names.KEYS)
 )
+OLD = (
+    rf"(?:{TRAINER})\.(?:{'|'.join(sorted(MOVED))})",
+    rf"[\w.]+\.(?:{ARGUMENT})",
+    rf"(?:{KEY})(?:\.[\w.]+)?",
+)
+TYPED = re.compile(rf"\+{{0,2}}((?:{'|'.join(OLD)})=.*)", re.DOTALL)
+"""A word with a key that has moved, or with an argument or a top-level key of before."""
 
 
 def typed(words: list[str]) -> list[str]:

@@ -80,7 +80,7 @@ class ScalesSource(ConfigSource):
     def is_group(self, config_path: str) -> bool:
         """Whether a folder has this name; where experiments are, `at` is a group (for `~at`)."""
         named = "experiment" if config_path == GROUP else config_path
-        today = {named, config_path, *renamed.group(config_path)}
+        today = {named, config_path, *renamed.folders(config_path)}
         return any(map(self.files.is_group, today))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from advx.figures import style
-from advx.figures.kept import settle
 from advx.figures.labels import Names
 from advx.figures.line_ends import label_ends
+from advx.figures.saved import settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ import torchvision
 from advx.cli.run import flags_and_overrides
 from tests.processes import ADVX, advx
 
-SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readings=[unclipped]"]
+SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "protocols=[unclipped]"]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readin
         ("attack.epsilon=nan", "attack.epsilon=nan: input should be a finite number"),
         ("attack.norm=l7", "attack.norm=l7: input should be 'linf' or 'l2'"),
         ("attack.clip=[1,0]", "attack.clip=[1, 0]: the lower bound must be below"),
-        ("readings=[shaken]", "readings.0=shaken: input should be 'unclipped'"),
+        ("protocols=[shaken]", "protocols.0=shaken: input should be 'unclipped'"),
         ("attack.targeted=true", "attack.targeted=True: Table 1.1 counts"),
         ("attack.objective=training_cost", "smoothed_nearest_neighbor was not trained here"),
         ("seeds=[]", "seeds=[]: empty"),
