@@ -92,10 +92,10 @@ def main(
         )
     (name,) = models
     examples = min(examples, len(run.data.test))
-    special = {"denoising_autoencoder": {"trainer": autoencoder_trainer}}
+    trainers = {"denoising_autoencoder": autoencoder_trainer}
     first = run.seeds[0]
     networks = {
-        (row, seed): run.model(name, seed, defense=defense, **special.get(row, {}))
+        (row, seed): run.model(name, seed, defense=defense, trainer=trainers.get(row))
         for seed in run.seeds
         for row, defense in (defenses | (first_seed_defenses if seed == first else {})).items()
     }

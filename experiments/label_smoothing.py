@@ -11,7 +11,6 @@ fast gradient sign method, ε = .25, along (a) its own training cost, as Equatio
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 ROWS = ("hard targets", "smoothed targets")
 
-STEPS: dict[str, dict[str, Any]] = {
+STEPS: dict[str, dict[str, object]] = {
     "": {"objective": "training_cost"},
     "objective=log_odds": {"objective": "log_odds"},
     "objective=cross_entropy": {"objective": "cross_entropy"},
@@ -60,7 +59,7 @@ def cells(fgsm: Config, epsilons: list[float], published_seeds: int) -> Iterator
         unclipped = [
             setting(step, schedule)
             for step, change in STEPS.items()
-            if not {**fgsm, **change}["clip"]
+            if not fgsm.with_(**change)["clip"]
         ]
         yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
         yield Cells(ROWS, ["fgsm_error_rate"], settings=every)

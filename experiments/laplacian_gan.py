@@ -118,8 +118,9 @@ def levels(
     games: list[Game] = []
     for part, factor in SHRINKING.items():
         shape = [channels, height // factor, width // factor]
-        config, parts = (level, {}) if games else (coarse, {"trainer": coarse_trainer})
-        games.append(run.game(config.with_(input_shape=shape), seed, part=part, **parts))
+        config, trainer = (level, None) if games else (coarse, coarse_trainer)
+        game = config.with_(input_shape=shape)
+        games.append(run.game(game, seed, trainer=trainer, part=part))
     return games
 
 

@@ -109,18 +109,7 @@ def main(
                     run.table.add(name, kept, seed=seed, n=1)
                 if seed == run.seeds[0]:
                     said[model] = classes.tolist()
-    arrays = {"image": image.cpu().numpy(), "perturbations": perturbations.cpu().numpy()} | {
-        f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
-    }
-    most = norms.length(perturbations[3:], "linf").max().item()
-    save_and_draw(
-        run.folder,
-        figure.draw,
-        arrays,
-        **captions(said, run.data.class_names, from_class, to_class, size, most),
-        class_names=run.data.class_names,
-        provenance=run.heading(),
-    )
+    draw(run, image, perturbations, said, from_class, to_class)
     run.finish()
 
 
@@ -164,6 +153,30 @@ def report_distances(run: Run, from_class: int, to_class: int) -> None:
     for norm, unit in UNITS.items():
         nearest = {NORM.format(norm): smallest_distance(here, there, norm)}
         run.table.add(NEAREST.format(from_class, to_class), nearest, seed=None, unit=unit)
+
+
+def draw(
+    run: Run,
+    image: Tensor,
+    perturbations: Tensor,
+    said: dict[str, list[int]],
+    from_class: int,
+    to_class: int,
+) -> None:
+    """The digit, its six perturbations and the six versions, with the models' answers."""
+    arrays = {"image": image.cpu().numpy(), "perturbations": perturbations.cpu().numpy()} | {
+        f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
+    }
+    size = norms.length(perturbations[:3], "l2").max().item()
+    most = norms.length(perturbations[3:], "linf").max().item()
+    save_and_draw(
+        run.folder,
+        figure.draw,
+        arrays,
+        **captions(said, run.data.class_names, from_class, to_class, size, most),
+        class_names=run.data.class_names,
+        provenance=run.heading(),
+    )
 
 
 def captions(

@@ -11,7 +11,7 @@ over all test examples. Other protocols, for what the chapter leaves open, stand
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from advx.config.cells import Cells
 from advx.config.config import Config
@@ -37,7 +37,7 @@ class Protocol:
     """One protocol: what it changes of the attack or of the training."""
 
     setting: str = ""
-    attack: dict[str, Any] = field(default_factory=dict)
+    attack: dict[str, object] = field(default_factory=dict)
     all_training_data: bool = False
     published_schedule: bool = False
 

@@ -7,8 +7,6 @@ caught between two of them; an ascent towards one class cannot. Where the gradie
 way out may lead through the least likely class: all of them are worth a try.
 """
 
-from typing import Any
-
 from torch import Tensor, nn
 
 from advx.attacks.base import Attack
@@ -42,9 +40,10 @@ class MultiTargeted(Attack):
     ) -> None:
         self.targets = targets
         self.clip = clip
-        ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
         self.towards = PGD(
-            **ball,
+            epsilon=epsilon,
+            norm=norm,
+            clip=clip,
             steps=steps,
             step_size=step_size,
             schedule="linear",

@@ -13,7 +13,8 @@ Gradient steps start at the ball's diameter and shrink to nothing. A model whose
 is found out by what the last ones still break.
 """
 
-from typing import Any
+from functools import partial
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,14 @@ STAGES = (
     "gradient_free",
 )
 """What an example can fall to, in this order; "clean" is a mistake without any perturbation."""
+
+
+class Ball(TypedDict):
+    """Where an attack searches: the radius, the norm, and the range of the images."""
+
+    epsilon: float
+    norm: NormName
+    clip: Interval | None
 
 
 class Strongest(Attack):
@@ -71,17 +80,17 @@ class Strongest(Attack):
         self.clip = clip
         self.searched = searched
         self.batch_size = batch_size
-        ball: dict[str, Any] = {"epsilon": epsilon, "norm": norm, "clip": clip}
-        ascent = {**ball, "steps": steps, "schedule": "linear", "stop_on_success": True}
+        ball: Ball = {"epsilon": epsilon, "norm": norm, "clip": clip}
+        ascent = partial(PGD, **ball, steps=steps, schedule="linear", stop_on_success=True)
         self.attacks: dict[str, Attack] = {
             "fgsm": FGSM(**ball),
-            "pgd_log_odds": PGD(**ascent, random_start=False),
-            "pgd_margin": PGD(**ascent, objective="margin"),
+            "pgd_log_odds": ascent(random_start=False),
+            "pgd_margin": ascent(objective="margin"),
         }
         if targets:
             self.attacks["multi_targeted"] = MultiTargeted(**ball, steps=steps, targets=targets)
         if restarts:
-            self.attacks["restarts"] = PGD(**ascent, restarts=restarts)
+            self.attacks["restarts"] = ascent(restarts=restarts)
         if queries and searched:
             self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
         if epsilon == 0:

@@ -10,6 +10,7 @@ import difflib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from advx.config.cells import Cell
@@ -56,42 +57,50 @@ def check_declared(config: Composed, main: Any) -> None:
         ConfigError: the first one, and the cell that is nearest to it.
     """
     known = declared(config, main)
-    unknown = [] if known is None else [e for e in _placed(config) if e[1][1] not in known]
-    if known is None or not unknown:
+    if known is None:
+        return
+    unknown = [each for each in _mentions(config) if each.cell not in known]
+    if not unknown:
         return
     try:
         chapter = composed([f"experiment={config['experiment']}", "scale=chapter"])
     except Exception:  # an experiment of one's own may need more words than these
         return
     known |= declared(*chapter) or {}
-    listed = list(_named(chapter[0]))
-    sound = {name for name, cell in listed if all(c in known for n, c in listed if n == name)}
-    for place, (name, cell) in unknown:
-        if cell not in known and name not in sound:
+    shipped = [*_mentions(chapter[0])]
+    unsound = {each.identity for each in shipped if each.cell not in known}
+    untested = {each.identity for each in shipped} - unsound
+    for each in unknown:
+        if each.cell not in known and each.identity not in untested:
             valid = [str(other) for other in known]
-            (close,) = difflib.get_close_matches(str(cell), valid, n=1, cutoff=0)
-            raise ConfigError(f"{place}: {cell} is not measured; the nearest that is: {close}")
+            (close,) = difflib.get_close_matches(str(each.cell), valid, n=1, cutoff=0)
+            raise ConfigError(
+                f"{each.place}: {each.cell} is not measured; the nearest that is: {close}"
+            )
 
 
-def _named(config: Composed) -> Iterator[tuple[str, Cell]]:
-    """Every cell that a claim or a row names, each under what tells it from the others.
+@dataclass(frozen=True)
+class _Mention:
+    """A cell that a claim or a row of the configuration names.
 
-    That is a claim's name, and all of a row but the name of the model, which settings may change.
+    Attributes:
+        place: where the claim or the row stands.
+        identity: what tells it from the others under any settings: a claim's name, and all of a
+            row but the name of the model.
+        cell: that it names.
     """
-    for claim in config.get("claims") or []:
+
+    place: str
+    identity: str
+    cell: Cell
+
+
+def _mentions(config: Composed) -> Iterator[_Mention]:
+    for index, claim in enumerate(config.get("claims") or []):
+        name = f"claim {claim['claim']!r}"
         for cell in predicate_of(claim).cells.values():
-            yield f"claim {claim['claim']!r}", cell
-    for row in config.get("rows") or []:
+            yield _Mention(f"claims.{index}: {name}", name, cell)
+    for index, row in enumerate(config.get("rows") or []):
         cell = listed_cell(row)
-        yield f"row {cell.metric} {cell.epsilon} {cell.setting} {row.get('chapter')}", cell
-
-
-def _placed(config: Composed) -> Iterator[tuple[str, tuple[str, Cell]]]:
-    """The same with where it stands in the configuration."""
-    claims, rows = config.get("claims") or [], config.get("rows") or []
-    for index, claim in enumerate(claims):
-        for named in _named({"claims": [claim]}):
-            yield f"claims.{index}: claim {claim['claim']!r}", named
-    for index, row in enumerate(rows):
-        for named in _named({"rows": [row]}):
-            yield f"rows.{index}", named
+        identity = f"row {cell.metric} {cell.epsilon} {cell.setting} {row.get('chapter')}"
+        yield _Mention(f"rows.{index}", identity, cell)

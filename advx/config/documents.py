@@ -1,6 +1,6 @@
 """What YAML files, configurations and manifests hold, once they are read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NotRequired, TypedDict
 
 Composed = dict[str, Any]
@@ -8,6 +8,33 @@ Composed = dict[str, Any]
 
 Node = dict[str, Any]
 """A part of it: perhaps with a `_target_` and that one's arguments, perhaps with parts inside."""
+
+
+class DataFacts(TypedDict):
+    """What a manifest says of the data set.
+
+    Attributes:
+        name: of the data set.
+        fingerprint, test: of all its examples, and of the test examples.
+        remarks: what was done to it.
+    """
+
+    name: str
+    fingerprint: str
+    test: str
+    remarks: Sequence[str]
+
+
+class OwnCode(TypedDict):
+    """What a manifest says of the user's own files.
+
+    Attributes:
+        modules: their digests, by name.
+        in_no_key: what of them no key can see.
+    """
+
+    modules: dict[str, str]
+    in_no_key: list[str]
 
 
 class Manifest(TypedDict):
@@ -35,9 +62,9 @@ class Manifest(TypedDict):
     platform: str
     device: str
     threads: int
-    data: dict[str, Any]
+    data: DataFacts
     store_keys: dict[str, Mapping[str, Any]]
-    own_code: dict[str, Any]
+    own_code: OwnCode
     seconds: dict[str, float]
     files: list[str]
     peak_memory_mib: int | None

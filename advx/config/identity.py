@@ -19,9 +19,12 @@ from typing import Any
 
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
-from advx.config.documents import Node
+from advx.config.documents import Node, OwnCode
 from advx.config.sources import is_module, is_own_module, origin, package_version, reachable
 from advx.text_files import file_digest
+
+Foreign = dict[str, dict[str, str]]
+"""Of code outside advx: digests of its sources by module, versions by package, digests by file."""
 
 
 def identity(node: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ def identified(content: Any) -> Any:
     return content
 
 
-def own_code(nodes: list[Node]) -> dict[str, Any]:
+def own_code(nodes: list[Node]) -> OwnCode:
     """For the manifest: the user's own modules by digest, and what of them no key can see."""
     modules: dict[str, str] = {}
     unseen: list[str] = []
@@ -69,7 +72,7 @@ def own_code(nodes: list[Node]) -> dict[str, Any]:
     return {"modules": dict(sorted(modules.items())), "in_no_key": sorted(set(unseen))}
 
 
-def sources_of(function: Callable[..., Any]) -> dict[str, Any]:
+def sources_of(function: Callable[..., Any]) -> Foreign:
     """The source that stands in a key for a function from outside advx."""
     return _foreign({"_target_": f"{function.__module__}.{function.__qualname__}"})
 
@@ -91,7 +94,7 @@ def _targets(content: Any) -> Iterator[str]:
             yield from _targets(value)
 
 
-def _foreign(node: Mapping[str, Any]) -> dict[str, Any]:
+def _foreign(node: Mapping[str, Any]) -> Foreign:
     """What stands for code outside advx in a node's identity: sources, versions and files."""
     sources: dict[str, str] = {}
     versions: dict[str, str] = {}

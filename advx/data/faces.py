@@ -10,7 +10,6 @@ Distances to ellipsoids are the usual bound (Quilez 2008), good enough for traci
 """
 
 import hashlib
-from typing import Any
 from zipfile import BadZipFile
 
 import torch
@@ -281,5 +280,5 @@ def smooth_union(a: Tensor, b: Tensor, width: float) -> Tensor:
     return b + share * (a - b) - width * share * (1 - share)
 
 
-def _rows(traits: dict[str, Any], first: int, last: int) -> dict[str, Tensor]:
+def _rows(traits: dict[str, Tensor], first: int, last: int) -> dict[str, Tensor]:
     return {name: values[first:last] for name, values in traits.items()}

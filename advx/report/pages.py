@@ -76,13 +76,21 @@ def _run(folder: Path) -> str:
         "dataset.digests=" in manifest["command"]
     )
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
+    code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
+    settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
         f"{manifest['threads']} thread{plural}: {duration(hours(folder))} of one core "
         f"for training and crafting."
         f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
-        f"(../../outputs/reference/{name})."
+        f"(../../outputs/reference/{name}). Code and settings: {_linked(code)}, "
+        f"{_linked(settings)}."
     )
+
+
+def _linked(path: str) -> str:
+    """A file of the project, as a link from a page."""
+    return f"[{path}](../../{path})"
 
 
 def _chapter(summary: pd.DataFrame) -> str:

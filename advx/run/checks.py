@@ -86,18 +86,18 @@ def check_models(run: "Run") -> None:
     for path, node in nodes(run.config):
         config, kind = Config(node, path), path.split(".")[0]
         trainer = run.config.get(f"{path}_trainer")
-        own = {"trainer": Config(trainer)} if trainer else {}
+        own = Config(trainer) if trainer else None
         if kind in GAME_KEYS:
             run.source.refuse_empty(path)
             run.source.refuse_other_shape()
-            recipe = run.models.recipe(config, run.seeds[0], **own)
+            recipe = run.models.recipe(config, run.seeds[0], trainer=own)
             game = new_game(recipe, run.data)
             recipe.trainer.build().check(game)
             refuse_single_pairs(recipe, game, run.data)
         if kind in MODEL_KEYS and not stands_alone(config):
             if not node.get("weights"):
                 run.source.refuse_empty(f"{path}.weights=null")
-            recipe = run.models.recipe(config, run.seeds[0], **own)
+            recipe = run.models.recipe(config, run.seeds[0], trainer=own)
             check_model(run, recipe, defense)
 
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from advx.config.config import Config
 from advx.data.dataset import Dataset
@@ -38,6 +38,15 @@ UNLIMITED_EPOCHS = 350
 """Epochs that the progress bar expects of a trainer without a limit."""
 
 
+class Parts(TypedDict, total=False):
+    """What a classifier is made with, where it is not the usual: see `Models.recipe`."""
+
+    trainer: Config | None
+    defense: Config | None
+    part: DataPart
+    path: str
+
+
 class Models:
     """Trains each model once, or loads it; the few in use stay in memory.
 
@@ -60,19 +69,7 @@ class Models:
         self._bar = ModelBar()
         self._made: dict[str, TrainedModel | TrainedGame | Diverged] = {}
 
-    def recipe(self, config: Config, seed: int, **parts: Any) -> Recipe:
-        """The recipe of a model or game for one seed.
-
-        Args:
-            config: the network's, or the game's.
-            seed: of its training.
-            parts: `trainer`, `defense`, `part` or `path`, where they are not the usual ones.
-        """
-        usual: dict[str, Any] = {"trainer": self.trainer, "defense": NO_DEFENSE}
-        usual["path"] = config.path or "model"
-        return Recipe(model=config, seed=seed, **(usual | parts))
-
-    def model(
+    def recipe(
         self,
         config: Config,
         seed: int,
@@ -81,11 +78,29 @@ class Models:
         defense: Config | None = None,
         part: DataPart = "training examples",
         path: str = "",
-    ) -> Model:
+    ) -> Recipe:
+        """The recipe of a model or game for one seed.
+
+        Args:
+            config: the network's, or the game's.
+            seed: of its training.
+            trainer: where it is not the run's.
+            defense: that it is trained with.
+            part: of the data, that it is trained on.
+            path: where it stands in the configuration, where `config` does not say.
+        """
+        return Recipe(
+            model=config,
+            trainer=trainer or self.trainer,
+            defense=defense or NO_DEFENSE,
+            seed=seed,
+            path=path or config.path or "model",
+            part=part,
+        )
+
+    def model(self, config: Config, seed: int, **parts: Unpack[Parts]) -> Model:
         """A classifier; nothing is made yet."""
-        given = {"trainer": trainer, "defense": defense, "path": path}
-        chosen = {key: value for key, value in given.items() if value}
-        return Model(self.recipe(config, seed, part=part, **chosen), self)
+        return Model(self.recipe(config, seed, **parts), self)
 
     def game(
         self,
@@ -97,8 +112,7 @@ class Models:
         part: DataPart = "training examples",
     ) -> Game:
         """A game; nothing is made yet."""
-        chosen = {} if trainer is None else {"trainer": trainer}
-        return Game(self.recipe(config, seed, part=part, **chosen), self, data)
+        return Game(self.recipe(config, seed, trainer=trainer, part=part), self, data)
 
     def key(self, recipe: Recipe) -> str:
         """Names a classifier without making it; noted for the manifest."""

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, Unpack
 
 import torch
 
@@ -17,7 +17,7 @@ from advx.run.crafting import Crafted, Crafting, PointedAttack
 from advx.run.data import RunData
 from advx.run.device import pick_device
 from advx.run.files import RunFiles
-from advx.run.maker import Models
+from advx.run.maker import Models, Parts
 from advx.run.measure import Measurements, log
 from advx.run.models import Game, Model
 from advx.run.named import Derived
@@ -25,6 +25,7 @@ from advx.run.notices import Remarks, Seconds
 from advx.run.renamed import gone
 from advx.run.table import Table
 from advx.store.store import Store
+from advx.training.recipe import DataPart
 
 Value = TypeVar("Value")
 
@@ -82,7 +83,7 @@ class Run:
         """The test examples, or so many of them, evenly spaced."""
         return self.source.test(examples)
 
-    def model(self, model: str | Config, seed: int, **parts: Any) -> Model:
+    def model(self, model: str | Config, seed: int, **parts: Unpack[Parts]) -> Model:
         """A classifier for one seed, trained or loaded when it is first needed.
 
         Args:
@@ -92,15 +93,26 @@ class Run:
         """
         return self.models.model(self._config("models", model), seed, **parts)
 
-    def game(self, game: str | Config, seed: int, **parts: Any) -> Game:
+    def game(
+        self,
+        game: str | Config,
+        seed: int,
+        *,
+        trainer: Config | None = None,
+        data: Dataset | None = None,
+        part: DataPart = "training examples",
+    ) -> Game:
         """A game between networks for one seed, trained or loaded when it is first needed.
 
         Args:
             game: its name under `games`, or its configuration.
             seed: of its training.
-            parts: `trainer`, `data` or `part` of the data, where they are not the usual ones.
+            trainer: where it is not the run's.
+            data: that it is trained on, where they are not the run's.
+            part: of the run's data, that it is trained on.
         """
-        return self.models.game(self._config("games", game), seed, **parts)
+        config = self._config("games", game)
+        return self.models.game(config, seed, trainer=trainer, data=data, part=part)
 
     def _config(self, key: str, chosen: str | Config) -> Config:
         if isinstance(chosen, str):
@@ -144,13 +156,13 @@ class Run:
         """Add the seconds spent inside to `timing.csv`."""
         return self.seconds.timed(phase, row)
 
-    def attempt(self, work: Callable[[], Value], otherwise: Any = None) -> Value:
-        """`work()`, or `otherwise` where a model that it needs diverged."""
+    def attempt(self, work: Callable[[], Value]) -> Value | None:
+        """`work()`, or None where a model that it needs diverged."""
         try:
             return work()
         except Diverged as error:
             log.warning("diverged: %s", error)
-            return otherwise
+            return None
 
     def numbers(self) -> Numbers:
         """What has been measured so far, for figures."""

@@ -3,11 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
 from advx.config.documents import ListedRow
 from advx.report.results import Results, Row, append_result, write_results
+
+
+class Measured(Protocol):
+    """A dataclass of numbers; each field is a metric."""
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
 
 class Table:
@@ -30,7 +37,7 @@ class Table:
     def add(
         self,
         row: str,
-        results: Mapping[str, float] | object = None,
+        results: Mapping[str, float] | Measured | None = None,
         *,
         seed: int | None,
         n: int | None = None,
@@ -52,11 +59,11 @@ class Table:
             unit: of all metrics, or by metric; one that is not listed is in percent.
             note: stands beside its line in the summary.
             metrics: more numbers, by metric.
+
+        Raises:
+            TypeError: `results` is neither a dictionary nor a dataclass.
         """
-        if dataclasses.is_dataclass(results) and not isinstance(results, type):
-            results = dataclasses.asdict(results)
-        given = dict(results) if isinstance(results, Mapping) else {}
-        for metric, value in (given | metrics).items():
+        for metric, value in (_by_metric(results) | metrics).items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
             cell = Cell(row, metric, epsilon, setting)
             if seed is None and (cell, None) in self._added:
@@ -69,3 +76,16 @@ class Table:
                 write_results(self.folder, self.results)
             else:
                 append_result(self.folder, number)
+
+
+def _by_metric(results: Mapping[str, float] | Measured | None) -> dict[str, float]:
+    if results is None:
+        return {}
+    if isinstance(results, Mapping):
+        return dict(results)
+    if dataclasses.is_dataclass(results) and not isinstance(results, type):
+        return dataclasses.asdict(results)
+    raise TypeError(
+        f"run.table.add: a {type(results).__name__} names no metric; write error_rate={results!r}, "
+        "or give a dictionary or a dataclass of numbers"
+    )

@@ -9,13 +9,28 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import nn
+from torch.optim.optimizer import ParamsT
 
 from advx.training.fused_sgd import FusedSGD
 from advx.types import NonNegative, Positive, PositiveInt, Probability
+
+
+class Group(TypedDict):
+    """Parameters that learn at the same rate.
+
+    Attributes:
+        params: the parameters.
+        lr: their learning rate.
+        scale: its share of the network's.
+    """
+
+    params: list[nn.Parameter]
+    lr: float
+    scale: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,14 +40,14 @@ class Optimizer(ABC):
     learning_rate: Positive = 0.001
 
     @abstractmethod
-    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def make(self, groups: ParamsT) -> torch.optim.Optimizer:
         """PyTorch's optimizer of these groups of parameters."""
 
     def learning_rate_at(self, update: int, epoch: int) -> float:
         """The learning rate of an update."""
         return self.learning_rate
 
-    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+    def groups(self, network: nn.Module) -> list[Group]:
         """The network's parameters in groups, each with its `scale` of the learning rate."""
         parameters = [p for p in network.parameters() if p.requires_grad]
         return [{"params": parameters, "lr": self.learning_rate, "scale": 1.0}]
@@ -69,7 +84,7 @@ class AttachedOptimizer:
     def __init__(self, rule: Optimizer, network: nn.Module, constrain: Callable[[], None]) -> None:
         self.rule = rule
         self.constrain = constrain
-        self.optimizer = rule.make(rule.groups(network))
+        self.optimizer = rule.make([{**group} for group in rule.groups(network)])
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -106,7 +121,7 @@ class Momentum(Optimizer):
     final_momentum: Probability = 0.7
     momentum_epochs: PositiveInt = 250
 
-    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def make(self, groups: ParamsT) -> torch.optim.Optimizer:
         return FusedSGD(groups, self.learning_rate, momentum=self.momentum)
 
     def momentum_at(self, epoch: int) -> float:
@@ -169,7 +184,7 @@ class LinearDecay(Momentum):
         share = min(1.0, (epoch - 1) / max(1, self.decay_epochs - 1))
         return self.learning_rate * (1 - share * (1 - self.final_share))
 
-    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+    def groups(self, network: nn.Module) -> list[Group]:
         scaled: dict[float, list[nn.Parameter]] = {}
         for module in network.modules():
             own = [p for p in module.parameters(recurse=False) if p.requires_grad]
@@ -197,7 +212,7 @@ class Adam(Optimizer):
     beta1: Probability = 0.9
     beta2: Probability = 0.999
 
-    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def make(self, groups: ParamsT) -> torch.optim.Optimizer:
         betas = (self.beta1, self.beta2)
         return torch.optim.Adam(groups, self.learning_rate, betas=betas, fused=True)
 
@@ -219,7 +234,7 @@ class RMSProp(Optimizer):
     decay: Probability = 1.0
     smoothing: Probability = 0.9
 
-    def make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    def make(self, groups: ParamsT) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(groups, self.learning_rate, alpha=self.smoothing)
 
     def learning_rate_at(self, update: int, epoch: int) -> float:

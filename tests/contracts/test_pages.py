@@ -88,7 +88,11 @@ def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "nea
         manifest_json=json.dumps(
             {
                 "command": "advx run experiment=x scale=chapter dataset.digests=d.json",
-                "config": {"experiment": "x", "scale": "chapter"},
+                "config": {
+                    "experiment": "x",
+                    "scale": "chapter",
+                    "main": "advx.experiments.y.main",
+                },
                 "device": "cpu",
                 "threads": 2,
                 "seconds": {"train": 3600.0},
@@ -114,6 +118,8 @@ def test_a_block_has_the_chapters_number_first_and_says_what_ran(tmp_path) -> No
     assert "    advx run experiment=x scale=chapter\n" in text
     assert "On cpu with 2 threads: 2.0 h of one core" in text
     assert "a copy whose digests" in text
+    assert "[experiments/y.py](../../experiments/y.py)" in text
+    assert "[conf/experiment/x.yaml](../../conf/experiment/x.yaml)" in text
 
 
 def test_what_a_claim_was_before_stands_on_the_page() -> None:

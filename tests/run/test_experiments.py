@@ -34,7 +34,7 @@ FIGURES = {
     "imperceptible": "imperceptible",
     "gan_theory": "gan_theory",
     "gan_collapse": "gan_collapse",
-    "gan_collapse_stacked": "pictures",
+    "gan_collapse_stacked": "images",
     "gan_samples": "samples",
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",

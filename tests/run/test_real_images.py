@@ -30,7 +30,7 @@ def test_the_floor_is_of_images_of_both_splits(tmp_path) -> None:
     for name, split in (("training", run.data.train), ("validation", run.data.validation)):
         images = random_rows(split.images, 90)
         expected = image_quality(network.value, "layers.8", run.data, images)
-        found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
+        found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} images"}
         assert found == pytest.approx(vars(expected), abs=1e-4)
     assert {row["row"] for row in rows} == {
         "classifier",
