@@ -209,7 +209,7 @@ def window_maps(
     side: int,
     stride: int,
 ) -> Tensor | None:
-    """The classes in every window, (windows, side, side) int16, v downwards."""
+    """The classes in every window, (windows, side, side) int16, v downward."""
     placed, points = in_space(model, examples.images, space)
     slope = slopes(placed, points, examples.labels)
     both = basis(kind, points, slope, length=length)

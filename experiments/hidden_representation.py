@@ -68,7 +68,7 @@ def main(
         layers: hidden layers of the network, by name.
         epsilons: sizes of the perturbation.
         decoder_epochs: passes of the decoder's training.
-        examples: test examples that are perturbed, each towards a guide of another class.
+        examples: test examples that are perturbed, each toward a guide of another class.
         figure_examples: digits in the figure: last layer, first seed, largest size.
     """
     (name,) = models
@@ -262,7 +262,7 @@ def captions(found: Numbers, row: str, epsilon: float, evaluator: str) -> Captio
         found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
     )
     return {
-        "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "
+        "finding": f"Moved by {size(epsilon)} toward the hidden representation of a guide, "
         f"{percentage(nearer)} of the images decode to one nearer the guide; by noise, "
         f"{percentage(noise)}",
         "note": "Under each image its class, of the decoded ones by "

@@ -256,7 +256,7 @@ def smallest_distance(here: Tensor, there: Tensor, norm: NormName) -> float:
 def left_grid(image: Tensor, other: Tensor) -> Tensor:
     """Three perturbations of the same L2 length, (3, *shape): what each does, see the head.
 
-    The digit is wiped out from its middle rows outwards until the length is reached.
+    The digit is wiped out from its middle rows outward until the length is reached.
     """
     difference = other - image
     size = difference.norm()

@@ -97,7 +97,7 @@ class FileConfigSource(ScalesSource):
     """A folder: one that `--config-dir` or `hydra.searchpath` names.
 
     It has the name of Hydra's own, which Hydra then does not put in its place: the processes of a
-    parallel sweep get these sources first and look for plugins afterwards.
+    parallel sweep get these sources first and look for plugins afterward.
     """
 
     kind = file_config_source.FileConfigSource

@@ -1,6 +1,6 @@
 """What training asks of a defense beyond a loss `(model, images, labels) -> scalar`.
 
-Any such function will do. The members below are honoured where present; a defense that inherits
+Any such function will do. The members below are honored where present; a defense that inherits
 them changes only what it needs.
 """
 

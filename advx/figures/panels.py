@@ -108,7 +108,7 @@ class Panel:
 def fill(
     figure: "Figure", axes: Sequence["Axes"], panels: Sequence[Panel], abreast: Sequence[int]
 ) -> None:
-    """Draw panels into their axes; nothing moves any more afterwards.
+    """Draw panels into their axes; nothing moves any more afterward.
 
     Args:
         figure: it, with constrained layout.

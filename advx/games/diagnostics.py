@@ -3,7 +3,7 @@
 Four numbers an epoch, each beside its own threshold:
 
     diversity    mean distance between two generated examples, over that between two real ones
-    coverage     share of real examples with a generated one among their neighbours (Naeem et al.
+    coverage     share of real examples with a generated one among their neighbors (Naeem et al.
                  2020): inside the ball that reaches to the fifth nearest real example
     contrast     spread of the components within a generated example, over that within a real one;
                  for images, not for points of the plane
@@ -22,7 +22,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 """Of a real example, that its ball holds."""
 
 EXACT = "donot_use_mm_for_euclid_dist"
@@ -70,7 +70,7 @@ def diagnosed(
         torch.cdist(x, y, compute_mode=EXACT) for x, y in ((a, a), (b, b), (a, b))
     )
     pairs = len(a) * (len(a) - 1)
-    radius = within.kthvalue(min(NEIGHBOURS + 1, len(a)), dim=1).values  # itself is the first
+    radius = within.kthvalue(min(NEIGHBORS + 1, len(a)), dim=1).values  # itself is the first
     sure = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
     found = {
         "diversity": ratio(between.sum() / pairs, within.sum() / pairs),

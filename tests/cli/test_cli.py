@@ -70,7 +70,7 @@ def test_bad_input_is_one_line(tmp_path, override, expected) -> None:
         ),
     ],
 )
-def test_bad_defence_is_one_line(tmp_path, words, expected) -> None:
+def test_bad_defense_is_one_line(tmp_path, words, expected) -> None:
     done = advx(tmp_path, "run", "experiment=transfer", "scale=smoke", *words.split())
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr.strip().splitlines()[-1]
@@ -100,17 +100,17 @@ defaults:
   - /attack: fgsm
   - /defense: none
   - /defense@crafting_defense: none
-title: Misspelt
+title: Misspelled
 main: advx.experiments.transfer.main
 figure_examples: 12
 attack: {epsilom: 0.1}
 """
 
 
-def test_a_misspelt_key_in_yaml_is_one_line(tmp_path) -> None:
+def test_a_misspelled_key_in_yaml_is_one_line(tmp_path) -> None:
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
-    (tmp_path / "mine" / "experiment" / "misspelt.yaml").write_text(YAML)
-    done = advx(tmp_path, "run", "--config-dir", "mine", "experiment=misspelt")
+    (tmp_path / "mine" / "experiment" / "misspelled.yaml").write_text(YAML)
+    done = advx(tmp_path, "run", "--config-dir", "mine", "experiment=misspelled")
     assert done.returncode == 2
     assert done.stderr.startswith("advx: attack.epsilom=0.1: no such key; did you mean epsilon?")
     assert len(done.stderr.splitlines()) == 1

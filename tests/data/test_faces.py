@@ -33,7 +33,7 @@ def test_rotations_are_rotations() -> None:
     torch.testing.assert_close(torch.linalg.det(turn), torch.ones(2))
 
 
-def test_a_face_does_not_depend_on_its_neighbours() -> None:
+def test_a_face_does_not_depend_on_its_neighbors() -> None:
     drawn = faces.drawn_traits(6, seed=5)
     traits = {k: v.double() if v.is_floating_point() else v for k, v in drawn.items()}
     whole = faces.render(traits, 16)

@@ -163,7 +163,7 @@ def test_a_stride_that_does_not_fit_is_named(stride) -> None:
         ("epsilon=0", r"epsilon=0"),
         ("epsilon=-0.1", r"epsilon=-0\.1"),
         ("cosines=[0.1,1.2]", r"cosines=1\.2"),
-        ("space=colours", r"space=colours"),
+        ("space=colors", r"space=colors"),
         ("bases=[diagonal]", r"bases"),
     ],
 )

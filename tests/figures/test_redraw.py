@@ -303,7 +303,7 @@ def test_contours_lie_where_the_class_changes() -> None:
     lines = panes.contours(classes)
     points = np.concatenate(lines)
     assert len(points) > 0
-    for column, row in points:  # each lies halfway between two neighbours of different classes
+    for column, row in points:  # each lies halfway between two neighbors of different classes
         low = (int(np.floor(row)), int(np.floor(column)))
         high = (int(np.ceil(row)), int(np.ceil(column)))
         assert abs(high[0] - low[0]) + abs(high[1] - low[1]) == 1

@@ -18,8 +18,8 @@ def test_eight_bits_hold_whole_levels_and_half_a_level_is_lost() -> None:
     for level, kept in ((0.3, 0), (0.5, 0), (0.6, 1), (1.0, 1), (1.4, 1), (2.0, 2)):
         found = stored(clean + level / 255 * sign, clean)
         torch.testing.assert_close((found - clean) * 255, kept * sign, atol=1e-3, rtol=0)
-        grey = found * 255
-        torch.testing.assert_close(grey, grey.round(), atol=1e-3, rtol=0)
+        gray = found * 255
+        torch.testing.assert_close(gray, gray.round(), atol=1e-3, rtol=0)
     black = torch.zeros(1, 1, 1, 1)
     assert stored(black - 2 / 255, black).item() == 0
 
