@@ -21,7 +21,7 @@ from advx.attacks.base import Attack
 from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.evaluation.benchmark import operations_of, synchronise
+from advx.evaluation.benchmark import operations_of, synchronize
 from advx.evaluation.measurement import measurement
 from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
@@ -167,10 +167,10 @@ def successes(
         targets: (n, *any), what a targeted or guided attack is given.
         wanted: (n,) int64, the classes that count as its success; None for any mistake.
     """
-    synchronise(clean.images.device)
+    synchronize(clean.images.device)
     start = time.perf_counter()
     moved = craft(attack, model, clean, targets)
-    synchronise(clean.images.device)
+    synchronize(clean.images.device)
     spent = time.perf_counter() - start
     classes = predictions(model, moved.images)
     known = answered(model, classes)

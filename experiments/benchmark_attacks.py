@@ -5,9 +5,9 @@
     advx run experiment=benchmark_attacks scale=chapter    # MNIST
 
 Every library attacks the same trained network, in the same batches; what it reaches stands beside
-the time, so that nobody wins by doing less. Times are ratios of neighbouring measurements; the
+the time, so that nobody wins by doing less. Times are ratios of neighboring measurements; the
 seconds are in `timing.csv`. Unlike other experiments', these results are not the same twice.
-Afterwards every attack's peak memory on 10,000 images, in a process of its own.
+Afterward every attack's peak memory on 10,000 images, in a process of its own.
 """
 
 import importlib.util

@@ -24,7 +24,7 @@ from advx.evaluation.samples import generated_examples, generative, warning_rate
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
@@ -157,7 +157,7 @@ def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:
     """Of the figure: a row a class, with how often it was made when asked for."""
     rates = [asked_for(found, name) for name in names]
     return {
-        "array": "pictures",
+        "array": "images",
         "columns": COLUMNS,
         "caption": "Each row is a class that the first seed's generator was asked for, each "
         "column one z",
@@ -172,9 +172,9 @@ def draw(run: Run, game: Game, samples: int) -> None:
     if trained is None:
         return
     images = same_noise(trained, run.data.classes, COLUMNS)
-    arrays = {"pictures": figure.gray_levels(images)}
+    arrays = {"images": figure.gray_levels(images)}
     found, names = run.numbers(), run.data.class_names
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),

@@ -70,7 +70,7 @@ def cells(
     swept = [DECAY.format(c) for c in coefficients]
     rows = [*defenses, *swept]
     yield Cells(rows, ["clean_error_rate", "median_smallest_epsilon"])
-    yield Cells(rows, ["vanished_gradients"], settings=[BY_NAIVE])
+    yield Cells(rows, ["zero_gradient_rate"], settings=[BY_NAIVE])
     yield Cells(rows, ["fgsm_error_rate"], epsilons, ["", BY_NAIVE])
     yield Cells(rows, ["strongest_error_rate", "gradient_free_only"], epsilons)
     yield Cells(["none", *swept], ["validation_error_rate"])
@@ -157,7 +157,7 @@ def errors(
     add(clean_error_rate=run.measure(error_rate, network, test))
     naive = run.attack(fgsm.with_(**NAIVE), network)
     gone = run.measure(first_gradient_zero_rate, network, naive, test)
-    add(vanished_gradients=gone, setting=BY_NAIVE)
+    add(zero_gradient_rate=gone, setting=BY_NAIVE)
     for epsilon in epsilons:
         step = fgsm.with_(epsilon=epsilon)
         for under, attack in (("", step), (BY_NAIVE, step.with_(**NAIVE))):

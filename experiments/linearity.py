@@ -30,7 +30,7 @@ from advx.evaluation.straightness import (
     weight_lengths,
 )
 from advx.figures import linearity as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -217,7 +217,7 @@ def draw(
         "image": x[0].cpu().numpy(),
         "sign": sign[0].cpu().numpy(),
     }
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

@@ -27,7 +27,7 @@ from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.run import Run
 from advx.types import NonNegativeInt, NormName, Positive, Probability
 
@@ -169,7 +169,7 @@ def draw(
     }
     size = norms.length(perturbations[:3], "l2").max().item()
     most = norms.length(perturbations[3:], "linf").max().item()
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,
@@ -256,7 +256,7 @@ def smallest_distance(here: Tensor, there: Tensor, norm: NormName) -> float:
 def left_grid(image: Tensor, other: Tensor) -> Tensor:
     """Three perturbations of the same L2 length, (3, *shape): what each does, see the head.
 
-    The digit is wiped out from its middle rows outwards until the length is reached.
+    The digit is wiped out from its middle rows outward until the length is reached.
     """
     difference = other - image
     size = difference.norm()

@@ -3,7 +3,7 @@
     advx run experiment=rubbish                  # digits that ship with a package
     advx run experiment=rubbish scale=chapter    # MNIST
 
-The procedure: show every model pictures of noise, plain or improved by gradient ascent towards a
+The procedure: show every model images of noise, plain or improved by gradient ascent toward a
 class, and count those that it gives to some class with a probability above a half. Ideally none.
 """
 

@@ -30,7 +30,7 @@ CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"
 
 KINDS = {
     "virtual adversarial": ("virtual\nadversarial", OURS),
-    "labelled only": ("labeled\nonly", ADVERSARIAL),
+    "labeled only": ("labeled\nonly", ADVERSARIAL),
 }
 """The networks: what the figure calls them, and their color."""
 
@@ -80,7 +80,7 @@ def main(
     (name,) = models
 
     def network(count: int | None, seed: int, defense: Config) -> Model:
-        trainer = run.models.trainer.with_(labelled=count)
+        trainer = run.models.trainer.with_(labeled=count)
         return run.model(name, seed, trainer=trainer, defense=defense)
 
     fewest = min(labels, key=lambda count: math.inf if count is None else count)

@@ -100,7 +100,7 @@ def _name(attack: AnyAttack) -> str:
 
 @contextmanager
 def put_back(model: nn.Module) -> Iterator[None]:
-    """Parameters, their gradients and every module's mode, afterwards as they were before."""
+    """Parameters, their gradients and every module's mode, afterward as they were before."""
     modes = {module: module.training for module in model.modules()}
     before = [(p, p.detach().clone(), p.grad, p.requires_grad) for p in model.parameters()]
     for parameter, _, _, _ in before:

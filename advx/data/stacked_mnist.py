@@ -1,4 +1,4 @@
-"""Stacked MNIST: three random digits in the three colour channels, 1,000 modes.
+"""Stacked MNIST: three random digits in the three color channels, 1,000 modes.
 
 A classifier of single digits reads off which of the 1,000 modes a picture belongs to, and so counts
 those that a generator has dropped (Metz et al. 2017). The label is 100 a + 10 b + c.

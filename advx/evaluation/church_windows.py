@@ -139,7 +139,7 @@ def coordinates(epsilon: float, side: int, device: torch.device | str = "cpu") -
 
 
 def dense_maps(classes: Classes, count: int, epsilon: float, side: int) -> Tensor:
-    """The class of every point of `count` windows, (count, side, side) int16, v downwards."""
+    """The class of every point of `count` windows, (count, side, side) int16, v downward."""
     found = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
     _ask(classes, found, torch.ones_like(found, dtype=torch.bool), epsilon)
     return found
@@ -148,7 +148,7 @@ def dense_maps(classes: Classes, count: int, epsilon: float, side: int) -> Tenso
 def adaptive_maps(
     classes: Classes, count: int, epsilon: float, side: int, *, stride: int = 8
 ) -> Tensor:
-    """The same maps from fewer points: a coarse grid, refined where neighbouring classes differ.
+    """The same maps from fewer points: a coarse grid, refined where neighboring classes differ.
 
     A cell whose corners agree, and around which those of the eight others agree too, is filled with
     its class; the others are halved, until no point is left. A region that is smaller than
@@ -209,7 +209,7 @@ def _ask(classes: Classes, found: Tensor, asked: Tensor, epsilon: float) -> None
 
 
 def _mixed_cells(grid: Tensor) -> Tensor:
-    """Which cells of a grid (count, m, m) have different corners or such a neighbour.
+    """Which cells of a grid (count, m, m) have different corners or such a neighbor.
 
     Returns:
         (count, m − 1, m − 1) bool.

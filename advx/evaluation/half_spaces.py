@@ -59,10 +59,10 @@ def boundary_distance(correct: Tensor) -> Tensor:
     """How far along the first direction the class first is wrong, in units of the half-width.
 
     Args:
-        correct: (windows, side, side) bool, the centre in the middle of an odd side.
+        correct: (windows, side, side) bool, the center in the middle of an odd side.
 
     Returns:
-        (windows,) float64: 0 where the centre is wrong already, infinite where nothing to its
+        (windows,) float64: 0 where the center is wrong already, infinite where nothing to its
         right is.
     """
     half = correct.shape[2] // 2

@@ -60,12 +60,12 @@ def deviation(logits: Tensor, start: Tensor, slope: Tensor, size: float) -> Tens
     Returns:
         (n,): 0 on a straight line; 1 for logits that stay where they were, or go twice as far.
     """
-    moved = _centred(logits - start)
-    away = moved - size * _centred(slope)
+    moved = _centered(logits - start)
+    away = moved - size * _centered(slope)
     return away.norm(dim=1) / moved.norm(dim=1).clamp(min=1e-12)
 
 
-def _centred(values: Tensor) -> Tensor:
+def _centered(values: Tensor) -> Tensor:
     return values - values.mean(1, keepdim=True)
 
 

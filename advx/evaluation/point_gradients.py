@@ -27,15 +27,15 @@ class GradientsAround:
     Attributes:
         pointing_back: percent of the points where descent leads nearer to it at first.
         cosine: mean cosine of the descent direction and the way back.
-        alike: mean cosine of the descent directions of two points, in percent.
+        agreement: mean cosine of the descent directions of two points, in percent.
     """
 
     pointing_back: float
     cosine: float
-    alike: float
+    agreement: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 def gradients_around(
     game: Config,
     seed: int,
@@ -87,7 +87,7 @@ def gradients_around(
             GradientsAround(
                 pointing_back=100 * (cosine > 0).double().mean().item(),
                 cosine=cosine.mean().item(),
-                alike=100 * pairs.item(),
+                agreement=100 * pairs.item(),
             )
         )
     return found

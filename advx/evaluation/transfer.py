@@ -24,7 +24,7 @@ def craft(
     """The split with every image replaced by its adversarial example, labels unchanged.
 
     An attack that draws random numbers draws the same ones in every run, and PyTorch's generator
-    is afterwards as it was.
+    is afterward as it was.
 
     Args:
         attack: one of advx's, or any function of a model, images and labels (`as_attack`).
@@ -44,7 +44,7 @@ def craft(
 
 @contextmanager
 def drawing(device: torch.device) -> Iterator[None]:
-    """Inside the same random numbers every time; afterwards the generators are as they were."""
+    """Inside the same random numbers every time; afterward the generators are as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         yield

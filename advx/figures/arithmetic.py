@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
 from advx.figures.samples import tiled
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     LINE_HEIGHT,
@@ -49,7 +49,7 @@ def draw(
     games: dict[str, str],
     sums: Sequence[str],
     names: Sequence[str],
-    pictured: int,
+    shown: int,
     provenance: str,
 ) -> None:
     """Write `latent_arithmetic.png`, where there are faces, and `success.png`; both as `.pdf` too.
@@ -57,13 +57,13 @@ def draw(
     Args:
         folder: where.
         arrays: for every game's suffix the faces `faces…` (4 · trials, channels, h, w), bytes: all
-            a, all b, all c and all a − b + c; `right…` (trials,) bool, whether the probe gives the
-            last the class that it should be of; `averaged` (counts,); for every sum and suffix
+            a, all b, all c and all a − b + c; `right…` (trials,) bool, whether the evaluator gives
+            the last the class that it should be of; `averaged` (counts,); for every sum and suffix
             "SUM SUFFIX": (seeds, counts) percent.
         games: what the suffixes of `arrays` mean, a panel each.
         sums: the rows, a curve each, the plain sum first.
         names: of the classes a, b and c, and of the one that the sums should be of.
-        pictured: numbers of z averaged for a face.
+        shown: numbers of z averaged for a face.
         provenance: what ran.
     """
     drawn = {suffix: game for suffix, game in games.items() if f"faces{suffix}" in arrays}
@@ -74,7 +74,7 @@ def draw(
                 arrays,
                 drawn,
                 names,
-                finding=at_count(arrays, games, sums[0], names[3], pictured),
+                finding=at_count(arrays, games, sums[0], names[3], shown),
                 provenance=f"Faces of the first seed, not chosen. {provenance}",
             )
         for name, figure in figures.items():
@@ -99,7 +99,7 @@ def at_count(arrays: Arrays, games: dict[str, str], plain: str, target: str, cou
         f"in {share:.0f}%{'' if k else of} if {game}"
         for k, (game, share) in enumerate(shares.items())
     ]
-    return f"A probe sees “{target}” {', '.join(said)}"
+    return f"A classifier sees “{target}” {', '.join(said)}"
 
 
 def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str) -> str:
@@ -127,7 +127,7 @@ def measured(arrays: Arrays, row: str) -> np.ndarray:
 def equations(
     arrays: Arrays, drawn: dict[str, str], names: Sequence[str], *, finding: str, provenance: str
 ) -> "Figure":
-    """Two blocks side by side, a row a trial: a − b + c = d, and what the probe says of d."""
+    """Two blocks side by side, a row a trial: a − b + c = d, and whether the class is right."""
     blocks = _blocks(arrays, drawn)
     marks = any(right is not None for _, _, right in blocks)
     wide = (PAGE_WIDTH - 2 * EDGE - (len(blocks) - 1) * BETWEEN) / len(blocks)
@@ -135,9 +135,7 @@ def equations(
     headers = [textwrap.wrap(name, NAME) for name in (*names[:3], f"{names[3]}?")]
     head = 0.2 + max(map(len, headers)) * SMALL * LINE_HEIGHT / 72 + 0.04
     tallest = max(len(trials) for _, trials, _ in blocks)
-    note = (
-        f"{mark(True)}, {mark(False)}: the class that a probe gives the sum is this one, or is not."
-    )
+    note = f"{mark(True)}, {mark(False)}: a classifier gives the sum this class, or another one."
     figure = page(
         head + tallest * (side + GAP),
         finding=finding,

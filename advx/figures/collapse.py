@@ -8,9 +8,9 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import samples
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
 from advx.figures.points import strip
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -50,13 +50,13 @@ def draw(
     provenance: str,
     shown: str,
 ) -> None:
-    """Write `gan_collapse.png` and `points.png` or `pictures.png`; both as `.pdf` too.
+    """Write `gan_collapse.png` and `points.png` or `images.png`; both as `.pdf` too.
 
     Args:
         folder: where.
         arrays: for every "PLACE, COLUMN": `grown_…` (seeds, times) and `ends_…` (seeds,) numbers of
             modes, `inside_…` (seeds,) percent of the examples in any; `epochs` (times,); for
-            `points.png` `points_PLACE` (times, n, 2) and `data` (m, 2), for `pictures.png`
+            `points.png` `points_PLACE` (times, n, 2) and `data` (m, 2), for `images.png`
             `images_PLACE` and `data` (n, channels, h, w), bytes.
         places: where batch normalization stands: in no network first, in both last.
         columns: the other choices.
@@ -80,7 +80,7 @@ def draw(
             save_figure(figure, folder, name, dpi=200)
             plt.close(figure)
     if panels := image_panels(arrays, places, shown, count):
-        samples.draw(folder, arrays, name="pictures", panels=panels, **seed)
+        samples.draw(folder, arrays, name="images", panels=panels, **seed)
 
 
 def image_panels(

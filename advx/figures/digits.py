@@ -8,7 +8,7 @@ from torch import nn
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep_and_draw, save_figure
+from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
 from advx.figures.tiles import FRAME, Sheet
 
@@ -50,7 +50,7 @@ def transfer_figure(
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
     arrays |= {f"prediction_{name}": p for name, p in said.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    keep_and_draw(
+    save_and_draw(
         folder,
         draw,
         arrays,

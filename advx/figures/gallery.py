@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep_and_draw, save_figure
+from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, width_of
 from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
 
@@ -71,7 +71,7 @@ def gallery(
     else:
         arrays["labels"] = labels
     kept = {key: x.cpu().numpy() for key, x in arrays.items()}
-    keep_and_draw(
+    save_and_draw(
         folder,
         draw,
         kept,

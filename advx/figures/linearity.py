@@ -8,8 +8,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import save_figure
 from advx.figures.panels import Curve, Panel, bases, fill
+from advx.figures.saved import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,7 +27,7 @@ COLORS = (
 )
 """Distinguishable with any color vision (Tol 2021, "muted"); one a class, repeated after ten."""
 
-STYLES = ("", "_grey")
+STYLES = ("", "_gray")
 """Of the files' names: in color, and in shades of gray for printing."""
 
 THUMBNAIL = 0.36

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -50,7 +50,7 @@ def draw(
 
     Args:
         folder: where.
-        arrays: for every fixed generator `x_…`, the densities `p_…` and `q_…`, `answer_…` and
+        arrays: for every fixed generator `x_…`, the densities `p_…` and `q_…`, `output_…` and
             `best_…`, all (cells,); for every game `divergence_…` (times,) of the first seed and
             `ends_…` (seeds,).
         generators: the fixed ones.
@@ -95,10 +95,10 @@ def finding(
     """How near D comes to D*, and which game of the first panel ends nearest to the data."""
     farthest = 0.0
     for name in generators:
-        x, p, q, answer, best = (
-            arrays[f"{kind}_{name}"] for kind in ("x", "p", "q", "answer", "best")
+        x, p, q, output, best = (
+            arrays[f"{kind}_{name}"] for kind in ("x", "p", "q", "output", "best")
         )
-        error = (np.abs(answer - best) * (p + q) / 2).sum() * (x[1] - x[0])
+        error = (np.abs(output - best) * (p + q) / 2).sum() * (x[1] - x[0])
         farthest = max(farthest, float(error))
     said = [f"D alone comes within {farthest:.2g} of D*"] * bool(generators)
     lines = next(iter(games.values()), {})
@@ -127,7 +127,7 @@ def beside(axis: "Axes", arrays: dict[str, np.ndarray], name: str) -> None:
     axis.fill_between(x, p, color="#c8c8c8", linewidth=0)
     axis.fill_between(x, q, facecolor="none", edgecolor="#8a8a8a", hatch="////", linewidth=0.6)
     axis.plot(x, arrays[f"best_{name}"], color=OURS, linewidth=3, alpha=0.45)
-    axis.plot(x, arrays[f"answer_{name}"], color="black", linewidth=0.9, linestyle="--")
+    axis.plot(x, arrays[f"output_{name}"], color="black", linewidth=0.9, linestyle="--")
     axis.set(
         xlabel="x", ylabel="probability of data", ylim=(0, 1.02), xlim=(seen.min(), seen.max())
     )

@@ -1,7 +1,7 @@
 """What the rest of advx expects of a classifier beyond `nn.Module`.
 
 Any `nn.Module` that maps images (batch, *shape) to logits (batch, classes) will do. Three optional
-members are honoured when present: `adapt(images)`, called once before training, `constrain()`,
+members are honored when present: `adapt(images)`, called once before training, `constrain()`,
 called after every parameter update, and `differentiable`, False for a model whose prediction has no
 gradient.
 """

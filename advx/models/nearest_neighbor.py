@@ -1,7 +1,7 @@
 """Nearest neighbor classification: the class of the closest training image (section 1.2.1).
 
 With x a test image and x⁽ⁿ⁾ the training images, ‖x − x⁽ⁿ⁾‖² = ‖x‖² − 2 (x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖²): the
-nearest image maximises x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖², one matrix product for a whole batch.
+nearest image maximizes x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖², one matrix product for a whole batch.
 """
 
 import torch

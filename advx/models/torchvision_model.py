@@ -1,4 +1,4 @@
-"""A network of torchvision's, with its ImageNet weights and its normalisation inside."""
+"""A network of torchvision's, with its ImageNet weights and its normalization inside."""
 
 import difflib
 from urllib.error import URLError

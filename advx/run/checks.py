@@ -9,6 +9,7 @@ from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.config import Config
 from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
+from advx.config.renamed import OLD_MODEL_KEYS
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
 from advx.run.data import DESCRIPTIVE
@@ -43,7 +44,7 @@ COMMON_KEYS = (
 )
 """Top-level keys that every experiment has; its own are the parameters of its `main`."""
 
-MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")
+MODEL_KEYS = ("models", "model", "crafting", "target", "evaluator", "substitute", *OLD_MODEL_KEYS)
 """Top-level keys under which models stand."""
 
 GAME_KEYS = ("game", "games")

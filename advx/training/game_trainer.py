@@ -223,7 +223,7 @@ class GameTask(Task):
             getattr(self.game, name).load_state_dict(average)
 
     def move_averages(self, decay: float) -> None:
-        """Move the averages towards the present states."""
+        """Move the averages toward the present states."""
         for name in self.game.averaged:
             state = getattr(self.game, name).state_dict()
             if name not in self.averages:

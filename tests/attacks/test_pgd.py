@@ -209,7 +209,7 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
     second = linear(x).scatter(1, y[:, None], -torch.inf).argmax(1)
     single = MultiTargeted(epsilon=0.2, steps=10, targets=1)(linear, x, y)
     said = linear(single).argmax(1)
-    towards = PGD(
+    toward = PGD(
         epsilon=0.2,
         steps=10,
         objective="margin",
@@ -217,7 +217,7 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
         targeted=True,
         stop_on_success=True,
     )(linear, x, second)
-    assert torch.equal(single[said != y], towards[said != y])
+    assert torch.equal(single[said != y], toward[said != y])
 
 
 class Detour(nn.Module):

@@ -76,8 +76,8 @@ def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, min
     assert found["mean_linf"] == pytest.approx(moved.max((1, 2, 3)).mean(), abs=1e-6)
     files = sorted((run.folder / "adversarial").iterdir())
     assert len(files) == 30
-    grey = np.asarray(Image.open(files[7]))
-    np.testing.assert_allclose(grey / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
+    gray = np.asarray(Image.open(files[7]))
+    np.testing.assert_allclose(gray / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
     assert f"label{kept['labels'][7]}_predicted{kept['rounded_prediction'][7]}" in files[7].name
     assert (run.folder / "attack.png").stat().st_size > 10_000
 
@@ -101,12 +101,12 @@ def test_what_cannot_be_attacked_is_said_in_one_line(tmp_path, mine, change, mes
 
 def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     labels = np.sort(np.arange(30) % 3)
-    colour = np.stack([pixels, 255 - pixels, pixels], 1)
+    color = np.stack([pixels, 255 - pixels, pixels], 1)
     for name, images in {
-        "grey": pixels,
-        "first": colour,
-        "last": colour.transpose(0, 2, 3, 1),
-        "float": (colour / 255).astype(np.float64),
+        "gray": pixels,
+        "first": color,
+        "last": color.transpose(0, 2, 3, 1),
+        "float": (color / 255).astype(np.float64),
     }.items():
         np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
     first = load(path=str(tmp_path / "first.npz"), class_count=3)
@@ -114,8 +114,8 @@ def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     for name in ("last", "float"):
         again = load(path=str(tmp_path / f"{name}.npz"), class_count=3)
         torch.testing.assert_close(again.test.images, first.test.images)
-    assert load(path=str(tmp_path / "grey.npz"), class_count=3).input_shape == (1, 8, 8)
-    for kind, images in (("numbers", pixels), ("names", colour.transpose(0, 2, 3, 1))):
+    assert load(path=str(tmp_path / "gray.npz"), class_count=3).input_shape == (1, 8, 8)
+    for kind, images in (("numbers", pixels), ("names", color.transpose(0, 2, 3, 1))):
         for place, (image, label) in enumerate(zip(images, labels, strict=True)):
             name = str(label) if kind == "numbers" else "abc"[label]
             folder = tmp_path / kind / name
@@ -286,7 +286,7 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
 
-def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> None:
+def test_less_than_half_a_gray_level_makes_another_data_set(tmp_path, mine) -> None:
     """Numbers kept for the first were printed for the second."""
     import my_own_module
 

@@ -33,7 +33,7 @@ def test_rotations_are_rotations() -> None:
     torch.testing.assert_close(torch.linalg.det(turn), torch.ones(2))
 
 
-def test_a_face_does_not_depend_on_its_neighbours() -> None:
+def test_a_face_does_not_depend_on_its_neighbors() -> None:
     drawn = faces.drawn_traits(6, seed=5)
     traits = {k: v.double() if v.is_floating_point() else v for k, v in drawn.items()}
     whole = faces.render(traits, 16)
@@ -60,7 +60,7 @@ def test_an_attribute_changes_its_own_part_only(attribute) -> None:
         assert rows[:, 20:].any(1).all()
 
 
-def test_the_data_set_is_kept_and_labelled(tmp_path, monkeypatch) -> None:
+def test_the_data_set_is_kept_and_labeled(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("advx.data.files.cache_dir", lambda: tmp_path)
     data = faces.load(side=16, train=40, validation=10, test=10)
     assert data.input_shape == (3, 16, 16)

@@ -13,7 +13,7 @@ from torch import nn
 
 from advx.data.dataset import Dataset
 from advx.data.images import load
-from advx.data.picture import load_picture
+from advx.data.one_image import load_image
 from advx.errors import AdvxError, DataError
 
 GRAY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
@@ -164,7 +164,7 @@ def test_every_level_of_deep_images_is_read(tmp_path) -> None:
     found = one(tmp_path, "a.tif", Image.fromarray(floats)).test.images
     assert torch.equal(found[0, 0], torch.from_numpy(floats))
     Image.fromarray(DEEP).save(tmp_path / "one.png")
-    picture = load_picture(str(tmp_path / "one.png"), (1, 8, 6))
+    picture = load_image(str(tmp_path / "one.png"), (1, 8, 6))
     assert torch.equal(picture[0, 0], (expected * 255).round() / 255)
 
 
@@ -180,7 +180,7 @@ def test_numbers_whose_white_is_not_known_are_refused_or_told(tmp_path) -> None:
         found = load(path=str(tmp_path / name / "p"), white=white).test.images[0, 0]
         torch.testing.assert_close(found, torch.from_numpy(DEEP / 65_535).float())
     with pytest.raises(DataError, match=r"image=.*f.tif: pixels from 0 to 255; \[0, 1\] is needed"):
-        load_picture(str(tmp_path / "f.tif" / "p" / "0" / "f.tif"), (1, 8, 6))
+        load_image(str(tmp_path / "f.tif" / "p" / "0" / "f.tif"), (1, 8, 6))
     twelve = one(tmp_path, "12.png", Image.fromarray(DEEP // 16))
     assert twelve.remarks == (
         "no pixel is brighter than 4095 of 65535: dataset.white says what is white",
@@ -264,7 +264,7 @@ def test_cameras_that_were_turned_give_upright_images(tmp_path) -> None:
     for name in ("a.png", "a.tif", "a.jpg"):
         found = one(tmp_path / name, name, Image.fromarray(ramp), exif=exif).test.images
         np.testing.assert_allclose(found[0, 0], expected, atol=0.03)
-    picture = load_picture(str(tmp_path / "a.png" / "p" / "0" / "a.png"), (1, 6, 8))
+    picture = load_image(str(tmp_path / "a.png" / "p" / "0" / "a.png"), (1, 6, 8))
     np.testing.assert_allclose(picture[0, 0], expected, atol=1e-6)
 
 

@@ -15,11 +15,11 @@ from advx.experiments import cross_dataset, defenses, label_smoothing
 from advx.figures import style
 from advx.figures.black_box import black_box_figure
 from advx.figures.curves import Strip, curve_figure, drawn
-from advx.figures.kept import redraw
 from advx.figures.labels import Names
 from advx.figures.line_ends import label_ends
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.pyplot import close, figure
+from advx.figures.saved import redraw
 from advx.report.over_seeds import Numbers
 from advx.report.results import Row
 from tests.pages import watched

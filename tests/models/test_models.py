@@ -155,9 +155,9 @@ def test_the_maxout_network_is_the_published_one() -> None:
     assert all((p == 0).all() for p in model.parameters() if p.dim() == 1)
 
 
-def test_normalised_logits_let_no_class_win_everywhere() -> None:
+def test_normalized_logits_let_no_class_win_everywhere() -> None:
     network = BatchNormReLUNetwork(
-        input_shape=(1, 4, 4), classes=3, units=(6,), normalise_output=True
+        input_shape=(1, 4, 4), classes=3, units=(6,), normalize_output=True
     ).double()
     with torch.no_grad():
         network.layers[3].bias += torch.tensor([50.0, 0.0, -50.0])
