@@ -158,9 +158,9 @@ def test_the_plateau_is_the_mean_image(data) -> None:
     assert observer.diagnose()["plateau"] == pytest.approx(1)
     assert observer.samples().shape == (5, 1, 8, 8)
     learner = tiny(0, filters=8, units=16).float()
-    adam = Adam(learning_rate=0.02)
+    adam = Adam(learning_rate=0.01)
     trainer = GameTrainer(
-        optimizer=adam, batch_size=12, max_epochs=3, epoch_updates=60, snapshots=3
+        optimizer=adam, batch_size=12, max_epochs=3, epoch_updates=200, snapshots=3
     )
     history = trainer.fit(learner, clips(), seed=0).history
     assert history[-1]["plateau"] < game.limits["plateau"].high
