@@ -63,7 +63,7 @@ class Twins:
 def load(
     *,
     side: PositiveInt = 32,
-    channels: Literal[1, 3] = 3,
+    channels: Literal[1, 3] = 1,
     train: PositiveInt = 4_000,
     validation: PositiveInt = 200,
     test: PositiveInt = 200,
@@ -102,7 +102,7 @@ def twins(
     count: PositiveInt,
     *,
     side: PositiveInt = 32,
-    channels: Literal[1, 3] = 3,
+    channels: Literal[1, 3] = 1,
     turn: NonNegative = 30.0,
     frames: Sequence[int] = tuple(range(FRAMES)),
 ) -> Twins:

@@ -10,7 +10,9 @@
     G descends  mean (G(x) − y)² − w log D(x, G(x))
 
 w is the weight of the adversarial loss beside the squared error per pixel; with w = 0 there is no
-game: nothing asks D, and D does not move. G is given no noise. Source: Lotter et al. (2015), with
+game: nothing asks D, and D does not move. Nor does it in the first epochs, where these are for the
+squared error alone, without which D wins before G has learned to move a head. G is given no noise.
+Source: Lotter et al. (2015), with
 layers of our own where theirs are not known here.
 """
 
@@ -27,7 +29,7 @@ from advx.games.base import Game, Observer
 from advx.games.diagnostics import Limit, ratio
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.games.players import Players
-from advx.types import NonNegative, PositiveInt, Shape
+from advx.types import NonNegative, NonNegativeInt, PositiveInt, Shape
 
 SMALLEST = 4
 """Side that images are halved to."""
@@ -47,6 +49,7 @@ class PredictiveGAN(Game):
         history: frames before it that G and D are given.
         adversarial_weight: w, of the adversarial loss over the squared error per pixel; 0 for the
             squared error alone.
+        squared_error_epochs: at first, in which G descends the squared error alone.
         filters: of G's layer next to the pixels; twice as many in every layer further away.
         units: of the LSTM.
         discriminator_filters: of D's layer next to the pixels, doubled likewise.
@@ -67,8 +70,9 @@ class PredictiveGAN(Game):
         input_shape: Shape,
         history: PositiveInt = 5,
         adversarial_weight: NonNegative = 1e-3,
-        filters: PositiveInt = 8,
-        units: PositiveInt = 192,
+        squared_error_epochs: NonNegativeInt = 0,
+        filters: PositiveInt = 16,
+        units: PositiveInt = 256,
         discriminator_filters: PositiveInt = 32,
         slope: NonNegative = 0.2,
     ) -> None:
@@ -77,6 +81,7 @@ class PredictiveGAN(Game):
         self.input_shape = tuple(input_shape)
         self.history = history
         self.adversarial_weight = adversarial_weight
+        self.squared_error_epochs = squared_error_epochs
         halvings = (side // SMALLEST).bit_length() - 1
         self.generator = Predictor(channels, halvings, filters, units)
         self.discriminator = FrameDiscriminator(
@@ -87,7 +92,7 @@ class PredictiveGAN(Game):
         x, y = self.parted(next(data)[0])
         predicted = self.predict(x)
         squared_error = mse_loss(predicted, y)
-        if self.adversarial_weight == 0:
+        if self.adversarial_weight == 0 or players.epoch <= self.squared_error_epochs:
             players.generator.descend(squared_error)
             return {"squared_error_loss": squared_error.detach()}
 

@@ -92,9 +92,13 @@ class CheckpointedTraining:
             more: facts besides those that every training has.
         """
         progress, folder = self.progress, self.store.path(self.key)
-        lines = [",".join(f"{value:.6g}" for value in row.values()) for row in progress.history]
+        columns = list(dict.fromkeys(name for row in progress.history for name in row))
+        lines = [
+            ",".join(f"{row[name]:.6g}" if name in row else "" for name in columns)
+            for row in progress.history
+        ]
         folder.mkdir(parents=True, exist_ok=True)
-        text = "\n".join([",".join(progress.history[0]), *lines]) + "\n"
+        text = "\n".join([",".join(columns), *lines]) + "\n"
         write_text(folder / "metrics.csv", text)
         error = progress.best_error
         meta = self.recipe.content(self.data) | {

@@ -105,6 +105,25 @@ def test_without_a_weight_there_is_no_game(data, monkeypatch) -> None:
         torch.testing.assert_close(found.detach(), wanted)
 
 
+def test_the_first_epochs_may_be_for_the_squared_error_alone(data) -> None:
+    """As with weight 0 until they are over, then D moves; its columns begin there."""
+    game, without = tiny(0.5, squared_error_epochs=2), tiny(0)
+    states = []
+    plain = SGD(learning_rate=RATE, learning_rate_divisor=1, momentum=0, final_momentum=0)
+    trainer = GameTrainer(optimizer=plain, batch_size=12, max_epochs=3, snapshots=1)
+    trainer.fit(without, data, seed=0, on_epoch=lambda *_: states.append(flat(without)))
+    found = []
+    history = trainer.fit(game, data, seed=0, on_epoch=lambda *_: found.append(flat(game))).history
+    assert torch.equal(found[1], states[1])
+    assert not torch.equal(found[2], states[2])
+    assert ["discriminator_loss" in row for row in history] == [False, False, True]
+
+
+def flat(game: PredictiveGAN) -> Tensor:
+    """All parameters of both networks."""
+    return torch.cat([p.detach().flatten() for p in game.parameters()])
+
+
 def test_no_loss_reaches_the_other_network(data) -> None:
     """D's loss does not depend on G; what waits in D's gradients is that of D's own loss."""
     game, before = tiny(0.5), tiny(0.5)
