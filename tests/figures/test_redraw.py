@@ -88,7 +88,7 @@ def drawn_gallery(folder: Path) -> str:
         {"clean": images, "moved": images},
         {"clean": said, "moved": said},
         {"clean": said, "moved": said.flip(0)},
-        sure={"moved": torch.rand(3)},
+        confidences={"moved": torch.rand(3)},
         class_names=list("abc"),
         finding="f",
         provenance="p",
