@@ -164,8 +164,8 @@ def errors(
             rate = run.measure(error_rate, network, adversarial)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=schedule)
             if kind == "fgsm":
-                sure = run.measure(mean_confidence_on_mistakes, network, adversarial)
-                add(fgsm_confidence_on_mistakes=sure, epsilon=epsilon, setting=schedule)
+                confidence = run.measure(mean_confidence_on_mistakes, network, adversarial)
+                add(fgsm_confidence_on_mistakes=confidence, epsilon=epsilon, setting=schedule)
             clipped = run.craft(sized.with_(clip=[0.0, 1.0]), network)
             rate = run.measure(error_rate, network, clipped)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=setting("clipped", schedule))
