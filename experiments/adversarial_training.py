@@ -22,7 +22,7 @@ from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 TRAINED = "adversarially trained"
@@ -164,8 +164,8 @@ def errors(
             rate = run.measure(error_rate, network, adversarial)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=schedule)
             if kind == "fgsm":
-                sure = run.measure(mean_confidence_on_mistakes, network, adversarial)
-                add(fgsm_confidence_on_mistakes=sure, epsilon=epsilon, setting=schedule)
+                confidence = run.measure(mean_confidence_on_mistakes, network, adversarial)
+                add(fgsm_confidence_on_mistakes=confidence, epsilon=epsilon, setting=schedule)
             clipped = run.craft(sized.with_(clip=[0.0, 1.0]), network)
             rate = run.measure(error_rate, network, clipped)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=setting("clipped", schedule))

@@ -32,7 +32,7 @@ from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import seed_of
+from advx.run.model import seed_of
 from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
 
@@ -71,8 +71,8 @@ def main(
         clean, adversarial = run.test(examples), crafted.value
     pixels = in_8_bits(adversarial.images)
     stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
-    aim = crafted.attack.value.receives in ("target_classes", "guide_images")
-    targets = run.crafting.target_classes[run.source.rows(examples)] if aim else None
+    targeted = crafted.attack.value.receives in ("target_classes", "guide_images")
+    targets = run.crafting.target_classes[run.source.rows(examples)] if targeted else None
     before, after, rounded = (
         run.measure(answers, model, Split(images, clean.labels), targets)
         for images in (clean.images, adversarial.images, stored)
@@ -153,7 +153,7 @@ def draw(
     attack: Config,
     clean: Split,
     adversarial: Split,
-    said: tuple[Answers, Answers],
+    predicted: tuple[Answers, Answers],
     examples: int,
 ) -> None:
     """The figure: images before and after, with the model's classes.
@@ -164,11 +164,11 @@ def draw(
         attack: the attack.
         clean: images before it.
         adversarial: the same after it.
-        said: what the model made of both.
+        predicted: what the model made of both.
         examples: images in the figure, at most.
     """
     shown = one_of_each_class(clean.labels.cpu(), min(examples, len(clean)))
-    before, after = (each.classes[shown] for each in said)
+    before, after = (each.classes[shown] for each in predicted)
     gallery(
         run.folder,
         "attack",
@@ -182,9 +182,9 @@ def draw(
     )
 
 
-def finding(found: Numbers, row: str, epsilon: float | None) -> str:
+def finding(results: Numbers, row: str, epsilon: float | None) -> str:
     """What the attack does to the error, in one sentence."""
-    before, after = (found.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
+    before, after = (results.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
     at = "The attack" if epsilon is None else f"At ε = {size(epsilon)} the attack"
     return f"{at} takes the error of {row} from {percentage(before)} to {percentage(after)}"
 

@@ -46,7 +46,7 @@ from advx.figures.tiles import thumbnails
 from advx.figures.windows import DIRECTIONS, NAMES, finding
 from advx.models.call import UNDEFINED
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SIGN, RANDOM = "sign of the gradient", "random directions"
@@ -153,11 +153,11 @@ def steps_along(
 ) -> None:
     """The rows of every direction."""
     seed, n = network.seed, len(examples)
-    found = run.measure(
+    results = run.measure(
         errors_along, network, examples, cosines, draws=draws, space=space, epsilon=epsilon
     )
     for row in directions(cosines):
-        run.table.add(row, found.get(row, AfterSteps(math.nan, math.nan)), seed=seed, n=n)
+        run.table.add(row, results.get(row, AfterSteps(math.nan, math.nan)), seed=seed, n=n)
         if row == SIGN:
             cosine = run.measure(cosine_of_sign, network, examples, space=space)
             run.table.add(row, cosine=cosine, unit="cosine", seed=seed, n=n)
@@ -325,8 +325,8 @@ def draw(
     arrays |= images
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
-    found = run.numbers()
-    far = {name: found.mean(MOVED.format(name), "rms_change") for name in STEPS}
+    results = run.numbers()
+    far = {name: results.mean(MOVED.format(name), "rms_change") for name in STEPS}
     save_and_draw(
         run.folder,
         windows.draw,
@@ -335,7 +335,7 @@ def draw(
         class_names=run.data.class_names,
         axes={kind: DIRECTIONS[kind] for kind in drawn},
         names={kind: NAMES[kind] for kind in drawn},
-        findings={kind: finding(kind, found) for kind in drawn},
+        findings={kind: finding(kind, results) for kind in drawn},
         provenance=run.heading(),
         columns=grid,
         moved=captions(STEPS, far, epsilon, images["predicted"], images["image_labels"])

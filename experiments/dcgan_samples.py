@@ -29,7 +29,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.dcgan import DCGAN
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
@@ -79,8 +79,8 @@ def main(
             images = run.derive(generated_examples, trained, samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             warnings = run.measure(warning_rates, trained)
-            for found in (quality, warnings):
-                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            for results in (quality, warnings):
+                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
             described = {
                 TRAINED: run.derive(after_training, trained),
                 UNTRAINED: run.derive(before_training, game, seed),
@@ -132,12 +132,13 @@ def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float
     return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """What a classifier makes of the images, and a linear machine of D's features, from means."""
     sentence = figure.confidence(
-        found.mean("generator", "confident_rate"), found.mean("validation images", "confident_rate")
+        results.mean("generator", "confident_rate"),
+        results.mean("validation images", "confident_rate"),
     )
-    errors = [found.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
+    errors = [results.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
     if any(map(math.isnan, errors)):
         return sentence
     return (

@@ -47,7 +47,7 @@ from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.named import Derived
 from advx.run.real_images import warning_cells
 from advx.training.load_or_train import TrainedGame
@@ -247,8 +247,8 @@ def add_history(run: Run, row: str, trained: Game) -> None:
     """In how many epochs the examples were spread out, and in how many there were warnings."""
     epochs = trained.recipe.trainer["max_epochs"]
     spread = run.measure(spread_rate, trained)
-    for found in ({"spread": spread}, run.measure(warning_rates, trained)):
-        run.table.add(row, found, seed=trained.seed, n=epochs, unit=UNITS)
+    for results in ({"spread": spread}, run.measure(warning_rates, trained)):
+        run.table.add(row, results, seed=trained.seed, n=epochs, unit=UNITS)
 
 
 def add_gradients(run: Run, game: Config, seed: int, distances: list[float], steps: int) -> None:
@@ -256,16 +256,16 @@ def add_gradients(run: Run, game: Config, seed: int, distances: list[float], ste
     if not distances:
         return
     around = run.measure(gradients_around, game, seed, run.data.train, distances, steps)
-    for distance, found in zip(distances, around, strict=True):
+    for distance, results in zip(distances, around, strict=True):
         row = AROUND.format(distance)
-        run.table.add(row, found, seed=seed, n=POINTS, unit=UNITS)
+        run.table.add(row, results, seed=seed, n=POINTS, unit=UNITS)
 
 
 @measurement(version=1)
 def stacked_error_rate(classifier: nn.Module, split: Split) -> float:
     """Percent of the images of three digits of which a classifier gives any a wrong class."""
-    found = stacked_modes(classifier, split.images)
-    return percent(classifier, found != split.labels, found)
+    results = stacked_modes(classifier, split.images)
+    return percent(classifier, results != split.labels, results)
 
 
 @measurement(version=1)
@@ -323,8 +323,8 @@ def finished(run: Run, game: Game) -> TrainedGame | None:
 def modes_arrays(outcomes: dict[str, list[Outcome]]) -> dict[str, np.ndarray]:
     """For every game: modes over time (seeds, times), at the end (seeds,), and high quality."""
     arrays: dict[str, np.ndarray] = {}
-    for name, found in outcomes.items():
-        trained = [each for each in found if each.over_time]  # the others diverged
+    for name, results in outcomes.items():
+        trained = [each for each in results if each.over_time]  # the others diverged
         if trained:
             parts = {
                 "grown": [each.over_time for each in trained],

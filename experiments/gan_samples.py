@@ -27,7 +27,7 @@ from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
@@ -84,8 +84,8 @@ def main(
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
-            for found in (quality, likelihood, warnings):
-                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            for results in (quality, likelihood, warnings):
+                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]))
     run.finish()
 
@@ -101,15 +101,15 @@ def add_parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
         run.table.add(row, likelihood, seed=None, n=n, unit=UNITS)
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """What classifiers make of generated and of real images, from means."""
     pair = ("generator", "validation images")
-    sure, known_sure = (found.mean(row, "confident_rate") for row in pair)
-    rate, real = (found.mean(row, "two_sample_accuracy") for row in pair)
+    confident, of_real = (results.mean(row, "confident_rate") for row in pair)
+    rate, real = (results.mean(row, "two_sample_accuracy") for row in pair)
     known = "" if math.isnan(real) else f" (real from real: {real:.0f}%)"
     return (
-        f"{figure.confidence(sure, known_sure)}, and a second one tells them from real images in "
-        f"{rate:.0f}% of cases{known}"
+        f"{figure.confidence(confident, of_real)}, and a second one tells them from real "
+        f"images in {rate:.0f}% of cases{known}"
     )
 
 

@@ -24,7 +24,7 @@ from advx.figures.gallery import Captions, gallery
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.training.decoder import Decoder, represented, train_decoder
 from advx.types import NonNegative, PositiveInt
 
@@ -128,8 +128,8 @@ def measure(
             seen = run.measure(representation_of, network, run.test(n), moved, **decoding)
             for metric, value in asdict(seen).items():
                 unit = "ratio" if "distance" in metric else "percent"
-                found = {prefix + metric: value}
-                run.table.add(row, found, epsilon=epsilon, unit=unit, seed=seed, n=n)
+                results = {prefix + metric: value}
+                run.table.add(row, results, epsilon=epsilon, unit=unit, seed=seed, n=n)
 
 
 @measurement(version=1)
@@ -208,8 +208,8 @@ def share(chosen: Tensor) -> float:
 
 def given(model: nn.Module, images: Tensor, wanted: Tensor) -> float:
     """Percent of images (n, *shape) that the model gives the wanted classes (n,)."""
-    said = predictions(model, images)
-    return percent(model, said == wanted, said)
+    predicted = predictions(model, images)
+    return percent(model, predicted == wanted, predicted)
 
 
 @torch.no_grad()
@@ -256,10 +256,10 @@ def draw(
     )
 
 
-def captions(found: Numbers, row: str, epsilon: float, evaluator: str) -> Captions:
+def captions(results: Numbers, row: str, epsilon: float, evaluator: str) -> Captions:
     """What stands in the figure beside the images."""
     nearer, noise = (
-        found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
+        results.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
     )
     return {
         "finding": f"Moved by {size(epsilon)} toward the hidden representation of a guide, "

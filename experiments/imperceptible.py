@@ -115,24 +115,24 @@ def main(
         level = (levels[1:2] or levels[:1])[0]
         shown = run.data.test.take(known_of_each_class(module, run.data.test, figure_examples))
         attack = run.attack(fgsm.with_(epsilon=level / GRAY), network)
-        found = finding(run.numbers(), name, level)
-        draw(run, module, shown, attack.value, level, run.data.class_names, found)
+        text = finding(run.numbers(), name, level)
+        draw(run, module, shown, attack.value, level, run.data.class_names, text)
     run.finish()
 
 
-def report(run: Run, row: str, level: float, found: "MovedBy", seed: int | None, n: int) -> None:
+def report(run: Run, row: str, level: float, results: "MovedBy", seed: int | None, n: int) -> None:
     """The rows of one size, before and after rounding; of no mistakes there is no confidence."""
-    for stored, seen in zip(STORED, (found.moved, found.rounded), strict=True):
+    for stored, seen in zip(STORED, (results.moved, results.rounded), strict=True):
         for metric, value in asdict(seen).items():
             if metric == "error_rate" or not math.isnan(value):
                 under = setting(stored, gray_levels=level)
                 run.table.add(row, {metric: value}, setting=under, seed=seed, n=n)
 
 
-def finding(found: Numbers, name: str, level: float) -> str:
+def finding(results: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before = found.mean(name, "clean_error_rate")
-    after = found.mean(name, "error_rate", setting=setting(gray_levels=level))
+    before = results.mean(name, "clean_error_rate")
+    after = results.mean(name, "error_rate", setting=setting(gray_levels=level))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"
@@ -183,8 +183,8 @@ def moved_by(model: nn.Module, attack: Attack, clean: Split) -> MovedBy:
         classes = predicted(after)
         wrong = classes != clean.labels
         fooled = wrong & answered(model, classes) & known
-        sure = [100 * p[fooled].amax(1).double().mean().item() for p in (before, after)]
-        results.append(Fooled(percent(model, wrong, classes), *sure))
+        confidences = [100 * p[fooled].amax(1).double().mean().item() for p in (before, after)]
+        results.append(Fooled(percent(model, wrong, classes), *confidences))
     return MovedBy(*results)
 
 
@@ -222,7 +222,7 @@ def draw(
     attack: Attack,
     level: float,
     class_names: tuple[str, ...],
-    found: str,
+    text: str,
 ) -> None:
     """The image, the sign, the perturbed image, with classes and confidences.
 
@@ -240,16 +240,16 @@ def draw(
         "confidence_after": after.amax(1),
         "labels": clean.labels,
     }
-    kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
+    ordered, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
     save_and_draw(
         run.folder,
         figure.draw,
-        kept,
+        ordered,
         epsilon=level / GRAY,
         class_names=class_names,
         provenance=run.heading(),
-        finding=found or one_finding(kept, level / GRAY, class_names),
-        note=note if found else "",
+        finding=text or one_finding(ordered, level / GRAY, class_names),
+        note=note if text else "",
     )
 
 

@@ -30,7 +30,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells
 from advx.training.load_or_train import TrainedGame
 from advx.training.recipe import DataPart
@@ -203,10 +203,10 @@ def panels(sizes: list[tuple[int, int]]) -> list[figure.Panel]:
     ]
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """Fréchet distances of the whole pyramid and of its parts, from means."""
     rows = (*ROWS[:2], "validation images")
-    whole, finest, real = (found.mean(row, "frechet_classifier_distance") for row in rows)
+    whole, finest, real = (results.mean(row, "frechet_classifier_distance") for row in rows)
     sentence = (
         f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "
         f"from the data, the whole pyramid at {whole:.3g}"

@@ -35,7 +35,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.generative import GenerativeGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game, Model
+from advx.run.model import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
@@ -111,7 +111,7 @@ def main(
     classes = known_classes(run, named)
     faces = {"": run.data, ", never seen": without(run, classes.target)}
     network = run.model(evaluator, 0, trainer=evaluator_trainer)
-    found: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
+    results: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
     with run.progress(models=1 + 2 * len(run.seeds)):
         rate = run.measure(error_rate, network, run.data.test)
         run.table.add("evaluator", error_rate=rate, seed=None, n=len(run.data.test))
@@ -121,10 +121,10 @@ def main(
                 parts = (trained, network, list(classes), averaged, trials, seed)
                 rates = run.measure(sum_rates, *parts)
                 add_rates(run, rates, suffix, classes, averaged, trials, seed)
-                found[suffix].append(rates)
+                results[suffix].append(rates)
     games = {suffix: run.game(game, run.seeds[0], data=data) for suffix, data in faces.items()}
     equations = {suffix: faces_of(run, each, network, classes) for suffix, each in games.items()}
-    draw(run, equations, found, averaged, classes)
+    draw(run, equations, results, averaged, classes)
     run.finish()
 
 
@@ -225,14 +225,14 @@ def sum_rates(
         confident: probability from which a face counts as one of its class.
     """
     game, target = generative(trained), classes[-1]
-    found = codes(game, evaluator, classes, seed, pool, confident)
-    generated = [100 * len(z) / pool for z in found]
-    if not all(map(len, found[:3])):
+    results = codes(game, evaluator, classes, seed, pool, confident)
+    generated = [100 * len(z) / pool for z in results]
+    if not all(map(len, results[:3])):
         return SumRates(generated, {})
-    usual = torch.cat(found).norm(dim=1).mean()
+    usual = torch.cat(results).norm(dim=1).mean()
     sums: dict[str, list[float]] = {name: [] for name in SUMS}
     for count in averaged:
-        for name, images in summed(game, found, usual, count, trials, seed).items():
+        for name, images in summed(game, results, usual, count, trials, seed).items():
             predicted = predictions(evaluator, images)
             sums[name].append(percent(evaluator, predicted == target, predicted))
     return SumRates(generated, sums)
@@ -289,7 +289,7 @@ def equations_of(
 def draw(
     run: Run,
     equations: dict[str, Equations | None],
-    found: dict[str, list[SumRates]],
+    results: dict[str, list[SumRates]],
     averaged: list[int],
     classes: Classes,
 ) -> None:
@@ -299,7 +299,7 @@ def draw(
         if each is not None:
             arrays[f"faces{suffix}"] = gray_levels(each.faces)
             arrays[f"right{suffix}"] = each.right.cpu().numpy()
-    for suffix, seeds in found.items():
+    for suffix, seeds in results.items():
         rows = [rates.by_sum(averaged) for rates in seeds]
         for name in SUMS:
             values = [row[name] for row in rows if name in row]

@@ -60,10 +60,10 @@ class LBFGS(Attack):
         """The nearest successes; an example for which no λ succeeds comes back as it was."""
         targets = labels if self.targeted else likeliest_wrong(model, images, labels)
         active = (~reached(model, images, targets)).nonzero().squeeze(1)
-        found = images.clone()
+        adversarial = images.clone()
         if len(active):
-            found[active] = self._toward(model, images[active], targets[active])
-        return found
+            adversarial[active] = self._toward(model, images[active], targets[active])
+        return adversarial
 
     def _toward(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         """The same for images that the model does not give the target class yet."""

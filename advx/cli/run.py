@@ -121,10 +121,12 @@ def task(config: DictConfig) -> None:
             note_failure(folder, own_results)
         line = one_line(error, job.overrides.task)
         if job.mode is RunMode.MULTIRUN and isinstance(error, Exception):
-            told = f"job {job.job.num} ({words(job.overrides.task)}): {line or reason(error)}"
-            log.error("failed: %s", told)  # the others go on, and Hydra raises the first one's only
+            failure = f"job {job.job.num} ({words(job.overrides.task)}): {line or reason(error)}"
+            log.error(
+                "failed: %s", failure
+            )  # the others go on, and Hydra raises the first one's only
             if line is not None and not wants_traceback(job.overrides.hydra):
-                raise JobFailed(told) from error
+                raise JobFailed(failure) from error
         if line is None or job.mode is RunMode.MULTIRUN or wants_traceback(job.overrides.hydra):
             raise
         print(f"advx: {line}", file=sys.stderr)  # here, or Hydra would print a line of its own too

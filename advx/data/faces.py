@@ -22,7 +22,7 @@ NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
 """Class 2 · glasses + long hair."""
 
 VERSION = 1
-"""Raised by hand whenever the same parameters come to give other pictures."""
+"""Raised by hand whenever the same parameters come to give other images."""
 
 STEPS = 24
 """Of sphere tracing, at most."""
@@ -34,7 +34,7 @@ CAMERA = 3.6
 """Distance of the eye from the middle of the head, whose height is 1.6."""
 
 FIELD = 0.31
-"""Half of the picture's side at distance 1."""
+"""Half of the image's side at distance 1."""
 
 NEAR, FAR = 2.2, 5.4
 """Where rays begin and end."""
@@ -54,7 +54,7 @@ def load(
     """Faces (3, side, side) in [0, 1], always the same; rendered once and kept in the cache.
 
     Args:
-        side: pixels along the picture's side.
+        side: pixels along the image's side.
         train: faces to train on.
         validation: faces for validation.
         test: faces to compare with.
@@ -116,7 +116,7 @@ def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
 
 
 def render(traits: dict[str, Tensor], side: int) -> Tensor:
-    """Faces with these traits as pictures (n, 3, side, side) in [0, 1], typed like the yaw."""
+    """Faces with these traits as images (n, 3, side, side) in [0, 1], typed like the yaw."""
     n, dtype = len(traits["yaw"]), traits["yaw"].dtype
     axis = (torch.arange(side, dtype=dtype) + 0.5) / side * 2 - 1
     y, x = torch.meshgrid(-axis, axis, indexing="ij")

@@ -51,7 +51,7 @@ class Heads:
         ear_height, ear_depth: (n,), how far up and forward they sit, 0 on average.
         proportions: (n, 6), factors: width, height and depth of the skull, width of the jaw, length
             of the nose, distance of the eyes.
-        light: (n, 3), unit vectors towards the light.
+        light: (n, 3), unit vectors toward the light.
         skin, hair, background: (n, 3), red, green and blue.
         angle: (n,), radians, in the first frame; 0 faces the camera.
         speed: (n,), radians from frame to frame.

@@ -38,7 +38,7 @@ class Defense:
     """A training loss, with what it needs before training and how its success is judged.
 
     `cost(logits, labels) -> (batch,)`, where a defense has it, is the training cost of each
-    example: what an attack with `objective=training_cost` climbs.
+    example: what an attack with `objective=training_cost` ascends.
     """
 
     trains: bool = True

@@ -96,8 +96,8 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
             classifier(x.clone())
     finally:
         hook.remove()
-    found = torch.cat(seen)
-    return found.to(torch.promote_types(found.dtype, torch.float32))
+    outputs = torch.cat(seen)
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
 @measurement(version=2)

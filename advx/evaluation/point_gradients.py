@@ -73,7 +73,7 @@ def gradients_around(
         )
         unit = nn.functional.normalize(torch.randn(points, images[0].numel()), dim=1)
     size = (images - images.mean(0)).flatten(1).norm(dim=1).mean().item()
-    found = []
+    results = []
     for distance in distances:
         away = (unit * distance * size).to(images).view(points, *shape)
         x = (point + away).requires_grad_()
@@ -83,11 +83,11 @@ def gradients_around(
         cosine = nn.functional.cosine_similarity(down, back)
         total = nn.functional.normalize(down, dim=1).sum(0)
         pairs = (total.square().sum() - points) / (points * (points - 1))
-        found.append(
+        results.append(
             GradientsAround(
                 pointing_back=100 * (cosine > 0).double().mean().item(),
                 cosine=cosine.mean().item(),
                 agreement=100 * pairs.item(),
             )
         )
-    return found
+    return results

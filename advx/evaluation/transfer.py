@@ -107,9 +107,9 @@ def mistakes(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     Raises:
         ConfigError: too many examples have NaN logits; few are no mistakes.
     """
-    said = predictions(model, split.images)
-    defined = answered(model, said)
-    return (said != split.labels) & defined, defined
+    classes = predictions(model, split.images)
+    defined = answered(model, classes)
+    return (classes != split.labels) & defined, defined
 
 
 def known_of_each_class(model: nn.Module, split: Split, count: int) -> Tensor:
@@ -141,6 +141,6 @@ def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
     NaN where there is no mistake.
     """
     scores = probabilities(model, split.images)
-    p, said = scores.amax(1), predicted(scores)
-    wrong = (said != split.labels) & answered(model, said)
+    p, classes = scores.amax(1), predicted(scores)
+    wrong = (classes != split.labels) & answered(model, classes)
     return 100 * p[wrong].double().mean().item()

@@ -88,40 +88,42 @@ def at_count(arrays: Arrays, games: dict[str, str], plain: str, target: str, cou
         return f"Is {plain} “{target}”?"
     column = arrays["averaged"].tolist().index(count)
     shares = {
-        game: found[:, column].mean()
+        game: results[:, column].mean()
         for suffix, game in games.items()
-        if len(found := measured(arrays, plain + suffix))
+        if len(results := measured(arrays, plain + suffix))
     }
     if not shares:
         return f"Is {plain} “{target}”?"
     of = f" of the sums {plain} ({count} averaged z each)"
-    said = [
+    parts = [
         f"in {share:.0f}%{'' if k else of} if {game}"
         for k, (game, share) in enumerate(shares.items())
     ]
-    return f"A classifier sees “{target}” {', '.join(said)}"
+    return f"A classifier sees “{target}” {', '.join(parts)}"
 
 
 def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str) -> str:
     """The most that the first two sums reach, whatever the number of z averaged."""
-    said = []
+    parts = []
     for suffix, game in games.items():
         most = {
-            name: f"{found.mean(0).max():.0f}%"
+            name: f"{results.mean(0).max():.0f}%"
             for name in sums[:2]
-            if len(found := measured(arrays, name + suffix))
+            if len(results := measured(arrays, name + suffix))
         }
         if most:
             first, *others = most
             also = "".join(f" ({name}: {most[name]})" for name in others)
-            said.append(f"in up to {most[first]}{also} if {game}")
-    return f"Sums of z give “{target}” {', '.join(said)}" if said else "No sum of z could be tried"
+            parts.append(f"in up to {most[first]}{also} if {game}")
+    return (
+        f"Sums of z give “{target}” {', '.join(parts)}" if parts else "No sum of z could be tried"
+    )
 
 
 def measured(arrays: Arrays, row: str) -> np.ndarray:
     """The percentages of a row, (seeds, counts), of those seeds that have them."""
-    found = arrays.get(row, np.zeros((0, len(arrays["averaged"]))))
-    return found[np.isfinite(found).all(1)]
+    results = arrays.get(row, np.zeros((0, len(arrays["averaged"]))))
+    return results[np.isfinite(results).all(1)]
 
 
 def equations(
@@ -154,8 +156,8 @@ def equations(
             top = head + row * (side + GAP)
             _equation(figure, faces, start, top, side)
             if right is not None:
-                said = mark(bool(right[row]))
-                write(figure, start + wide - MARK / 2, top + side / 2, said, size=TITLE)
+                parts = mark(bool(right[row]))
+                write(figure, start + wide - MARK / 2, top + side / 2, parts, size=TITLE)
     return figure
 
 
@@ -212,15 +214,15 @@ def success(
     for index, (axis, (suffix, game)) in enumerate(zip(axes, games.items(), strict=True)):
         ends.append([])
         for k, name in enumerate(sums):
-            found = measured(arrays, name + suffix)
-            if not len(found):
+            results = measured(arrays, name + suffix)
+            if not len(results):
                 continue
-            mean = found.mean(0)
+            mean = results.mean(0)
             axis.plot(
                 counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)], marker=MARKERS[k]
             )
-            if len(found) > 1:
-                axis.vlines(counts, found.min(0), found.max(0), color=SERIES[k], linewidth=0.8)
+            if len(results) > 1:
+                axis.vlines(counts, results.min(0), results.max(0), color=SERIES[k], linewidth=0.8)
             ends[-1].append((float(mean[-1]), name, SERIES[k]))
         if not ends[-1]:
             axis.text(0.5, 0.5, "no faces of a, b or c", ha="center", transform=axis.transAxes)

@@ -94,16 +94,16 @@ def image_panels(
     panels: list[samples.Panel] = []
     for place in drawn:
         images, ends = arrays[f"images_{place}"], arrays.get(f"ends_{place}, {shown}")
-        said = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
-        said += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
+        caption = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
+        caption += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
         varied = images.std(0).mean() / variety
-        said += (
+        caption += (
             f"; the images vary {100 * varied:.0f}% as much as the data"
             if varied > ALIKE
             else "; all images are alike"
         )
-        said += ", black" if images.max() < BLACK else ""
-        panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": said})
+        caption += ", black" if images.max() < BLACK else ""
+        panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": caption})
     return [*panels, {"array": "data", "columns": ACROSS, "caption": "Data"}]
 
 
@@ -125,28 +125,28 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
             f"without it with {b}"
         )
     more, fewer = sum(g > 0 for g in gains.values()), sum(g < 0 for g in gains.values())
-    told = [
+    parts = [
         f"{number(ends[c][0])} instead of {number(ends[c][1])} ({c})"
         for c in dict.fromkeys((best, worst))
     ]
     return (
         f"Batch normalization in both networks leaves G more of the {count:,} modes in {more} of "
-        f"{len(ends)} games and fewer in {fewer}: {'; '.join(told)}"
+        f"{len(ends)} games and fewer in {fewer}: {'; '.join(parts)}"
     )
 
 
 def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) -> str:
     """The modes that the first seed's generators have at the end."""
-    found = {
+    results = {
         place: f"{arrays[f'ends_{place}, {shown}'][0]:,.0f}"
         for place in places
         if f"ends_{place}, {shown}" in arrays
     }
-    without = found.pop(places[0], "")
+    without = results.pop(places[0], "")
     parts = [f"Without batch normalization G ends with {without} of {count:,} modes"] * bool(
         without
     )
-    parts += [f"with it {place} {modes}" for place, modes in found.items()]
+    parts += [f"with it {place} {modes}" for place, modes in results.items()]
     return ", ".join(parts) or "Examples that generators make"
 
 
@@ -218,12 +218,12 @@ def over_time(
     """A line a place."""
     top = 0.0
     for index, place in enumerate(places):
-        found = arrays.get(f"grown_{place}, {name}")
-        if found is not None:
-            top = max(top, found.mean(0).max())
+        results = arrays.get(f"grown_{place}, {name}")
+        if results is not None:
+            top = max(top, results.mean(0).max())
             axis.plot(
                 arrays["epochs"],
-                found.mean(0),
+                results.mean(0),
                 color=SERIES[index],
                 linestyle=DASHES[index % len(DASHES)],
             )
@@ -251,9 +251,9 @@ def at_the_end(
 ) -> None:
     """A row a place, a dot a seed, and in words the mean and the share inside."""
     for row, place in enumerate(places):
-        found = arrays.get(f"ends_{place}, {name}", np.array([]))
+        results = arrays.get(f"ends_{place}, {name}", np.array([]))
         seen: dict[float, int] = {}
-        for value in sorted(found):
+        for value in sorted(results):
             k = seen[value] = seen.get(value, 0) + 1
             lift = 0.19 * (k // 2) * (-1) ** k  # equal ones above and below each other
             axis.plot(
@@ -265,11 +265,13 @@ def at_the_end(
                 marker=MARKERS[row % len(MARKERS)],
                 clip_on=False,
             )
-        if len(found) > 1:
-            axis.plot([found.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9)
+        if len(results) > 1:
+            axis.plot(
+                [results.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9
+            )
         share = arrays.get(f"inside_{place}, {name}", np.array([np.nan])).mean()
-        if len(found):
-            beside(axis, row, number(found), f"{share:.{0 if share >= 1 else 1}f}%")
+        if len(results):
+            beside(axis, row, number(results), f"{share:.{0 if share >= 1 else 1}f}%")
     beside(axis, -0.9, "modes", "inside")
     axis.set(xlim=(-0.06 * count, 1.06 * count), ylim=(len(places) - 0.4, -0.6))
     axis.set_yticks(range(len(places)), places if first else [""] * len(places))

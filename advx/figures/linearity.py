@@ -93,9 +93,9 @@ def _logits(
                     width=0.6,
                 )
             )
-    for k, color, said in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
+    for k, color, suffix in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
         name, tangent = class_names[k], arrays["tangents"][:, k]
-        curves.append(Curve(f"{name}{said}", sizes, logits[:, k], color, points=False, width=2.0))
+        curves.append(Curve(f"{name}{suffix}", sizes, logits[:, k], color, points=False, width=2.0))
         curves.append(
             Curve(f"tangent of {name} at ε = 0", sizes, tangent, color, 2, points=False, width=1.0)
         )

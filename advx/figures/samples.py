@@ -84,10 +84,10 @@ def over_training(snapshots: Tensor, epochs: Sequence[int]) -> dict[str, np.ndar
     return {"snapshots": gray_levels(snapshots), "epochs": np.array(epochs)}
 
 
-def confidence(sure: float, real: float) -> str:
+def confidence(generated: float, real: float) -> str:
     """How many generated images a classifier is confident of, and of real ones (NaN: not known)."""
     known = "" if math.isnan(real) else f" (real ones: {real:.0f}%)"
-    return f"A classifier is confident of {sure:.0f}% of the generated images{known}"
+    return f"A classifier is confident of {generated:.0f}% of the generated images{known}"
 
 
 def tiled(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:

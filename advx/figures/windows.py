@@ -282,18 +282,18 @@ def _legend(sheet: Sheet, left: float, top: float, key: Key) -> None:
         sheet.text(left + 0.31, top + 0.158 * k + 0.067, name, va="center")
 
 
-def finding(kind: str, found: Numbers) -> str:
+def finding(kind: str, results: Numbers) -> str:
     """What a basis's windows show, in one sentence; means over the seeds."""
-    changed = found.mean(kind, "changed")
+    changed = results.mean(kind, "changed")
     if kind == "random_random":
         text = f"Two random directions change the class at {percentage(changed)} of the points"
-        adversarial = found.mean("fgsm_random", "changed")
+        adversarial = results.mean("fgsm_random", "changed")
         if math.isnan(adversarial):
             return text
         return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
     random = kind == "fgsm_random"
     between = "an adversarial and a random direction" if random else "two adversarial directions"
-    line = found.mean(kind, "line_accuracy")
+    line = results.mean(kind, "line_accuracy")
     if math.isnan(line):
         return f"In the plane of {between}, no window has both right and wrong answers"
     return (

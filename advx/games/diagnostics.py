@@ -71,15 +71,15 @@ def diagnosed(
     )
     pairs = len(a) * (len(a) - 1)
     radius = within.kthvalue(min(NEIGHBORS + 1, len(a)), dim=1).values  # itself is the first
-    sure = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
-    found = {
+    confident = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
+    results = {
         "diversity": ratio(between.sum() / pairs, within.sum() / pairs),
         "coverage": (across.amin(1) <= radius).double().mean().item(),
-        "confidence": sure.double().mean().item(),
+        "confidence": confident.double().mean().item(),
     }
     if real.dim() == 4:
-        found["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
-    return found
+        results["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
+    return results
 
 
 def ratio(a: Tensor, b: Tensor) -> float:
@@ -128,11 +128,11 @@ def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMI
         history: one row an epoch, with `epoch` and the diagnostics' numbers.
         limits: of those numbers.
     """
-    found: list[Warned] = []
+    results: list[Warned] = []
     for name, limit in limits.items():
         epochs = [int(row["epoch"]) for row in history if name in beyond(row, limits)]
         if epochs:
-            found.append(
+            results.append(
                 {
                     "warning": name,
                     "meaning": limit.meaning,
@@ -142,4 +142,4 @@ def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMI
                     "at_the_end": epochs[-1] == int(history[-1]["epoch"]),
                 }
             )
-    return found
+    return results

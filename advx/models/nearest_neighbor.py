@@ -7,10 +7,10 @@ nearest image maximizes x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖², one matrix produ
 import torch
 from torch import Tensor
 
-from advx.models.base import Memory
+from advx.models.base import InstanceBasedClassifier
 
 
-class NearestNeighbor(Memory):
+class NearestNeighbor(InstanceBasedClassifier):
     """One nearest neighbor in squared Euclidean distance.
 
     Its "logits" are minus each class's smallest squared distance, up to a constant of the image,

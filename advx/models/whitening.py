@@ -14,7 +14,7 @@ from advx.models.base import features
 from advx.types import Positive, Shape
 
 SMALLEST_CONTRAST = 1e-8
-"""Divides a picture of a single gray."""
+"""Divides an image of a single gray."""
 
 BATCH = 2_500
 """Images at once; only memory depends on it."""

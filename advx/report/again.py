@@ -70,8 +70,8 @@ def listed_now(folder: Path, manifest: Manifest) -> Composed:
             f"judge={folder}: its experiment cannot be read ({reason(error).splitlines()[0]}); "
             "valid: the run of an experiment that advx list names"
         ) from error
-    kept = {key: value for key, value in config.items() if key not in LISTED}
-    changed = differences(kept, {key: value for key, value in now.items() if key not in LISTED})
+    unlisted = {key: value for key, value in config.items() if key not in LISTED}
+    changed = differences(unlisted, {key: value for key, value in now.items() if key not in LISTED})
     words = shlex.split(manifest.get("command", ""))
     changed += [word for word in words if re.match(rf"[+~]*({'|'.join(LISTED)})\b", word)]
     if changed:
@@ -79,7 +79,7 @@ def listed_now(folder: Path, manifest: Manifest) -> Composed:
             f"judge={folder}: run with {changed[0]}, which its experiment's YAML does not have; "
             "valid: a run of an experiment at one of its scales, with nothing else changed"
         )
-    return kept | {key: now[key] for key in LISTED if key in now}
+    return unlisted | {key: now[key] for key in LISTED if key in now}
 
 
 def noted_by_code(noted: dict[Cell, str], then: Composed, now: Composed) -> dict[Cell, str]:

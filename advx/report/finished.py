@@ -50,8 +50,8 @@ def run_folders(runs: Path) -> list[Path]:
         folders[:] = [each for each in folders if not each.startswith(".")]
         inside = any(parent in found for parent in folder.parents)
         if folder != runs and (marks or not (folders or files or inside)):
-            told = ["summary.csv"] if "summary.csv" in marks else marks
-            found[folder] = max((_age(folder / mark) for mark in told), default=_age(folder))
+            dated = ["summary.csv"] if "summary.csv" in marks else marks
+            found[folder] = max((_age(folder / mark) for mark in dated), default=_age(folder))
     return sorted(found, key=lambda folder: (found[folder], folder))
 
 

@@ -11,7 +11,7 @@ from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
 from advx.config.renamed import OLD_MODEL_KEYS
 from advx.errors import ConfigError
-from advx.models.base import Fitted, is_differentiable
+from advx.models.base import FittedClassifier, is_differentiable
 from advx.run.data import DESCRIPTIVE
 from advx.run.device import pick_device
 from advx.run.examine import examine
@@ -111,7 +111,7 @@ def check_model(run: "Run", recipe: Recipe, defense: Config | None) -> None:
         )
     if recipe.model.get("weights"):
         module = load_or_train_model(recipe, run.data, run.store).module
-    if not isinstance(module, Fitted):  # not yet fitted: once it is
+    if not isinstance(module, FittedClassifier):  # not yet fitted: once it is
         attacked = recipe.path in ("crafting", "model")
         examine(recipe, module, run.data, run.remarks, attacked=attacked)
 

@@ -61,7 +61,7 @@ def mine(tmp_path, pixels, monkeypatch) -> list[str]:
     ]
 
 
-def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, mine, pixels) -> None:
+def test_adversarial_examples_are_saved_as_they_are_and_as_files(tmp_path, mine, pixels) -> None:
     run = ran(tmp_path, mine)
     kept = np.load(run.folder / "adversarial.npz")
     np.testing.assert_allclose(kept["images"][:, 0], pixels / 255, atol=1e-6)
@@ -210,9 +210,9 @@ def test_bad_folders_are_named(tmp_path) -> None:
     with pytest.raises(DataError, match="no subfolders; one a class"):
         load(path=str(tmp_path))
     (tmp_path / "0").mkdir()
-    with pytest.raises(DataError, match="no pictures in its subfolders"):
+    with pytest.raises(DataError, match="no images in its subfolders"):
         load(path=str(tmp_path))
-    (tmp_path / "0" / "a.png").write_bytes(b"no picture")
+    (tmp_path / "0" / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a.png cannot be read"):
         load(path=str(tmp_path))
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "0" / "a.png")
@@ -221,7 +221,7 @@ def test_bad_folders_are_named(tmp_path) -> None:
         load(path=str(tmp_path))
 
 
-def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
+def test_a_file_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
     """DeepFool stops just across the border: rounding takes most of its examples back."""
     rest = [o for o in mine if o not in ("attack.epsilon=0.1", "attack.steps=10")]
     run = ran(tmp_path, [*rest, "attack=deepfool"])
@@ -244,7 +244,7 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     assert rounded == pytest.approx(wrong) != found["error_rate", ""]
 
 
-def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
+def test_images_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
     stale = tmp_path / "out" / "adversarial" / "00029_label2_predicted7.png"
     stale.parent.mkdir(parents=True)
     for name in (stale.name, "mine.png"):

@@ -47,10 +47,8 @@ def test_a_face_does_not_depend_on_its_neighbors() -> None:
 @pytest.mark.parametrize("attribute", ["glasses", "long"])
 def test_an_attribute_changes_its_own_part_only(attribute) -> None:
     traits = faces.drawn_traits(8, seed=1)
-    pictures = [
-        faces.render(traits | {attribute: torch.full((8,), on)}, 32) for on in (False, True)
-    ]
-    change = (pictures[1] - pictures[0]).abs().amax(1)
+    images = [faces.render(traits | {attribute: torch.full((8,), on)}, 32) for on in (False, True)]
+    change = (images[1] - images[0]).abs().amax(1)
     rows = change.amax(2) > 0.05
     assert rows.any(1).all(), "it shows on every face"
     if attribute == "glasses":

@@ -181,7 +181,7 @@ def test_bad_input_is_named_before_anything_is_trained(override, complaint, tmp_
         attempt()
 
 
-def test_pictures_are_points_of_the_windows(tmp_path) -> None:
+def test_images_are_points_of_the_windows(tmp_path) -> None:
     config, main = composed(
         ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", "draws=1"]
     )

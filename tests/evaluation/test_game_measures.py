@@ -38,7 +38,7 @@ def test_a_discriminator_becomes_the_best_one() -> None:
     assert len(losses) == 1500
 
 
-def test_shrunk_data_are_halved_pictures() -> None:
+def test_shrunk_data_are_halved_images() -> None:
     split = Split(torch.rand(5, 1, 8, 8), torch.arange(5) % 2)
     data = Dataset("squares", 2, split, split, split)
     small = data.shrunk(4)

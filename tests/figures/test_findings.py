@@ -114,13 +114,13 @@ def test_only_known_examples_are_shown() -> None:
     assert known_of_each_class(Sure(), wrong, 2).tolist() == [0]
 
 
-def test_digits_are_those_that_every_model_is_sure_of() -> None:
+def test_digits_are_those_that_every_model_is_confident_of() -> None:
     class Half(Sure):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x / 2)
 
     images = torch.tensor([0.99, 0.5, 0.97]).reshape(3, 1, 1, 1)
-    sure = norm_balls.all_sure
+    sure = norm_balls.all_confident
     assert sure([Sure()], images, 0, 0.95).tolist() == [True, False, True]
     assert sure([Sure(), Half()], images, 0, 0.4).tolist() == [True, False, True]
     assert sure([Sure(), Half()], images, 0, 0.95).tolist() == [True, False, False]  # the surest

@@ -14,7 +14,7 @@ from advx.figures.samples import beside_nearest, tiled
 from advx.figures.saved import redraw, save
 from advx.report.over_seeds import Numbers
 from advx.report.results import Row
-from tests.pages import watched
+from tests.pages import recorded
 from tests.paths import REFERENCE
 
 FILES = {
@@ -160,7 +160,7 @@ def check_page(folder: Path, names: list[str]) -> list[str]:
     Returns:
         all words on them.
     """
-    with watched() as seen:
+    with recorded() as seen:
         redraw(folder)
     assert seen.faults == []
     assert len(seen.words) >= 2 * len(names)
@@ -288,7 +288,7 @@ def test_the_title_of_collapse_counts_the_games() -> None:
 
 def test_points_that_lie_outside_are_pointed_at(tmp_path) -> None:
     arrays, options = collapse_arrays(images=False)
-    with watched() as seen:
+    with recorded() as seen:
         collapse.draw(tmp_path, arrays, **options)
     (words, *_) = [page for page in seen.words if any(w.startswith("epoch ") for w in page)]
     outside = [word for word in words if word.startswith("all outside")]
@@ -315,13 +315,13 @@ def test_the_titles_of_arithmetic_say_what_was_reached() -> None:
 
 def test_the_evaluators_marks_stand_beside_the_sums(tmp_path) -> None:
     arrays, options = arithmetic_arrays()
-    with watched() as seen:
+    with recorded() as seen:
         arithmetic.draw(tmp_path, arrays, **options)
     (words, *_) = [page for page in seen.words if "=" in page]
     assert (words.count("✓"), words.count("✗")) == (6, 2)
     assert (words.count("−"), words.count("+"), words.count("=")) == (8, 8, 8)
     unmarked = {key: array for key, array in arrays.items() if not key.startswith("right")}
-    with watched() as seen:
+    with recorded() as seen:
         arithmetic.draw(tmp_path, unmarked, **options)
     assert not any("✓" in word for page in seen.words for word in page)
 

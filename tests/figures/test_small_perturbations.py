@@ -60,7 +60,7 @@ def test_pairs_and_distances_are_those_of_brute_force() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 90), (301, 97), (28, 28), (5, 9)])
-def test_the_middle_of_any_picture_is_taken(size, tmp_path) -> None:
+def test_the_middle_of_any_image_is_taken(size, tmp_path) -> None:
     width, height = size
     rows = np.repeat(np.linspace(0, 255, height).astype(np.uint8)[:, None], width, 1)
     Image.fromarray(rows).save(tmp_path / "x.png")
@@ -72,10 +72,10 @@ def test_the_middle_of_any_picture_is_taken(size, tmp_path) -> None:
         assert found[0, 0, -1].mean() > found[0, 0, 0].mean()
 
 
-def test_what_is_no_picture_or_network_is_named(tmp_path) -> None:
+def test_what_is_no_image_or_network_is_named(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"image=.*nothing\.png: no such file"):
         load_image(str(tmp_path / "nothing.png"), (1, 8, 8))
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(DataError, match=r"image=.*text\.png: cannot be read"):
         load_image(str(tmp_path / "text.png"), (1, 8, 8))
     with pytest.raises(ConfigError, match=r"model\.name=gogglenet: .* googlenet"):

@@ -205,11 +205,11 @@ def test_a_pyramid_reconstructs(shape) -> None:
     coarse, residuals = pyramid(flat, 2)
     torch.testing.assert_close(coarse, torch.full_like(coarse, 0.3))
     assert max(r.abs().max() for r in residuals) < 1e-15
-    with pytest.raises(ValueError, match="cannot halve pictures of 7 × 7"):
+    with pytest.raises(ValueError, match="cannot halve images of 7 × 7"):
         pyramid(torch.rand(1, 1, 28, 28), 3)
 
 
-def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
+def test_a_level_adds_a_residual_to_its_coarse_image() -> None:
     torch.manual_seed(0)
     level = LaplacianLevel(input_shape=(1, 14, 14)).eval()
     x = torch.rand(4, 1, 14, 14)

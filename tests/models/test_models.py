@@ -7,11 +7,18 @@ import torch
 
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import log_odds
+from advx.models import base
 from advx.models.layers import Dropout, Linear, Maxout, random_mask
 from advx.models.maxout import MaxoutNetwork
 from advx.models.nearest_neighbor import NearestNeighbor
 from advx.models.relu_batch_norm import BatchNormReLUNetwork
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
+
+
+def test_classes_of_before_can_be_imported_by_models_of_ones_own() -> None:
+    assert base.Fitted is base.FittedClassifier
+    assert base.Memory is base.InstanceBasedClassifier
+    assert issubclass(NearestNeighbor, base.Memory)
 
 
 @pytest.fixture

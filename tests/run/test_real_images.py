@@ -10,7 +10,7 @@ from advx.errors import Diverged
 from advx.evaluation.image_quality import image_quality
 from advx.evaluation.sample_quality import random_rows
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.run.real_images import add_floor, feature_count
 from tests.running import RESULTS, lines, started
 

@@ -179,7 +179,7 @@ def test_a_diverged_model_leaves_gaps_and_is_not_stored(tmp_path, monkeypatch) -
     def diverging(*_: object) -> None:
         raise Diverged("loss became nan")
 
-    monkeypatch.setattr("advx.run.maker.load_or_train_model", diverging)
+    monkeypatch.setattr("advx.run.models.load_or_train_model", diverging)
     run, config = begun(tmp_path, "experiment=label_smoothing")
     network = run.model("maxout", 0)
     fgsm = run.attack(config["fgsm"], network)
