@@ -7,12 +7,13 @@ A network predicts the same head twice, from a history with ears and from one wi
                         than for one without (ties count half): whether ears are where they belong,
                         whatever the probe's threshold
     error in ears       share of the squared error that lies in the pixels in which ears are seen
-    ear energy          gradient energy in these pixels, in percent of the real frames'
+    ear energy          gradient energy in these pixels, over that of the real frames
 
 Hits alone would praise a network that gives everyone ears, and energy alone one that makes noise.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.predicted_frames import energy, predicted_frames
 from advx.evaluation.transfer import BATCH
+from advx.games.predictive_gan import PredictiveGAN
 from advx.training.load_or_train import TrainedGame
 
 
@@ -45,7 +47,7 @@ class EarMeasures:
         hits: percent of the heads with ears in whose frame the probe sees them.
         false_ears: percent of the heads without in whose frame it sees some.
         auc: area under the probe's curve of the two, 0.5 for guesses.
-        ear_energy: gradient energy where ears are, in percent of the real frames'.
+        ear_energy: gradient energy where ears are, over that of the real frames.
         error_in_ears: percent of the squared error that lies where ears are; NaN without error.
     """
 
@@ -56,8 +58,15 @@ class EarMeasures:
     error_in_ears: float
 
 
-UNITS = {"squared_error": "squared error", "auc": "area"}
-"""The others are percent."""
+UNITS = {
+    "squared_error": "squared error",
+    "sharpness": "ratio",
+    "auc": "area",
+    "ear_energy": "ratio",
+    "error_in_ears": "percent of the squared error",
+    "pixels_in_ears": "percent of pixels",
+}
+"""The others are percent of the heads."""
 
 
 def real_frames(twins: Twins) -> Frames:
@@ -97,9 +106,28 @@ def ear_measures(frames: Frames, twins: Twins, probe: nn.Module) -> EarMeasures:
         hits=100 * (with_ears > 0).double().mean().item(),
         false_ears=100 * (without > 0).double().mean().item(),
         auc=area(with_ears, without),
-        ear_energy=100 * (energy(frames.eared)[mask].sum() / energy(real)[mask].sum()).item(),
+        ear_energy=(energy(frames.eared)[mask].sum() / energy(real)[mask].sum()).item(),
         error_in_ears=100 * (error[mask].sum() / error.sum()).item(),
     )
+
+
+@measurement(version=1)
+@torch.no_grad()
+def ears_preferred(trained: TrainedGame, twins: Twins) -> float:
+    """How often D, after a history with ears, prefers the real frame to the same without ears.
+
+    Args:
+        trained: a predictive game.
+        twins: the heads.
+
+    Returns:
+        Percent of the heads; 50 for a discriminator to which ears are nothing.
+    """
+    game = cast(PredictiveGAN, trained.game)
+    x, real = game.parted(twins.eared)
+    _, bare = game.parted(twins.earless)
+    difference = game.discriminate(x, real) - game.discriminate(x, bare)
+    return 100 * ((difference > 0).double() + 0.5 * (difference == 0).double()).mean().item()
 
 
 @measurement(version=1)

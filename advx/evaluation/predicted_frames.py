@@ -27,7 +27,7 @@ class FrameMeasures:
 
     Attributes:
         squared_error: per pixel, mean over all frames.
-        sharpness: gradient energy of all pixels, in percent of the real frames'.
+        sharpness: gradient energy of all pixels, over that of the real frames.
     """
 
     squared_error: float
@@ -74,7 +74,7 @@ def frame_measures(predicted: Tensor, real: Tensor) -> FrameMeasures:
     """The measures of predicted frames (n, channels, height, width) beside real ones."""
     return FrameMeasures(
         squared_error=mse_loss(predicted.double(), real.double()).item(),
-        sharpness=100 * (energy(predicted).sum() / energy(real).sum()).item(),
+        sharpness=(energy(predicted).sum() / energy(real).sum()).item(),
     )
 
 

@@ -73,7 +73,7 @@ class PredictiveGAN(Game):
         squared_error_epochs: NonNegativeInt = 0,
         filters: PositiveInt = 16,
         units: PositiveInt = 256,
-        discriminator_filters: PositiveInt = 32,
+        discriminator_filters: PositiveInt = 16,
         slope: NonNegative = 0.2,
     ) -> None:
         super().__init__()

@@ -15,6 +15,7 @@ from advx.evaluation.ears import (
     Frames,
     area,
     ear_measures,
+    ears_preferred,
     pixels_in_ears,
     predicted_twins,
     real_frames,
@@ -71,9 +72,9 @@ def test_the_energy_of_a_ramp_is_its_slopes_square() -> None:
 def test_frame_measures_in_closed_form() -> None:
     real = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     half = frame_measures(0.5 * real + 0.1, real)
-    assert half.sharpness == pytest.approx(25, rel=1e-5)
+    assert half.sharpness == pytest.approx(0.25, rel=1e-5)
     assert frame_measures(real + 0.25, real).squared_error == pytest.approx(0.0625, rel=1e-5)
-    assert frame_measures(real + 0.25, real).sharpness == pytest.approx(100, rel=1e-5)
+    assert frame_measures(real + 0.25, real).sharpness == pytest.approx(1, rel=1e-5)
 
 
 def test_baselines_go_on_as_before() -> None:
@@ -91,14 +92,14 @@ def test_baselines_go_on_as_before() -> None:
 def test_perfect_predictions_and_earless_ones(twins) -> None:
     real = ear_measures(real_frames(twins), twins, Brightest())
     assert (real.hits, real.false_ears, real.auc) == (100, 0, 1)
-    assert real.ear_energy == pytest.approx(100)
+    assert real.ear_energy == pytest.approx(1)
     assert math.isnan(real.error_in_ears)
     bare = ear_measures(without_ears(twins), twins, Brightest())
     assert (bare.hits, bare.false_ears, bare.auc) == (0, 0, 0.5)
     assert bare.error_in_ears == pytest.approx(100)
     mask = twins.mask[:, -1]
     ears, none = (energy(f[:, -1])[mask].sum() for f in (twins.eared, twins.earless))
-    assert bare.ear_energy == pytest.approx(100 * (none / ears).item())
+    assert bare.ear_energy == pytest.approx((none / ears).item())
 
 
 def test_ears_on_everyone_are_hits_and_false_ears_alike(twins) -> None:
@@ -140,6 +141,15 @@ def test_predictions_do_not_look_at_the_last_frame(twins) -> None:
     assert not torch.equal(found.eared, found.earless)
     assert found.eared.shape == (6, 1, 8, 8)
     assert not found.eared.requires_grad
+
+
+def test_what_d_prefers(twins) -> None:
+    """By a discriminator that asks for brightness, by one that asks for the contrary, by none."""
+    game = PredictiveGAN(input_shape=(3, 1, 8, 8), history=2)
+    trained = TrainedGame(game, "key", [], [], torch.zeros(0))
+    for sign, expected in ((1, 100), (-1, 0), (0, 50)):
+        game.discriminate = lambda x, y, sign=sign: sign * y.flatten(1).amax(1)
+        assert ears_preferred(trained, twins) == expected
 
 
 def test_a_blur_is_a_gaussian() -> None:
