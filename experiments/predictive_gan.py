@@ -250,6 +250,7 @@ def draw(
     arrays: dict[str, np.ndarray] = {
         "ears": middles(test.mask[first, -1]),
         "weights": np.array(weights),
+        "before": gray_levels(clips[:, -2]),
         "target": gray_levels(clips[:, -1]),
     }
     for name, game in shown.items():
@@ -262,6 +263,7 @@ def draw(
             row = [Cell(ROW.format(weight), metric, setting=under) for weight in weights]
             arrays[f"{metric} {under}"] = found.over_seeds(row)
     rows = {
+        "before": "last frame given",
         "target": "target",
         ROW.format(0): "squared error",
         ROW.format(pictured): "with adversarial loss",

@@ -145,6 +145,8 @@ def over_weights(
             if len(found) > 1:
                 axis.vlines(places, found.min(0), found.max(0), color=SERIES[k], linewidth=0.8)
         axis.set_title(f"{letter(index)}  {title}", loc="left")
+        if "%" in title:
+            axis.set_ylim(-3, 103)
         axis.set_xticks(places, [f"{weight:g}" for weight in weights])
         axis.grid(axis="y")
     for axis in panels[-1]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from advx.experiments import conditional_gan, dcgan_samples, gan_samples, laplacian_gan
-from advx.figures import arithmetic, collapse, theory
+from advx.figures import arithmetic, collapse, predictive, theory
 from advx.figures.samples import beside_nearest, tiled
 from advx.figures.saved import redraw, save
 from advx.report.over_seeds import Numbers
@@ -140,7 +140,25 @@ def samples_arrays() -> tuple[dict[str, np.ndarray], dict]:
     return arrays, {"name": "sheet", "panels": [panel], "finding": "f", "provenance": "p"}
 
 
+def predictive_arrays() -> tuple[dict[str, np.ndarray], dict]:
+    """Heads in color, of two networks; two curves, of which one lacks a seed's number."""
+    random = np.random.default_rng(0)
+    arrays = {name: random.integers(0, 256, (5, 3, 16, 16)).astype(np.uint8) for name in ("a", "b")}
+    arrays |= {"ears": random.uniform(0, 16, (5, 2)), "weights": np.array([0, 1e-3, 1e-2])}
+    arrays |= {f"hits {under}": random.uniform(0, 100, (2, 3)) for under in ("", "short")}
+    arrays["hits short"][1, 2] = np.nan
+    options = {
+        "rows": {"a": "target", "b": "squared error"},
+        "measures": {"hits": "Hits (%)", "auc": "Area"},
+        "settings": {"": "long", "short": "short"},
+        "findings": ["f", "g"],
+        "provenance": "p",
+    }
+    return arrays, options
+
+
 KINDS = {
+    "predictive": (predictive_arrays, ["predictive_gan", "weights"]),
     "theory": (theory_arrays, ["gan_theory"]),
     "collapse": (lambda: collapse_arrays(images=False), ["gan_collapse", "points"]),
     "collapse of images": (lambda: collapse_arrays(images=True), ["gan_collapse", "images"]),
@@ -335,3 +353,14 @@ def test_samples_stand_above_the_training_images_nearest_to_them() -> None:
     assert (grid[::2].round() == np.arange(30).reshape(2, 15)).all()
     assert (grid[1::2].round() == np.arange(100, 130).reshape(2, 15)).all()
     assert len(panels[1]["left"]) == 4
+
+
+def test_ears_are_enlarged_where_they_are() -> None:
+    """A bright pixel lies in its crop, also where it is in a corner."""
+    images = np.zeros((3, 1, 10, 10), np.uint8)
+    places = np.array([(0, 0), (9, 4), (5, 5)])
+    for image, (y, x) in zip(images, places, strict=True):
+        image[0, y, x] = 255
+    found = predictive.enlarged(images, places.astype(float))
+    assert found.shape == (3, 1, 4, 4)
+    assert (found.max((1, 2, 3)) == 255).all()

@@ -39,6 +39,7 @@ FIGURES = {
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",
     "laplacian_gan": "laplacian_gan",
+    "predictive_gan": "predictive_gan",
 }
 
 
