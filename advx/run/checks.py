@@ -11,7 +11,7 @@ from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
 from advx.errors import ConfigError
 from advx.models.base import Fitted, is_differentiable
-from advx.run.data import DESCRIPTIVE
+from advx.run.data import DATASETS, DESCRIPTIVE
 from advx.run.device import pick_device
 from advx.run.examine import examine
 from advx.training.construct import (
@@ -64,7 +64,7 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
-        descriptive = DESCRIPTIVE if path == "dataset" else ()
+        descriptive = DESCRIPTIVE if path in DATASETS else ()
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
         if path in ("crafting", "model") and not is_differentiable(target(node)):
             key = "model" if path == "model" else "model@crafting"

@@ -1,0 +1,284 @@
+"""An autoencoder whose error a discriminator measures, beside a plain one. Section 1.4.5.
+
+    advx run experiment=vae_gan                  # rendered faces, digits that ship with a package
+    advx run experiment=vae_gan scale=chapter    # more faces, MNIST
+
+The procedure: train a variational autoencoder and a VAE/GAN of the same encoder and decoder on
+faces whose attributes are known, and on digits. Reconstruct the test images; generate from noise;
+add and remove an attribute along the mean difference of codes, and ask a classifier that is right
+on nearly every render (the probe) whether it has changed, and what else has. Then the VAE/GAN once
+more without its gate, and once more with the adversarial gradient in the encoder.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from advx.config.cells import Cells, metrics_of, setting
+from advx.config.config import Config
+from advx.evaluation.attribute_edits import (
+    EditRates,
+    autoencoder,
+    decoded,
+    edit_rates,
+    edited,
+    refuse_unknown_attributes,
+)
+from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
+from advx.evaluation.reconstructions import (
+    reconstructions,
+    relative_gradient_energy,
+    squared_error,
+)
+from advx.evaluation.samples import generated_examples, warning_rates
+from advx.figures import samples as figure
+from advx.figures.kept import keep_and_draw
+from advx.figures.style import letter, percentage
+from advx.games.vae import VAE
+from advx.report.over_seeds import Numbers
+from advx.run import Run
+from advx.run.models import Game, Model
+from advx.run.real_images import add_floor, floor_cells, warning_cells
+from advx.training.construct import seeded
+from advx.types import PositiveInt
+
+NAMES = {
+    "vae": "VAE",
+    "vae_gan": "VAE/GAN",
+    "no_gate": "VAE/GAN, no gate",
+    "gradient_to_encoder": "VAE/GAN, gradient to encoder",
+}
+"""Rows of the games of the YAML; another game's row is called as it is there."""
+
+SAMPLES, RECONSTRUCTIONS = "{}, samples{}", "{}, reconstructions{}"
+"""Rows of a game's images, with the suffix of the data."""
+
+ON_DIGITS = ", digits"
+"""Ends the rows on the other data set."""
+
+COLUMNS = 16
+"""Images in a row of the figure."""
+
+NOTE = (
+    "Edits: the image's code is moved by the mean difference between codes of training images with "
+    "the attribute and without."
+)
+"""Under the figure."""
+
+SQUARED = UNITS | {"squared_error": "of the range squared"}
+
+
+def called(name: str) -> str:
+    """The row of a game."""
+    return NAMES.get(name, name)
+
+
+def cells(games: dict[str, Config], on_digits: list[str], attributes: list[str]) -> Iterator[Cells]:
+    """What `main` measures with these arguments."""
+    for suffix, names in (("", [*games]), (ON_DIGITS, on_digits)):
+        rows = [called(name) for name in names]
+        measured = [*metrics_of(ImageQuality), "gradient_energy"]
+        yield from floor_cells(suffix)
+        yield from warning_cells([row + suffix for row in rows])
+        yield Cells([SAMPLES.format(row, suffix) for row in rows], measured)
+        yield Cells([RECONSTRUCTIONS.format(row, suffix) for row in rows], measured)
+        yield Cells([RECONSTRUCTIONS.format(row, suffix) for row in rows], ["squared_error"])
+    settings = [setting(attribute=each) for each in attributes]
+    yield Cells([called(name) for name in games], metrics_of(EditRates), settings=settings)
+
+
+def main(
+    run: Run,
+    games: dict[str, Config],
+    on_digits: list[str],
+    digits: Config,
+    digits_trainer: Config,
+    classifier: Config,
+    classifier_trainer: Config,
+    layer: str,
+    samples: PositiveInt,
+    attributes: list[str],
+) -> None:
+    """Samples, reconstructions and attribute edits of every game, and the floor of the measures.
+
+    Args:
+        run: the run to measure on.
+        games: autoencoders, by name.
+        on_digits: names of those that are trained on digits too.
+        digits: the other data set.
+        digits_trainer: trains the games there.
+        classifier: the network whose features and classes measure the images, and the probe.
+        classifier_trainer: its trainer.
+        layer: the layer of the classifier whose output is the features.
+        samples: generated for every measure.
+        attributes: that are added and taken away, on the run's own data.
+    """
+    refuse_unknown_attributes(run.data, attributes)
+    other = run.on(digits)
+    probe, reader = (fitting(each, classifier, classifier_trainer) for each in (run, other))
+    chosen = {name: games[name] for name in on_digits}
+    with run.progress(models=2 + (len(games) + len(chosen)) * len(run.seeds)):
+        for each, network, suffix in ((run, probe, ""), (other, reader, ON_DIGITS)):
+            add_floor(each, network, layer, samples, suffix)
+        for seed in run.seeds:
+            for name, config in games.items():
+                game = run.game(config, seed)
+                add_images(run, game, probe, layer, called(name), "", samples)
+                for attribute in attributes:
+                    rates = run.measure(edit_rates, game, probe, run.data, attribute)
+                    under, n = setting(attribute=attribute), len(run.data.test)
+                    run.table.add(called(name), rates, setting=under, seed=seed, n=n)
+            for name, config in chosen.items():
+                game = other.game(shaped(other, config), seed, trainer=digits_trainer)
+                add_images(other, game, reader, layer, called(name), ON_DIGITS, samples)
+    draw(run, games, attributes, other, chosen, digits_trainer)
+    run.finish()
+
+
+def shaped(run: Run, config: Config) -> Config:
+    """A network's or a game's configuration for the images of a run's data."""
+    shape = list(run.data.input_shape)
+    classes = {"classes": run.data.classes} if "classes" in config else {}
+    return config.with_(input_shape=shape, **classes)
+
+
+def fitting(run: Run, classifier: Config, trainer: Config) -> Model:
+    """The classifier of a run's data."""
+    return run.model(shaped(run, classifier), 0, trainer=trainer)
+
+
+def add_images(
+    run: Run, game: Game, network: Model, layer: str, row: str, suffix: str, samples: int
+) -> None:
+    """The rows of one game's samples and reconstructions, and of its warnings.
+
+    Args:
+        run: with the data of the game.
+        game: an autoencoder.
+        network: whose features and classes measure the images.
+        layer: of the features.
+        row: of the game.
+        suffix: of the data.
+        samples: generated.
+    """
+    test, seed = run.data.test.images, game.seed
+    made = {
+        SAMPLES: run.derive(generated_examples, game, samples),
+        RECONSTRUCTIONS: run.derive(reconstructions, game, test),
+    }
+    for kind, images in made.items():
+        name, n = kind.format(row, suffix), samples if kind == SAMPLES else len(test)
+        quality = run.measure(image_quality, network, layer, run.data, images)
+        run.table.add(name, quality, seed=seed, n=n, unit=UNITS)
+        energy = run.measure(relative_gradient_energy, images, test)
+        run.table.add(name, gradient_energy=energy, seed=seed, n=n)
+    error = run.measure(squared_error, made[RECONSTRUCTIONS], test)
+    name = RECONSTRUCTIONS.format(row, suffix)
+    run.table.add(name, squared_error=error, seed=seed, n=len(test), unit=SQUARED)
+    warnings = run.measure(warning_rates, game)
+    run.table.add(row + suffix, warnings, seed=seed, n=samples, unit=UNITS)
+
+
+def draw(
+    run: Run,
+    games: dict[str, Config],
+    attributes: list[str],
+    other: Run,
+    chosen: dict[str, Config],
+    digits_trainer: Config,
+) -> None:
+    """Reconstructions, samples and edits of the first seed, side by side."""
+    seed = run.seeds[0]
+    faces = autoencoders(run, {name: run.game(config, seed) for name, config in games.items()})
+    numbers = autoencoders(
+        other,
+        {
+            name: other.game(shaped(other, config), seed, trainer=digits_trainer)
+            for name, config in chosen.items()
+        },
+    )
+    sheets = {}
+    for data, trained in ((run, faces), (other, numbers)):
+        test = data.data.test.take(data.data.test.spaced(COLUMNS))
+        kind = data.data.name
+        made = {name: game.reconstruct(test.images) for name, game in trained.items()}
+        sheets[f"Test images of {kind}, and as their codes are decoded"] = {
+            "test image": test.images
+        } | made
+        sheets[f"Samples of {kind} from noise, not chosen"] = {
+            name: generated(game) for name, game in trained.items()
+        }
+        for attribute in attributes if data is run else []:
+            sheets[f"The same test images, “{attribute}” added or taken away"] = {
+                called(name): edited(
+                    faces[called(name)], run.data, attribute, test.images, test.labels
+                )
+                for name in chosen
+                if called(name) in faces
+            }
+    arrays, panels = panels_of(sheets)
+    keep_and_draw(
+        run.folder,
+        figure.draw,
+        arrays,
+        name="vae_gan",
+        panels=panels,
+        finding=finding(run.numbers(), attributes),
+        note=NOTE,
+        provenance=run.heading(),
+    )
+
+
+def autoencoders(run: Run, games: dict[str, Game]) -> dict[str, VAE]:
+    """The games by row; those whose training diverged are left out."""
+    found = {}
+    for name, game in games.items():
+        trained = run.attempt(partial(getattr, game, "value"))
+        if trained is not None:
+            found[called(name)] = autoencoder(trained)
+    return found
+
+
+def generated(game: VAE) -> Tensor:
+    """A row of samples, of the same z for every game."""
+    with seeded(0):
+        z = game.draw(COLUMNS)
+    return decoded(game, z.to(next(game.parameters()).device))
+
+
+def panels_of(
+    sheets: dict[str, dict[str, Tensor]],
+) -> tuple[dict[str, np.ndarray], list[figure.Panel]]:
+    """Arrays and panels of the figure.
+
+    Args:
+        sheets: by caption, rows of images (COLUMNS, *shape) by name.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    panels: list[figure.Panel] = []
+    for caption, rows in sheets.items():
+        if rows:
+            array = letter(len(panels))
+            arrays[array] = figure.gray_levels(torch.cat([*rows.values()]))
+            left = [name.replace(", ", ",\n") for name in rows]
+            head = f"{array}  {caption}"
+            panels.append({"array": array, "columns": COLUMNS, "caption": head, "left": left})
+    return arrays, panels
+
+
+def finding(found: Numbers, attributes: list[str]) -> str:
+    """How far both are from the data, and how often their edits succeed, from means."""
+    plain, ours = called("vae"), called("vae_gan")
+    distances = [
+        found.mean(SAMPLES.format(row, ""), "frechet_classifier_distance") for row in (ours, plain)
+    ]
+    under = setting(attribute=attributes[0])
+    flips = [found.mean(row, "flip_rate", setting=under) for row in (ours, plain)]
+    return (
+        f"Samples of the VAE/GAN lie at a Fréchet distance of {distances[0]:.3g} from the data, "
+        f"those of the VAE at {distances[1]:.3g}; “{attributes[0]}” is changed in "
+        f"{percentage(flips[0])} of test images, with the VAE in {percentage(flips[1])}"
+    )
