@@ -13,8 +13,6 @@ more without its gate, and once more with the adversarial gradient in the encode
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of, setting
@@ -36,10 +34,11 @@ from advx.evaluation.reconstructions import (
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
-from advx.figures.style import letter, percentage
+from advx.figures.style import percentage
 from advx.games.vae import VAE
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.data import fitting
 from advx.run.models import Game, Model
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
@@ -95,7 +94,6 @@ def main(
     games: dict[str, Config],
     on_digits: list[str],
     digits: Config,
-    digits_trainer: Config,
     classifier: Config,
     classifier_trainer: Config,
     layer: str,
@@ -109,7 +107,6 @@ def main(
         games: autoencoders, by name.
         on_digits: names of those that are trained on digits too.
         digits: the other data set.
-        digits_trainer: trains the games there.
         classifier: the network whose features and classes measure the images, and the probe.
         classifier_trainer: its trainer.
         layer: the layer of the classifier whose output is the features.
@@ -118,7 +115,10 @@ def main(
     """
     refuse_unknown_attributes(run.data, attributes)
     other = run.on(digits)
-    probe, reader = (fitting(each, classifier, classifier_trainer) for each in (run, other))
+    probe, reader = (
+        each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
+        for each in (run, other)
+    )
     chosen = {name: games[name] for name in on_digits}
     with run.progress(models=2 + (len(games) + len(chosen)) * len(run.seeds)):
         for each, network, suffix in ((run, probe, ""), (other, reader, ON_DIGITS)):
@@ -132,22 +132,10 @@ def main(
                     under, n = setting(attribute=attribute), len(run.data.test)
                     run.table.add(called(name), rates, setting=under, seed=seed, n=n)
             for name, config in chosen.items():
-                game = other.game(shaped(other, config), seed, trainer=digits_trainer)
+                game = other.game(fitting(config, other.data), seed)
                 add_images(other, game, reader, layer, called(name), ON_DIGITS, samples)
-    draw(run, games, attributes, other, chosen, digits_trainer)
+    draw(run, games, attributes, other, chosen)
     run.finish()
-
-
-def shaped(run: Run, config: Config) -> Config:
-    """A network's or a game's configuration for the images of a run's data."""
-    shape = list(run.data.input_shape)
-    classes = {"classes": run.data.classes} if "classes" in config else {}
-    return config.with_(input_shape=shape, **classes)
-
-
-def fitting(run: Run, classifier: Config, trainer: Config) -> Model:
-    """The classifier of a run's data."""
-    return run.model(shaped(run, classifier), 0, trainer=trainer)
 
 
 def add_images(
@@ -188,38 +176,34 @@ def draw(
     attributes: list[str],
     other: Run,
     chosen: dict[str, Config],
-    digits_trainer: Config,
 ) -> None:
     """Reconstructions, samples and edits of the first seed, side by side."""
     seed = run.seeds[0]
     faces = autoencoders(run, {name: run.game(config, seed) for name, config in games.items()})
     numbers = autoencoders(
         other,
-        {
-            name: other.game(shaped(other, config), seed, trainer=digits_trainer)
-            for name, config in chosen.items()
-        },
+        {name: other.game(fitting(config, other.data), seed) for name, config in chosen.items()},
     )
-    sheets = {}
+    rows: dict[str, dict[str, Tensor]] = {}
     for data, trained in ((run, faces), (other, numbers)):
         test = data.data.test.take(data.data.test.spaced(COLUMNS))
         kind = data.data.name
         made = {name: game.reconstruct(test.images) for name, game in trained.items()}
-        sheets[f"Test images of {kind}, and as their codes are decoded"] = {
+        rows[f"Test images of {kind}, and as their codes are decoded"] = {
             "test image": test.images
         } | made
-        sheets[f"Samples of {kind} from noise, not chosen"] = {
+        rows[f"Samples of {kind} from noise, not chosen"] = {
             name: generated(game) for name, game in trained.items()
         }
         for attribute in attributes if data is run else []:
-            sheets[f"The same test images, “{attribute}” added or taken away"] = {
+            rows[f"The same test images, “{attribute}” added or taken away"] = {
                 called(name): edited(
                     faces[called(name)], run.data, attribute, test.images, test.labels
                 )
                 for name in chosen
                 if called(name) in faces
             }
-    arrays, panels = panels_of(sheets)
+    arrays, panels = figure.sheets(rows)
     keep_and_draw(
         run.folder,
         figure.draw,
@@ -247,26 +231,6 @@ def generated(game: VAE) -> Tensor:
     with seeded(0):
         z = game.draw(COLUMNS)
     return decoded(game, z.to(next(game.parameters()).device))
-
-
-def panels_of(
-    sheets: dict[str, dict[str, Tensor]],
-) -> tuple[dict[str, np.ndarray], list[figure.Panel]]:
-    """Arrays and panels of the figure.
-
-    Args:
-        sheets: by caption, rows of images (COLUMNS, *shape) by name.
-    """
-    arrays: dict[str, np.ndarray] = {}
-    panels: list[figure.Panel] = []
-    for caption, rows in sheets.items():
-        if rows:
-            array = letter(len(panels))
-            arrays[array] = figure.gray_levels(torch.cat([*rows.values()]))
-            left = [name.replace(", ", ",\n") for name in rows]
-            head = f"{array}  {caption}"
-            panels.append({"array": array, "columns": COLUMNS, "caption": head, "left": left})
-    return arrays, panels
 
 
 def finding(found: Numbers, attributes: list[str]) -> str:

@@ -32,6 +32,12 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
 """What a model may be trained on; the test examples are the same for all."""
 
 
+def fitting(config: Config, data: Dataset) -> Config:
+    """A network's or a game's configuration for these images, and for their classes if it asks."""
+    classes = {"classes": data.classes} if "classes" in config else {}
+    return config.with_(input_shape=list(data.input_shape), **classes)
+
+
 class RunData:
     """The data set, loaded when it is first needed.
 
