@@ -11,18 +11,20 @@ squared error, and the game, with the same decoder: samples side by side.
 """
 
 from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
-from advx.data.dataset import Dataset
+from advx.config.documents import Node
+from advx.errors import ConfigError
 from advx.evaluation.discriminators import Answers, answers_to_change
 from advx.evaluation.equal_error import EqualErrors, equal_errors
 from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.measurement import measurement
-from advx.evaluation.reconstructions import relative_gradient_energy, squared_error
+from advx.evaluation.reconstructions import relative_gradient_energy, rms_error
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
 from advx.figures.kept import keep_and_draw
@@ -31,8 +33,6 @@ from advx.run import Run
 from advx.run.data import fitting
 from advx.run.models import Game, Model
 from advx.run.real_images import add_floor, floor_cells, warning_cells
-from advx.training.construct import seeded
-from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
 CHANGES = ("blur", "chroma", "noise", "shift")
@@ -41,33 +41,36 @@ CHANGES = ("blur", "chroma", "noise", "shift")
 CHANGED, SAMPLES = "{}, {}", "{} samples, {}"
 """Rows: a change and the data; a model's samples and the data."""
 
+DIGITS, PHOTOGRAPHS = "digits", "photographs"
+"""The data sets beside the run's own, in rows."""
+
 NAMES = {"vae": "VAE", "dcgan": "DCGAN"}
+"""The two models in rows."""
 
 COLUMNS = 16
 """Images in a row of the figure."""
 
-CHANGE_UNITS = UNITS | {
-    "logit_change": "logits",
-    "squared_error": "of the range squared",
-    "mean_size": "pixels, of the range",
-}
+SIZES = {"blur": "pixels", "chroma": "of the range", "noise": "of the range", "shift": "pixels"}
+"""Units of the sizes of the changes."""
 
 
-def cells(
-    dataset: dict[str, object],
-    digits: dict[str, object],
-    photographs: dict[str, object] | None,
-) -> Iterator[Cells]:
+def cells(dataset: Node, digits: Node, photographs: Node | None) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    colored = [str(data["name"]) for data in (dataset, photographs) if data]
-    for name in colored:
-        rows = [CHANGED.format(change, name) for change in CHANGES]
-        yield Cells(rows, [*metrics_of(Answers), "squared_error", "mean_size"])
-        yield Cells(rows, metrics_of(ImageQuality))
-    for name in dict.fromkeys([*colored, str(digits["name"])]):
-        yield from floor_cells(f", {name}")
-    for name in (str(dataset["name"]), str(digits["name"])):
-        rows = [SAMPLES.format(model, name) for model in NAMES.values()]
+    name = str(dataset["name"])
+    for label in (name, PHOTOGRAPHS) if photographs else (name,):
+        for change in CHANGES:
+            measured = [
+                *metrics_of(Answers),
+                *metrics_of(ImageQuality),
+                "rms_error",
+                "mean_size",
+            ]
+            row = CHANGED.format(change, label)
+            yield Cells([row], measured, always=change != "chroma")  # gray images have none
+    for label in (name, DIGITS, PHOTOGRAPHS) if photographs else (name, DIGITS):
+        yield from floor_cells(f", {label}")
+    for label in (name, DIGITS):
+        rows = [SAMPLES.format(model, label) for model in NAMES.values()]
         yield Cells(rows, [*metrics_of(ImageQuality), "gradient_energy"])
         yield from warning_cells(rows)
 
@@ -98,3 +101,155 @@ def main(
         samples: generated for every measure.
         error: mean squared error of every changed image.
     """
+    setup = Setup(games, trainers, layer, samples, error)
+    refuse_other_decoders(games)
+    changed_on, compared_on = {run.data.name: run}, {run.data.name: run, DIGITS: run.on(digits)}
+    if photographs:
+        changed_on[PHOTOGRAPHS] = run.on(photographs)
+    every = compared_on | changed_on
+    networks = {
+        label: each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
+        for label, each in every.items()
+    }
+    trained = len(every) + (len(games) * len(compared_on) + len(changed_on) - 1) * len(run.seeds)
+    with run.progress(models=trained):
+        for label, each in every.items():
+            add_floor(each, networks[label], layer, samples, f", {label}")
+        for label, each in changed_on.items():
+            add_changes(each, label, networks[label], setup)
+        for label, each in compared_on.items():
+            add_samples(each, label, networks[label], setup)
+    draw(run, changed_on, compared_on, setup)
+    run.finish()
+
+
+class Setup(NamedTuple):
+    """What `main` was given of models and measures: see there."""
+
+    games: dict[str, Config]
+    trainers: dict[str, Config]
+    layer: str
+    samples: int
+    error: float
+
+    def game(self, run: Run, name: str, seed: int) -> Game:
+        """One of the games, for a run's data."""
+        return run.game(fitting(self.games[name], run.data), seed, trainer=self.trainers[name])
+
+
+def refuse_other_decoders(games: dict[str, Config]) -> None:
+    """Refuse models whose decoders differ.
+
+    Raises:
+        ConfigError: another number of filters or of components of z.
+    """
+    for key in ("latent", "filters"):
+        found = [games[name].get(key) for name in NAMES]
+        if found[0] != found[1]:
+            raise ConfigError(
+                f"games.vae.{key}={found[0]}: both models have the same decoder here; "
+                f"valid: that of games.dcgan.{key}={found[1]}"
+            )
+
+
+@measurement(version=1)
+def equally_changed(images: Tensor, error: float, seed: int = 0) -> EqualErrors:
+    """Images under four changes, each of this mean squared error."""
+    return equal_errors(images, error, seed)
+
+
+@measurement(version=1)
+def unchanged_images(equal: EqualErrors) -> Tensor:
+    """Those that every change can bring to the error."""
+    return equal.images
+
+
+@measurement(version=1)
+def changed_images(equal: EqualErrors, change: str) -> Tensor:
+    """The same after one of the changes."""
+    return equal.changed[change].images
+
+
+def add_changes(run: Run, label: str, network: Model, setup: Setup) -> None:
+    """The rows of the four changes of a data set's test images."""
+    equal = run.derive(equally_changed, run.data.test.images, setup.error)
+    images = run.derive(unchanged_images, equal)
+    n = len(equal.value.places)
+    for name, changed in equal.value.changed.items():
+        row, after = CHANGED.format(name, label), run.derive(changed_images, equal, name)
+        quality = run.measure(image_quality, network, setup.layer, run.data, after)
+        run.table.add(row, quality, seed=None, n=n, unit=UNITS)
+        reached = run.measure(rms_error, images, after)
+        run.table.add(row, rms_error=reached, seed=None, n=n, unit="gray levels")
+        size = changed.size.mean().item()
+        run.table.add(row, mean_size=size, seed=None, n=n, unit=SIZES[name])
+        for seed in run.seeds:
+            game = setup.game(run, "dcgan", seed)
+            answers = run.measure(answers_to_change, game, images, after)
+            run.table.add(row, answers, seed=seed, n=n, unit={"logit_change": "logits"})
+
+
+def add_samples(run: Run, label: str, network: Model, setup: Setup) -> None:
+    """The rows of both models' samples."""
+    for seed in run.seeds:
+        for name, called in NAMES.items():
+            game, row = setup.game(run, name, seed), SAMPLES.format(called, label)
+            images = run.derive(generated_examples, game, setup.samples)
+            quality = run.measure(image_quality, network, setup.layer, run.data, images)
+            energy = run.measure(relative_gradient_energy, images, run.data.test.images)
+            warnings = run.measure(warning_rates, game)
+            for found in (quality, {"gradient_energy": energy}, warnings):
+                run.table.add(row, found, seed=seed, n=setup.samples, unit=UNITS)
+
+
+def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setup: Setup) -> None:
+    """The changes of a few test images, and samples of both models, of the first seed."""
+    found, rows, said = run.numbers(), dict[str, dict[str, Tensor]](), dict[str, list[str]]()
+    for label, each in changed_on.items():
+        few = each.data.test.images[each.data.test.spaced(COLUMNS)]
+        equal = equal_errors(few, setup.error)
+        caption = f"The same squared error in every image of a column ({label})"
+        rows[caption] = {"test image": equal.images} | {
+            name: changed.images for name, changed in equal.changed.items()
+        }
+        said[caption] = ["D's logit", *(logit(found, name, label) for name in equal.changed)]
+    for label, each in compared_on.items():
+        caption = f"Test images and samples, not chosen ({label})"
+        rows[caption] = {"test image": each.data.test.images[each.data.test.spaced(COLUMNS)]}
+        for name, called in NAMES.items():
+            trained = run.attempt(partial(getattr, setup.game(each, name, run.seeds[0]), "value"))
+            if trained is not None:
+                rows[caption][called] = generated_examples(trained, COLUMNS)
+    arrays, panels = figure.sheets(rows)
+    for panel, caption in zip(panels, rows, strict=True):
+        if caption in said:
+            panel["right"] = said[caption]
+    keep_and_draw(
+        run.folder,
+        figure.draw,
+        arrays,
+        name="sample_fidelity",
+        panels=panels,
+        finding=finding(found, run.data.name),
+        note="At the right: by how much the change moves the discriminator's logit, on average.",
+        provenance=run.heading(),
+    )
+
+
+def logit(found: Numbers, change: str, label: str) -> str:
+    """How far a change moves D's logit, with its sign."""
+    return f"{found.mean(CHANGED.format(change, label), 'logit_change'):+.2f}".replace("-", "−")
+
+
+def finding(found: Numbers, label: str) -> str:
+    """What D makes of two of the changes, and how far both models are from the data, from means."""
+    moved = [logit(found, change, label) for change in ("blur", "chroma")]
+    distances = [
+        found.mean(SAMPLES.format(called, label), "frechet_classifier_distance")
+        for called in NAMES.values()
+    ]
+    return (
+        f"At one squared error a blur moves the discriminator's logit by {moved[0]}, a shift in "
+        f"chroma by {moved[1]}; samples of the VAE lie at a Fréchet distance of {distances[0]:.3g} "
+        f"from {label}, those of the DCGAN at {distances[1]:.3g}"
+    )

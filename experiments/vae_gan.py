@@ -29,7 +29,7 @@ from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.reconstructions import (
     reconstructions,
     relative_gradient_energy,
-    squared_error,
+    rms_error,
 )
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
@@ -67,8 +67,6 @@ NOTE = (
 )
 """Under the figure."""
 
-SQUARED = UNITS | {"squared_error": "of the range squared"}
-
 
 def called(name: str) -> str:
     """The row of a game."""
@@ -84,7 +82,7 @@ def cells(games: dict[str, Config], on_digits: list[str], attributes: list[str])
         yield from warning_cells([row + suffix for row in rows])
         yield Cells([SAMPLES.format(row, suffix) for row in rows], measured)
         yield Cells([RECONSTRUCTIONS.format(row, suffix) for row in rows], measured)
-        yield Cells([RECONSTRUCTIONS.format(row, suffix) for row in rows], ["squared_error"])
+        yield Cells([RECONSTRUCTIONS.format(row, suffix) for row in rows], ["rms_error"])
     settings = [setting(attribute=each) for each in attributes]
     yield Cells([called(name) for name in games], metrics_of(EditRates), settings=settings)
 
@@ -163,9 +161,9 @@ def add_images(
         run.table.add(name, quality, seed=seed, n=n, unit=UNITS)
         energy = run.measure(relative_gradient_energy, images, test)
         run.table.add(name, gradient_energy=energy, seed=seed, n=n)
-    error = run.measure(squared_error, made[RECONSTRUCTIONS], test)
+    error = run.measure(rms_error, made[RECONSTRUCTIONS], test)
     name = RECONSTRUCTIONS.format(row, suffix)
-    run.table.add(name, squared_error=error, seed=seed, n=len(test), unit=SQUARED)
+    run.table.add(name, rms_error=error, seed=seed, n=len(test), unit="gray levels")
     warnings = run.measure(warning_rates, game)
     run.table.add(row + suffix, warnings, seed=seed, n=samples, unit=UNITS)
 

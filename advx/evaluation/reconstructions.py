@@ -15,9 +15,9 @@ def reconstructions(trained: TrainedGame, images: Tensor) -> Tensor:
 
 
 @measurement(version=1)
-def squared_error(images: Tensor, others: Tensor) -> float:
-    """Mean over all pixels of the squared difference of images (n, *shape); the range is 1."""
-    return (images - others).double().square().mean().item()
+def rms_error(images: Tensor, others: Tensor) -> float:
+    """Root mean squared difference of images (n, *shape), over all pixels, in gray levels."""
+    return 255 * (images - others).double().square().mean().sqrt().item()
 
 
 @measurement(version=1)

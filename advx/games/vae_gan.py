@@ -142,9 +142,9 @@ class VAEGAN(VAE):
         prior = q.divergence().mean()
         reconstructed = self.generate(q.sample(self.draw(len(x), x.device)))
         generated = self.generate(self.draw(len(x), x.device))
-        hidden, logits = self.examine(torch.cat([x, reconstructed, generated]))
-        features, of_reconstructed, _ = hidden.chunk(3)
-        real, fake = logits[: len(x)], logits[len(x) :]
+        features, real = self.examine(x)
+        of_reconstructed, of_code = self.examine(reconstructed)
+        fake = torch.cat([of_code, self.discriminate(generated)])
         error = self.error_in_features(features, of_reconstructed)
         adversarial = generator_loss(fake, self.loss, blend=self.blend)
 

@@ -83,8 +83,9 @@ def check_models(run: "Run") -> None:
     """
     defense = Config(run.config["defense"], "defense") if run.config.get("defense") else None
     for path, node in nodes(run.config):
-        config, kind = Config(node, path), path.split(".")[0]
-        trainer = run.config.get(f"{path}_trainer")
+        config, (kind, _, name) = Config(node, path), path.partition(".")
+        trainers = run.config.get("trainers") or {}
+        trainer = run.config.get(f"{path}_trainer") or (trainers.get(name) if name else None)
         own = Config(trainer) if trainer else None
         if kind in GAME_KEYS:
             run.source.refuse_empty(path)

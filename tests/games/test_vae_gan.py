@@ -50,23 +50,18 @@ def by_hand(game: VAEGAN) -> dict[str, Tensor]:
     mean, log_variance = game.encoder(2 * X - 1).chunk(2, dim=1)
     z = mean + log_variance.exp().sqrt() * torch.randn(8, 3)
     prior = (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean() / 2
-    images = torch.cat([2 * X - 1, game.decoder(z), game.decoder(torch.randn(8, 3))])
-    hidden = game.discriminator["convolution1"](images)
-    if game.layer == "convolution2":
-        hidden = game.discriminator["convolution2"](hidden)
-        d = game.discriminator["output"](hidden).squeeze(1).sigmoid()
-    else:
-        d = (
-            game.discriminator["output"](game.discriminator["convolution2"](hidden))
-            .squeeze(1)
-            .sigmoid()
-        )
-    error = ((hidden[:8] - hidden[8:16]) ** 2).sum() / 8 / 2
+    images = [2 * X - 1, game.decoder(z), game.decoder(torch.randn(8, 3))]
+    first = [game.discriminator["convolution1"](each) for each in images]
+    second = [game.discriminator["convolution2"](each) for each in first]
+    d = [game.discriminator["output"](each).squeeze(1).sigmoid() for each in second]
+    real, fake = d[0], torch.cat(d[1:])
+    hidden = first if game.layer == "convolution1" else second
+    error = ((hidden[0] - hidden[1]) ** 2).sum() / 8 / 2
     return {
         "prior": prior,
         "error": error,
-        "adversarial": -d[8:].log().mean(),
-        "discriminator": -d[:8].log().mean() - (1 - d[8:]).log().mean(),
+        "adversarial": -fake.log().mean(),
+        "discriminator": -real.log().mean() - (1 - fake).log().mean(),
     }
 
 
