@@ -53,7 +53,7 @@ def cells(
     both = [f"{kind}_error_rate" for kind in ATTACKS]
     schedules = {"": rows} | ({"published_schedule": [*COLORS]} if published_seeds else {})
     for schedule, trained in schedules.items():
-        yield Cells(trained, ["clean_error_rate", "vanished_gradients"], settings=[schedule])
+        yield Cells(trained, ["clean_error_rate", "zero_gradient_rate"], settings=[schedule])
         yield Cells(trained, both, epsilons, [schedule, setting("clipped", schedule)])
         yield Cells(trained, ["fgsm_confidence_on_mistakes"], epsilons, [schedule])
     yield Cells([TRAINED], ["strongest_error_rate", "gradient_free_only"], epsilons)
@@ -156,7 +156,7 @@ def errors(
     add(clean_error_rate=run.measure(error_rate, network, run.test()), setting=schedule)
     step = run.attack(attacks["fgsm"], network)
     gone = run.measure(first_gradient_zero_rate, network, step, run.test())
-    add(vanished_gradients=gone, setting=schedule)
+    add(zero_gradient_rate=gone, setting=schedule)
     for kind, attack in attacks.items():
         for epsilon in epsilons:
             sized = attack.with_(epsilon=epsilon)
@@ -164,8 +164,8 @@ def errors(
             rate = run.measure(error_rate, network, adversarial)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=schedule)
             if kind == "fgsm":
-                sure = run.measure(mean_confidence_on_mistakes, network, adversarial)
-                add(fgsm_confidence_on_mistakes=sure, epsilon=epsilon, setting=schedule)
+                confidence = run.measure(mean_confidence_on_mistakes, network, adversarial)
+                add(fgsm_confidence_on_mistakes=confidence, epsilon=epsilon, setting=schedule)
             clipped = run.craft(sized.with_(clip=[0.0, 1.0]), network)
             rate = run.measure(error_rate, network, clipped)
             add({f"{kind}_error_rate": rate}, epsilon=epsilon, setting=setting("clipped", schedule))

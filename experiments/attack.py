@@ -5,8 +5,8 @@
         attack=pgd attack.epsilon=0.1 attack.clip=[0,1]
 
 Without them: a maxout network, trained here, on digits. The adversarial examples lie in
-`adversarial.npz` as they are, and in `adversarial/` as pictures, rounded to 8 bits. A picture's
-name tells the class that the model gives to the picture as it is stored, and, where rounding has
+`adversarial.npz` as they are, and in `adversarial/` as PNG files, rounded to 8 bits. A file's
+name tells the class that the model gives to the image as it is stored, and, where rounding has
 changed it, the class before: `00007_label3_predicted3_rounded_from5.png`. The error rate after
 rounding is a row of the table.
 """
@@ -52,7 +52,7 @@ def main(
     crafting: Config,
     attack: Config,
     examples: PositiveInt | None,
-    pictures: NonNegativeInt,
+    saved_images: NonNegativeInt,
     figure_examples: PositiveInt,
 ) -> None:
     """One row: errors before and after, and how far the images were moved.
@@ -62,7 +62,7 @@ def main(
         crafting: the model that is attacked.
         attack: the attack.
         examples: images attacked, evenly spaced; None for all.
-        pictures: adversarial examples written as PNG files, at most.
+        saved_images: adversarial examples written as PNG files, at most.
         figure_examples: images in the figure.
     """
     model = run.model(crafting, run.seeds[0], path="crafting")
@@ -71,8 +71,8 @@ def main(
         clean, adversarial = run.test(examples), crafted.value
     pixels = in_8_bits(adversarial.images)
     stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
-    aim = crafted.attack.value.receives in ("target_classes", "guide_images")
-    targets = run.crafting.target_classes[run.source.rows(examples)] if aim else None
+    targeted = crafted.attack.value.receives in ("target_classes", "guide_images")
+    targets = run.crafting.target_classes[run.source.rows(examples)] if targeted else None
     before, after, rounded = (
         run.measure(answers, model, Split(images, clean.labels), targets)
         for images in (clean.images, adversarial.images, stored)
@@ -91,7 +91,7 @@ def main(
         "prediction": after.classes,
         "rounded_prediction": rounded.classes,
     }
-    save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:pictures].numpy())
+    save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:saved_images].numpy())
     draw(run, model.name, attack, clean, adversarial, (before, after), figure_examples)
     run.finish()
 
@@ -153,7 +153,7 @@ def draw(
     attack: Config,
     clean: Split,
     adversarial: Split,
-    said: tuple[Answers, Answers],
+    predicted: tuple[Answers, Answers],
     examples: int,
 ) -> None:
     """The figure: images before and after, with the model's classes.
@@ -164,11 +164,11 @@ def draw(
         attack: the attack.
         clean: images before it.
         adversarial: the same after it.
-        said: what the model made of both.
+        predicted: what the model made of both.
         examples: images in the figure, at most.
     """
     shown = one_of_each_class(clean.labels.cpu(), min(examples, len(clean)))
-    before, after = (each.classes[shown] for each in said)
+    before, after = (each.classes[shown] for each in predicted)
     gallery(
         run.folder,
         "attack",
@@ -182,15 +182,15 @@ def draw(
     )
 
 
-def finding(found: Numbers, row: str, epsilon: float | None) -> str:
+def finding(results: Numbers, row: str, epsilon: float | None) -> str:
     """What the attack does to the error, in one sentence."""
-    before, after = (found.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
+    before, after = (results.mean(row, metric) for metric in ("clean_error_rate", "error_rate"))
     at = "The attack" if epsilon is None else f"At ε = {size(epsilon)} the attack"
     return f"{at} takes the error of {row} from {percentage(before)} to {percentage(after)}"
 
 
 def in_8_bits(images: Tensor) -> Tensor:
-    """Images (n, *shape) as a picture stores them: uint8 on the CPU, clamped to [0, 1] before."""
+    """Images (n, *shape) as a file stores them: uint8 on the CPU, clamped to [0, 1] before."""
     return images.cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
 
 
@@ -200,7 +200,7 @@ def save(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> Non
     Args:
         folder: of the run.
         arrays: of all examples, for the archive.
-        pixels: uint8, those of the examples that are written as pictures.
+        pixels: uint8, those of the examples that are written as PNG files.
     """
     with replacing(folder / "adversarial.npz") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]

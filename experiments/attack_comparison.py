@@ -21,7 +21,7 @@ from advx.attacks.base import Attack
 from advx.config.cells import Cells, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.evaluation.benchmark import operations_of, synchronise
+from advx.evaluation.benchmark import operations_of, synchronize
 from advx.evaluation.measurement import measurement
 from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
@@ -72,7 +72,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
+        models: the one network, by name.
         attacks: the attacks, by name; `fgsm`, `jsma`, `linearized_model_linf` and `deepfool_linf`
             among them.
         examples: test examples attacked.
@@ -167,10 +167,10 @@ def successes(
         targets: (n, *any), what a targeted or guided attack is given.
         wanted: (n,) int64, the classes that count as its success; None for any mistake.
     """
-    synchronise(clean.images.device)
+    synchronize(clean.images.device)
     start = time.perf_counter()
     moved = craft(attack, model, clean, targets)
-    synchronise(clean.images.device)
+    synchronize(clean.images.device)
     spent = time.perf_counter() - start
     classes = predictions(model, moved.images)
     known = answered(model, classes)
@@ -212,14 +212,14 @@ def every_class(run: Run, network: Model, jsma: Config, shares: list[float], n: 
     seed = network.seed
     for share in shares:
         attack = run.attack(jsma.with_(share=share), network)
-        found = run.measure(
+        results = run.measure(
             success_by_class, network, attack, run.test(n), classes=run.data.classes
         )
-        for wanted, (rate, others) in enumerate(zip(found.rates, found.examples, strict=True)):
+        for wanted, (rate, others) in enumerate(zip(results.rates, results.examples, strict=True)):
             under = to_class(run.data.class_names[wanted], share)
             run.table.add("jsma", success_rate=rate, setting=under, seed=seed, n=others)
-        total = sum(found.examples)
-        weighted = zip(found.rates, found.examples, strict=True)
+        total = sum(results.examples)
+        weighted = zip(results.rates, results.examples, strict=True)
         mean = sum(rate * others for rate, others in weighted) / total if total else math.nan
         under = to_class("all", share)
         run.table.add("jsma", success_rate=mean, setting=under, seed=seed, n=n)
@@ -245,8 +245,8 @@ def success_by_class(model: nn.Module, attack: Attack, clean: Split, *, classes:
     for wanted in range(classes):
         others = clean.take((clean.labels != wanted).nonzero().squeeze(1))
         targets = torch.full_like(others.labels, wanted)
-        found = predictions(model, craft(attack, model, others, targets).images)
-        rates.append(percent(model, found == targets, found))
+        results = predictions(model, craft(attack, model, others, targets).images)
+        rates.append(percent(model, results == targets, results))
         counts.append(len(others))
     return ByClass(rates, counts)
 
@@ -256,9 +256,9 @@ def smallest_sizes(
 ) -> None:
     """The median smallest ε of FGSM beside those of attacks that look for it."""
     steps = run.crafting.by_size(attacks["fgsm"], network)
-    found = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
+    results = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
     seed, unit = network.seed, "max norm"
-    run.table.add("fgsm", median_smallest_epsilon=found, seed=seed, n=n, unit=unit)
+    run.table.add("fgsm", median_smallest_epsilon=results, seed=seed, n=n, unit=unit)
     for row in SMALLEST:
         smallest = outcome(run, network, attacks[row], n).median_smallest
         run.table.add(row, median_smallest_epsilon=smallest, seed=seed, n=n, unit=unit)
@@ -311,7 +311,7 @@ def draw(run: Run, network: Model, attacks: dict[str, Config], count: int) -> No
     )
 
 
-def captions(found: Numbers, attacks: dict[str, Config]) -> Captions:
+def captions(results: Numbers, attacks: dict[str, Config]) -> Captions:
     """What stands in the figure beside the images: names, numbers and the finding."""
     words, numbers = {}, {}
     for row, node in attacks.items():
@@ -320,13 +320,13 @@ def captions(found: Numbers, attacks: dict[str, Config]) -> Captions:
         words[row] = WORDS.get(row, row.replace("_", " ")) + at
         norm = node.get("norm") or NORMS.get(node.target_name, "linf")
         if norm in ("l1", "l0"):
-            length = f"{found.mean(row, 'mean_l0'):.2g}%\nof pixels"
+            length = f"{results.mean(row, 'mean_l0'):.2g}%\nof pixels"
         else:
             unit = "L2" if norm == "l2" else "max"
-            length = f"{found.mean(row, f'median_{norm}'):.2f}\n{unit}"
-        cost = found.mean(row, "forward_equivalents")
-        numbers[row] = [f"{found.mean(row, 'success_rate'):.1f}%", length, f"{cost:,.0f}"]
-    rates = {row: percentage(found.mean(row, "success_rate")) for row in attacks}
+            length = f"{results.mean(row, f'median_{norm}'):.2f}\n{unit}"
+        cost = results.mean(row, "forward_equivalents")
+        numbers[row] = [f"{results.mean(row, 'success_rate'):.1f}%", length, f"{cost:,.0f}"]
+    rates = {row: percentage(results.mean(row, "success_rate")) for row in attacks}
     finding = (
         f"FGSM succeeds on {rates['fgsm']} of the examples for {numbers['fgsm'][2]} forward passes"
     )

@@ -5,9 +5,9 @@
     advx run experiment=benchmark_attacks scale=chapter    # MNIST
 
 Every library attacks the same trained network, in the same batches; what it reaches stands beside
-the time, so that nobody wins by doing less. Times are ratios of neighbouring measurements; the
+the time, so that nobody wins by doing less. Times are ratios of neighboring measurements; the
 seconds are in `timing.csv`. Unlike other experiments', these results are not the same twice.
-Afterwards every attack's peak memory on 10,000 images, in a process of its own.
+Afterward every attack's peak memory on 10,000 images, in a process of its own.
 """
 
 import importlib.util
@@ -66,7 +66,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
+        models: the one network, by name.
         attacks: ours: `fgsm`, `pgd`, `pgd_stopping`, `deepfool`, `jsma`, `lbfgs`.
         examples: test digits in each contest.
         repeats: timings of every contender, in turns; one row each.
@@ -119,14 +119,14 @@ def contend(
     for contender in contenders.values():  # what only a first call costs is not timed
         with evaluating(network):
             contender(network, clean.images[:2], targets[:2])
-    found: dict[str, Tensor] = {}
+    results: dict[str, Tensor] = {}
     for repeat in range(repeats):
         spent = {}
         for library, contender in contenders.items():
             log.info("%s: %s, %d of %d", contest, library, repeat + 1, repeats)
             work = partial(in_batches, contender, network, clean, targets)
             with run.timed(contest, library), evaluating(network):
-                found[library], spent[library] = with_seconds(work, run.device)
+                results[library], spent[library] = with_seconds(work, run.device)
         for library, seconds in spent.items():
             if library != "advx":
                 ratio = seconds / spent["advx"]
@@ -135,7 +135,7 @@ def contend(
         run.table.add(
             f"{contest}: advx", per_second=len(clean) / spent["advx"], seed=repeat, unit="examples"
         )
-    for library, images in found.items():
+    for library, images in results.items():
         reached(run, f"{contest}: {library}", network, clean, targets, images, contest in TARGETED)
 
 
@@ -149,8 +149,8 @@ def reached(
     targeted: bool,
 ) -> None:
     """The contender's success, and the mean size of what it succeeded with."""
-    n, said = len(clean), predictions(network, images)
-    won = said == targets if targeted else said != clean.labels
+    n, predicted = len(clean), predictions(network, images)
+    won = predicted == targets if targeted else predicted != clean.labels
     run.table.add(row, success_rate=100 * won.double().mean().item(), seed=None, n=n)
     if not won.any():
         return  # no success has no size

@@ -3,7 +3,7 @@
     advx run experiment=benchmark_windows                  # a small network on digits
     advx run experiment=benchmark_windows scale=chapter    # CIFAR-10
 
-Times are ratios of neighbouring measurements; the seconds are in `timing.csv`. Unlike other
+Times are ratios of neighboring measurements; the seconds are in `timing.csv`. Unlike other
 experiments', these results are not the same twice. The maximum over the pieces of a maxout layer is
 timed in both memory layouts: pieces in the outer axis, as here, and in the inner one.
 """

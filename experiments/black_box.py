@@ -204,12 +204,12 @@ def ask(
         curve_epsilon=curve_epsilon,
         seed=target.seed,
     )
-    for number, found in enumerate(rounds):
+    for number, results in enumerate(rounds):
         last = number == len(rounds) - 1
-        under = "" if last else setting(queries=f"{found.queries:.0f}")
+        under = "" if last else setting(queries=f"{results.queries:.0f}")
         add = partial(run.table.add, row, setting=under, seed=target.seed, n=len(test))
-        add(queries=found.queries, disagreement=found.disagreement, unit={"queries": "queries"})
-        for epsilon, rate in zip(found.epsilons, found.error_rates, strict=True):
+        add(queries=results.queries, disagreement=results.disagreement, unit={"queries": "queries"})
+        for epsilon, rate in zip(results.epsilons, results.error_rates, strict=True):
             add(error_rate=rate, epsilon=epsilon)
 
 

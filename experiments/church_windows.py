@@ -6,9 +6,9 @@
 
 The procedure: train the convolutional maxout network; for each of a hundred test examples take the
 sign of the gradient, the gradient and a random direction; draw the class of the plane that two of
-them span. Then measure what the captions say of the pictures: whether one straight line parts right
+them span. Then measure what the captions say of the windows: whether one straight line parts right
 from wrong, how near it is, and which directions lead across it. A last figure shows points of the
-windows as pictures.
+windows as images.
 """
 
 import math
@@ -40,8 +40,8 @@ from advx.evaluation.transfer import error_rate, predictions
 from advx.evaluation.undefined import answered
 from advx.evaluation.window_statistics import WindowStatistics, window_statistics
 from advx.figures import windows
-from advx.figures.kept import keep_and_draw
-from advx.figures.moved_pictures import captions, ends
+from advx.figures.moved_images import captions, ends
+from advx.figures.saved import save_and_draw
 from advx.figures.tiles import thumbnails
 from advx.figures.windows import DIRECTIONS, NAMES, finding
 from advx.models.call import UNDEFINED
@@ -51,10 +51,10 @@ from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SIGN, RANDOM = "sign of the gradient", "random directions"
 STEPS = {SIGN: (-1.0, -0.5, 0.0, 0.5, 1.0), "random": (-1.0, 1.0)}
-"""Where points of the windows are shown as pictures, in units of ε."""
+"""Where points of the windows are shown as images, in units of ε."""
 
 COSINE, MOVED = "cosine {:g}", "{}, ε"
-"""Rows: of directions at that cosine to the gradient; of points shown as pictures."""
+"""Rows: of directions at that cosine to the gradient; of points shown as images."""
 
 OF_WINDOWS = ("both_in_window",)
 OF_BOTH = ("line_accuracy", "larger_share", "separable")
@@ -63,7 +63,7 @@ BOUNDARY = "median_boundary_distance"
 """Metrics of a basis, by the windows that they are of."""
 
 
-def cells(bases: list[BasisName], cosines: list[float], pictures: int) -> Iterator[Cells]:
+def cells(bases: list[BasisName], cosines: list[float], image_examples: int) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     yield Cells(["half-width"], ["epsilon"])
     yield Cells(["clean"], ["error_rate"])
@@ -71,7 +71,7 @@ def cells(bases: list[BasisName], cosines: list[float], pictures: int) -> Iterat
     yield Cells(bases, [*OF_BOTH, BOUNDARY], always=False)  # where there are such windows
     yield Cells(directions(cosines), metrics_of(AfterSteps))
     yield Cells([SIGN], ["cosine"])
-    if pictures:
+    if image_examples:
         yield Cells([MOVED.format(name) for name in STEPS], ["rms_change"])
 
 
@@ -94,7 +94,7 @@ def main(
     draws: PositiveInt,
     cosines: list[float],
     examples: PositiveInt,
-    pictures: NonNegativeInt,
+    image_examples: NonNegativeInt,
 ) -> None:
     """The windows of every basis, and what their captions claim.
 
@@ -112,10 +112,10 @@ def main(
         draws: random directions tried for every example.
         cosines: between direction and gradient.
         examples: test examples that are moved along those directions.
-        pictures: examples of the grid of which some points are shown as pictures.
+        image_examples: examples of the grid of which some points are shown as images.
     """
     rows = torch.arange(first_example, first_example + grid**2)
-    refuse(run, model, space, side, stride, first_example + grid**2, cosines, pictures)
+    refuse(run, model, space, side, stride, first_example + grid**2, cosines, image_examples)
     window = {"space": space, "epsilon": epsilon, "length": length, "side": side, "stride": stride}
     shown, n = run.data.test.take(rows), min(examples, len(run.data.test))
     drawn: dict[str, Tensor] = {}
@@ -135,7 +135,9 @@ def main(
                         drawn[kind] = maps
             steps_along(run, network, run.test(n), cosines, draws, space, epsilon)
     first = run.model(model, run.seeds[0])
-    moved = run.attempt(lambda: moved_images(run, first, rows[:pictures], space, epsilon, length))
+    moved = run.attempt(
+        lambda: moved_images(run, first, rows[:image_examples], space, epsilon, length)
+    )
     draw(run, drawn, rows, epsilon, grid, moved or {})
     run.finish()
 
@@ -151,11 +153,11 @@ def steps_along(
 ) -> None:
     """The rows of every direction."""
     seed, n = network.seed, len(examples)
-    found = run.measure(
+    results = run.measure(
         errors_along, network, examples, cosines, draws=draws, space=space, epsilon=epsilon
     )
     for row in directions(cosines):
-        run.table.add(row, found.get(row, AfterSteps(math.nan, math.nan)), seed=seed, n=n)
+        run.table.add(row, results.get(row, AfterSteps(math.nan, math.nan)), seed=seed, n=n)
         if row == SIGN:
             cosine = run.measure(cosine_of_sign, network, examples, space=space)
             run.table.add(row, cosine=cosine, unit="cosine", seed=seed, n=n)
@@ -169,7 +171,7 @@ def refuse(
     stride: int,
     windows_end: int,
     cosines: list[float],
-    pictures: int,
+    image_examples: int,
 ) -> None:
     """Refuse windows that cannot be drawn, before anything is trained."""
     if side < 3 or side % 2 == 0:
@@ -188,10 +190,10 @@ def refuse(
         raise ConfigError(f"cosines={cosine}: a number between −1 and 1 is needed")
     if space == "preprocessed":
         preprocessing, _ = halves(run.model(model, run.seeds[0]).untrained())
-        if pictures and not isinstance(preprocessing, Invertible):
+        if image_examples and not isinstance(preprocessing, Invertible):
             raise ConfigError(
-                f"pictures={pictures}: the preprocessing of {model['name']} cannot be undone; "
-                "valid: pictures=0, or preprocessing like advx.models.whitening.Whitening"
+                f"image_examples={image_examples}: the preprocessing of {model['name']} cannot be "
+                "undone; valid: image_examples=0, or one like advx.models.whitening.Whitening"
             )
 
 
@@ -207,7 +209,7 @@ def window_maps(
     side: int,
     stride: int,
 ) -> Tensor | None:
-    """The classes in every window, (windows, side, side) int16, v downwards."""
+    """The classes in every window, (windows, side, side) int16, v downward."""
     placed, points = in_space(model, examples.images, space)
     slope = slopes(placed, points, examples.labels)
     both = basis(kind, points, slope, length=length)
@@ -287,7 +289,7 @@ def moved_images(
         ],
         1,
     )  # (rows, steps, *shape)
-    said = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
+    classes = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
     if space == "preprocessed":
         preprocessing, _ = halves(network.value)
         assert isinstance(preprocessing, Invertible)  # see `refuse`
@@ -300,12 +302,12 @@ def moved_images(
             rms_change=255 * far[place].item(),
             seed=network.seed,
             n=len(rows),
-            unit="grey levels",
+            unit="gray levels",
         )
     return {
-        "pictures": (moved.clamp(0, 1) * 255).round().byte().cpu().numpy(),
-        "said": said.cpu().numpy(),
-        "pictured_labels": clean.labels.cpu().numpy(),
+        "images": (moved.clamp(0, 1) * 255).round().byte().cpu().numpy(),
+        "predicted": classes.cpu().numpy(),
+        "image_labels": clean.labels.cpu().numpy(),
     }
 
 
@@ -315,17 +317,17 @@ def draw(
     rows: Tensor,
     epsilon: float,
     grid: int,
-    pictures: dict[str, np.ndarray],
+    images: dict[str, np.ndarray],
 ) -> None:
-    """A figure a basis, and the pictures."""
+    """A figure a basis, and the images."""
     arrays = {f"maps_{kind}": maps.numpy().astype(np.int8) for kind, maps in drawn.items()}
     arrays["labels"] = run.data.test.labels[rows].cpu().numpy()
-    arrays |= pictures
+    arrays |= images
     if len(run.data.input_shape) == 3 and run.data.input_shape[0] in (1, 3):
         arrays["examples"] = thumbnails(run.data.test.images[rows].cpu().numpy())
-    found = run.numbers()
-    far = {name: found.mean(MOVED.format(name), "rms_change") for name in STEPS}
-    keep_and_draw(
+    results = run.numbers()
+    far = {name: results.mean(MOVED.format(name), "rms_change") for name in STEPS}
+    save_and_draw(
         run.folder,
         windows.draw,
         arrays,
@@ -333,10 +335,10 @@ def draw(
         class_names=run.data.class_names,
         axes={kind: DIRECTIONS[kind] for kind in drawn},
         names={kind: NAMES[kind] for kind in drawn},
-        findings={kind: finding(kind, found) for kind in drawn},
+        findings={kind: finding(kind, results) for kind in drawn},
         provenance=run.heading(),
         columns=grid,
-        moved=captions(STEPS, far, epsilon, pictures["said"], pictures["pictured_labels"])
-        if pictures
+        moved=captions(STEPS, far, epsilon, images["predicted"], images["image_labels"])
+        if images
         else None,
     )

@@ -24,7 +24,7 @@ from advx.evaluation.samples import generated_examples, generative, warning_rate
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
@@ -88,8 +88,8 @@ def main(
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
-            for found in (quality, likelihood, warnings):
-                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            for results in (quality, likelihood, warnings):
+                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]), samples)
     run.finish()
 
@@ -132,13 +132,13 @@ def same_noise(trained: TrainedGame, classes: int, columns: int, seed: int = 1) 
         return game.generate(z.repeat(classes, 1), labels)
 
 
-def finding(found: Numbers, samples: int, names: Sequence[str]) -> str:
+def finding(results: Numbers, samples: int, names: Sequence[str]) -> str:
     """How often the class that was asked for was made, from means."""
-    rates = {name: asked_for(found, name) for name in names}
+    rates = {name: asked_for(results, name) for name in names}
     worst, best = (pick(rates, key=lambda name: rates[name]) for pick in (min, max))
     return (
         f"The generator makes the class that it is asked for in "
-        f"{found.mean('generator', 'asked_for'):.1f}% of {samples:,} images: at worst in "
+        f"{results.mean('generator', 'asked_for'):.1f}% of {samples:,} images: at worst in "
         f"{rates[worst]:.1f}% ({worst}), at best in {rates[best]:.1f}% ({best})"
     )
 
@@ -148,16 +148,16 @@ def of_class(name: str) -> str:
     return setting(**{"class": name})
 
 
-def asked_for(found: Numbers, name: str) -> float:
+def asked_for(results: Numbers, name: str) -> float:
     """How often the generator made a class that was asked for, in percent."""
-    return found.mean("generator", "asked_for", setting=of_class(name))
+    return results.mean("generator", "asked_for", setting=of_class(name))
 
 
-def panel(found: Numbers, names: Sequence[str]) -> figure.Panel:
+def panel(results: Numbers, names: Sequence[str]) -> figure.Panel:
     """Of the figure: a row a class, with how often it was made when asked for."""
-    rates = [asked_for(found, name) for name in names]
+    rates = [asked_for(results, name) for name in names]
     return {
-        "array": "pictures",
+        "array": "images",
         "columns": COLUMNS,
         "caption": "Each row is a class that the first seed's generator was asked for, each "
         "column one z",
@@ -172,15 +172,15 @@ def draw(run: Run, game: Game, samples: int) -> None:
     if trained is None:
         return
     images = same_noise(trained, run.data.classes, COLUMNS)
-    arrays = {"pictures": figure.gray_levels(images)}
-    found, names = run.numbers(), run.data.class_names
-    keep_and_draw(
+    arrays = {"images": figure.gray_levels(images)}
+    results, names = run.numbers(), run.data.class_names
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
         name="conditional_gan",
-        panels=[panel(found, names)],
-        finding=finding(found, samples, names),
+        panels=[panel(results, names)],
+        finding=finding(results, samples, names),
         note=NOTE,
         provenance=run.heading(),
     )

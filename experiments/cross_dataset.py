@@ -143,13 +143,13 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
         crafting: that of the network that the examples were crafted on, on the first half.
         epsilons: sizes of the perturbation; 0, the clean error, is added.
     """
-    found = run.numbers()
+    results = run.numbers()
 
     def drawn(panel: Panel, row: str, label: str, color: str, dash: int, named: bool) -> None:
         points = [Cell(row, "clean_error_rate"), *(Cell(row, "error_rate", e) for e in epsilons)]
-        values = found.over_seeds(points)
+        values = results.over_seeds(points)
         panel.curves.append(Curve(label, [0.0, *epsilons], values, color, dash, named=named))
-        panel.basis = found.basis(points)
+        panel.basis = results.basis(points)
 
     panels: list[Panel] = []
     for name in models:
@@ -165,15 +165,15 @@ def draw(run: Run, models: list[str], crafting: str, epsilons: list[float]) -> N
         run.folder,
         "cross_dataset",
         strips,
-        finding=finding(found, models, crafting, max(epsilons)),
+        finding=finding(results, models, crafting, max(epsilons)),
         provenance=run.heading(),
     )
 
 
-def finding(found: Numbers, models: list[str], crafting: str, epsilon: float) -> str:
+def finding(results: Numbers, models: list[str], crafting: str, epsilon: float) -> str:
     """How networks of either half fare, in one sentence."""
     rates = [
-        [found.mean(SHOWN.format(crafting, name, half), "error_rate", epsilon) for name in models]
+        [results.mean(SHOWN.format(crafting, name, half), "error_rate", epsilon) for name in models]
         for half in HALVES
     ]
     ranges = [f"{percentage(min(each))} to {percentage(max(each))}" for each in rates]

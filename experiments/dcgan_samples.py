@@ -25,7 +25,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.games.dcgan import DCGAN
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -35,7 +35,7 @@ from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
-TRAINED, UNTRAINED, PIXELS = "features of D", "features of a D that has not played", "pixels"
+TRAINED, UNTRAINED, PIXELS = "features of D", "features of an untrained D", "pixels"
 """Rows."""
 
 
@@ -79,8 +79,8 @@ def main(
             images = run.derive(generated_examples, trained, samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
             warnings = run.measure(warning_rates, trained)
-            for found in (quality, warnings):
-                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            for results in (quality, warnings):
+                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
             described = {
                 TRAINED: run.derive(after_training, trained),
                 UNTRAINED: run.derive(before_training, game, seed),
@@ -132,12 +132,13 @@ def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float
     return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """What a classifier makes of the images, and a linear machine of D's features, from means."""
     sentence = figure.confidence(
-        found.mean("generator", "sure"), found.mean("validation pictures", "sure")
+        results.mean("generator", "confident_rate"),
+        results.mean("validation images", "confident_rate"),
     )
-    errors = [found.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
+    errors = [results.mean(row, "svm_error_rate") for row in (TRAINED, UNTRAINED)]
     if any(map(math.isnan, errors)):
         return sentence
     return (
@@ -154,13 +155,13 @@ def draw(run: Run, game: Game) -> None:
     images, train = generated_examples(trained, 100), run.data.train.images
     closest = train[nearest(images[: figure.PAIRS], train)]
     arrays, panels = figure.beside_nearest(images, closest)
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays | figure.over_training(trained.snapshots, trained.snapshot_epochs),
         name="dcgan_samples",
         panels=panels,
         finding=finding(run.numbers()),
-        note=figure.SURE,
+        note=figure.CONFIDENT,
         provenance=run.heading(),
     )

@@ -70,7 +70,7 @@ def cells(
     swept = [DECAY.format(c) for c in coefficients]
     rows = [*defenses, *swept]
     yield Cells(rows, ["clean_error_rate", "median_smallest_epsilon"])
-    yield Cells(rows, ["vanished_gradients"], settings=[BY_NAIVE])
+    yield Cells(rows, ["zero_gradient_rate"], settings=[BY_NAIVE])
     yield Cells(rows, ["fgsm_error_rate"], epsilons, ["", BY_NAIVE])
     yield Cells(rows, ["strongest_error_rate", "gradient_free_only"], epsilons)
     yield Cells(["none", *swept], ["validation_error_rate"])
@@ -157,16 +157,16 @@ def errors(
     add(clean_error_rate=run.measure(error_rate, network, test))
     naive = run.attack(fgsm.with_(**NAIVE), network)
     gone = run.measure(first_gradient_zero_rate, network, naive, test)
-    add(vanished_gradients=gone, setting=BY_NAIVE)
+    add(zero_gradient_rate=gone, setting=BY_NAIVE)
     for epsilon in epsilons:
         step = fgsm.with_(epsilon=epsilon)
         for under, attack in (("", step), (BY_NAIVE, step.with_(**NAIVE))):
             rate = run.measure(error_rate, network, run.craft(attack, network))
             add(fgsm_error_rate=rate, epsilon=epsilon, setting=under)
         strong = run.attack(strongest.with_(epsilon=epsilon), network)
-        found = run.measure(errors_by_stage, network, strong, test)
-        add(strongest_error_rate=found.all, epsilon=epsilon)
-        add(gradient_free_only=found.gradient_free, epsilon=epsilon)
+        results = run.measure(errors_by_stage, network, strong, test)
+        add(strongest_error_rate=results.all, epsilon=epsilon)
+        add(gradient_free_only=results.gradient_free, epsilon=epsilon)
 
 
 def smallest(run: Run, row: str, network: Model, steps: int, largest: float, examples: int) -> None:
@@ -238,8 +238,8 @@ def through_one_member(run: Run, ensemble: Model, fgsm: Config, epsilons: list[f
 
 def amplifies(run: Run, stacked: Model, examples: int) -> None:
     """The rows on the autoencoder's Jacobian."""
-    found = run.measure(amplification, stacked, run.test(examples))
-    run.table.add("denoising_autoencoder", found, seed=stacked.seed, unit="number")
+    results = run.measure(amplification, stacked, run.test(examples))
+    run.table.add("denoising_autoencoder", results, seed=stacked.seed, unit="number")
 
 
 def curves(
@@ -283,9 +283,9 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
         rows: the defenses.
         epsilons: sizes of the perturbation.
     """
-    found = run.numbers()
+    results = run.numbers()
     least = min(epsilons)
-    worst = {row: found.mean(row, "strongest_error_rate", least) for row in rows}
+    worst = {row: results.mean(row, "strongest_error_rate", least) for row in rows}
     order = sorted(rows, key=lambda row: (math.isnan(worst[row]), worst[row]))
     panels = {}
     for epsilon in sorted(epsilons):
@@ -294,7 +294,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
             for metric, under in DOTS
             for row in order
         ]
-        rates = found.over_seeds(shown)
+        rates = results.over_seeds(shown)
         panels[f"ε = {size(epsilon)}"] = np.reshape(rates, (len(rates), len(DOTS), len(order)))
     dot_figure(
         run.folder,
@@ -302,22 +302,22 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
         [called(row) for row in order],
         list(DOTS.values()),
         panels,
-        finding=finding(found, rows, least),
-        provenance=f"{run.heading()}. Dots: {found.basis(shown)}",
+        finding=finding(results, rows, least),
+        provenance=f"{run.heading()}. Dots: {results.basis(shown)}",
         reference=called("none"),
     )
 
 
-def finding(found: Numbers, rows: list[str], epsilon: float) -> str:
+def finding(results: Numbers, rows: list[str], epsilon: float) -> str:
     """Which defense leaves the least error, and which hides most of it from a naive step.
 
     Args:
-        found: the run's numbers.
+        results: the run's numbers.
         rows: the defenses.
         epsilon: size of the perturbation.
     """
     worst, naive = (
-        {row: found.mean(row, metric, epsilon, under) for row in rows}
+        {row: results.mean(row, metric, epsilon, under) for row in rows}
         for metric, under in (("strongest_error_rate", ""), ("fgsm_error_rate", BY_NAIVE))
     )
     rivals = [row for row in rows if row != "none"]

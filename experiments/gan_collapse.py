@@ -43,8 +43,8 @@ from advx.evaluation.sample_quality import random_rows
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.undefined import percent
 from advx.figures import collapse as figure
-from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
+from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName
 from advx.run import Run
 from advx.run.models import Game
@@ -62,7 +62,7 @@ PLACES = {
 """Where batch normalization stands."""
 
 INSIDE = f"that lie within {REACH:g} standard deviations of a mode's mean"
-READ = f"of which a classifier is sure (p > {CONFIDENT}) what all three digits are"
+READ = f"of which a classifier is confident (p > {CONFIDENT}) what all three digits are"
 """Which examples `high_quality` counts, for the figure."""
 
 FLOOR, VARIANT, AROUND = "data against data", "{}, {}", "{:g} from the point"
@@ -143,7 +143,7 @@ def main(
     variants: dict[str, dict[str, Any]],
     samples: PositiveInt,
     distances: list[Positive],
-    critic_steps: PositiveInt,
+    fixed_generator_updates: PositiveInt,
     classifier: Config | None,
     classifier_trainer: Config | None,
 ) -> None:
@@ -158,7 +158,7 @@ def main(
             of its configuration, and `places` of batch normalization.
         samples: generated examples whose modes are counted.
         distances: of the points around a single generated one, in units of the data's spread.
-        critic_steps: updates of the discriminator that has only that point to recognize.
+        fixed_generator_updates: updates of the discriminator that has only that point to recognize.
         classifier: the network that gives stacked digits their classes.
         classifier_trainer: its trainer.
     """
@@ -183,7 +183,7 @@ def main(
                 run.table.add(name, end, seed=seed, n=samples, unit=UNITS)
                 add_history(run, name, trained)
                 outcomes[name].append(Outcome(end, over_time))
-            add_gradients(run, game, seed, distances, critic_steps)
+            add_gradients(run, game, seed, distances, fixed_generator_updates)
     draw(run, kinds, {kind.name: games[kind.name] for kind in kinds}, outcomes, known, samples)
     run.finish()
 
@@ -247,8 +247,8 @@ def add_history(run: Run, row: str, trained: Game) -> None:
     """In how many epochs the examples were spread out, and in how many there were warnings."""
     epochs = trained.recipe.trainer["max_epochs"]
     spread = run.measure(spread_rate, trained)
-    for found in ({"spread": spread}, run.measure(warning_rates, trained)):
-        run.table.add(row, found, seed=trained.seed, n=epochs, unit=UNITS)
+    for results in ({"spread": spread}, run.measure(warning_rates, trained)):
+        run.table.add(row, results, seed=trained.seed, n=epochs, unit=UNITS)
 
 
 def add_gradients(run: Run, game: Config, seed: int, distances: list[float], steps: int) -> None:
@@ -256,16 +256,16 @@ def add_gradients(run: Run, game: Config, seed: int, distances: list[float], ste
     if not distances:
         return
     around = run.measure(gradients_around, game, seed, run.data.train, distances, steps)
-    for distance, found in zip(distances, around, strict=True):
+    for distance, results in zip(distances, around, strict=True):
         row = AROUND.format(distance)
-        run.table.add(row, found, seed=seed, n=POINTS, unit=UNITS)
+        run.table.add(row, results, seed=seed, n=POINTS, unit=UNITS)
 
 
 @measurement(version=1)
 def stacked_error_rate(classifier: nn.Module, split: Split) -> float:
     """Percent of the images of three digits of which a classifier gives any a wrong class."""
-    found = stacked_modes(classifier, split.images)
-    return percent(classifier, found != split.labels, found)
+    results = stacked_modes(classifier, split.images)
+    return percent(classifier, results != split.labels, results)
 
 
 @measurement(version=1)
@@ -301,7 +301,7 @@ def draw(
         for place, each in shown.items():
             arrays[f"images_{place}"] = gray_levels(each.snapshots[-1][:IMAGES])
         arrays["data"] = gray_levels(data[:IMAGES])
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,
@@ -323,8 +323,8 @@ def finished(run: Run, game: Game) -> TrainedGame | None:
 def modes_arrays(outcomes: dict[str, list[Outcome]]) -> dict[str, np.ndarray]:
     """For every game: modes over time (seeds, times), at the end (seeds,), and high quality."""
     arrays: dict[str, np.ndarray] = {}
-    for name, found in outcomes.items():
-        trained = [each for each in found if each.over_time]  # the others diverged
+    for name, results in outcomes.items():
+        trained = [each for each in results if each.over_time]  # the others diverged
         if trained:
             parts = {
                 "grown": [each.over_time for each in trained],

@@ -24,7 +24,7 @@ from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood, training_c
 from advx.evaluation.sample_quality import random_rows
 from advx.evaluation.samples import generated_examples, generative, warning_rates
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.models import Game
@@ -36,7 +36,7 @@ from advx.types import PositiveInt
 STEPS = 12
 """Images of one walk."""
 
-PARZEN_FLOOR = ("training pictures", "k-means centres")
+PARZEN_FLOOR = ("training images", "k-means centers")
 """Rows of the Parzen window at real images, and at means of them."""
 
 WALKS: figure.Panel = {
@@ -84,8 +84,8 @@ def main(
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
             warnings = run.measure(warning_rates, trained)
-            for found in (quality, likelihood, warnings):
-                run.table.add("generator", found, seed=seed, n=samples, unit=UNITS)
+            for results in (quality, likelihood, warnings):
+                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]))
     run.finish()
 
@@ -101,15 +101,15 @@ def add_parzen_floor(run: Run, samples: int, sigmas: list[float]) -> None:
         run.table.add(row, likelihood, seed=None, n=n, unit=UNITS)
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """What classifiers make of generated and of real images, from means."""
-    pair = ("generator", "validation pictures")
-    sure, known_sure = (found.mean(row, "sure") for row in pair)
-    rate, real = (found.mean(row, "two_sample_accuracy") for row in pair)
+    pair = ("generator", "validation images")
+    confident, of_real = (results.mean(row, "confident_rate") for row in pair)
+    rate, real = (results.mean(row, "two_sample_accuracy") for row in pair)
     known = "" if math.isnan(real) else f" (real from real: {real:.0f}%)"
     return (
-        f"{figure.confidence(sure, known_sure)}, and a second one tells them from real images in "
-        f"{rate:.0f}% of cases{known}"
+        f"{figure.confidence(confident, of_real)}, and a second one tells them from real "
+        f"images in {rate:.0f}% of cases{known}"
     )
 
 
@@ -133,13 +133,13 @@ def draw(run: Run, game: Game) -> None:
     arrays, panels = figure.beside_nearest(images, closest)
     arrays["walks"] = figure.gray_levels(walks(trained))
     arrays |= figure.over_training(trained.snapshots, trained.snapshot_epochs)
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,
         name="samples",
         panels=[*panels, WALKS],
         finding=finding(run.numbers()),
-        note=figure.SURE,
+        note=figure.CONFIDENT,
         provenance=run.heading(),
     )

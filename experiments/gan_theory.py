@@ -45,7 +45,7 @@ from advx.evaluation.fixed_generator import (
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import adversarial, generated_examples
 from advx.figures import theory as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName, game_value
 from advx.run import Run
 from advx.training.load_or_train import TrainedGame
@@ -106,8 +106,8 @@ def main(
     run: Run,
     game: Config,
     generators: dict[str, list[float]],
-    critic_steps: PositiveInt,
-    critic_batch: PositiveInt,
+    fixed_generator_updates: PositiveInt,
+    fixed_generator_batch_size: PositiveInt,
     far: Positive,
     discriminator_steps: list[PositiveInt],
     discriminator_units: list[PositiveInt],
@@ -121,8 +121,8 @@ def main(
         game: the two networks.
         generators: fixed generators by name: mean and standard deviation of a Gaussian; [] is one
             that draws from the data's own density.
-        critic_steps: updates of a discriminator that is trained alone.
-        critic_batch: examples of either kind in one of them.
+        fixed_generator_updates: updates of a discriminator that is trained alone.
+        fixed_generator_batch_size: examples of either kind in one of them.
         far: mean of a Gaussian generator that makes nothing like the data, and where the games from
             afar begin.
         discriminator_steps: updates of D for one of G.
@@ -139,7 +139,14 @@ def main(
     with run.progress(models=len(games) * len(run.seeds)):
         for seed in run.seeds:
             for name, generator in fixed.items():
-                parts = (game, data, generator, seed, critic_steps, critic_batch)
+                parts = (
+                    game,
+                    data,
+                    generator,
+                    seed,
+                    fixed_generator_updates,
+                    fixed_generator_batch_size,
+                )
                 measured = alone[name, seed] = run.measure(discriminator_alone, *parts)
                 row = FIXED.format(name)
                 run.table.add(row, measured.metrics, seed=seed, n=POINTS, unit=UNITS)
@@ -200,15 +207,15 @@ class GameMetrics:
     Attributes:
         divergence: JSD of the generator to the data, in nats.
         gap: how far the value with D stays below that with D*, in nats.
-        loosened: percent of the times between two snapshots in which the value fell while the
+        relaxed: percent of the times between two snapshots in which the value fell while the
             divergence rose, of those in which it fell.
-        sureness: percent of the examples of which D was confident after the last epoch.
+        confidence: percent of the examples of which D was confident after the last epoch.
     """
 
     divergence: float
     gap: float
-    loosened: float
-    sureness: float
+    relaxed: float
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -219,7 +226,7 @@ class GameOutcome:
     over_time: list[float]
 
 
-@measurement(version=1)
+@measurement(version=2)
 def game_outcome(
     trained: TrainedGame,
     made: Tensor,
@@ -256,8 +263,8 @@ def game_outcome(
     metrics = GameMetrics(
         divergence=divergence,
         gap=-LOG4 + 2 * divergence - value.item(),
-        loosened=100 * (fell & rose).sum().item() / max(1, int(fell.sum())),
-        sureness=100 * trained.history[-1]["sureness"],
+        relaxed=100 * (fell & rose).sum().item() / max(1, int(fell.sum())),
+        confidence=100 * trained.history[-1]["confidence"],
     )
     return GameOutcome(metrics, over_time)
 
@@ -295,7 +302,7 @@ def draw(
             arrays[f"divergence_{name}"] = np.array(over_time, np.float32)
         ends = [outcomes[name, each].metrics.divergence for each in run.seeds]
         arrays[f"ends_{name}"] = np.array(ends, np.float32)
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

@@ -1,11 +1,11 @@
-"""Somebody else's hidden representation, section 1.2.4: does the guide's picture come out?
+"""Somebody else's hidden representation, section 1.2.4: does the guide's image come out?
 
     advx run experiment=hidden_representation                  # digits that ship with a package
     advx run experiment=hidden_representation scale=chapter    # MNIST
 
 The procedure of Sabour et al. 2015: perturb a digit until a hidden layer of the maxout network
 says what it says of another digit, the guide. A decoder that was trained to turn that layer's
-output back into the picture then shows whose picture it is. Beside it noise of the same size.
+output back into the image then shows whose image it is. Beside it noise of the same size.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ PREFIXES = ("", "noise_")
 def main(
     run: Run,
     models: dict[str, Config],
-    judge: Config,
+    evaluator: Config,
     feature: Config,
     noise: Config,
     layers: list[str],
@@ -61,14 +61,14 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
-        judge: the model that says which class a decoded picture shows.
+        models: the one network, by name.
+        evaluator: the model that says which class a decoded image shows.
         feature: the attack.
         noise: the control of the same size.
         layers: hidden layers of the network, by name.
         epsilons: sizes of the perturbation.
         decoder_epochs: passes of the decoder's training.
-        examples: test examples that are perturbed, each towards a guide of another class.
+        examples: test examples that are perturbed, each toward a guide of another class.
         figure_examples: digits in the figure: last layer, first seed, largest size.
     """
     (name,) = models
@@ -82,7 +82,7 @@ def main(
                     run,
                     LAYER.format(name, layer),
                     run.model(name, seed),
-                    judge,
+                    evaluator,
                     layer,
                     feature,
                     noise,
@@ -93,7 +93,7 @@ def main(
     network = run.model(name, run.seeds[0])
     attack = feature.with_(layer=layers[-1], epsilon=max(epsilons))
     row = LAYER.format(name, layers[-1])
-    run.attempt(lambda: draw(run, row, network, judge, attack, decoder_epochs, figure_examples))
+    run.attempt(lambda: draw(run, row, network, evaluator, attack, decoder_epochs, figure_examples))
     run.finish()
 
 
@@ -101,7 +101,7 @@ def measure(
     run: Run,
     row: str,
     network: Model,
-    judge: Config,
+    evaluator: Config,
     layer: str,
     feature: Config,
     noise: Config,
@@ -112,7 +112,7 @@ def measure(
     """The rows of one layer."""
     seed = network.seed
     decoding = {
-        "classifier": run.model(judge, run.seeds[0]),
+        "classifier": run.model(evaluator, run.seeds[0]),
         "decoder": run.derive(
             train_decoder, network, run.data.train.images, layer, seed=seed, epochs=decoder_epochs
         ),
@@ -128,8 +128,8 @@ def measure(
             seen = run.measure(representation_of, network, run.test(n), moved, **decoding)
             for metric, value in asdict(seen).items():
                 unit = "ratio" if "distance" in metric else "percent"
-                found = {prefix + metric: value}
-                run.table.add(row, found, epsilon=epsilon, unit=unit, seed=seed, n=n)
+                results = {prefix + metric: value}
+                run.table.add(row, results, epsilon=epsilon, unit=unit, seed=seed, n=n)
 
 
 @measurement(version=1)
@@ -208,8 +208,8 @@ def share(chosen: Tensor) -> float:
 
 def given(model: nn.Module, images: Tensor, wanted: Tensor) -> float:
     """Percent of images (n, *shape) that the model gives the wanted classes (n,)."""
-    said = predictions(model, images)
-    return percent(model, said == wanted, said)
+    predicted = predictions(model, images)
+    return percent(model, predicted == wanted, predicted)
 
 
 @torch.no_grad()
@@ -219,10 +219,10 @@ def decoded(decoder: Decoder, representations: Tensor) -> Tensor:
 
 
 def draw(
-    run: Run, row: str, network: Model, judge: Config, attack: Config, epochs: int, count: int
+    run: Run, row: str, network: Model, evaluator: Config, attack: Config, epochs: int, count: int
 ) -> None:
     """Digit, guide, perturbed digit, and what the decoder makes of the three."""
-    module, classifier = network.value, run.model(judge, run.seeds[0]).value
+    module, classifier = network.value, run.model(evaluator, run.seeds[0]).value
     layer, test = attack["layer"], run.data.test
     decoder = train_decoder(module, run.data.train.images, layer, seed=network.seed, epochs=epochs)
     shown = known_of_each_class(module, test, count)
@@ -240,7 +240,7 @@ def draw(
         line: run.crafting.target_classes[shown] if line.startswith("guide") else clean.labels
         for line in images
     }
-    words = captions(run.numbers(), row, attack["epsilon"], judge["name"])
+    words = captions(run.numbers(), row, attack["epsilon"], evaluator["name"])
     gallery(
         run.folder,
         "hidden_representation",
@@ -256,17 +256,17 @@ def draw(
     )
 
 
-def captions(found: Numbers, row: str, epsilon: float, judge: str) -> Captions:
+def captions(results: Numbers, row: str, epsilon: float, evaluator: str) -> Captions:
     """What stands in the figure beside the images."""
     nearer, noise = (
-        found.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
+        results.mean(row, f"{kind}decoded_nearer_the_guide", epsilon) for kind in PREFIXES
     )
     return {
-        "finding": f"Moved by {size(epsilon)} towards the hidden representation of a guide, "
+        "finding": f"Moved by {size(epsilon)} toward the hidden representation of a guide, "
         f"{percentage(nearer)} of the images decode to one nearer the guide; by noise, "
         f"{percentage(noise)}",
         "note": "Under each image its class, of the decoded ones by "
-        f"{called(judge)}; bold, a mistake of the network.",
+        f"{called(evaluator)}; bold, a mistake of the network.",
         "words": {
             "guide, decoded": "guide,\ndecoded",
             "digit, decoded": "digit,\ndecoded",

@@ -1,12 +1,12 @@
-"""Figure 1.1: a perturbation too small to be seen, and the class it makes of a picture.
+"""Figure 1.1: a perturbation too small to be seen, and the class it makes of an image.
 
     advx run experiment=imperceptible                  # a network and digits that need no download
     advx run experiment=imperceptible scale=chapter    # CIFAR-10
     advx run experiment=imperceptible model=torchvision model.name=googlenet image=panda.jpg
 
 The procedure: move every pixel by half a gray level, one or two, along the sign of the gradient,
-and ask the network again; then round to the 8 bits that a picture is stored in, which takes half a
-level away again. With a picture of your own: the same on it, at .007 of the range.
+and ask the network again; then round to the 8 bits that an image is stored in, which takes half a
+level away again. With an image of your own: the same on it, at .007 of the range.
 """
 
 import math
@@ -20,7 +20,7 @@ from advx.attacks.base import Attack
 from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.data.picture import load_picture
+from advx.data.one_image import load_image
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import (
@@ -32,7 +32,7 @@ from advx.evaluation.transfer import (
 )
 from advx.evaluation.undefined import answered, percent
 from advx.figures import imperceptible as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
 from advx.figures.tiles import confidence, named
 from advx.models.call import predicted
@@ -44,8 +44,8 @@ from advx.types import NonNegative, Positive, PositiveInt
 STORED = ("", "rounded")
 """Settings: the images as they are, and as 8 bits hold them."""
 
-PICTURE = "{}, the picture"
-"""The row of a picture of one's own."""
+IMAGE = "{}, the image"
+"""The row of an image of one's own."""
 
 GRAY = 255
 """Levels from black to white."""
@@ -59,7 +59,7 @@ def cells(
     yield Cells([model["name"]], ["clean_error_rate"], always=digits)
     yield from sizes_of(model["name"], levels, always=digits)
     if image is not None:
-        yield from sizes_of(PICTURE.format(model["name"]), [*levels, image_epsilon * GRAY])
+        yield from sizes_of(IMAGE.format(model["name"]), [*levels, image_epsilon * GRAY])
 
 
 def sizes_of(row: str, sizes: list[float], *, always: bool = True) -> Iterator[Cells]:
@@ -89,15 +89,15 @@ def main(
         levels: sizes of the perturbation, in gray levels.
         examples: test examples attacked.
         figure_examples: of these, shown.
-        image: a picture of one's own instead of the test examples.
+        image: an image of one's own instead of the test examples.
         image_epsilon: the size of its perturbation, of the range [0, 1].
     """
     name = model["name"]
     if image is not None:
-        one_picture(run, name, model, fgsm, image, image_epsilon, levels)
+        one_image(run, name, model, fgsm, image, image_epsilon, levels)
         return
     if stands_alone(model):
-        raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=PICTURE")
+        raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=IMAGE")
     n = min(examples, len(run.data.test))
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
@@ -115,24 +115,24 @@ def main(
         level = (levels[1:2] or levels[:1])[0]
         shown = run.data.test.take(known_of_each_class(module, run.data.test, figure_examples))
         attack = run.attack(fgsm.with_(epsilon=level / GRAY), network)
-        found = finding(run.numbers(), name, level)
-        draw(run, module, shown, attack.value, level, run.data.class_names, found)
+        text = finding(run.numbers(), name, level)
+        draw(run, module, shown, attack.value, level, run.data.class_names, text)
     run.finish()
 
 
-def report(run: Run, row: str, level: float, found: "MovedBy", seed: int | None, n: int) -> None:
+def report(run: Run, row: str, level: float, results: "MovedBy", seed: int | None, n: int) -> None:
     """The rows of one size, before and after rounding; of no mistakes there is no confidence."""
-    for stored, seen in zip(STORED, (found.moved, found.rounded), strict=True):
+    for stored, seen in zip(STORED, (results.moved, results.rounded), strict=True):
         for metric, value in asdict(seen).items():
             if metric == "error_rate" or not math.isnan(value):
                 under = setting(stored, gray_levels=level)
                 run.table.add(row, {metric: value}, setting=under, seed=seed, n=n)
 
 
-def finding(found: Numbers, name: str, level: float) -> str:
+def finding(results: Numbers, name: str, level: float) -> str:
     """What a perturbation does to the error, in one sentence; means over the seeds."""
-    before = found.mean(name, "clean_error_rate")
-    after = found.mean(name, "error_rate", setting=setting(gray_levels=level))
+    before = results.mean(name, "clean_error_rate")
+    after = results.mean(name, "error_rate", setting=setting(gray_levels=level))
     size = "One gray level" if level == 1 else f"{level:g} gray levels"
     rates = f"from {percentage(before)} to {percentage(after)}"
     return f"{size} along the sign of the gradient takes the error {rates}"
@@ -183,12 +183,12 @@ def moved_by(model: nn.Module, attack: Attack, clean: Split) -> MovedBy:
         classes = predicted(after)
         wrong = classes != clean.labels
         fooled = wrong & answered(model, classes) & known
-        sure = [100 * p[fooled].amax(1).double().mean().item() for p in (before, after)]
-        results.append(Fooled(percent(model, wrong, classes), *sure))
+        confidences = [100 * p[fooled].amax(1).double().mean().item() for p in (before, after)]
+        results.append(Fooled(percent(model, wrong, classes), *confidences))
     return MovedBy(*results)
 
 
-def one_picture(
+def one_image(
     run: Run,
     name: str,
     model: Config,
@@ -197,20 +197,20 @@ def one_picture(
     epsilon: float,
     levels: list[float],
 ) -> None:
-    """The same on a picture of one's own, whose class is what the network says of it."""
+    """The same on an image of one's own, whose class is what the network says of it."""
     network = run.model(model, run.seeds[0])
     if stands_alone(model):
         module = model.build().to(run.device).eval()
         shape, resized, names = module.input_shape, module.resized, module.class_names
-        x = load_picture(image, shape, resized).to(run.device)
+        x = load_image(image, shape, resized).to(run.device)
     else:
         names = run.data.class_names
-        x = load_picture(image, run.data.input_shape).to(run.device)  # before anything is trained
+        x = load_image(image, run.data.input_shape).to(run.device)  # before anything is trained
         module = network.value
     clean = Split(x, predictions(module, x))
     for level in sorted({*levels, epsilon * GRAY}):
         attack = fgsm.with_(epsilon=level / GRAY).build()
-        report(run, PICTURE.format(name), level, moved_by(module, attack, clean), None, 1)
+        report(run, IMAGE.format(name), level, moved_by(module, attack, clean), None, 1)
     draw(run, module, clean, fgsm.with_(epsilon=epsilon).build(), epsilon * GRAY, names, "")
     run.finish()
 
@@ -222,7 +222,7 @@ def draw(
     attack: Attack,
     level: float,
     class_names: tuple[str, ...],
-    found: str,
+    text: str,
 ) -> None:
     """The image, the sign, the perturbed image, with classes and confidences.
 
@@ -234,29 +234,31 @@ def draw(
         "images": clean.images,
         "signs": (moved - clean.images).sign(),
         "perturbed": moved,
-        "said_before": predicted(before),
-        "said_after": predicted(after),
+        "predicted_before": predicted(before),
+        "predicted_after": predicted(after),
         "confidence_before": before.amax(1),
         "confidence_after": after.amax(1),
         "labels": clean.labels,
     }
-    kept, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
-    keep_and_draw(
+    ordered, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
+    save_and_draw(
         run.folder,
         figure.draw,
-        kept,
+        ordered,
         epsilon=level / GRAY,
         class_names=class_names,
         provenance=run.heading(),
-        finding=found or one_finding(kept, level / GRAY, class_names),
-        note=note if found else "",
+        finding=text or one_finding(ordered, level / GRAY, class_names),
+        note=note if text else "",
     )
 
 
 def fooled_first(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
     """The examples whose class changes, the most confident first, then the others; and a note."""
-    changed = arrays["said_after"] != arrays["said_before"]
-    known = " that the network knows" if (arrays["said_before"] == arrays["labels"]).all() else ""
+    changed = arrays["predicted_after"] != arrays["predicted_before"]
+    known = (
+        " that the network knows" if (arrays["predicted_before"] == arrays["labels"]).all() else ""
+    )
     order = np.lexsort((-arrays["confidence_after"], ~changed))
     note = (
         f"Of {len(changed)} test examples{known}, {changed.sum()} change their class; those given "
@@ -268,11 +270,11 @@ def fooled_first(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], 
 def one_finding(arrays: dict[str, np.ndarray], epsilon: float, names: tuple[str, ...]) -> str:
     """What becomes of the one image."""
     before, after = (
-        f"{named(names, int(arrays[f'said_{when}'][0]))} "
+        f"{named(names, int(arrays[f'predicted_{when}'][0]))} "
         f"({confidence(float(arrays[f'confidence_{when}'][0]))})"
         for when in ("before", "after")
     )
-    same = arrays["said_before"][0] == arrays["said_after"][0]
+    same = arrays["predicted_before"][0] == arrays["predicted_after"][0]
     return f"{epsilon:.4f} of the range " + (
         f"leaves the class {before}, now {after}" if same else f"turns {before} into {after}"
     )

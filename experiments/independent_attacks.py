@@ -67,7 +67,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag with the one network.
+        models: the one network, by name.
         defenses: the defenses attacked with every seed, by name.
         first_seed_defenses: those attacked with the first seed alone.
         autoencoder_trainer: the trainer of `denoising_autoencoder`.
@@ -105,30 +105,34 @@ def main(
             clean = run.test(examples)
             for epsilon in epsilons:
                 ours = run.attack(strongest.with_(epsilon=epsilon), network)
-                found = {"strongest": run.measure(fallen, network, ours, clean, epsilon=epsilon)}
+                results = {
+                    "strongest": run.measure(misclassified, network, ours, clean, epsilon=epsilon)
+                }
                 for library, attack in others(autoattack).items():
                     search = run.derive(attack, epsilon=epsilon, steps=foolbox_steps)
-                    found[library] = run.measure(fallen, network, search, clean, epsilon=epsilon)
-                compare(run, row, epsilon, seed, examples, found)
+                    results[library] = run.measure(
+                        misclassified, network, search, clean, epsilon=epsilon
+                    )
+                compare(run, row, epsilon, seed, examples, results)
     run.finish()
 
 
 def compare(
-    run: Run, row: str, epsilon: float, seed: int, n: int, found: "dict[str, Fallen]"
+    run: Run, row: str, epsilon: float, seed: int, n: int, results: "dict[str, Misclassified]"
 ) -> None:
     """The rows of one network and size: each attack's error rate, and what ours misses."""
-    rates = {who: percent(broken) for who, broken in found.items()}
+    rates = {who: percent(broken) for who, broken in results.items()}
     ours, *theirs = rates.values()
     worst = math.nan if any(map(math.isnan, theirs)) else max(theirs)
     by_attack = {RATE.format(who): rate for who, rate in rates.items()}
     run.table.add(row, by_attack, epsilon=epsilon, seed=seed, n=n)
     difference = worst - ours
     run.table.add(row, theirs_minus_ours=difference, epsilon=epsilon, seed=seed, unit="points")
-    run.table.add(row, missed=missed(*found.values()), epsilon=epsilon, seed=seed, n=n)
+    run.table.add(row, missed=missed(*results.values()), epsilon=epsilon, seed=seed, n=n)
 
 
 @dataclass(frozen=True)
-class Fallen:
+class Misclassified:
     """What an attack breaks.
 
     Attributes:
@@ -141,7 +145,9 @@ class Fallen:
 
 
 @measurement(version=1)
-def fallen(model: nn.Module, attack: AnyAttack, clean: Split, *, epsilon: float) -> Fallen:
+def misclassified(
+    model: nn.Module, attack: AnyAttack, clean: Split, *, epsilon: float
+) -> Misclassified:
     """The examples that an attack breaks on the network.
 
     Args:
@@ -157,21 +163,21 @@ def fallen(model: nn.Module, attack: AnyAttack, clean: Split, *, epsilon: float)
     with evaluating(model):
         moved = craft(attack, model, clean)
     if (moved.images - clean.images).abs().max().item() > epsilon + 1e-6:
-        return Fallen([], 0)
+        return Misclassified([], 0)
     wrong, defined = mistakes(model, moved)
-    return Fallen(wrong.nonzero().squeeze(1).tolist(), int(defined.sum()))
+    return Misclassified(wrong.nonzero().squeeze(1).tolist(), int(defined.sum()))
 
 
-def percent(found: Fallen) -> float:
+def percent(results: Misclassified) -> float:
     """The error rate, in percent; NaN of no examples."""
-    return 100 * len(found.places) / found.of if found.of > 0 else math.nan
+    return 100 * len(results.places) / results.of if results.of > 0 else math.nan
 
 
-def missed(ours: Fallen, *theirs: Fallen) -> float:
+def missed(ours: Misclassified, *theirs: Misclassified) -> float:
     """Percent of the examples that any of `theirs` breaks and `ours` does not; NaN of none."""
-    if not all(found.of > 0 for found in (ours, *theirs)):
+    if not all(results.of > 0 for results in (ours, *theirs)):
         return math.nan
-    anyones = {place for found in theirs for place in found.places}
+    anyones = {place for results in theirs for place in results.places}
     return 100 * len(anyones - set(ours.places)) / ours.of
 
 

@@ -63,7 +63,7 @@ def cells(fgsm: Config, epsilons: list[float], published_seeds: int) -> Iterator
         ]
         yield Cells(ROWS, ["clean_error_rate", "strongest_error_rate"], settings=[schedule])
         yield Cells(ROWS, ["fgsm_error_rate"], settings=every)
-        yield Cells(ROWS, ["fgsm_vanished_gradients"], settings=unclipped)
+        yield Cells(ROWS, ["fgsm_zero_gradient_rate"], settings=unclipped)
     yield Cells(ROWS, [*UNITS])
     for metric, step in DRAWN:
         yield Cells(ROWS, [metric], epsilons, [setting(step, "curve")])
@@ -140,7 +140,7 @@ def errors(
         if not attack["clip"]:
             pointed = run.attack(attack, network)
             gone = run.measure(first_gradient_zero_rate, network, pointed, run.test())
-            add(fgsm_vanished_gradients=gone, setting=under)
+            add(fgsm_zero_gradient_rate=gone, setting=under)
     worst = run.measure(errors_by_stage, network, run.attack(strongest, network), run.test())
     add(strongest_error_rate=worst.all, setting=schedule)
 

@@ -26,7 +26,7 @@ from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import AT_THE_END, generated_examples, warning_rates
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -57,7 +57,7 @@ def cells() -> Iterator[Cells]:
     yield Cells(ROWS[:1], [AT_THE_END])
 
 
-ROWS = ("pyramid", "finest level on real pictures", "enlarged real pictures")
+ROWS = ("pyramid", "finest level on real images", "enlarged real images")
 
 
 def main(
@@ -169,7 +169,7 @@ def draw(run: Run, games: list[Game]) -> None:
         for name, rows in (("generated", put_together), ("real", taken_apart))
     }
     finest = trained[-1]
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays | figure.over_training(finest.snapshots, finest.snapshot_epochs),
@@ -203,10 +203,10 @@ def panels(sizes: list[tuple[int, int]]) -> list[figure.Panel]:
     ]
 
 
-def finding(found: Numbers) -> str:
+def finding(results: Numbers) -> str:
     """Fréchet distances of the whole pyramid and of its parts, from means."""
-    rows = (*ROWS[:2], "validation pictures")
-    whole, finest, real = (found.mean(row, "frechet_classifier_distance") for row in rows)
+    rows = (*ROWS[:2], "validation images")
+    whole, finest, real = (results.mean(row, "frechet_classifier_distance") for row in rows)
     sentence = (
         f"The finest game alone, on real coarse images, ends at a Fréchet distance of {finest:.3g} "
         f"from the data, the whole pyramid at {whole:.3g}"

@@ -4,9 +4,9 @@
     advx run experiment=latent_arithmetic scale=chapter    # more faces, more epochs
 
 The procedure: train a convolutional game on faces whose attributes are known; find z whose faces
-a classifier (the probe, right on nearly every render) gives the classes a, b and c; average a few
-of each; generate from a − b + c and ask the probe whether it is the fourth class. Beside it what
-needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
+a classifier (the evaluator, right on nearly every render) gives the classes a, b and c; average a
+few of each; generate from a − b + c and ask the evaluator whether it is the fourth class. Beside it
+what needs no arithmetic: c alone, c with a random direction of the same length, and the same sum on
 pixels; and the sum brought to the length that z usually has, which averages lose. Then once more
 with a game that has never seen the fourth class.
 """
@@ -30,8 +30,8 @@ from advx.evaluation.samples import generative
 from advx.evaluation.transfer import error_rate, predictions, probabilities
 from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
-from advx.figures.kept import keep_and_draw
 from advx.figures.samples import gray_levels
+from advx.figures.saved import save_and_draw
 from advx.games.generative import LatentGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
@@ -41,7 +41,7 @@ from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 
 SUMS = ("a − b + c", "rescaled", "on pixels", "c + random direction", "c alone")
-"""What the probe is asked about; the last three are controls."""
+"""What the evaluator is asked about; the last three are controls."""
 
 GAMES = {
     "": "G was trained on all four classes",
@@ -58,7 +58,7 @@ CONFIDENT = 0.9
 POOL = 20_000
 """z that are tried for faces of the three classes, at most."""
 
-PICTURED, TRIALS = 3, 8
+SHOWN, TRIALS = 3, 8
 """z averaged for each face of the figure, and equations in it."""
 
 
@@ -73,7 +73,7 @@ class Classes(NamedTuple):
 
 def cells(plus: str, minus: str, other: str, target: str, averaged: list[int]) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    yield Cells(["probe"], ["error_rate"])
+    yield Cells(["evaluator"], ["error_rate"])
     faces = [FACES.format(k, suffix) for suffix in GAMES for k in (plus, minus, other, target)]
     yield Cells(faces, ["generated"], always=False)  # where the training did not diverge
     sums = [name + suffix for suffix in GAMES for name in SUMS]
@@ -84,8 +84,8 @@ def cells(plus: str, minus: str, other: str, target: str, averaged: list[int]) -
 def main(
     run: Run,
     game: Config,
-    probe: Config,
-    probe_trainer: Config,
+    evaluator: Config,
+    evaluator_trainer: Config,
     plus: str,
     minus: str,
     other: str,
@@ -98,8 +98,8 @@ def main(
     Args:
         run: the run to measure on.
         game: a generator and a discriminator.
-        probe: the classifier that gives a face its class.
-        probe_trainer: its trainer.
+        evaluator: the classifier that gives a face its class.
+        evaluator_trainer: its trainer.
         plus: class a.
         minus: class b.
         other: class c.
@@ -110,21 +110,21 @@ def main(
     named = {"plus": plus, "minus": minus, "other": other, "target": target}
     classes = known_classes(run, named)
     faces = {"": run.data, ", never seen": without(run, classes.target)}
-    network = run.model(probe, 0, trainer=probe_trainer)
-    found: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
+    network = run.model(evaluator, 0, trainer=evaluator_trainer)
+    results: dict[str, list[SumRates]] = {suffix: [] for suffix in GAMES}
     with run.progress(models=1 + 2 * len(run.seeds)):
         rate = run.measure(error_rate, network, run.data.test)
-        run.table.add("probe", error_rate=rate, seed=None, n=len(run.data.test))
+        run.table.add("evaluator", error_rate=rate, seed=None, n=len(run.data.test))
         for seed in run.seeds:
             for suffix, data in faces.items():
                 trained = run.game(game, seed, data=data)
                 parts = (trained, network, list(classes), averaged, trials, seed)
                 rates = run.measure(sum_rates, *parts)
                 add_rates(run, rates, suffix, classes, averaged, trials, seed)
-                found[suffix].append(rates)
+                results[suffix].append(rates)
     games = {suffix: run.game(game, run.seeds[0], data=data) for suffix, data in faces.items()}
-    equations = {suffix: pictured(run, each, network, classes) for suffix, each in games.items()}
-    draw(run, equations, found, averaged, classes)
+    equations = {suffix: faces_of(run, each, network, classes) for suffix, each in games.items()}
+    draw(run, equations, results, averaged, classes)
     run.finish()
 
 
@@ -204,7 +204,7 @@ class SumRates:
 @torch.no_grad()
 def sum_rates(
     trained: TrainedGame,
-    probe: nn.Module,
+    evaluator: nn.Module,
     classes: list[int],
     averaged: list[int],
     trials: int,
@@ -216,7 +216,7 @@ def sum_rates(
 
     Args:
         trained: the game.
-        probe: gives a face its class.
+        evaluator: gives a face its class.
         classes: of a, b and c, and the target.
         averaged: numbers of z averaged for each of a, b and c.
         trials: sums for each of them.
@@ -225,32 +225,32 @@ def sum_rates(
         confident: probability from which a face counts as one of its class.
     """
     game, target = generative(trained), classes[-1]
-    found = codes(game, probe, classes, seed, pool, confident)
-    generated = [100 * len(z) / pool for z in found]
-    if not all(map(len, found[:3])):
+    results = codes(game, evaluator, classes, seed, pool, confident)
+    generated = [100 * len(z) / pool for z in results]
+    if not all(map(len, results[:3])):
         return SumRates(generated, {})
-    usual = torch.cat(found).norm(dim=1).mean()
+    usual = torch.cat(results).norm(dim=1).mean()
     sums: dict[str, list[float]] = {name: [] for name in SUMS}
     for count in averaged:
-        for name, images in summed(game, found, usual, count, trials, seed).items():
-            predicted = predictions(probe, images)
-            sums[name].append(percent(probe, predicted == target, predicted))
+        for name, images in summed(game, results, usual, count, trials, seed).items():
+            predicted = predictions(evaluator, images)
+            sums[name].append(percent(evaluator, predicted == target, predicted))
     return SumRates(generated, sums)
 
 
 def codes(
     game: LatentGame,
-    probe: nn.Module,
+    evaluator: nn.Module,
     classes: list[int],
     seed: int,
     pool: int,
     confident: float,
 ) -> list[Tensor]:
-    """For each of the classes all z of a pool (m, latent) whose faces the probe is sure of."""
+    """For each of the classes all z of a pool (m, latent) whose faces the evaluator is sure of."""
     device = next(game.parameters()).device
     with seeded(seed):
         z = game.draw(pool).to(device)
-    p = torch.cat([probabilities(probe, game.generate(part)) for part in z.split(1000)])
+    p = torch.cat([probabilities(evaluator, game.generate(part)) for part in z.split(1000)])
     return [z[p[:, k] > confident] for k in classes]
 
 
@@ -259,37 +259,37 @@ class Equations(NamedTuple):
 
     Attributes:
         faces: (4 · trials, *shape).
-        right: (trials,) bool, whether the probe gives a − b + c the target class.
+        right: (trials,) bool, whether the evaluator gives a − b + c the target class.
     """
 
     faces: Tensor
     right: Tensor
 
 
-def pictured(run: Run, game: Game, probe: Model, classes: Classes) -> Equations | None:
+def faces_of(run: Run, game: Game, evaluator: Model, classes: Classes) -> Equations | None:
     """The equations of the figure; None where a class has no faces, or the training diverged."""
-    return run.attempt(lambda: equations_of(game.value, probe.value, classes, game.seed))
+    return run.attempt(lambda: equations_of(game.value, evaluator.value, classes, game.seed))
 
 
 @torch.no_grad()
 def equations_of(
-    trained: TrainedGame, probe: nn.Module, classes: Classes, seed: int
+    trained: TrainedGame, evaluator: nn.Module, classes: Classes, seed: int
 ) -> Equations | None:
     """A few sums of means of few z; None where a class has no faces."""
     game = generative(trained)
-    pools = codes(game, probe, list(classes), seed, POOL, CONFIDENT)[:3]
+    pools = codes(game, evaluator, list(classes), seed, POOL, CONFIDENT)[:3]
     if not all(map(len, pools)):
         return None
     with seeded(seed + 1):
-        a, b, c = (chosen(pool, PICTURED, TRIALS).mean(1) for pool in pools)
+        a, b, c = (chosen(pool, SHOWN, TRIALS).mean(1) for pool in pools)
         made = [game.generate(z) for z in (a, b, c, a - b + c)]
-    return Equations(torch.cat(made), predictions(probe, made[-1]) == classes.target)
+    return Equations(torch.cat(made), predictions(evaluator, made[-1]) == classes.target)
 
 
 def draw(
     run: Run,
     equations: dict[str, Equations | None],
-    found: dict[str, list[SumRates]],
+    results: dict[str, list[SumRates]],
     averaged: list[int],
     classes: Classes,
 ) -> None:
@@ -299,20 +299,20 @@ def draw(
         if each is not None:
             arrays[f"faces{suffix}"] = gray_levels(each.faces)
             arrays[f"right{suffix}"] = each.right.cpu().numpy()
-    for suffix, seeds in found.items():
+    for suffix, seeds in results.items():
         rows = [rates.by_sum(averaged) for rates in seeds]
         for name in SUMS:
             values = [row[name] for row in rows if name in row]
             if values:
                 arrays[name + suffix] = np.array(values, np.float32)
     arrays["averaged"] = np.array(averaged)
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,
         games=GAMES,
         sums=list(SUMS),
         names=[run.data.class_names[k] for k in classes],
-        pictured=PICTURED,
+        shown=SHOWN,
         provenance=run.heading(),
     )

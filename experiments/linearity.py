@@ -30,7 +30,7 @@ from advx.evaluation.straightness import (
     weight_lengths,
 )
 from advx.figures import linearity as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
@@ -78,7 +78,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag of models.
+        models: by name.
         linear: the one among them that is linear in the pixels.
         epsilons: steps along the gradient's sign.
         pieces_epsilon: the step within which linear pieces are counted.
@@ -128,18 +128,18 @@ def along_the_sign(run: Run, row: str, network: Model, epsilons: list[float], n:
     """Steps along the gradient's sign, beside the tangent."""
     steps = run.measure(straightness, network, run.test(n), epsilons)
     for epsilon, step in zip(epsilons, steps, strict=False):
-        found = asdict(step)
+        results = asdict(step)
         if step.tangent_error_rate == 0:  # what fools the tangent is nothing
-            del found[FOOLED]
-        run.table.add(row, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
+            del results[FOOLED]
+        run.table.add(row, results, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
 def along_random_signs(run: Run, row: str, network: Model, epsilons: list[float], n: int) -> None:
     """Steps along random signs."""
     steps = run.measure(straightness, network, run.test(n), epsilons, random=True)
     for epsilon, step in zip(epsilons, steps, strict=False):
-        found = {"random_error_rate": step.error_rate, "random_deviation": step.deviation}
-        run.table.add(row, found, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
+        results = {"random_error_rate": step.error_rate, "random_deviation": step.deviation}
+        run.table.add(row, results, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
 
 
 def added_up(run: Run, network: Model, name: str, pixels: list[int]) -> None:
@@ -155,38 +155,38 @@ def added_up(run: Run, network: Model, name: str, pixels: list[int]) -> None:
 
 
 def measured(
-    found: Numbers, models: list[str], linear: str, epsilons: list[float], pixels: list[int]
+    results: Numbers, models: list[str], linear: str, epsilons: list[float], pixels: list[int]
 ) -> dict[str, np.ndarray]:
     """The errors and the sums of the figure, over the seeds."""
     arrays = {"epsilons": np.array(epsilons), "pixels": np.array(pixels)}
     for name in models:
         arrays[f"errors_{name}"] = np.stack(
             [
-                found.over_seeds([Cell(name, kind, e) for e in epsilons])
+                results.over_seeds([Cell(name, kind, e) for e in epsilons])
                 for kind in ("error_rate", "random_error_rate")
             ]
         )
     for kind in ("sign", "random"):
         sums = [Cell(linear, f"moved_by_{kind}", None, setting(pixels=n)) for n in pixels]
-        arrays[f"sums_{kind}"] = found.over_seeds(sums)
+        arrays[f"sums_{kind}"] = results.over_seeds(sums)
     return arrays
 
 
 def bases(
-    found: Numbers, linear: str, model: str, epsilon: float, pixels: list[int], seed: int
+    results: Numbers, linear: str, model: str, epsilon: float, pixels: list[int], seed: int
 ) -> list[str]:
     """What the logits, the errors and the sums were measured on."""
     return [
         f"seed {seed}, one test example",
-        found.basis([Cell(model, "error_rate", epsilon)]),
-        found.basis([Cell(linear, "moved_by_sign", None, setting(pixels=pixels[-1]))]),
+        results.basis([Cell(model, "error_rate", epsilon)]),
+        results.basis([Cell(linear, "moved_by_sign", None, setting(pixels=pixels[-1]))]),
     ]
 
 
-def finding(found: Numbers, model: str, epsilon: float) -> str:
+def finding(results: Numbers, model: str, epsilon: float) -> str:
     """How far the logits are from their tangents, and whether what fools those fools the model."""
-    away = percentage(100 * found.mean(model, "deviation", epsilon))
-    too = percentage(found.mean(model, FOOLED, epsilon))
+    away = percentage(100 * results.mean(model, "deviation", epsilon))
+    too = percentage(results.mean(model, FOOLED, epsilon))
     return (
         f"At ε = {size(epsilon)} the {called(model)}'s logits are off their tangents by {away} of "
         f"the way that they moved, and {too} of what fools the tangents fools the model"
@@ -217,7 +217,7 @@ def draw(
         "image": x[0].cpu().numpy(),
         "sign": sign[0].cpu().numpy(),
     }
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

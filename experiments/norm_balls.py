@@ -27,7 +27,7 @@ from advx.evaluation.distances import distances
 from advx.evaluation.transfer import predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.figures import norm_balls as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.run import Run
 from advx.types import NonNegativeInt, NormName, Positive, Probability
 
@@ -84,13 +84,13 @@ def main(
             digit has so much, the most that one has.
         epsilon: a max norm whose L2 length is reported beside.
     """
-    sure = candidates(run, from_class, to_class, neighbors)
-    said: dict[str, list[int]] = {}
+    groups = candidates(run, from_class, to_class, neighbors)
+    predicted: dict[str, list[int]] = {}
     with run.progress(models=len(models) * len(run.seeds)):
         first = [run.model(model, run.seeds[0]).value for model in models]
         here, there = (
-            images[all_sure(first, images, label, confidence)]
-            for images, label in zip(sure, (from_class, to_class), strict=True)
+            images[all_confident(first, images, label, confidence)]
+            for images, label in zip(groups, (from_class, to_class), strict=True)
         )
         one, other = nearest_to(here, there, length)
         image = here[one]
@@ -105,11 +105,11 @@ def main(
                 classes = predictions(module, torch.cat([image[None], image + perturbations]))
                 answered(module, classes)
                 for name, label in zip(("unperturbed", *NAMES), classes.tolist(), strict=True):
-                    kept = {KEEPS.format(model): 100.0 * (label == from_class)}
-                    run.table.add(name, kept, seed=seed, n=1)
+                    keeps = {KEEPS.format(model): 100.0 * (label == from_class)}
+                    run.table.add(name, keeps, seed=seed, n=1)
                 if seed == run.seeds[0]:
-                    said[model] = classes.tolist()
-    draw(run, image, perturbations, said, from_class, to_class)
+                    predicted[model] = classes.tolist()
+    draw(run, image, perturbations, predicted, from_class, to_class)
     run.finish()
 
 
@@ -124,13 +124,13 @@ def candidates(run: Run, from_class: int, to_class: int, neighbors: int) -> list
             raise ConfigError(
                 f"{key}={label}: two different classes of 0 … {run.data.classes - 1} are needed"
             )
-    sure = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
-    if not len(sure[0]) or not len(sure[1]):
+    groups = [beyond_doubt(run.data.train, label, neighbors) for label in (from_class, to_class)]
+    if not len(groups[0]) or not len(groups[1]):
         raise ConfigError(
             f"neighbors={neighbors}: no digit whose {neighbors} nearest are all of its class; "
             "valid: fewer"
         )
-    return sure
+    return groups
 
 
 def report_sizes(run: Run, perturbations: Tensor, epsilon: float) -> None:
@@ -159,28 +159,28 @@ def draw(
     run: Run,
     image: Tensor,
     perturbations: Tensor,
-    said: dict[str, list[int]],
+    predicted: dict[str, list[int]],
     from_class: int,
     to_class: int,
 ) -> None:
     """The digit, its six perturbations and the six versions, with the models' answers."""
     arrays = {"image": image.cpu().numpy(), "perturbations": perturbations.cpu().numpy()} | {
-        f"prediction_{name}": torch.tensor(found).numpy() for name, found in said.items()
+        f"prediction_{name}": torch.tensor(results).numpy() for name, results in predicted.items()
     }
     size = norms.length(perturbations[:3], "l2").max().item()
     most = norms.length(perturbations[3:], "linf").max().item()
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,
-        **captions(said, run.data.class_names, from_class, to_class, size, most),
+        **captions(predicted, run.data.class_names, from_class, to_class, size, most),
         class_names=run.data.class_names,
         provenance=run.heading(),
     )
 
 
 def captions(
-    said: dict[str, list[int]],
+    predicted: dict[str, list[int]],
     class_names: Sequence[str],
     here: int,
     there: int,
@@ -190,7 +190,7 @@ def captions(
     """What stands in the figure beside the images.
 
     Args:
-        said: by model, the classes of the digit and of its six versions.
+        predicted: by model, the classes of the digit and of its six versions.
         class_names: one a class.
         here, there: the class of the digit, and the one it is turned into.
         size: L2 norm of the six perturbations.
@@ -198,7 +198,7 @@ def captions(
     """
     this, that = class_names[here], class_names[there]
     same = f"x + η: the same {this}"
-    kept = [answer == here for answers in said.values() for answer in answers[4:]]
+    unchanged = [answer == here for answers in predicted.values() for answer in answers[4:]]
     return {
         "contents": [
             f"x + η: a {that} of the training set",
@@ -207,7 +207,7 @@ def captions(
             *[f"{same}, η the sign of the left one"] * 3,
         ],
         "finding": f"An L2 norm of {size:.2f} makes a {this} a {that}, dims it or cuts it in two; "
-        f"spread as ±{most:.2f} over all pixels, it leaves {sum(kept)} of {len(kept)} "
+        f"spread as ±{most:.2f} over all pixels, it leaves {sum(unchanged)} of {len(unchanged)} "
         f"answers at {this}",
     }
 
@@ -220,15 +220,17 @@ def of_class(split: Split, label: int) -> Tensor:
 def beyond_doubt(split: Split, label: int, neighbors: int) -> Tensor:
     """The images of a class whose nearest others in the split are all of it, (m, *shape)."""
     images, everything = of_class(split, label), split.images.flatten(1)
-    kept = []
+    alone = []
     for part in images.split(500):
         distances = torch.cdist(part.flatten(1), everything)
         nearest = distances.topk(min(neighbors + 1, len(everything)), largest=False).indices
-        kept.append((split.labels[nearest] == label).all(1))  # itself among them
-    return images[torch.cat(kept)]
+        alone.append((split.labels[nearest] == label).all(1))  # itself among them
+    return images[torch.cat(alone)]
 
 
-def all_sure(models: Sequence[nn.Module], images: Tensor, label: int, confidence: float) -> Tensor:
+def all_confident(
+    models: Sequence[nn.Module], images: Tensor, label: int, confidence: float
+) -> Tensor:
     """Which images (m, *shape) every model gives the class with this probability at least, (m,).
 
     Where there is none, those that come nearest to it.
@@ -256,7 +258,7 @@ def smallest_distance(here: Tensor, there: Tensor, norm: NormName) -> float:
 def left_grid(image: Tensor, other: Tensor) -> Tensor:
     """Three perturbations of the same L2 length, (3, *shape): what each does, see the head.
 
-    The digit is wiped out from its middle rows outwards until the length is reached.
+    The digit is wiped out from its middle rows outward until the length is reached.
     """
     difference = other - image
     size = difference.norm()

@@ -3,7 +3,7 @@
     advx run experiment=rubbish                  # digits that ship with a package
     advx run experiment=rubbish scale=chapter    # MNIST
 
-The procedure: show every model pictures of noise, plain or improved by gradient ascent towards a
+The procedure: show every model images of noise, plain or improved by gradient ascent toward a
 class, and count those that it gives to some class with a probability above a half. Ideally none.
 """
 
@@ -47,7 +47,7 @@ def main(
 
     Args:
         run: the run to measure on.
-        models: the bag of models.
+        models: by name.
         noises: ways of making rubbish, by name.
         examples: noise images of each kind.
         threshold: the probability above which a model is sure.
@@ -59,13 +59,13 @@ def main(
             for name in models:
                 network = run.model(name, seed)
                 for kind, noise in noises.items():
-                    sure = run.measure(
+                    measured = run.measure(
                         confidence, network, run.craft(noise, network, n), threshold=threshold
                     )
-                    found = {"confident_rate": sure.confident_rate}
-                    if sure.confident_rate != 0:  # of none there is no mean
-                        found["mean_confidence"] = sure.mean_confidence
-                    run.table.add(name, found, setting=setting(noise=kind), seed=seed, n=n)
+                    results = {"confident_rate": measured.confident_rate}
+                    if measured.confident_rate != 0:  # of none there is no mean
+                        results["mean_confidence"] = measured.mean_confidence
+                    run.table.add(name, results, setting=setting(noise=kind), seed=seed, n=n)
     first = next(iter(models))
     words = captions(run.numbers(), first, noises, threshold)
     run.attempt(lambda: draw(run, run.model(first, run.seeds[0]), noises, figure_examples, words))
@@ -90,8 +90,8 @@ def confidence(model: nn.Module, images: Split, *, threshold: float) -> Confiden
     """How sure a model is of images, whatever their labels."""
     scores = probabilities(model, images.images)
     p = scores.amax(1).double()[answered(model, predicted(scores))]
-    sure = p > threshold
-    return Confidence(100 * sure.double().mean().item(), 100 * p[sure].mean().item())
+    confident = p > threshold
+    return Confidence(100 * confident.double().mean().item(), 100 * p[confident].mean().item())
 
 
 def draw(run: Run, network: Model, noises: dict[str, Config], count: int, words: Captions) -> None:
@@ -109,17 +109,17 @@ def draw(run: Run, network: Model, noises: dict[str, Config], count: int, words:
         images,
         {kind: predicted(p) for kind, p in scores.items()},
         torch.full_like(shown, -1),
-        sure={kind: p.amax(1) for kind, p in scores.items()},
+        confidences={kind: p.amax(1) for kind, p in scores.items()},
         class_names=run.data.class_names,
         provenance=run.heading(),
         **words,
     )
 
 
-def captions(found: Numbers, model: str, kinds: Iterable[str], threshold: float) -> Captions:
+def captions(results: Numbers, model: str, kinds: Iterable[str], threshold: float) -> Captions:
     """What stands in the figure beside the images."""
     rates = {
-        kind: found.mean(model, "confident_rate", setting=setting(noise=kind)) for kind in kinds
+        kind: results.mean(model, "confident_rate", setting=setting(noise=kind)) for kind in kinds
     }
     first, above = next(iter(rates)), size(threshold)
     return {

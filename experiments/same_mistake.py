@@ -68,10 +68,10 @@ def main(
             for epsilon in epsilons:
                 adversarial = run.craft(fgsm.with_(epsilon=epsilon), source)
                 for name in others:
-                    found = run.measure(
+                    results = run.measure(
                         agreement, source, run.model(name, seed), adversarial, run.data.classes
                     )
-                    report(run, PAIR.format(crafting, name), found, epsilon, seed)
+                    report(run, PAIR.format(crafting, name), results, epsilon, seed)
     draw(run, crafting, others, epsilons)
     run.finish()
 
@@ -133,19 +133,19 @@ def by_chance(first: Tensor, second: Tensor, labels: Tensor, classes: int) -> fl
     return ((count * same).sum() / count.sum()).item()
 
 
-def report(run: Run, row: str, found: Agreement, epsilon: float, seed: int) -> None:
+def report(run: Run, row: str, results: Agreement, epsilon: float, seed: int) -> None:
     """The rows of one model; without a common mistake there is no agreement to speak of."""
     n = len(run.test())
-    share = 100 * found.both_wrong / n
+    share = 100 * results.both_wrong / n
     run.table.add(row, both_wrong=share, epsilon=epsilon, seed=seed, n=n)
-    if found.both_wrong != 0:
+    if results.both_wrong != 0:
         run.table.add(
             row,
-            same_class=found.same_class,
-            same_class_by_chance=found.same_class_by_chance,
+            same_class=results.same_class,
+            same_class_by_chance=results.same_class_by_chance,
             epsilon=epsilon,
             seed=seed,
-            n=1 if math.isnan(found.both_wrong) else int(found.both_wrong),
+            n=1 if math.isnan(results.both_wrong) else int(results.both_wrong),
         )
 
 
@@ -158,7 +158,7 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
         others: the models that they were shown to.
         epsilons: sizes of the perturbation.
     """
-    found = run.numbers()
+    results = run.numbers()
     same = Panel("same wrong class, where both are wrong", y="of those examples (%)")
     both = Panel("both are wrong", y="of the test examples (%)")
     by_chance = []
@@ -166,10 +166,10 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
         label, color = called(name).replace(" ", "\n", 1), SERIES[index % len(SERIES)]
         for panel, metric in ((same, "same_class"), (both, "both_wrong")):
             drawn = [Cell(PAIR.format(crafting, name), metric, e) for e in epsilons]
-            panel.curves.append(Curve(label, epsilons, found.over_seeds(drawn), color, index))
-            panel.basis = found.basis(drawn)
+            panel.curves.append(Curve(label, epsilons, results.over_seeds(drawn), color, index))
+            panel.basis = results.basis(drawn)
         drawn = [Cell(PAIR.format(crafting, name), SAME[1], e) for e in epsilons]
-        by_chance.append(found.over_seeds(drawn))
+        by_chance.append(results.over_seeds(drawn))
     same.curves.append(
         Curve("by chance", epsilons, np.concatenate(by_chance), NEUTRAL, 1, points=False)
     )
@@ -178,15 +178,15 @@ def draw(run: Run, crafting: str, others: list[str], epsilons: list[float]) -> N
         run.folder,
         "same_mistake",
         [Strip([same, both], 2.4)],
-        finding=finding(found, crafting, others, max(epsilons)),
+        finding=finding(results, crafting, others, max(epsilons)),
         provenance=run.heading(),
     )
 
 
-def finding(found: Numbers, crafting: str, others: list[str], epsilon: float) -> str:
+def finding(results: Numbers, crafting: str, others: list[str], epsilon: float) -> str:
     """How often the models agree, and would by chance, in one sentence."""
     rates, chances = (
-        [found.mean(PAIR.format(crafting, name), metric, epsilon) for name in others]
+        [results.mean(PAIR.format(crafting, name), metric, epsilon) for name in others]
         for metric in SAME
     )
     agreed, by_luck = (

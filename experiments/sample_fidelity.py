@@ -27,7 +27,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.reconstructions import relative_gradient_energy, rms_error
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
@@ -224,7 +224,7 @@ def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setu
     for panel, caption in zip(panels, rows, strict=True):
         if caption in said:
             panel["right"] = said[caption]
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

@@ -5,7 +5,7 @@
 
 The procedure: train every network; craft with the fast gradient sign method, ε = .25 in the max
 norm, on the maxout network (and once on smoothed nearest neighbor); count each target's mistakes
-over all test examples. Other readings of what the chapter leaves open stand beside it.
+over all test examples. Other protocols, for what the chapter leaves open, stand beside it.
 """
 
 import math
@@ -33,8 +33,8 @@ TARGETS = {
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One way to read the protocol, and what it changes of the attack or of the training."""
+class Protocol:
+    """One protocol: what it changes of the attack or of the training."""
 
     setting: str = ""
     attack: dict[str, object] = field(default_factory=dict)
@@ -47,50 +47,50 @@ class Reading:
         return self.all_training_data or self.published_schedule
 
 
-ReadingName = Literal[
+ProtocolName = Literal[
     "unclipped", "clipped", "float32_cross_entropy", "all_training_data", "published_schedule"
 ]
-READINGS: dict[ReadingName, Reading] = {
-    "unclipped": Reading(),
-    "clipped": Reading("clipped", {"clip": [0.0, 1.0]}),
-    "float32_cross_entropy": Reading("objective=cross_entropy", {"objective": "cross_entropy"}),
-    "all_training_data": Reading("all_training_data", all_training_data=True),
-    "published_schedule": Reading("published_schedule", published_schedule=True),
+PROTOCOLS: dict[ProtocolName, Protocol] = {
+    "unclipped": Protocol(),
+    "clipped": Protocol("clipped", {"clip": [0.0, 1.0]}),
+    "float32_cross_entropy": Protocol("objective=cross_entropy", {"objective": "cross_entropy"}),
+    "all_training_data": Protocol("all_training_data", all_training_data=True),
+    "published_schedule": Protocol("published_schedule", published_schedule=True),
 }
 
 
 def cells(
-    models: dict[str, Config], readings: list[ReadingName], retraining_seeds: int
+    models: dict[str, Config], protocols: list[ProtocolName], retraining_seeds: int
 ) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    for reading in map(READINGS.__getitem__, readings):
-        if reading.trains and not retraining_seeds:
+    for protocol in map(PROTOCOLS.__getitem__, protocols):
+        if protocol.trains and not retraining_seeds:
             continue
         for crafting, targets in TARGETS.items():
             rows = [f"{crafting} -> {target}" for target in targets]
-            yield Cells(rows, ["error_rate"], settings=[reading.setting])
-        if not reading.attack:
-            yield Cells([*models], ["clean_error_rate"], settings=[reading.setting])
+            yield Cells(rows, ["error_rate"], settings=[protocol.setting])
+        if not protocol.attack:
+            yield Cells([*models], ["clean_error_rate"], settings=[protocol.setting])
 
 
 def main(
     run: Run,
     models: dict[str, Config],
     attack: Config,
-    readings: list[ReadingName],
+    protocols: list[ProtocolName],
     published_trainer: Config,
     retraining_seeds: NonNegativeInt,
     figure_examples: PositiveInt,
 ) -> None:
-    """Measure every reading of Table 1.1 on every seed.
+    """Measure Table 1.1 by every protocol on every seed.
 
     Args:
         run: the run to measure on.
         models: by name.
         attack: the fast gradient sign method.
-        readings: names in `READINGS`, the chapter's own protocol first.
-        published_trainer: the authors' own schedule, for the reading of that name.
-        retraining_seeds: number of seeds for the readings that train every network again.
+        protocols: names in `PROTOCOLS`, the chapter's own protocol first.
+        published_trainer: the authors' own schedule, for the protocol of that name.
+        retraining_seeds: number of seeds for the protocols that train every network again.
         figure_examples: test examples in the figure.
     """
     if attack.get("targeted"):
@@ -102,27 +102,31 @@ def main(
         run.attack(attack, run.model(name, run.seeds[0]))  # refused before anything is trained
     networks = [name for name in models if run.model(name, 0).random]
     seeds = {
-        name: run.seeds[:retraining_seeds] if READINGS[name].trains else run.seeds
-        for name in readings
+        name: run.seeds[:retraining_seeds] if PROTOCOLS[name].trains else run.seeds
+        for name in protocols
     }
-    trainings = len(run.seeds) + sum(len(seeds[name]) for name in readings if READINGS[name].trains)
+    trainings = len(run.seeds) + sum(
+        len(seeds[name]) for name in protocols if PROTOCOLS[name].trains
+    )
     with run.progress(models=trainings * len(networks)):
-        for name in readings:
+        for name in protocols:
             for seed in seeds[name]:
                 each = {
-                    model: as_read(run, run.model(model, seed), READINGS[name], published_trainer)
+                    model: trained_by(
+                        run, run.model(model, seed), PROTOCOLS[name], published_trainer
+                    )
                     for model in models
                 }
-                measure(run, each, attack, READINGS[name])
+                measure(run, each, attack, PROTOCOLS[name])
     run.attempt(lambda: draw(run, attack, figure_examples))
     run.finish()
 
 
-def as_read(run: Run, model: Model, reading: Reading, published_trainer: Config) -> Model:
-    """The model as a reading trains it."""
-    if reading.published_schedule:
+def trained_by(run: Run, model: Model, protocol: Protocol, published_trainer: Config) -> Model:
+    """The model as a protocol trains it."""
+    if protocol.published_schedule:
         return model.with_(trainer=published_trainer)
-    return retrained(run, model) if reading.all_training_data else model
+    return retrained(run, model) if protocol.all_training_data else model
 
 
 def retrained(run: Run, model: Model) -> Model:
@@ -136,26 +140,26 @@ def retrained(run: Run, model: Model) -> Model:
     return on_all.with_(trainer=model.trainer.with_(max_epochs=int(epochs), patience=None))
 
 
-def measure(run: Run, models: dict[str, Model], attack: Config, reading: Reading) -> None:
-    """One reading of the table for one seed."""
+def measure(run: Run, models: dict[str, Model], attack: Config, protocol: Protocol) -> None:
+    """The table by one protocol for one seed."""
     n = len(run.data.test)
     for crafting, targets in TARGETS.items():
         source = models[crafting]
-        adversarial = run.craft(attack.with_(**reading.attack), source)
+        adversarial = run.craft(attack.with_(**protocol.attack), source)
         for target in targets:
             run.table.add(
                 f"{crafting} -> {target}",
                 error_rate=run.measure(error_rate, models[target], adversarial),
-                setting=reading.setting,
+                setting=protocol.setting,
                 seed=seed_of(source, models[target]),
                 n=n,
             )
-    if not reading.attack:
+    if not protocol.attack:
         for name, model in models.items():
             run.table.add(
                 name,
                 clean_error_rate=run.measure(error_rate, model, run.data.test),
-                setting=reading.setting,
+                setting=protocol.setting,
                 seed=seed_of(model),
                 n=n,
             )

@@ -33,7 +33,7 @@ from advx.evaluation.reconstructions import (
 )
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
-from advx.figures.kept import keep_and_draw
+from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
 from advx.games.vae import VAE
 from advx.report.over_seeds import Numbers
@@ -202,7 +202,7 @@ def draw(
                 if called(name) in faces
             }
     arrays, panels = figure.sheets(rows)
-    keep_and_draw(
+    save_and_draw(
         run.folder,
         figure.draw,
         arrays,

@@ -30,7 +30,7 @@ CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"
 
 KINDS = {
     "virtual adversarial": ("virtual\nadversarial", OURS),
-    "labelled only": ("labeled\nonly", ADVERSARIAL),
+    "labeled only": ("labeled\nonly", ADVERSARIAL),
 }
 """The networks: what the figure calls them, and their color."""
 
@@ -80,7 +80,7 @@ def main(
     (name,) = models
 
     def network(count: int | None, seed: int, defense: Config) -> Model:
-        trainer = run.models.trainer.with_(labelled=count)
+        trainer = run.models.trainer.with_(labeled=count)
         return run.model(name, seed, trainer=trainer, defense=defense)
 
     fewest = min(labels, key=lambda count: math.inf if count is None else count)
@@ -141,7 +141,7 @@ def draw(run: Run, counts: dict[str, int], epsilons: list[float]) -> None:
         counts: numbers of labeled examples, by what they are called.
         epsilons: sizes of the perturbation.
     """
-    found = run.numbers()
+    results = run.numbers()
     clean = Panel(
         "clean test examples",
         x="labeled examples",
@@ -156,35 +156,35 @@ def draw(run: Run, counts: dict[str, int], epsilons: list[float]) -> None:
     for dash, (kind, (label, color)) in enumerate(KINDS.items()):
         drawn = [Cell(kind, CLEAN, None, setting(labels=shown)) for shown in counts]
         clean.curves.append(
-            Curve(label, list(counts.values()), found.over_seeds(drawn), color, dash)
+            Curve(label, list(counts.values()), results.over_seeds(drawn), color, dash)
         )
         for shown, panel in zip(counts, attacked, strict=True):
             under = setting(labels=shown)
             drawn = [Cell(kind, CLEAN, None, under)]
             drawn += [Cell(kind, STEP, e, under) for e in epsilons]
             panel.curves.append(
-                Curve(label, [0.0, *epsilons], found.over_seeds(drawn), color, dash)
+                Curve(label, [0.0, *epsilons], results.over_seeds(drawn), color, dash)
             )
             every += drawn
     panels = [clean, *attacked] if len(counts) > 1 else attacked
     for panel in panels:
-        panel.basis = found.basis(every)
+        panel.basis = results.basis(every)
     strips = [Strip(panels[k : k + 2], 1.9) for k in range(0, len(panels), 2)]
     curve_figure(
         run.folder,
         "virtual_adversarial_training",
         strips,
-        finding=finding(found, counts, epsilons),
+        finding=finding(results, counts, epsilons),
         provenance=run.heading(),
     )
 
 
-def finding(found: Numbers, counts: dict[str, int], epsilons: list[float]) -> str:
+def finding(results: Numbers, counts: dict[str, int], epsilons: list[float]) -> str:
     """What the fewest labels give with and without, in one sentence."""
     fewest = min(counts, key=lambda shown: counts[shown])
     middle = sorted(epsilons)[len(epsilons) // 2]
     clean, attacked = (
-        [percentage(found.mean(kind, metric, epsilon, setting(labels=fewest))) for kind in KINDS]
+        [percentage(results.mean(kind, metric, epsilon, setting(labels=fewest))) for kind in KINDS]
         for metric, epsilon in ((CLEAN, None), (STEP, middle))
     )
     return (

@@ -27,7 +27,7 @@ class Seen:
 
 
 @contextmanager
-def watched() -> Iterator[Seen]:
+def recorded() -> Iterator[Seen]:
     """Look at every figure that is saved inside, as it is drawn."""
     seen = Seen()
     drawn: list[tuple[Text, Bbox]] = []

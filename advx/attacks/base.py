@@ -105,7 +105,7 @@ class Attack:
     def promised(
         self, model: nn.Module, images: Tensor, labels: Tensor | None
     ) -> Iterator[tuple[Tensor, Any]]:
-        """The images and labels as a search can use them; the model as it was afterwards."""
+        """The images and labels as a search can use them; the model as it was afterward."""
         check_module(model)
         require_images(images, "images")
         x = within(images, self.clip)
@@ -135,7 +135,7 @@ class Attack:
 
 @contextmanager
 def untouched(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and autograd inside; mode, buffers and autocast as they were afterwards."""
+    """Evaluation mode and autograd inside; mode, buffers and autocast as they were afterward."""
     buffers = [
         (module, name, buffer, buffer.detach().clone() if buffer.numel() <= BUFFER else None)
         for module in model.modules()

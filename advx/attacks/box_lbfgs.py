@@ -150,6 +150,6 @@ class _History:
         middle = torch.diag_embed(curvature) + gamma * yy
         inner = (middle @ u - gamma * (y @ g)) * valid[:, :, None]
         w = torch.linalg.solve_triangular(r.mT, inner, upper=False)
-        found = -(gamma * g + s.mT @ w - gamma * (y.mT @ u))
-        downhill = (found.mT @ g < 0) & (gamma > 0)
-        return torch.where(downhill, found, steepest).squeeze(2)
+        direction = -(gamma * g + s.mT @ w - gamma * (y.mT @ u))
+        downhill = (direction.mT @ g < 0) & (gamma > 0)
+        return torch.where(downhill, direction, steepest).squeeze(2)

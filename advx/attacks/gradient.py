@@ -124,7 +124,7 @@ def linearized(model: nn.Module, images: Tensor) -> tuple[Tensor, Callable[[Tens
 def hidden(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     """The output of a submodule for images (batch, *shape), (batch, *any), in evaluation mode.
 
-    As the layer gave it, whatever changes it in place afterwards; in float32 or float64.
+    As the layer gave it, whatever changes it in place afterward; in float32 or float64.
 
     Raises:
         ConfigError: there is no such submodule, it cannot be looked into, or its output is no

@@ -57,7 +57,7 @@ class JSMA(Attack):
         increase: raise pixels; otherwise lower them.
         clip: range of the pixels; one that reaches its end is not chosen again.
         targeted: labels are the classes to be reached, as in the paper; otherwise they are to be
-            left, towards the likeliest wrong class.
+            left, toward the likeliest wrong class.
     """
 
     clip: Interval

@@ -2,7 +2,7 @@
 
     minimize  λ ‖η‖₂² + J(x + η, ỹ)  subject to  x + η in [0, 1]ⁿ,
 
-J the cross-entropy towards a wrong class ỹ. The larger λ, the smaller the perturbation: each
+J the cross-entropy toward a wrong class ỹ. The larger λ, the smaller the perturbation: each
 example's λ is searched for, by factors of ten until one succeeds and one fails, then by halving
 the interval of their logarithms. Of all points that the optimizer visits and the model gives the
 class ỹ, the one nearest to the example is returned. Logits that are very small or very large are
@@ -60,12 +60,12 @@ class LBFGS(Attack):
         """The nearest successes; an example for which no λ succeeds comes back as it was."""
         targets = labels if self.targeted else likeliest_wrong(model, images, labels)
         active = (~reached(model, images, targets)).nonzero().squeeze(1)
-        found = images.clone()
+        adversarial = images.clone()
         if len(active):
-            found[active] = self._towards(model, images[active], targets[active])
-        return found
+            adversarial[active] = self._toward(model, images[active], targets[active])
+        return adversarial
 
-    def _towards(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    def _toward(self, model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         """The same for images that the model does not give the target class yet."""
         kind = torch.promote_types(images.dtype, torch.float32)
         x = images.flatten(1).to(kind)  # (batch, pixels)

@@ -64,21 +64,21 @@ class LinearizedModel(Attack):
         An example that succeeds without a perturbation comes back as it was; one that no step
         takes across comes back where the last one left it whose logits are numbers.
         """
-        found, before = images.clone(), images.clone()
-        total = torch.zeros_like(found)
+        adversarial, before = images.clone(), images.clone()
+        total = torch.zeros_like(adversarial)
         active = torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
-            logits = predicted_logits(model, found[active])
+            logits = predicted_logits(model, adversarial[active])
             undefined = predicted(logits) == UNDEFINED
-            found[active[undefined]] = before[active[undefined]]
+            adversarial[active[undefined]] = before[active[undefined]]
             active = active[~(undefined | fooled(logits, labels[active], targeted=self.targeted))]
             if len(active) == 0:
                 break
-            before[active] = found[active]
-            total[active] += self._nearest(model, found[active], labels[active])
+            before[active] = adversarial[active]
+            total[active] += self._nearest(model, adversarial[active], labels[active])
             moved = images[active] + (1 + self.overshoot) * total[active]
-            found[active] = moved if self.clip is None else moved.clamp(*self.clip)
-        return found
+            adversarial[active] = moved if self.clip is None else moved.clamp(*self.clip)
+        return adversarial
 
     def _nearest(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The smallest change that crosses one of the linearized boundaries, like images."""

@@ -1,9 +1,9 @@
-"""Projected gradient descent towards the likeliest wrong classes in turn (Gowal et al. 2019).
+"""Projected gradient descent toward the likeliest wrong classes in turn (Gowal et al. 2019).
 
     for each of the wrong classes t, the largest logit first:  ascend z_t − max_{i≠t} zᵢ
 
 An ascent away from the correct class follows whichever wrong class leads at the moment and can be
-caught between two of them; an ascent towards one class cannot. Where the gradient misleads, the
+caught between two of them; an ascent toward one class cannot. Where the gradient misleads, the
 way out may lead through the least likely class: all of them are worth a try.
 """
 
@@ -23,7 +23,7 @@ class MultiTargeted(Attack):
         epsilon: radius of the ball in `norm`, in the units of the images.
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
         targets: wrong classes that are tried, at most.
-        steps: gradient steps towards each of them, from the example itself, shrinking to 0.
+        steps: gradient steps toward each of them, from the example itself, shrinking to 0.
         step_size: length of the first step in `norm`; None for 2 epsilon.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
     """
@@ -40,7 +40,7 @@ class MultiTargeted(Attack):
     ) -> None:
         self.targets = targets
         self.clip = clip
-        self.towards = PGD(
+        self.toward = PGD(
             epsilon=epsilon,
             norm=norm,
             clip=clip,
@@ -60,7 +60,7 @@ class MultiTargeted(Attack):
         wrong = other_classes(logits, labels)  # (batch, classes − 1)
         active = (predicted(logits) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
-            x = self.towards.perturb(model, images[active], wrong[active, rank])
+            x = self.toward.perturb(model, images[active], wrong[active, rank])
             succeeds = fooled(predicted_logits(model, x), labels[active], targeted=False)
             best[active[succeeds]] = x[succeeds]
             active = active[~succeeds]

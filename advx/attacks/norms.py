@@ -70,15 +70,15 @@ def shortest(gradient: Tensor, gain: Tensor, norm: DistanceName) -> Tensor:
 def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
     """Norm of each example's perturbation, (batch,), where squares leave the number format too."""
     flat = perturbation.flatten(1)
-    found = torch.linalg.vector_norm(flat, ord=ORDERS[norm], dim=1)
+    lengths = torch.linalg.vector_norm(flat, ord=ORDERS[norm], dim=1)
     if norm != "l2":
-        return found
-    tiny = torch.finfo(torch.promote_types(found.dtype, torch.float32)).tiny
-    unsure = (found < ROOM * tiny**0.5) | (found == torch.inf)
-    if unsure.any():
-        scaled, factor = ordinary(flat[unsure])
-        found[unsure] = torch.linalg.vector_norm(scaled, dim=1) / factor.squeeze(1)
-    return found
+        return lengths
+    tiny = torch.finfo(torch.promote_types(lengths.dtype, torch.float32)).tiny
+    inaccurate = (lengths < ROOM * tiny**0.5) | (lengths == torch.inf)
+    if inaccurate.any():
+        scaled, factor = ordinary(flat[inaccurate])
+        lengths[inaccurate] = torch.linalg.vector_norm(scaled, dim=1) / factor.squeeze(1)
+    return lengths
 
 
 def ordinary(rows: Tensor, largest: Tensor | None = None) -> tuple[Tensor, Tensor]:

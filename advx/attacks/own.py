@@ -73,24 +73,24 @@ class OwnAttack(Attack):
         """
         given = labels.clone() if isinstance(labels, Tensor) else labels
         with put_back(model):
-            found = self.attack(model, images.clone(), given)
+            made = self.attack(model, images.clone(), given)
         wanted = f"valid: a floating-point tensor of shape {tuple(images.shape)}, like the images"
-        if not isinstance(found, Tensor):
+        if not isinstance(made, Tensor):
             raise ConfigError(
-                f"attack: {_name(self.attack)} returns a {type(found).__name__}; {wanted}"
+                f"attack: {_name(self.attack)} returns a {type(made).__name__}; {wanted}"
             )
-        if found.shape != images.shape or not found.is_floating_point():
-            kind = str(found.dtype).removeprefix("torch.")
+        if made.shape != images.shape or not made.is_floating_point():
+            kind = str(made.dtype).removeprefix("torch.")
             raise ConfigError(
-                f"attack: {_name(self.attack)} returns {kind} of {tuple(found.shape)}; {wanted}"
+                f"attack: {_name(self.attack)} returns {kind} of {tuple(made.shape)}; {wanted}"
             )
-        undefined = int((~found.isfinite()).flatten(1).any(1).sum())
+        undefined = int((~made.isfinite()).flatten(1).any(1).sum())
         if undefined:
             raise ConfigError(
-                f"attack: {_name(self.attack)} returns {undefined} of {len(found)} images with "
+                f"attack: {_name(self.attack)} returns {undefined} of {len(made)} images with "
                 f"pixels that are no numbers; {wanted}"
             )
-        return found.detach().to(images)
+        return made.detach().to(images)
 
 
 def _name(attack: AnyAttack) -> str:
@@ -100,7 +100,7 @@ def _name(attack: AnyAttack) -> str:
 
 @contextmanager
 def put_back(model: nn.Module) -> Iterator[None]:
-    """Parameters, their gradients and every module's mode, afterwards as they were before."""
+    """Parameters, their gradients and every module's mode, afterward as they were before."""
     modes = {module: module.training for module in model.modules()}
     before = [(p, p.detach().clone(), p.grad, p.requires_grad) for p in model.parameters()]
     for parameter, _, _, _ in before:

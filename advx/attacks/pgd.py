@@ -205,8 +205,8 @@ class _Best:
             self.logits = logits.new_full(shape, torch.nan)
         before = self.loss[rows]
         better = loss > before
-        unsure = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
-        close = (loss - before).abs() <= unsure
+        tolerance = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
+        close = (loss - before).abs() <= tolerance
         if close.any():
             better[close] = self._settled(rows[close], logits[close])
         rows = rows[better]

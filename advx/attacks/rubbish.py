@@ -1,7 +1,7 @@
 """Rubbish class examples, section 1.2.6: noise that a model takes for a class.
 
 Images of noise belong to no class; a good classifier would be unsure of them. They are drawn, and
-then, if wished, improved by gradient ascent towards a class (Goodfellow et al. 2014b, section 7).
+then, if wished, improved by gradient ascent toward a class (Goodfellow et al. 2014b, section 7).
 """
 
 from typing import Literal

@@ -76,10 +76,10 @@ class SignSearch(Attack):
 
 def blocks(n: int) -> list[tuple[int, int]]:
     """The whole of n components, its halves, its quarters, …, single ones: (first, last + 1)."""
-    found = []
+    blocks = []
     size = n
     while True:
-        found += [(first, min(first + size, n)) for first in range(0, n, size)]
+        blocks += [(first, min(first + size, n)) for first in range(0, n, size)]
         if size == 1:
-            return found
+            return blocks
         size = math.ceil(size / 2)

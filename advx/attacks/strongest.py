@@ -5,7 +5,7 @@ Each attack is tried only on the examples that withstood all before it:
 1. `fgsm`             one step along the log-odds;
 2. `pgd_log_odds`     iterated, from the example itself;
 3. `pgd_margin`       iterated along the margin, from a random start;
-4. `multi_targeted`   iterated towards the likeliest wrong classes, one after the other;
+4. `multi_targeted`   iterated toward the likeliest wrong classes, one after the other;
 5. `restarts`         iterated along the log-odds, from further random starts;
 6. `gradient_free`    the search over sign vectors, which needs no gradient.
 
@@ -54,7 +54,7 @@ class Strongest(Attack):
         epsilon: radius of the ball in `norm`, in the units of the images.
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
         steps: gradient steps of each start.
-        targets: wrong classes to ascend towards.
+        targets: wrong classes to ascend toward.
         restarts: further random starts, after the first two.
         queries: forward passes an example may cost the gradient-free search.
         searched: examples of one call that the gradient-free search is tried on, at most.

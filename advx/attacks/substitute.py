@@ -116,8 +116,8 @@ class SubstituteTraining:
                 known = (y >= 0).view(-1, *[1] * (x.dim() - 1))  # (m, 1, …)
                 direction = -slope.sign() * known
             parts.append(x + step * direction)
-        found = torch.cat(parts)
-        return found if self.clip is None else found.clamp(*self.clip)
+        points = torch.cat(parts)
+        return points if self.clip is None else points.clamp(*self.clip)
 
     def _fit(
         self,

@@ -2,7 +2,7 @@
 
 Forward-mode differentiation gives it in one pass. Some of PyTorch's layers, and most autograd
 functions of one's own, have no such derivative. For them Jᵀ v, which is linear in v, is
-differentiated with respect to v along d: two passes backwards, as exact. A layer whose backward
+differentiated with respect to v along d: two passes backward, as exact. A layer whose backward
 pass cannot be differentiated either has its J built class by class, as many passes as there are
 classes.
 """
@@ -39,11 +39,11 @@ def with_tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[T
                 return logits, moved.detach()
     except RuntimeError:  # a layer has no forward-mode derivative; any other error comes again
         pass
-    return _backwards(model, images, direction)
+    return _backward(model, images, direction)
 
 
-def _backwards(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """The same by passes backwards."""
+def _backward(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
+    """The same by passes backward."""
     logits = logits_of(model, images)
     if not logits.requires_grad:
         raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")

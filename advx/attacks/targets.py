@@ -24,8 +24,8 @@ def likeliest_wrong(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 def other_classes(logits: Tensor, labels: Tensor) -> Tensor:
     """All classes but the label, the largest logit first: (batch, classes − 1) int64."""
     order = logits.argsort(1, descending=True)
-    kept = order[order != labels[:, None]]  # (batch · (classes − 1),)
-    return kept.view(len(logits), logits.shape[1] - 1)
+    wrong = order[order != labels[:, None]]  # (batch · (classes − 1),)
+    return wrong.view(len(logits), logits.shape[1] - 1)
 
 
 def fooled(logits: Tensor, labels: Tensor, *, targeted: bool) -> Tensor:

@@ -102,9 +102,9 @@ def virtual_adversarial_direction(
                 product = hessian_product(model, images, direction)
             else:
                 product = divergence_gradient(model, images, images + xi * direction)
-            found = norms.steepest(product, norm)
-            gone = norms.vanished(found).view(-1, *[1] * (images.dim() - 1))  # (batch, 1, …)
-            direction = torch.where(gone, direction, found)
+            steepest = norms.steepest(product, norm)
+            gone = norms.vanished(steepest).view(-1, *[1] * (images.dim() - 1))  # (batch, 1, …)
+            direction = torch.where(gone, direction, steepest)
     return direction
 
 

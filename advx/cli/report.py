@@ -45,7 +45,7 @@ def report(outputs: Path) -> int:
 
 def redraw_figures(folder: Path) -> int:
     """Draw the figures of a run again from its arrays; nothing is computed."""
-    from advx.figures.kept import redraw  # matplotlib only where it is needed
+    from advx.figures.saved import redraw  # matplotlib only where it is needed
 
     redraw(folder)
     for figure in sorted(folder.glob("*.png")):

@@ -23,6 +23,7 @@ from advx.config.compose import main_of
 from advx.config.documents import Composed
 from advx.config.messages import one_line, unreadable
 from advx.config.quoting import readable, words
+from advx.config.renamed import groups, old_choices
 from advx.config.scales import read_scales, unused
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
 from advx.errors import ConfigError, JobFailed, reason
@@ -64,7 +65,11 @@ def launch(arguments: list[str]) -> None:
 def _launch(flags: list[str], overrides: list[str]) -> None:
     """Check a sweep, then hand Hydra the words."""
     several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
-    overrides = moved.typed(readable(overrides, sweep=several))
+    given = readable(overrides, sweep=several)
+    for word, today in zip(given, groups(given), strict=True):
+        if word != today:
+            print(f"advx: {word} has a new name: {today}", file=sys.stderr)
+    overrides = moved.typed(given)
     if several:
         sweep = sweep_of(overrides)
         if sweep is not None:
@@ -88,7 +93,7 @@ def task(config: DictConfig) -> None:
     own_results = False
     try:
         values: Composed = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-        for remark in moved.put_right(values):
+        for remark in [*old_choices(job.runtime.choices), *moved.put_right(values)]:
             log.warning("%s", remark)
         check_plain(values)
         shadowed = unused(job.runtime)
@@ -116,10 +121,12 @@ def task(config: DictConfig) -> None:
             note_failure(folder, own_results)
         line = one_line(error, job.overrides.task)
         if job.mode is RunMode.MULTIRUN and isinstance(error, Exception):
-            told = f"job {job.job.num} ({words(job.overrides.task)}): {line or reason(error)}"
-            log.error("failed: %s", told)  # the others go on, and Hydra raises the first one's only
+            failure = f"job {job.job.num} ({words(job.overrides.task)}): {line or reason(error)}"
+            log.error(
+                "failed: %s", failure
+            )  # the others go on, and Hydra raises the first one's only
             if line is not None and not wants_traceback(job.overrides.hydra):
-                raise JobFailed(told) from error
+                raise JobFailed(failure) from error
         if line is None or job.mode is RunMode.MULTIRUN or wants_traceback(job.overrides.hydra):
             raise
         print(f"advx: {line}", file=sys.stderr)  # here, or Hydra would print a line of its own too

@@ -62,18 +62,18 @@ def prune(store: Store, *, unfinished: bool = False) -> int:
 
     Running ones are left alone. What a killed process had begun to write goes after an hour.
     """
-    kept = 0
+    resumable = 0
     for key in store.entries():
         if store.unfinished(key) and not unfinished:
-            kept += 1
+            resumable += 1
             continue
         problem = store.problem(key)
         if problem and store.remove_if_free(key):
             print(f"removed {key}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
     begun = store.drop_unfinished()
-    if kept:
-        print(f"kept {kept} model(s) whose training is unfinished: --unfinished removes them")
+    if resumable:
+        print(f"kept {resumable} model(s) whose training is unfinished: --unfinished removes them")
     if begun:
         print(f"removed {begun} file(s) that killed processes had begun to write")
     if freed:

@@ -48,12 +48,12 @@ def _describes_a_model(node: Mapping[str, Any]) -> bool:
 
 def target(node: DictConfig | Mapping[str, Any]) -> Any:
     """The class or function that a node's `_target_` names."""
-    with settings_kept():
+    with settings_restored():
         return get_object(plain(node)["_target_"])
 
 
 @contextmanager
-def settings_kept() -> Iterator[None]:
+def settings_restored() -> Iterator[None]:
     """Sets back what a user's own code changes for all of PyTorch when it is imported or called.
 
     advx's own networks rest on these: the default number format and device, whether gradients are
@@ -103,7 +103,7 @@ def build(node: DictConfig | Mapping[str, Any], **extra: Any) -> Any:
     """
     name = plain(node)["_target_"]
     try:
-        with settings_kept():
+        with settings_restored():
             return instantiate({"_target_": name} | arguments(node), **extra, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__

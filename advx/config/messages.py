@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 from omegaconf._utils import get_yaml_loader
 from omegaconf.errors import OmegaConfBaseException
 
+from advx.config import renamed
 from advx.config.check import nearest
 from advx.config.choices import choices
 from advx.config.compose import resolved
@@ -48,7 +49,9 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         return f"{group}={choice}: no such choice; {nearest(choice, choices().get(group, []))}"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
-        return _unknown_key(found.group(1), overrides)
+        key = found.group(1)
+        now = renamed.group(key, [*renamed.KEYS])
+        return _unknown_key(key, overrides) if now == key else f"{key} has a new name: {now}"
     if "You must specify 'experiment'" in text:
         return f"experiment: not given; valid: {', '.join(choices()['experiment'])}"
     if isinstance(error, HydraException | OmegaConfBaseException):

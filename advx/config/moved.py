@@ -1,14 +1,16 @@
-"""Keys that have moved: typed as before, their values go where they are read now.
+"""Keys that have moved or have a new name: typed as before, their values go where they are now.
 
 A trainer's rates and momenta are its optimizer's, what a game's loss is and how often a player
-moves is the game's. The words of a command line are let through as they were typed; the composed
-configuration is then put right, also where a YAML of one's own has the keys.
+moves is the game's; `renamed.py` lists the new names. The words of a command line are let through
+as they were typed; the composed configuration is then put right, also where a YAML of one's own has
+the keys.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from advx.config import renamed as names
 from advx.config.documents import Composed, Node
 
 OF_THE_OPTIMIZER = (
@@ -92,12 +94,23 @@ BEFORE = {
 
 PACKAGE = "advx.training."
 TRAINER = r"(?:\w+_)?trainer|trainers\.\w+"
-TYPED = re.compile(rf"\+{{0,2}}(({TRAINER})\.({'|'.join(sorted(MOVED))})=.*)", re.DOTALL)
+ARGUMENT, KEY = (
+    "|".join(sorted({old for each in table.values() for old in each}))
+    for table in (names.ARGUMENTS, names.KEYS)
+)
+OLD = (
+    rf"(?:{TRAINER})\.(?:{'|'.join(sorted(MOVED))})",
+    rf"[\w.]+\.(?:{ARGUMENT})",
+    rf"(?:{KEY})(?:\.[\w.]+)?",
+)
+TYPED = re.compile(rf"\+{{0,2}}((?:{'|'.join(OLD)})=.*)", re.DOTALL)
+"""A word with a key that has moved, or with an argument or a top-level key of before."""
 
 
 def typed(words: list[str]) -> list[str]:
-    """The words of a command line; those with a key that has moved add it where it was."""
-    return [f"++{found[1]}" if (found := TYPED.fullmatch(word)) else word for word in words]
+    """The words of a command line; those with a key of before add it where it was."""
+    words = names.groups(words)
+    return [f"++{match[1]}" if (match := TYPED.fullmatch(word)) else word for word in words]
 
 
 def put_right(config: Composed) -> list[str]:
@@ -109,7 +122,7 @@ def put_right(config: Composed) -> list[str]:
     Returns:
         A remark on each key: where it was, and where it is.
     """
-    remarks = []
+    remarks = names.rename(config)
     for path, node in list(_trainers(config)):
         given, renamed = set(node), _name_anew(node)
         for key in [key for key in node if key in MOVED]:
@@ -155,7 +168,7 @@ def _name_anew(node: Node) -> bool:
 def _one_rate(node: Node) -> None:
     """Write the generator's rate as that of all players, and the discriminator's where it differs.
 
-    So it stands in `conf/trainer/pair/`.
+    So it stands in `conf/trainer/game/`.
     """
     rates = node.get("optimizers", {})
     if "generator" in rates:

@@ -20,6 +20,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
+from advx.config import renamed
 from advx.config.documents import Node
 from advx.errors import ConfigError, nearest
 
@@ -59,7 +60,7 @@ class ScalesSource(ConfigSource):
         if not self.files.is_config(config_path) and config_path in self.sizes:
             block = OmegaConf.create(self.sizes[config_path])
             return ConfigResult(self.provider, self.full_path(), block, {"package": "_global_"})
-        loaded = self.files.load_config(config_path)
+        loaded = self.files.load_config(self._today(config_path))
         group, _, name = config_path.partition("/")
         if group == "experiment" and isinstance(loaded.config, DictConfig):
             own = self.list("scale", ObjectType.CONFIG)
@@ -69,12 +70,18 @@ class ScalesSource(ConfigSource):
 
     def is_config(self, config_path: str) -> bool:
         """Whether a file or a block has this name."""
-        return config_path in self.sizes or self.files.is_config(config_path)
+        return config_path in self.sizes or self.files.is_config(self._today(config_path))
+
+    def _today(self, config_path: str) -> str:
+        """A file's name; that of today for a name of before that no file has."""
+        there = self.files.is_config(config_path)
+        return config_path if there else renamed.choice(config_path)
 
     def is_group(self, config_path: str) -> bool:
         """Whether a folder has this name; where experiments are, `at` is a group (for `~at`)."""
         named = "experiment" if config_path == GROUP else config_path
-        return self.files.is_group(named) or self.files.is_group(config_path)
+        today = {named, config_path, *renamed.folders(config_path)}
+        return any(map(self.files.is_group, today))
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
         """What lies in a folder; nothing where there is none."""
@@ -90,7 +97,7 @@ class FileConfigSource(ScalesSource):
     """A folder: one that `--config-dir` or `hydra.searchpath` names.
 
     It has the name of Hydra's own, which Hydra then does not put in its place: the processes of a
-    parallel sweep get these sources first and look for plugins afterwards.
+    parallel sweep get these sources first and look for plugins afterward.
     """
 
     kind = file_config_source.FileConfigSource

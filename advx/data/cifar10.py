@@ -104,7 +104,7 @@ def _unpack(packed: Path, accepted: dict[str, str]) -> Path:
 
 
 def _reader(others: dict[str, str]) -> "type[torchvision.datasets.CIFAR10]":
-    """torchvision's class, told the digests of the files that the user accepts."""
+    """torchvision's class, given the digests of the files that the user accepts."""
     source = _source()
 
     class Accepted(source):  # type: ignore[misc, valid-type]

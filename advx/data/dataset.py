@@ -72,7 +72,7 @@ class Dataset:
         train, validation, test: the three splits; validation may be empty.
         fingerprint: identifies the training and validation examples, order included.
         part_of: name of the data set whose training examples contain this one's, if any.
-        remarks: what a reader of a result on this data must be told.
+        remarks: what a reader of a result on this data must know.
         class_names: what the classes are called; their numbers where they have no other name.
     """
 
@@ -117,7 +117,7 @@ class Dataset:
         return replace(self, train=train, validation=empty, fingerprint="")
 
     def shrunk(self, factor: PositiveInt) -> "Dataset":
-        """The pictures blurred and halved until their sides are `factor` (2, 4 …) times smaller.
+        """The images blurred and halved until their sides are `factor` (2, 4 …) times smaller.
 
         They are named by what they are made of: their own last bits depend on the processor.
 
@@ -127,10 +127,10 @@ class Dataset:
         height, width = self.input_shape[-2:]
         if height % factor or width % factor:
             raise ConfigError(
-                f"dataset={self.name}: pictures of {height} × {width} cannot be shrunk by {factor}"
+                f"dataset={self.name}: images of {height} × {width} cannot be shrunk by {factor}"
             )
 
-        def kept(split: Split) -> Split:
+        def smaller(split: Split) -> Split:
             images = split.images
             for _ in range(factor.bit_length() - 1):
                 images = halved(images)
@@ -139,9 +139,9 @@ class Dataset:
         made = f"{self.fingerprint}, {factor} times smaller"
         return replace(
             self,
-            train=kept(self.train),
-            validation=kept(self.validation),
-            test=kept(self.test),
+            train=smaller(self.train),
+            validation=smaller(self.validation),
+            test=smaller(self.test),
             fingerprint=_named(made),
         )
 
@@ -151,11 +151,11 @@ class Dataset:
         The test examples stay the same.
         """
 
-        def kept(split: Split) -> Split:
+        def half_of(split: Split) -> Split:
             return split.take((rank_within_class(split.labels) % 2 == which).nonzero().squeeze(1))
 
         return replace(
-            self, train=kept(self.train), validation=kept(self.validation), fingerprint=""
+            self, train=half_of(self.train), validation=half_of(self.validation), fingerprint=""
         )
 
 
@@ -210,15 +210,15 @@ def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:
             f"dataset.limit.{min(unknown)}: unknown split; choose among train, validation, test"
         )
 
-    def kept(name: str) -> Split:
+    def limited_part(name: str) -> Split:
         split: Split = getattr(dataset, name)
         return stratified(split, limit[name]) if limit.get(name, len(split)) < len(split) else split
 
     return replace(
         dataset,
-        train=kept("train"),
-        validation=kept("validation"),
-        test=kept("test"),
+        train=limited_part("train"),
+        validation=limited_part("validation"),
+        test=limited_part("test"),
         fingerprint="",
     )
 
@@ -237,8 +237,8 @@ def stratified(split: Split, count: int) -> Split:
     quota = share.floor().long()
     largest_remainders = torch.argsort(share - quota, descending=True, stable=True)
     quota[largest_remainders[: count - int(quota.sum())]] += 1
-    kept = rank < quota[split.labels]
-    return Split(split.images[kept], split.labels[kept])
+    chosen = rank < quota[split.labels]
+    return Split(split.images[chosen], split.labels[chosen])
 
 
 def _named(content: str) -> str:

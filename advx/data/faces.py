@@ -3,7 +3,7 @@
 A head is a signed distance function of a few ellipsoids, capsules and tori, drawn by sphere
 tracing: every ray steps as far as the nearest surface is away, until it is there. Attributes are
 exact, which those of photographs are not: whether a generated face wears glasses can be asked of a
-classifier that is right on (nearly) every render. Nuisances: pose, light, skin, hair colour, width
+classifier that is right on (nearly) every render. Nuisances: pose, light, skin, hair color, width
 of the head, background.
 
 Distances to ellipsoids are the usual bound (Quilez 2008), good enough for tracing.
@@ -26,7 +26,7 @@ NAMES = ("short hair", "long hair", "short hair, glasses", "long hair, glasses")
 """Class 2 · glasses + long hair."""
 
 VERSION = 1
-"""Raised by hand whenever the same parameters come to give other pictures."""
+"""Raised by hand whenever the same parameters come to give other images."""
 
 STEPS = 24
 """Of sphere tracing, at most."""
@@ -38,7 +38,7 @@ CAMERA = 3.6
 """Distance of the eye from the middle of the head, whose height is 1.6."""
 
 FIELD = 0.31
-"""Half of the picture's side at distance 1."""
+"""Half of the image's side at distance 1."""
 
 NEAR, FAR = 2.2, 5.4
 """Where rays begin and end."""
@@ -58,7 +58,7 @@ def load(
     """Faces (3, side, side) in [0, 1], always the same; rendered once and kept in the cache.
 
     Args:
-        side: pixels along the picture's side.
+        side: pixels along the image's side.
         train: faces to train on.
         validation: faces for validation.
         test: faces to compare with.
@@ -83,23 +83,23 @@ def rendered(count: int, side: int, seed: int) -> Split:
     path = files.cache_dir() / name
     try:
         if damaged_part(path) is None:
-            kept = torch.load(path, weights_only=True)
-            return Split(kept["images"].float().div_(255), kept["labels"])
+            cached = torch.load(path, weights_only=True)
+            return Split(cached["images"].float().div_(255), cached["labels"])
     except (OSError, RuntimeError, KeyError, BadZipFile):
         pass  # not there yet, or damaged: render
     traits = drawn_traits(count, seed)
     images = torch.cat(
         [render(_rows(traits, first, first + 256), side) for first in range(0, count, 256)]
     )
-    grey = images.mul(255).round_().byte()
+    gray = images.mul(255).round_().byte()
     labels = 2 * traits["glasses"].long() + traits["long"].long()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as stream:
-            torch.save({"images": grey, "labels": labels}, stream)
+            torch.save({"images": gray, "labels": labels}, stream)
     except OSError:
         pass  # the cache only saves time
-    return Split(grey.float().div_(255), labels)
+    return Split(gray.float().div_(255), labels)
 
 
 def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
 
     Returns:
         glasses, long (count,) bool; yaw, pitch in radians, width, tone, shade (count,); light
-        (count, 3) towards the light; hair_colour, background (count, 3).
+        (count, 3) toward the light; hair_color, background (count, 3).
     """
     draw = torch.Generator().manual_seed(seed)
 
@@ -126,14 +126,14 @@ def drawn_traits(count: int, seed: int) -> dict[str, Tensor]:
         "width": uniform(0.88, 1.08),
         "tone": uniform(0.0, 1.0),
         "light": normalize(light, dim=1),
-        "hair_colour": hair[torch.randint(len(hair), (count,), generator=draw)]
+        "hair_color": hair[torch.randint(len(hair), (count,), generator=draw)]
         * uniform(0.8, 1.2, 1),
         "background": uniform(0.35, 0.9, 3) * 0.4 + uniform(0.35, 0.9, 1) * 0.6,
     }
 
 
 def render(traits: dict[str, Tensor], side: int) -> Tensor:
-    """Faces with these traits as pictures (n, 3, side, side) in [0, 1], typed like the yaw."""
+    """Faces with these traits as images (n, 3, side, side) in [0, 1], typed like the yaw."""
     n, dtype = len(traits["yaw"]), traits["yaw"].dtype
     axis = (torch.arange(side, dtype=dtype) + 0.5) / side * 2 - 1
     y, x = torch.meshgrid(-axis, axis, indexing="ij")
@@ -143,11 +143,11 @@ def render(traits: dict[str, Tensor], side: int) -> Tensor:
     direction = torch.einsum("nij,pj->npi", turn, ray).reshape(-1, 3)
     owner = torch.arange(n).repeat_interleave(side**2)
     sunlight = torch.einsum("nij,nj->ni", turn, traits["light"])
-    colours = [
+    colors = [
         shaded(eye[part], direction[part], owner[part], traits, sunlight)
         for part in torch.arange(len(owner)).split(RAYS)
     ]
-    return torch.cat(colours).view(n, side, side, 3).permute(0, 3, 1, 2).contiguous()
+    return torch.cat(colors).view(n, side, side, 3).permute(0, 3, 1, 2).contiguous()
 
 
 def rotation(yaw: Tensor, pitch: Tensor) -> Tensor:
@@ -162,16 +162,16 @@ def rotation(yaw: Tensor, pitch: Tensor) -> Tensor:
 def shaded(
     eye: Tensor, direction: Tensor, owner: Tensor, traits: dict[str, Tensor], sunlight: Tensor
 ) -> Tensor:
-    """The colours (m, 3) that rays (m, 3) see, each of the face that `owner` (m,) names."""
+    """The colors (m, 3) that rays (m, 3) see, each of the face that `owner` (m,) names."""
     reached, hit = traced(eye, direction, owner, traits)
-    colour = traits["background"][owner] * (1 - 0.25 * direction[:, 1:2].abs())
+    color = traits["background"][owner] * (1 - 0.25 * direction[:, 1:2].abs())
     at = hit.nonzero().squeeze(1)
     p, who = reached[at], owner[at]
     material = distances(p, who, traits).argmin(0)
     normal = normals(p, who, traits)
     diffuse = (normal * sunlight[who]).sum(1, keepdim=True).clamp(min=0)
-    colour[at] = (painted(p, who, material, traits) * (0.42 + 0.68 * diffuse)).clamp(0, 1)
-    return colour
+    color[at] = (painted(p, who, material, traits) * (0.42 + 0.68 * diffuse)).clamp(0, 1)
+    return color
 
 
 def traced(
@@ -228,33 +228,33 @@ def normals(p: Tensor, owner: Tensor, traits: dict[str, Tensor]) -> Tensor:
 
 
 def painted(p: Tensor, owner: Tensor, material: Tensor, traits: dict[str, Tensor]) -> Tensor:
-    """The surface's own colour at points (m, 3): skin with eyes, brows and mouth; hair; glasses."""
+    """The surface's own color at points (m, 3): skin with eyes, brows and mouth; hair; glasses."""
     tone = traits["tone"][owner][:, None]
     light, dark = torch.tensor([0.96, 0.78, 0.66]), torch.tensor([0.42, 0.26, 0.17])
     skin = light + tone * (dark - light)
-    hair = traits["hair_colour"][owner]
+    hair = traits["hair_color"][owner]
     x, y = p[:, 0].abs() / traits["width"][owner], p[:, 1]
     front = p[:, 2] > 0.2
 
     def inside(cx: float, cy: float, rx: float, ry: float) -> Tensor:
         return (((x - cx) / rx).square() + ((y - cy) / ry).square() < 1) & front
 
-    colour = skin.clone()
+    color = skin.clone()
     for where, paint in (
         (inside(0.26, 0.29, 0.14, 0.035), hair * 0.8),
         (inside(0.26, 0.12, 0.115, 0.065), torch.tensor([0.95, 0.95, 0.93]).expand_as(hair)),
         (inside(0.26, 0.12, 0.05, 0.055), torch.tensor([0.10, 0.08, 0.07]).expand_as(hair)),
         (inside(0.0, -0.40, 0.2, 0.055), skin * torch.tensor([0.80, 0.42, 0.42])),
     ):
-        colour = torch.where(where[:, None], paint, colour)
-    colour = torch.where((material == HAIR)[:, None], hair, colour)
-    return torch.where((material == FRAME)[:, None], torch.tensor([0.05, 0.05, 0.07]), colour)
+        color = torch.where(where[:, None], paint, color)
+    color = torch.where((material == HAIR)[:, None], hair, color)
+    return torch.where((material == FRAME)[:, None], torch.tensor([0.05, 0.05, 0.07]), color)
 
 
-def ellipsoid(p: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:
+def ellipsoid(p: Tensor, center: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:
     """Bound on the signed distance (m,) of points (m, 3) to an ellipsoid."""
     r = torch.tensor(radii, dtype=p.dtype)
-    q = p - torch.tensor(centre, dtype=p.dtype)
+    q = p - torch.tensor(center, dtype=p.dtype)
     k0, k1 = (q / r).norm(dim=1), (q / r.square()).norm(dim=1)
     return k0 * (k0 - 1) / k1.clamp(min=1e-6)
 
@@ -267,9 +267,9 @@ def capsule(p: Tensor, a: tuple[float, ...], b: tuple[float, ...], radius: float
     return (p - start - share[:, None] * along).norm(dim=1) - radius
 
 
-def torus(p: Tensor, centre: tuple[float, ...], major: float, minor: float) -> Tensor:
+def torus(p: Tensor, center: tuple[float, ...], major: float, minor: float) -> Tensor:
     """Signed distance (m,) of points (m, 3) to a ring that faces the third axis."""
-    q = p - torch.tensor(centre, dtype=p.dtype)
+    q = p - torch.tensor(center, dtype=p.dtype)
     flat = q[:, :2].norm(dim=1) - major
     return torch.stack([flat, q[:, 2]], 1).norm(dim=1) - minor
 

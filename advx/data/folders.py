@@ -57,7 +57,7 @@ def classes_in(path: Path) -> Classes:
         raise DataError(f"{where}: cannot be read ({reason(error)})") from error
     classes = [folder for folder, images in zip(folders, contents, strict=True) if images]
     if not classes:
-        raise DataError(f"{where}: no pictures in its subfolders")
+        raise DataError(f"{where}: no images in its subfolders")
     empty = [folder for folder in folders if folder not in classes]
     remarks = _remarks(empty, stray, path)
     return Classes(_labels(classes, where), [images for images in contents if images], remarks)
@@ -119,13 +119,13 @@ def _is_number(name: str) -> bool:
 
 def _remarks(empty: list[Path], stray: list[Path], path: Path) -> tuple[str, ...]:
     """What was passed over, so that nobody misses it later."""
-    said = []
+    remarks = []
     if empty:
-        said.append(
+        remarks.append(
             f"folders without images are no classes: {', '.join(spelled(f.name) for f in empty)}"
         )
     if stray:
         files = "file" if len(stray) == 1 else "files"
         first = spelled(str(stray[0].relative_to(path)))
-        said.append(f"passed over {len(stray)} {files} not named as images, e.g. {first}")
-    return tuple(said)
+        remarks.append(f"passed over {len(stray)} {files} not named as images, e.g. {first}")
+    return tuple(remarks)

@@ -58,7 +58,7 @@ def grid(
 
     Args:
         side: modes along either axis.
-        spacing: between neighbours.
+        spacing: between neighbors.
         deviation: standard deviation of each mode, in either direction.
         train: points to train on.
         test: points to compare with.

@@ -1,6 +1,6 @@
 """Pictures made half as large, and twice: the two steps of a Laplacian pyramid.
 
-Blurred with Burt and Adelson's (1983) filter; beyond its edge a picture continues as at it.
+Blurred with Burt and Adelson's (1983) filter; beyond its edge an image continues as at it.
 """
 
 import torch
@@ -34,7 +34,7 @@ def halved(x: Tensor) -> Tensor:
         ValueError: a side is odd.
     """
     if x.shape[-1] % 2 or x.shape[-2] % 2:
-        raise ValueError(f"a pyramid cannot halve pictures of {x.shape[-2]} × {x.shape[-1]}")
+        raise ValueError(f"a pyramid cannot halve images of {x.shape[-2]} × {x.shape[-1]}")
     return blurred(x)[..., ::2, ::2].contiguous()
 
 

@@ -1,6 +1,6 @@
-"""Stacked MNIST: three random digits in the three colour channels, 1,000 modes.
+"""Stacked MNIST: three random digits in the three color channels, 1,000 modes.
 
-A classifier of single digits reads off which of the 1,000 modes a picture belongs to, and so counts
+A classifier of single digits reads off which of the 1,000 modes an image belongs to, and so counts
 those that a generator has dropped (Metz et al. 2017). The label is 100 a + 10 b + c.
 """
 
@@ -27,8 +27,8 @@ def load(
         source: whose digits are stacked; the training digits for training, test digits for test.
         data_dir: folder with MNIST's files.
         digests: JSON file with other MD5 digests to accept.
-        train: pictures to train on.
-        test: pictures to compare with.
+        train: images to train on.
+        test: images to compare with.
 
     Raises:
         DataError: files missing and not downloadable, or with another digest.

@@ -57,7 +57,7 @@ class AdversarialTraining(Defense):
         )
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """J, the cost that the game is played for: logits, labels (batch,) to (batch,)."""
+        """J, the training cost of each example: logits, labels (batch,) to (batch,)."""
         return hard_label_cost(logits, labels)
 
     def validation_images(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What training asks of a defense beyond a loss `(model, images, labels) -> scalar`.
 
-Any such function will do. The members below are honoured where present; a defense that inherits
+Any such function will do. The members below are honored where present; a defense that inherits
 them changes only what it needs.
 """
 
@@ -38,13 +38,13 @@ class Defense:
     """A training loss, with what it needs before training and how its success is judged.
 
     `cost(logits, labels) -> (batch,)`, where a defense has it, is the training cost of each
-    example: what an attack with `objective=training_cost` climbs.
+    example: what an attack with `objective=training_cost` ascends.
     """
 
     trains: bool = True
     """Whether there is anything to train; False for a model put together from its dependencies."""
 
-    uses_unlabelled: bool = False
+    uses_unlabeled: bool = False
     """Whether examples with the label −1, whose class is hidden, may stand in a minibatch."""
 
     def dependencies(self, seed: int) -> list[Dependency]:
@@ -71,3 +71,11 @@ class Defense:
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """Mean training cost of a minibatch, a scalar."""
         raise NotImplementedError
+
+
+def uses_unlabeled(loss: object) -> bool:
+    """Whether a training loss knows what to do with an example whose label is −1.
+
+    A defense of one's own may still say so as `uses_unlabelled`.
+    """
+    return any(getattr(loss, name, False) for name in ("uses_unlabeled", "uses_unlabelled"))

@@ -8,7 +8,7 @@ conventions are in use; for s = .1 and ten classes they give
     other_classes   .9  and .0111…    s / (k − 1)
 
 With targets q that sum to s' the gradient on the logits is s'·p − q: where p_y > q_y / s' it turns
-round, so that climbing the training cost makes a confidently classified example *more* confident.
+round, so that ascending the training cost makes a confidently classified example *more* confident.
 """
 
 from typing import Annotated, Literal

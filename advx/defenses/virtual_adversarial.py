@@ -26,14 +26,14 @@ class VirtualAdversarial(Defense):
 
     Args:
         epsilon: L2 length of the perturbation, in the units of the images.
-        weight: λ; at 0 only the labelled examples count.
+        weight: λ; at 0 only the labeled examples count.
         iterations: steps of the power iteration.
         xi: the distance at which the power iteration differentiates the divergence; None for the
             exact second order at the example. With few labels a large one is needed: the exact
             direction smooths the prediction away (`experiment=virtual_adversarial_training`).
     """
 
-    uses_unlabelled = True
+    uses_unlabeled = True
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class VirtualAdversarial(Defense):
         self.xi = xi
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """J, the labelled part of the cost: logits, labels (batch,) to (batch,)."""
+        """J, the labeled part of the cost: logits, labels (batch,) to (batch,)."""
         return hard_label_cost(logits, labels)
 
     def smoothness(self, model: nn.Module, images: Tensor) -> Tensor:

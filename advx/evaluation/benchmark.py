@@ -27,7 +27,7 @@ PRODUCT_SIZE = 2048
 """Rows and columns of the matrices in the reference product."""
 
 
-def synchronise(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait until the device has finished what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -46,10 +46,10 @@ def with_seconds(work: Callable[[], Made], device: torch.device) -> tuple[Made, 
     """
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = time.thread_time if alone else time.perf_counter
-    synchronise(device)
+    synchronize(device)
     start = clock()
     made = work()
-    synchronise(device)
+    synchronize(device)
     return made, clock() - start
 
 

@@ -118,7 +118,7 @@ def point_classes(model: nn.Module, images: Tensor, bases: Tensor, *, shortcut: 
 
     @torch.no_grad()
     def classes(windows: Tensor, h: Tensor, v: Tensor) -> Tensor:
-        found = []
+        results = []
         with evaluating(model):
             for w, across, down in zip(
                 windows.split(size), h.split(size), v.split(size), strict=True
@@ -126,9 +126,9 @@ def point_classes(model: nn.Module, images: Tensor, bases: Tensor, *, shortcut: 
                 points = origin[w]
                 points.addcmul_(first[w], across.view(scalar).to(points))
                 points.addcmul_(second[w], down.view(scalar).to(points))
-                found.append(predicted(logits_in(after(points), model)))
-        said = torch.cat(found)
-        return said.masked_fill(said == UNDEFINED, NO_CLASS)
+                results.append(predicted(logits_in(after(points), model)))
+        predicted_classes = torch.cat(results)
+        return predicted_classes.masked_fill(predicted_classes == UNDEFINED, NO_CLASS)
 
     return classes
 
@@ -139,16 +139,16 @@ def coordinates(epsilon: float, side: int, device: torch.device | str = "cpu") -
 
 
 def dense_maps(classes: Classes, count: int, epsilon: float, side: int) -> Tensor:
-    """The class of every point of `count` windows, (count, side, side) int16, v downwards."""
-    found = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
-    _ask(classes, found, torch.ones_like(found, dtype=torch.bool), epsilon)
-    return found
+    """The class of every point of `count` windows, (count, side, side) int16, v downward."""
+    maps = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
+    _ask(classes, maps, torch.ones_like(maps, dtype=torch.bool), epsilon)
+    return maps
 
 
 def adaptive_maps(
     classes: Classes, count: int, epsilon: float, side: int, *, stride: int = 8
 ) -> Tensor:
-    """The same maps from fewer points: a coarse grid, refined where neighbouring classes differ.
+    """The same maps from fewer points: a coarse grid, refined where neighboring classes differ.
 
     A cell whose corners agree, and around which those of the eight others agree too, is filled with
     its class; the others are halved, until no point is left. A region that is smaller than
@@ -165,15 +165,15 @@ def adaptive_maps(
         ConfigError: the stride does not fit.
     """
     check_stride(side, stride)
-    found = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
-    asked = torch.zeros_like(found, dtype=torch.bool)
+    maps = torch.full((count, side, side), UNKNOWN, dtype=torch.int16)
+    asked = torch.zeros_like(maps, dtype=torch.bool)
     asked[:, ::stride, ::stride] = True
-    _ask(classes, found, asked, epsilon)
+    _ask(classes, maps, asked, epsilon)
     while stride > 1:
-        coarse = found[:, ::stride, ::stride]
+        coarse = maps[:, ::stride, ::stride]
         mixed = _mixed_cells(coarse)
         cells, stride = mixed.shape[1], stride // 2
-        fine = found[:, ::stride, ::stride]  # a view into `found`
+        fine = maps[:, ::stride, ::stride]  # a view into `maps`
         wanted = torch.zeros_like(fine, dtype=torch.bool)
         for down in (0, 1, 2):  # the nine points in and around every mixed cell
             for across in (0, 1, 2):
@@ -185,8 +185,8 @@ def adaptive_maps(
         fine.copy_(torch.where(unknown & ~wanted, nearest, fine))
         asked.zero_()
         asked[:, ::stride, ::stride] = unknown & wanted
-        _ask(classes, found, asked, epsilon)
-    return found
+        _ask(classes, maps, asked, epsilon)
+    return maps
 
 
 def check_stride(side: int, stride: int) -> None:
@@ -201,15 +201,15 @@ def check_stride(side: int, stride: int) -> None:
         )
 
 
-def _ask(classes: Classes, found: Tensor, asked: Tensor, epsilon: float) -> None:
-    """Write the classes of the points `asked` (count, side, side) bool into `found`."""
+def _ask(classes: Classes, maps: Tensor, asked: Tensor, epsilon: float) -> None:
+    """Write the classes of the points `asked` (count, side, side) bool into `maps`."""
     windows, rows, columns = asked.nonzero(as_tuple=True)
-    at = coordinates(epsilon, found.shape[1])
-    found[asked] = classes(windows, at[columns], at[rows]).to(found)
+    at = coordinates(epsilon, maps.shape[1])
+    maps[asked] = classes(windows, at[columns], at[rows]).to(maps)
 
 
 def _mixed_cells(grid: Tensor) -> Tensor:
-    """Which cells of a grid (count, m, m) have different corners or such a neighbour.
+    """Which cells of a grid (count, m, m) have different corners or such a neighbor.
 
     Returns:
         (count, m − 1, m − 1) bool.

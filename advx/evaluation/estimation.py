@@ -1,6 +1,6 @@
 """Self-contrastive estimation beside noise-contrastive estimation and maximum likelihood.
 
-A model with an explicit density p_θ plays the discriminator, D = p_θ / (p_θ + p_g). It maximizes
+A model with an explicit density p_θ makes the discriminator, D = p_θ / (p_θ + p_g). It maximizes
 
     V(θ) = E_data log D(x) + E_g log(1 − D(x))
 
@@ -145,7 +145,7 @@ def contrastive_gradients(
     theta = start.tensor()
     exact = likelihood_gradient(theta, data)
     means, noise = data.centers, Mixture((0.0,), noise_deviation)
-    found = []
+    results = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for count in counts:
@@ -161,5 +161,5 @@ def contrastive_gradients(
             for method, estimate in estimates.items():
                 cosine = cosine_similarity(estimate, exact, dim=0).item()
                 length = (estimate.norm() / exact.norm()).item()
-                found.append(GradientEstimate(method, count, cosine, length))
-    return found
+                results.append(GradientEstimate(method, count, cosine, length))
+    return results

@@ -41,10 +41,10 @@ class FixedGameMetrics:
     """A discriminator that was trained alone, and the gradients that it hands to G.
 
     Attributes:
-        answer_error: mean |D − D*| over data and generated points, in percent.
+        discriminator_error: mean |D − D*| over data and generated points, in percent.
         value: of the game, with D, in nats.
         optimal_value: with D*, in nats.
-        mean_answer: mean D over generated points, in percent.
+        mean_output: mean D over generated points, in percent.
         printed_factor_minimax: mean 1/(1 − D) over them, as the chapter prints the factor.
         logit_factor_minimax: mean D, the factor of the gradient in D's logit.
         logit_factor_non_saturating: mean 1 − D, likewise for the other loss.
@@ -52,10 +52,10 @@ class FixedGameMetrics:
         gradient_non_saturating: of the other loss's.
     """
 
-    answer_error: float
+    discriminator_error: float
     value: float
     optimal_value: float
-    mean_answer: float
+    mean_output: float
     printed_factor_minimax: float
     logit_factor_minimax: float
     logit_factor_non_saturating: float
@@ -65,13 +65,13 @@ class FixedGameMetrics:
 
 @dataclass(frozen=True)
 class FixedGame:
-    """The numbers, and over x (cells,) float32: densities p and q, D (`answer`) and D* (`best`)."""
+    """The numbers, and over x (cells,) float32: densities p and q, D (`output`) and D* (`best`)."""
 
     metrics: FixedGameMetrics
     curves: dict[str, np.ndarray]
 
 
-@measurement(version=1)
+@measurement(version=2)
 def discriminator_alone(
     game: Config,
     data: Mixture,
@@ -118,15 +118,15 @@ def discriminator_alone(
         made = generator.samples(points)
     with torch.no_grad():
         logits = discriminator(x.float()[:, None]).squeeze(1).double()
-    answer, best = logits.sigmoid(), optimal_discriminator(p, q)
+    output, best = logits.sigmoid(), optimal_discriminator(p, q)
     value = (p * -softplus(-logits) - q * softplus(logits)).sum().item() * width
     metrics = FixedGameMetrics(
-        answer_error=100 * ((answer - best).abs() * (p + q) / 2).sum().item() * width,
+        discriminator_error=100 * ((output - best).abs() * (p + q) / 2).sum().item() * width,
         value=value,
         optimal_value=-LOG4 + 2 * jensen_shannon(data.shares(edges), generator.shares(edges)),
         **gradient_factors(discriminator, made),
     )
-    curves = {"x": x, "p": p, "q": q, "answer": answer, "best": best}
+    curves = {"x": x, "p": p, "q": q, "output": output, "best": best}
     return FixedGame(metrics, {name: curve.float().numpy() for name, curve in curves.items()})
 
 
@@ -135,7 +135,7 @@ def gradient_factors(discriminator: nn.Module, points: Tensor) -> dict[str, floa
     logits = discriminator(points.requires_grad_()).squeeze(1)
     d = logits.detach().double().sigmoid()
     return {
-        "mean_answer": 100 * d.mean().item(),
+        "mean_output": 100 * d.mean().item(),
         "printed_factor_minimax": (1 / (1 - d)).mean().item(),
         "logit_factor_minimax": d.mean().item(),
         "logit_factor_non_saturating": (1 - d).mean().item(),

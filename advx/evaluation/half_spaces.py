@@ -40,7 +40,7 @@ def best_line(correct: Tensor) -> tuple[Tensor, Tensor]:
     total = flat.sum(1, keepdim=True, dtype=torch.int32)
     rank = torch.arange(1, count + 1, dtype=torch.int32)
     best = torch.maximum(total, count - total)[:, 0]
-    alike = best.double() / count
+    constant = best.double() / count
     for k in range(ANGLES):
         angle = math.pi * k / ANGLES
         along = (at[None, :] * math.cos(angle) + at[:, None] * math.sin(angle)).flatten()
@@ -50,19 +50,19 @@ def best_line(correct: Tensor) -> tuple[Tensor, Tensor]:
         before = flat[:, order].cumsum(1, dtype=torch.int32)[:, last]
         placed = rank[last]
         right = before + (count - placed) - (total - before)  # correct first, mistakes after
-        found = torch.maximum(right, count - right).amax(1)
-        best = torch.maximum(best, found)
-    return best.double() / count, alike
+        correct_counts = torch.maximum(right, count - right).amax(1)
+        best = torch.maximum(best, correct_counts)
+    return best.double() / count, constant
 
 
 def boundary_distance(correct: Tensor) -> Tensor:
     """How far along the first direction the class first is wrong, in units of the half-width.
 
     Args:
-        correct: (windows, side, side) bool, the centre in the middle of an odd side.
+        correct: (windows, side, side) bool, the center in the middle of an odd side.
 
     Returns:
-        (windows,) float64: 0 where the centre is wrong already, infinite where nothing to its
+        (windows,) float64: 0 where the center is wrong already, infinite where nothing to its
         right is.
     """
     half = correct.shape[2] // 2

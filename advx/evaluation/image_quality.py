@@ -27,7 +27,7 @@ MANIFOLD = 5_000
 """Examples of either kind for precision, recall, density and coverage, at most."""
 
 CONFIDENT = 0.9
-"""Probability from which a classifier counts as sure of an image's class."""
+"""Probability from which a classifier counts as confident of an image's class."""
 
 UNITS = {
     "parzen": "nats",
@@ -52,7 +52,8 @@ class ImageQuality:
         two_sample_accuracy: of a fresh classifier that discriminates the two, in percent.
         classes: how many classes the images are of.
         class_kl: KL(images ‖ data) over the classes, in nats.
-        sure: percent of the images that the classifier gives a class with a high probability.
+        confident_rate: percent of the images to which the classifier gives a class with a high
+            probability.
     """
 
     frechet_classifier_distance: float
@@ -63,7 +64,7 @@ class ImageQuality:
     two_sample_accuracy: float
     classes: float
     class_kl: float
-    sure: float
+    confident_rate: float
 
 
 @torch.no_grad()
@@ -95,11 +96,11 @@ def features(classifier: nn.Module, layer: str, images: Tensor) -> Tensor:
             classifier(x.clone())
     finally:
         hook.remove()
-    found = torch.cat(seen)
-    return found.to(torch.promote_types(found.dtype, torch.float32))
+    outputs = torch.cat(seen)
+    return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
 
-@measurement(version=1)
+@measurement(version=2)
 def image_quality(
     classifier: nn.Module,
     layer: str,
@@ -120,7 +121,7 @@ def image_quality(
         manifold_examples: of either kind for precision, recall, density and coverage, at most.
         neighbors: how far an example's ball reaches for these.
         trees: of the classifier that discriminates the two kinds.
-        confident: probability above which an image counts as `sure`.
+        confident: probability above which an image counts for `confident_rate`.
 
     Raises:
         Diverged: images with NaN.
@@ -146,7 +147,7 @@ def image_quality(
         two_sample_accuracy=accuracy,
         classes=modes.modes,
         class_kl=modes.reverse_kl,
-        sure=100 * (p.amax(1) > confident)[known].double().mean().item(),
+        confident_rate=100 * (p.amax(1) > confident)[known].double().mean().item(),
     )
 
 

@@ -25,11 +25,11 @@ PIECEWISE = (nn.ReLU, Maxout, MaxoutConvolution)
 def along_line(model: nn.Module, images: Tensor, direction: Tensor, sizes: Tensor) -> Tensor:
     """Logits at x + ε d for every ε of `sizes` (k,): (n, k, classes), in evaluation mode."""
     with evaluating(model):
-        found = []
+        results = []
         for size in sizes.tolist():
             parts = zip(images.split(BATCH), direction.split(BATCH), strict=True)
-            found.append(torch.cat([logits_of(model, x + size * d) for x, d in parts]))
-    return torch.stack(found, 1)
+            results.append(torch.cat([logits_of(model, x + size * d) for x, d in parts]))
+    return torch.stack(results, 1)
 
 
 def tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,12 +60,12 @@ def deviation(logits: Tensor, start: Tensor, slope: Tensor, size: float) -> Tens
     Returns:
         (n,): 0 on a straight line; 1 for logits that stay where they were, or go twice as far.
     """
-    moved = _centred(logits - start)
-    away = moved - size * _centred(slope)
+    moved = _centered(logits - start)
+    away = moved - size * _centered(slope)
     return away.norm(dim=1) / moved.norm(dim=1).clamp(min=1e-12)
 
 
-def _centred(values: Tensor) -> Tensor:
+def _centered(values: Tensor) -> Tensor:
     return values - values.mean(1, keepdim=True)
 
 
@@ -79,7 +79,7 @@ def crossings(
     Returns:
         (n, k − 1) int64 and the number of units; None where no layer is linear by pieces.
     """
-    found, units, before = [], 0, None
+    results, units, before = [], 0, None
     for size in sizes.tolist():
         with torch.no_grad(), evaluating(model), _patterns(model) as patterns:
             logits_of(model, images + size * direction)
@@ -88,9 +88,9 @@ def crossings(
         now = torch.cat([p.flatten(1) for p in patterns], 1)
         units = now.shape[1]
         if before is not None:
-            found.append((now != before).sum(1))
+            results.append((now != before).sum(1))
         before = now
-    return torch.stack(found, 1), units
+    return torch.stack(results, 1), units
 
 
 @contextmanager

@@ -45,8 +45,8 @@ def version_of(function: Callable[..., Any]) -> int:
     Raises:
         TypeError: it is no measurement.
     """
-    found = getattr(function, "version", None)
-    if found is None:
+    version = getattr(function, "version", None)
+    if version is None:
         name = getattr(function, "__qualname__", repr(function))
         raise TypeError(f"{name}: no measurement; put @measurement(version=1) above it")
-    return int(found)
+    return int(version)

@@ -42,13 +42,13 @@ class ModeMeasures:
     reverse_kl: float
 
 
-def mode_measures(found: Tensor, shares: Tensor) -> ModeMeasures:
+def mode_measures(modes: Tensor, shares: Tensor) -> ModeMeasures:
     """What generated examples' modes (m,) say, `shares` (modes,) being those of the data."""
     count = len(shares)
-    counts = torch.bincount(torch.where(found == NONE, count, found), minlength=count + 1).double()
+    counts = torch.bincount(torch.where(modes == NONE, count, modes), minlength=count + 1).double()
     p = counts / counts.sum()
     none = (1 - shares.double().sum(0, keepdim=True)).clamp(min=0)
-    q = torch.cat([shares.double(), none]).clamp(min=1 / (10 * len(found)))  # never seen: rare
+    q = torch.cat([shares.double(), none]).clamp(min=1 / (10 * len(modes)))  # never seen: rare
     used = p > 0
     kl = (p[used] * (p[used] / q[used]).log()).sum()
     return ModeMeasures(
@@ -130,8 +130,8 @@ class StackedModes:
 
     def measures(self, examples: Tensor, shares: Tensor) -> ModeMeasures:
         """Of examples (m, 3, 28, 28), `shares` (1000,) being those of the data."""
-        sure = stacked_confidence(self.classifier, examples) > self.confident
-        rate = 100 * sure.double().mean().item()
+        confident = stacked_confidence(self.classifier, examples) > self.confident
+        rate = 100 * confident.double().mean().item()
         return replace(mode_measures(self.of(examples), shares), high_quality=rate)
 
 
@@ -147,8 +147,8 @@ def modes_seen_by(classifier: nn.Module, confident: float = CONFIDENT) -> Stacke
 @measurement(version=1)
 def mode_shares(examples: Tensor, modes: Modes) -> Tensor:
     """Share of the examples in every mode, (modes,); those in none are missing in the sum."""
-    found = modes.of(examples)
-    return torch.bincount(found[found != NONE], minlength=modes.count) / len(found)
+    assigned = modes.of(examples)
+    return torch.bincount(assigned[assigned != NONE], minlength=modes.count) / len(assigned)
 
 
 @measurement(version=1)
@@ -167,5 +167,5 @@ def mode_coverage(examples: Tensor, modes: Modes, shares: Tensor) -> ModeMeasure
 def modes_over_training(trained: TrainedGame, modes: Modes) -> list[float]:
     """How many modes each snapshot of a game has, the one before the first epoch included."""
     device = next(trained.game.parameters()).device
-    found = [modes.of(shot.to(device)) for shot in trained.snapshots]
-    return [float(len(labels[labels != NONE].unique())) for labels in found]
+    assigned = [modes.of(shot.to(device)) for shot in trained.snapshots]
+    return [float(len(labels[labels != NONE].unique())) for labels in assigned]

@@ -26,7 +26,7 @@ SUM = 1e-3
 
 @torch.no_grad()
 def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
-    """What a reader of the model's numbers must be told: a line for each kind of habit.
+    """What a reader of the model's numbers must know: a line for each kind of habit.
 
     Args:
         model: the classifier; its mode and the caller's random numbers are left as they are.
@@ -54,29 +54,29 @@ def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
             ) from error
     coarse = torch.finfo(raw.dtype).eps if raw.dtype.is_floating_point else 0.0
     refuse_probabilities(first, name, max(SUM, 8 * coarse))
-    found = {}
+    remarks = {}
     size = max(first.nan_to_num(0.0).abs().max().item(), torch.finfo(torch.float32).tiny)
     between, beside = (
         (first - other).nan_to_num(0.0).abs().max().item() for other in (again, apart)
     )
     if between > REPEATED * size:
-        found["random"] = (
+        remarks["random"] = (
             f"{name}: its answers differ between two calls on the same images, by up to "
             f"{between:.2g} in logits of up to {size:.2g}: they are random in evaluation mode, and "
             "so is every number that rests on them; another run would give another"
         )
     elif beside > max(REGROUPED, 8 * coarse) * size:
-        found["batch"] = (
+        remarks["batch"] = (
             f"{name}: its answer to an image depends on the other images of the batch, by up to "
             f"{beside:.2g} in logits of up to {size:.2g} (normalization over the batch in "
             "evaluation mode?): every number depends on how the images are grouped"
         )
     if bool(((first > 0) & (first < 1)).all()):
-        found["sigmoid"] = (
+        remarks["sigmoid"] = (
             f"{name}: all its outputs lie between 0 and 1, as a sigmoid's do; they are taken for "
             "logits, so leave out the sigmoid if there is one"
         )
-    return found
+    return remarks
 
 
 def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> None:
@@ -90,9 +90,9 @@ def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> 
     """
     inside = bool(((outputs >= 0) & (outputs <= 1)).all())
     votes = bool(((outputs == 0) | (outputs == 1)).all())
-    alike = bool((outputs == outputs[0, 0]).all())
+    constant = bool((outputs == outputs[0, 0]).all())
     whole = bool(((outputs.sum(1) - 1).abs() < tolerance).all())
-    if inside and whole and not votes and not alike:
+    if inside and whole and not votes and not constant:
         raise ConfigError(
             f"{name}: the model returns probabilities; logits are needed, so leave out its last "
             "softmax, or return the logarithm of its output"

@@ -41,11 +41,11 @@ def parzen_log_likelihoods(x: Tensor, centers: Tensor, sigma: float) -> Tensor:
     """log of a Gaussian Parzen window at centers (k, d), of examples x (n, d): (n,), in nats."""
     dimension = x.shape[1]
     constant = math.log(len(centers)) + dimension * math.log(sigma * math.sqrt(2 * math.pi))
-    found = [
+    likelihoods = [
         torch.logsumexp(-torch.cdist(part, centers).square() / (2 * sigma**2), 1) - constant
         for part in x.double().split(CHUNK)
     ]
-    return torch.cat(found)
+    return torch.cat(likelihoods)
 
 
 def parzen(
@@ -72,9 +72,11 @@ def parzen(
             f"sigmas: the best of them on the validation examples, {sigmas[best]:.3g}, is at the "
             "edge; valid: a wider range"
         )
-    found = parzen_log_likelihoods(test, centers, sigmas[best])
+    likelihoods = parzen_log_likelihoods(test, centers, sigmas[best])
     return ParzenEstimate(
-        found.mean().item(), (found.std() / len(found) ** 0.5).item(), sigmas[best]
+        likelihoods.mean().item(),
+        (likelihoods.std() / len(likelihoods) ** 0.5).item(),
+        sigmas[best],
     )
 
 

@@ -55,15 +55,15 @@ def art_attack(make: Callable[[Any, Any, int], Any], *, targeted: bool = False) 
             device_type="gpu" if x.is_cuda else "cpu",
         )
         labels = F.one_hot(y, classes).cpu().numpy() if targeted else y.cpu().numpy()
-        found = make(evasion, wrapped, len(x)).generate(x.cpu().numpy(), labels)
-        return torch.from_numpy(np.asarray(found)).to(x)
+        adversarial = make(evasion, wrapped, len(x)).generate(x.cpu().numpy(), labels)
+        return torch.from_numpy(np.asarray(adversarial)).to(x)
 
     return attack
 
 
 def from_true_labels(attack: Callable[[Tensor, Tensor], Tensor]) -> Any:
     """torchattacks' JSMA is given the true label and aims at the one after it."""
-    return lambda x, aims: attack(x, aims - 1)
+    return lambda x, targets: attack(x, targets - 1)
 
 
 def plain_loop(epsilon: float, size: float, steps: int) -> Contender:
@@ -84,17 +84,17 @@ def plain_loop(epsilon: float, size: float, steps: int) -> Contender:
 def one_at_a_time(ours: Config) -> Contender:
     """The same search over λ with SciPy's L-BFGS-B, image by image."""
 
-    def attack(model: nn.Module, images: Tensor, aims: Tensor) -> Tensor:
+    def attack(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         return torch.stack(
-            [smallest_with_scipy(model, x, t, ours) for x, t in zip(images, aims, strict=True)]
+            [smallest_with_scipy(model, x, t, ours) for x, t in zip(images, targets, strict=True)]
         )
 
     return attack
 
 
-def smallest_with_scipy(model: nn.Module, image: Tensor, aim: Tensor, ours: Config) -> Tensor:
-    """The nearest point that the model gives the class `aim`; the image where none is found."""
-    x, label = image.flatten().double(), aim.view(1)
+def smallest_with_scipy(model: nn.Module, image: Tensor, target: Tensor, ours: Config) -> Tensor:
+    """The nearest point that the model gives the class `target`; the image where none is found."""
+    x, label = image.flatten().double(), target.view(1)
     weight, works, fails = ours["weight"], 0.0, np.inf
     from scipy import optimize
 
@@ -117,11 +117,11 @@ def smallest_with_scipy(model: nn.Module, image: Tensor, aim: Tensor, ours: Conf
             bounds=[ours["clip"]] * len(x),
             options=options,
         )
-        found = torch.tensor(end.x, dtype=image.dtype).view_as(image)
-        if model(found[None]).argmax(1).item() == aim.item():
+        candidate = torch.tensor(end.x, dtype=image.dtype).view_as(image)
+        if model(candidate[None]).argmax(1).item() == target.item():
             works = weight
-            distance = (found - image).norm().item()
-            best, nearest = (found, distance) if distance < nearest else (best, nearest)
+            distance = (candidate - image).norm().item()
+            best, nearest = (candidate, distance) if distance < nearest else (best, nearest)
         else:
             fails = weight
         weight = weight * 10 if fails == np.inf else weight / 10

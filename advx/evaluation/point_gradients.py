@@ -27,15 +27,15 @@ class GradientsAround:
     Attributes:
         pointing_back: percent of the points where descent leads nearer to it at first.
         cosine: mean cosine of the descent direction and the way back.
-        alike: mean cosine of the descent directions of two points, in percent.
+        agreement: mean cosine of the descent directions of two points, in percent.
     """
 
     pointing_back: float
     cosine: float
-    alike: float
+    agreement: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 def gradients_around(
     game: Config,
     seed: int,
@@ -73,7 +73,7 @@ def gradients_around(
         )
         unit = nn.functional.normalize(torch.randn(points, images[0].numel()), dim=1)
     size = (images - images.mean(0)).flatten(1).norm(dim=1).mean().item()
-    found = []
+    results = []
     for distance in distances:
         away = (unit * distance * size).to(images).view(points, *shape)
         x = (point + away).requires_grad_()
@@ -83,11 +83,11 @@ def gradients_around(
         cosine = nn.functional.cosine_similarity(down, back)
         total = nn.functional.normalize(down, dim=1).sum(0)
         pairs = (total.square().sum() - points) / (points * (points - 1))
-        found.append(
+        results.append(
             GradientsAround(
                 pointing_back=100 * (cosine > 0).double().mean().item(),
                 cosine=cosine.mean().item(),
-                alike=100 * pairs.item(),
+                agreement=100 * pairs.item(),
             )
         )
-    return found
+    return results

@@ -129,8 +129,8 @@ def radii(x: Tensor, neighbors: int) -> Tensor:
     refuse_unusable(
         {"given": x}, neighbors + 1, f"a ball that reaches to neighbor number {neighbors}"
     )
-    found = [distances(part, x).kthvalue(neighbors + 1, dim=1).values for part in x.split(CHUNK)]
-    return torch.cat(found)
+    radii = [distances(part, x).kthvalue(neighbors + 1, dim=1).values for part in x.split(CHUNK)]
+    return torch.cat(radii)
 
 
 def two_sample_accuracy(

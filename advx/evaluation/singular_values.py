@@ -28,11 +28,11 @@ def jacobian_singular_values(
     def one(x: Tensor) -> Tensor:
         return function(x[None])[0].flatten()
 
-    found = []
+    values = []
     for batch in images.split(batch_size):
         jacobian = torch.func.vmap(torch.func.jacrev(one))(batch)
-        found.append(torch.linalg.svdvals(jacobian.flatten(2)))
-    return torch.cat(found)
+        values.append(torch.linalg.svdvals(jacobian.flatten(2)))
+    return torch.cat(values)
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,11 @@ def weight_norm(model: nn.Module) -> float:
 def margins(model: nn.Module, split: Split) -> Tensor:
     """z_y − max_{i≠y} zᵢ of every example, (n,): negative where the prediction is wrong."""
     with evaluating(model):
-        found = [
+        parts = [
             -margin(logits_of(model, x), y)
             for x, y in zip(split.images.split(BATCH), split.labels.split(BATCH), strict=True)
         ]
-    return torch.cat(found)
+    return torch.cat(parts)
 
 
 @measurement(version=1)

@@ -24,7 +24,7 @@ def craft(
     """The split with every image replaced by its adversarial example, labels unchanged.
 
     An attack that draws random numbers draws the same ones in every run, and PyTorch's generator
-    is afterwards as it was.
+    is afterward as it was.
 
     Args:
         attack: one of advx's, or any function of a model, images and labels (`as_attack`).
@@ -44,7 +44,7 @@ def craft(
 
 @contextmanager
 def drawing(device: torch.device) -> Iterator[None]:
-    """Inside the same random numbers every time; afterwards the generators are as they were."""
+    """Inside the same random numbers every time; afterward the generators are as they were."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         yield
@@ -107,9 +107,9 @@ def mistakes(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
     Raises:
         ConfigError: too many examples have NaN logits; few are no mistakes.
     """
-    said = predictions(model, split.images)
-    defined = answered(model, said)
-    return (said != split.labels) & defined, defined
+    classes = predictions(model, split.images)
+    defined = answered(model, classes)
+    return (classes != split.labels) & defined, defined
 
 
 def known_of_each_class(model: nn.Module, split: Split, count: int) -> Tensor:
@@ -141,6 +141,6 @@ def mean_confidence_on_mistakes(model: nn.Module, split: Split) -> float:
     NaN where there is no mistake.
     """
     scores = probabilities(model, split.images)
-    p, said = scores.amax(1), predicted(scores)
-    wrong = (said != split.labels) & answered(model, said)
+    p, classes = scores.amax(1), predicted(scores)
+    wrong = (classes != split.labels) & answered(model, classes)
     return 100 * p[wrong].double().mean().item()

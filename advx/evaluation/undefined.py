@@ -43,10 +43,10 @@ _notes: ContextVar[list[Note] | None] = ContextVar("notes", default=None)
 @contextmanager
 def noting() -> Iterator[list[Note]]:
     """Collects the notes of what is measured inside, instead of logging them."""
-    found: list[Note] = []
-    token = _notes.set(found)
+    notes: list[Note] = []
+    token = _notes.set(notes)
     try:
-        yield found
+        yield notes
     finally:
         _notes.reset(token)
 
@@ -56,25 +56,25 @@ def called(model: nn.Module) -> str:
     return NAMES.get(model, type(model).__name__)
 
 
-def answered(model: nn.Module, said: Tensor) -> Tensor:
+def answered(model: nn.Module, classes: Tensor) -> Tensor:
     """Which answers are a class, (n,) bool; the others are noted.
 
     Args:
         model: that gave them, for the message.
-        said: (n,) int64, `UNDEFINED` for an image whose logits hold a NaN.
+        classes: (n,) int64, `UNDEFINED` for an image whose logits hold a NaN.
 
     Raises:
         ConfigError: more than `UNDEFINED_LIMIT` of them are none.
     """
-    defined = said != UNDEFINED
-    missing = len(said) - int(defined.sum())
+    defined = classes != UNDEFINED
+    missing = len(classes) - int(defined.sum())
     if missing:
-        note = Note(called(model), missing, len(said))
-        if missing > UNDEFINED_LIMIT * len(said):
+        note = Note(called(model), missing, len(classes))
+        if missing > UNDEFINED_LIMIT * len(classes):
             raise ConfigError(
-                f"{note.model}: the logits of {missing:,} of {len(said):,} examples are NaN, more "
-                f"than the {100 * UNDEFINED_LIMIT:g}% that may be left out; look in the model for "
-                "damaged weights, a division by 0 or a logarithm of 0"
+                f"{note.model}: the logits of {missing:,} of {len(classes):,} examples are NaN, "
+                f"more than the {100 * UNDEFINED_LIMIT:g}% that may be left out; look in the model "
+                "for damaged weights, a division by 0 or a logarithm of 0"
             )
         notes = _notes.get()
         if notes is None:
@@ -84,13 +84,13 @@ def answered(model: nn.Module, said: Tensor) -> Tensor:
     return defined
 
 
-def percent(model: nn.Module, hits: Tensor, said: Tensor) -> float:
+def percent(model: nn.Module, hits: Tensor, classes: Tensor) -> float:
     """Percent of `hits` (n,) bool among the examples that the model gave a class, `said` (n,).
 
     Raises:
         ConfigError: too many of them have none.
     """
-    return 100 * hits[answered(model, said)].double().mean().item()
+    return 100 * hits[answered(model, classes)].double().mean().item()
 
 
 def no_number(scores: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def window_statistics(maps: Tensor, labels: Tensor, *, separable: float = 0.99) 
     """Count what windows show.
 
     Args:
-        maps: classes (windows, side, side), v downwards.
+        maps: classes (windows, side, side), v downward.
         labels: (windows,).
         separable: share of a window's points that a straight line must place rightly to count as
             its boundary.

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
 from advx.figures.samples import tiled
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     LINE_HEIGHT,
@@ -49,7 +49,7 @@ def draw(
     games: dict[str, str],
     sums: Sequence[str],
     names: Sequence[str],
-    pictured: int,
+    shown: int,
     provenance: str,
 ) -> None:
     """Write `latent_arithmetic.png`, where there are faces, and `success.png`; both as `.pdf` too.
@@ -57,13 +57,13 @@ def draw(
     Args:
         folder: where.
         arrays: for every game's suffix the faces `faces…` (4 · trials, channels, h, w), bytes: all
-            a, all b, all c and all a − b + c; `right…` (trials,) bool, whether the probe gives the
-            last the class that it should be of; `averaged` (counts,); for every sum and suffix
+            a, all b, all c and all a − b + c; `right…` (trials,) bool, whether the evaluator gives
+            the last the class that it should be of; `averaged` (counts,); for every sum and suffix
             "SUM SUFFIX": (seeds, counts) percent.
         games: what the suffixes of `arrays` mean, a panel each.
         sums: the rows, a curve each, the plain sum first.
         names: of the classes a, b and c, and of the one that the sums should be of.
-        pictured: numbers of z averaged for a face.
+        shown: numbers of z averaged for a face.
         provenance: what ran.
     """
     drawn = {suffix: game for suffix, game in games.items() if f"faces{suffix}" in arrays}
@@ -74,7 +74,7 @@ def draw(
                 arrays,
                 drawn,
                 names,
-                finding=at_count(arrays, games, sums[0], names[3], pictured),
+                finding=at_count(arrays, games, sums[0], names[3], shown),
                 provenance=f"Faces of the first seed, not chosen. {provenance}",
             )
         for name, figure in figures.items():
@@ -88,46 +88,48 @@ def at_count(arrays: Arrays, games: dict[str, str], plain: str, target: str, cou
         return f"Is {plain} “{target}”?"
     column = arrays["averaged"].tolist().index(count)
     shares = {
-        game: found[:, column].mean()
+        game: results[:, column].mean()
         for suffix, game in games.items()
-        if len(found := measured(arrays, plain + suffix))
+        if len(results := measured(arrays, plain + suffix))
     }
     if not shares:
         return f"Is {plain} “{target}”?"
     of = f" of the sums {plain} ({count} averaged z each)"
-    said = [
+    parts = [
         f"in {share:.0f}%{'' if k else of} if {game}"
         for k, (game, share) in enumerate(shares.items())
     ]
-    return f"A probe sees “{target}” {', '.join(said)}"
+    return f"A classifier sees “{target}” {', '.join(parts)}"
 
 
 def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str) -> str:
     """The most that the first two sums reach, whatever the number of z averaged."""
-    said = []
+    parts = []
     for suffix, game in games.items():
         most = {
-            name: f"{found.mean(0).max():.0f}%"
+            name: f"{results.mean(0).max():.0f}%"
             for name in sums[:2]
-            if len(found := measured(arrays, name + suffix))
+            if len(results := measured(arrays, name + suffix))
         }
         if most:
             first, *others = most
             also = "".join(f" ({name}: {most[name]})" for name in others)
-            said.append(f"in up to {most[first]}{also} if {game}")
-    return f"Sums of z give “{target}” {', '.join(said)}" if said else "No sum of z could be tried"
+            parts.append(f"in up to {most[first]}{also} if {game}")
+    return (
+        f"Sums of z give “{target}” {', '.join(parts)}" if parts else "No sum of z could be tried"
+    )
 
 
 def measured(arrays: Arrays, row: str) -> np.ndarray:
     """The percentages of a row, (seeds, counts), of those seeds that have them."""
-    found = arrays.get(row, np.zeros((0, len(arrays["averaged"]))))
-    return found[np.isfinite(found).all(1)]
+    results = arrays.get(row, np.zeros((0, len(arrays["averaged"]))))
+    return results[np.isfinite(results).all(1)]
 
 
 def equations(
     arrays: Arrays, drawn: dict[str, str], names: Sequence[str], *, finding: str, provenance: str
 ) -> "Figure":
-    """Two blocks side by side, a row a trial: a − b + c = d, and what the probe says of d."""
+    """Two blocks side by side, a row a trial: a − b + c = d, and whether the class is right."""
     blocks = _blocks(arrays, drawn)
     marks = any(right is not None for _, _, right in blocks)
     wide = (PAGE_WIDTH - 2 * EDGE - (len(blocks) - 1) * BETWEEN) / len(blocks)
@@ -135,9 +137,7 @@ def equations(
     headers = [textwrap.wrap(name, NAME) for name in (*names[:3], f"{names[3]}?")]
     head = 0.2 + max(map(len, headers)) * SMALL * LINE_HEIGHT / 72 + 0.04
     tallest = max(len(trials) for _, trials, _ in blocks)
-    note = (
-        f"{mark(True)}, {mark(False)}: the class that a probe gives the sum is this one, or is not."
-    )
+    note = f"{mark(True)}, {mark(False)}: a classifier gives the sum this class, or another one."
     figure = page(
         head + tallest * (side + GAP),
         finding=finding,
@@ -156,8 +156,8 @@ def equations(
             top = head + row * (side + GAP)
             _equation(figure, faces, start, top, side)
             if right is not None:
-                said = mark(bool(right[row]))
-                write(figure, start + wide - MARK / 2, top + side / 2, said, size=TITLE)
+                parts = mark(bool(right[row]))
+                write(figure, start + wide - MARK / 2, top + side / 2, parts, size=TITLE)
     return figure
 
 
@@ -214,15 +214,15 @@ def success(
     for index, (axis, (suffix, game)) in enumerate(zip(axes, games.items(), strict=True)):
         ends.append([])
         for k, name in enumerate(sums):
-            found = measured(arrays, name + suffix)
-            if not len(found):
+            results = measured(arrays, name + suffix)
+            if not len(results):
                 continue
-            mean = found.mean(0)
+            mean = results.mean(0)
             axis.plot(
                 counts, mean, color=SERIES[k], linestyle=DASHES[k % len(DASHES)], marker=MARKERS[k]
             )
-            if len(found) > 1:
-                axis.vlines(counts, found.min(0), found.max(0), color=SERIES[k], linewidth=0.8)
+            if len(results) > 1:
+                axis.vlines(counts, results.min(0), results.max(0), color=SERIES[k], linewidth=0.8)
             ends[-1].append((float(mean[-1]), name, SERIES[k]))
         if not ends[-1]:
             axis.text(0.5, 0.5, "no faces of a, b or c", ha="center", transform=axis.transAxes)

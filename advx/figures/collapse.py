@@ -8,9 +8,9 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import samples
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
 from advx.figures.points import strip
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -50,13 +50,13 @@ def draw(
     provenance: str,
     shown: str,
 ) -> None:
-    """Write `gan_collapse.png` and `points.png` or `pictures.png`; both as `.pdf` too.
+    """Write `gan_collapse.png` and `points.png` or `images.png`; both as `.pdf` too.
 
     Args:
         folder: where.
         arrays: for every "PLACE, COLUMN": `grown_…` (seeds, times) and `ends_…` (seeds,) numbers of
             modes, `inside_…` (seeds,) percent of the examples in any; `epochs` (times,); for
-            `points.png` `points_PLACE` (times, n, 2) and `data` (m, 2), for `pictures.png`
+            `points.png` `points_PLACE` (times, n, 2) and `data` (m, 2), for `images.png`
             `images_PLACE` and `data` (n, channels, h, w), bytes.
         places: where batch normalization stands: in no network first, in both last.
         columns: the other choices.
@@ -80,7 +80,7 @@ def draw(
             save_figure(figure, folder, name, dpi=200)
             plt.close(figure)
     if panels := image_panels(arrays, places, shown, count):
-        samples.draw(folder, arrays, name="pictures", panels=panels, **seed)
+        samples.draw(folder, arrays, name="images", panels=panels, **seed)
 
 
 def image_panels(
@@ -94,16 +94,16 @@ def image_panels(
     panels: list[samples.Panel] = []
     for place in drawn:
         images, ends = arrays[f"images_{place}"], arrays.get(f"ends_{place}, {shown}")
-        said = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
-        said += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
+        caption = f"Batch normalization {place if place.startswith('in ') else f'in {place}'}"
+        caption += "" if ends is None else f": {ends[0]:,.0f} of {count:,} modes"
         varied = images.std(0).mean() / variety
-        said += (
+        caption += (
             f"; the images vary {100 * varied:.0f}% as much as the data"
             if varied > ALIKE
             else "; all images are alike"
         )
-        said += ", black" if images.max() < BLACK else ""
-        panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": said})
+        caption += ", black" if images.max() < BLACK else ""
+        panels.append({"array": f"images_{place}", "columns": ACROSS, "caption": caption})
     return [*panels, {"array": "data", "columns": ACROSS, "caption": "Data"}]
 
 
@@ -125,28 +125,28 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
             f"without it with {b}"
         )
     more, fewer = sum(g > 0 for g in gains.values()), sum(g < 0 for g in gains.values())
-    told = [
+    parts = [
         f"{number(ends[c][0])} instead of {number(ends[c][1])} ({c})"
         for c in dict.fromkeys((best, worst))
     ]
     return (
         f"Batch normalization in both networks leaves G more of the {count:,} modes in {more} of "
-        f"{len(ends)} games and fewer in {fewer}: {'; '.join(told)}"
+        f"{len(ends)} games and fewer in {fewer}: {'; '.join(parts)}"
     )
 
 
 def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) -> str:
     """The modes that the first seed's generators have at the end."""
-    found = {
+    results = {
         place: f"{arrays[f'ends_{place}, {shown}'][0]:,.0f}"
         for place in places
         if f"ends_{place}, {shown}" in arrays
     }
-    without = found.pop(places[0], "")
+    without = results.pop(places[0], "")
     parts = [f"Without batch normalization G ends with {without} of {count:,} modes"] * bool(
         without
     )
-    parts += [f"with it {place} {modes}" for place, modes in found.items()]
+    parts += [f"with it {place} {modes}" for place, modes in results.items()]
     return ", ".join(parts) or "Examples that generators make"
 
 
@@ -218,12 +218,12 @@ def over_time(
     """A line a place."""
     top = 0.0
     for index, place in enumerate(places):
-        found = arrays.get(f"grown_{place}, {name}")
-        if found is not None:
-            top = max(top, found.mean(0).max())
+        results = arrays.get(f"grown_{place}, {name}")
+        if results is not None:
+            top = max(top, results.mean(0).max())
             axis.plot(
                 arrays["epochs"],
-                found.mean(0),
+                results.mean(0),
                 color=SERIES[index],
                 linestyle=DASHES[index % len(DASHES)],
             )
@@ -251,9 +251,9 @@ def at_the_end(
 ) -> None:
     """A row a place, a dot a seed, and in words the mean and the share inside."""
     for row, place in enumerate(places):
-        found = arrays.get(f"ends_{place}, {name}", np.array([]))
+        results = arrays.get(f"ends_{place}, {name}", np.array([]))
         seen: dict[float, int] = {}
-        for value in sorted(found):
+        for value in sorted(results):
             k = seen[value] = seen.get(value, 0) + 1
             lift = 0.19 * (k // 2) * (-1) ** k  # equal ones above and below each other
             axis.plot(
@@ -265,11 +265,13 @@ def at_the_end(
                 marker=MARKERS[row % len(MARKERS)],
                 clip_on=False,
             )
-        if len(found) > 1:
-            axis.plot([found.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9)
+        if len(results) > 1:
+            axis.plot(
+                [results.mean()] * 2, [row - 0.42, row + 0.42], color="#404040", linewidth=0.9
+            )
         share = arrays.get(f"inside_{place}, {name}", np.array([np.nan])).mean()
-        if len(found):
-            beside(axis, row, number(found), f"{share:.{0 if share >= 1 else 1}f}%")
+        if len(results):
+            beside(axis, row, number(results), f"{share:.{0 if share >= 1 else 1}f}%")
     beside(axis, -0.9, "modes", "inside")
     axis.set(xlim=(-0.06 * count, 1.06 * count), ylim=(len(places) - 0.4, -0.6))
     axis.set_yticks(range(len(places)), places if first else [""] * len(places))

@@ -9,8 +9,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import keep_and_draw, save_figure
 from advx.figures.panels import Curve, Mark, Panel, bases, fill
+from advx.figures.saved import save_and_draw, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +58,7 @@ def curve_figure(
             for panel in strip.panels
         ]
         described.append({"panels": panels, "height": strip.height})
-    keep_and_draw(
+    save_and_draw(
         folder,
         draw,
         arrays,

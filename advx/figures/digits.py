@@ -8,7 +8,7 @@ from torch import nn
 from advx.data.dataset import Split
 from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep_and_draw, save_figure
+from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
 from advx.figures.tiles import FRAME, Sheet
 
@@ -45,16 +45,16 @@ def transfer_figure(
     x = clean.images.cpu().numpy()
     x_adv = adversarial.images.cpu().numpy()
     labels = clean.labels.cpu().numpy()
-    said = {name: predictions(m, adversarial.images).cpu().numpy() for name, m in targets.items()}
+    after = {name: predictions(m, adversarial.images).cpu().numpy() for name, m in targets.items()}
     before = {name: predictions(m, clean.images).cpu().numpy() for name, m in targets.items()}
     arrays = {"images": x, "adversarial": x_adv, "labels": labels}
-    arrays |= {f"prediction_{name}": p for name, p in said.items()}
+    arrays |= {f"prediction_{name}": p for name, p in after.items()}
     arrays |= {f"clean_prediction_{name}": p for name, p in before.items()}
-    keep_and_draw(
+    save_and_draw(
         folder,
         draw,
         arrays,
-        models=list(said),
+        models=list(after),
         rates=rates,
         finding=finding,
         provenance=provenance,
@@ -107,23 +107,23 @@ def draw(
         sheet.image(left, ABOVE + side + gap, side, x_adv[k] - x[k], size=size)
         sheet.image(left, ABOVE + 2 * (side + gap), side, x_adv[k])
         for line, name in enumerate(models):
-            said, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
+            after, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
             y = top + LINE * (line + 0.55)
-            _prediction(sheet, left + side / 2, y, said, before, int(labels[k]))
+            _prediction(sheet, left + side / 2, y, after, before, int(labels[k]))
     sheet.key(LEFT + 0.1, top + LINE * len(models) + 0.14, 1.5, size, "perturbation of a pixel")
     save_figure(sheet.figure, folder, "transfer", dpi=DPI)
     plt.close(sheet.figure)
 
 
 def _prediction(
-    sheet: Sheet, middle: float, top: float, said: int, before: int, label: int
+    sheet: Sheet, middle: float, top: float, after: int, before: int, label: int
 ) -> None:
     """A model's class for an adversarial image, marked where it is wrong, or was wrong before."""
-    wrong = said != label
+    wrong = after != label
     sheet.text(
         middle,
         top,
-        f"({said})" if wrong and before != label else str(said),
+        f"({after})" if wrong and before != label else str(after),
         ha="center",
         va="center",
         fontsize=TEXT,

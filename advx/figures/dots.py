@@ -9,7 +9,7 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import keep_and_draw, save_figure
+from advx.figures.saved import save_and_draw, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,7 +65,7 @@ def dot_figure(
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
     """
-    keep_and_draw(
+    save_and_draw(
         folder,
         draw,
         panels,

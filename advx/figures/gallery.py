@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import keep_and_draw, save_figure
+from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, width_of
 from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
 
@@ -42,12 +42,12 @@ def gallery(
     folder: Path,
     name: str,
     images: dict[str, Tensor],
-    said: dict[str, Tensor],
+    predicted: dict[str, Tensor],
     labels: Tensor | dict[str, Tensor],
     *,
     class_names: Sequence[str],
     provenance: str,
-    sure: Mapping[str, Tensor] | None = None,
+    confidences: Mapping[str, Tensor] | None = None,
     **captions: Unpack[Captions],
 ) -> None:
     """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`.
@@ -56,25 +56,25 @@ def gallery(
         folder: where.
         name: of the files.
         images: images (n, channels, h, w) of every row.
-        said: the class that the model gives each of them, (n,) int64.
+        predicted: the class that the model gives each of them, (n,) int64.
         labels: (n,) int64, of all rows or by row.
         class_names: one a class.
         provenance: what ran.
-        sure: the probability of that class, (n,), of the rows that show it.
+        confidences: the probability of that class, (n,), of the rows that show it.
         captions: what stands beside the images.
     """
     arrays = {f"images_{row}": x for row, x in images.items()}
-    arrays |= {f"prediction_{row}": x for row, x in said.items()}
-    arrays |= {f"confidence_{row}": x for row, x in (sure or {}).items()}
+    arrays |= {f"prediction_{row}": x for row, x in predicted.items()}
+    arrays |= {f"confidence_{row}": x for row, x in (confidences or {}).items()}
     if isinstance(labels, dict):
         arrays |= {f"labels_{row}": x for row, x in labels.items()}
     else:
         arrays["labels"] = labels
-    kept = {key: x.cpu().numpy() for key, x in arrays.items()}
-    keep_and_draw(
+    saved = {key: x.cpu().numpy() for key, x in arrays.items()}
+    save_and_draw(
         folder,
         draw,
-        kept,
+        saved,
         class_names=class_names,
         provenance=provenance,
         **captions,
@@ -121,9 +121,9 @@ def draw(
     left = 0.16 + max(width_of(line, TEXT) for text in words.values() for line in text.split("\n"))
     right = NUMBER * len(heads) + (0.1 if heads else 0)
     side = min(LARGEST, (PAGE_WIDTH - left - right - 0.06 - GAP * (n - 1)) / n)
-    sure = any(f"confidence_{row}" in arrays for row in rows)
+    confidences = any(f"confidence_{row}" in arrays for row in rows)
     inside = len(rows) >= MANY
-    under = 0 if inside else 0.29 if sure else 0.16
+    under = 0 if inside else 0.29 if confidences else 0.16
     above = 0.36 if heads else 0.04
     height = above + len(rows) * (side + under + GAP)
     sheet = Sheet(height, finding=finding, provenance=provenance, note=note)
@@ -134,11 +134,11 @@ def draw(
         _columns(sheet, top + side / 2, (numbers or {}).get(row, ()), va="center", fontsize=TEXT)
         labels = arrays["labels"] if "labels" in arrays else arrays[f"labels_{row}"]
         for k in range(n):
-            said = int(arrays[f"prediction_{row}"][k])
+            predicted = int(arrays[f"prediction_{row}"][k])
             shares = arrays.get(f"confidence_{row}")
-            sure_of = "" if shares is None else f"\n{confidence(float(shares[k]))}"
-            word = named(class_names, said) + sure_of
-            wrong = said != labels[k] and row not in plain
+            share_text = "" if shares is None else f"\n{confidence(float(shares[k]))}"
+            word = named(class_names, predicted) + share_text
+            wrong = predicted != labels[k] and row not in plain
             corner = (left + k * (side + GAP), top)
             _image(sheet, corner, side, arrays[f"images_{row}"][k], word, wrong, inside)
     save_figure(sheet.figure, folder, name, dpi=DPI)

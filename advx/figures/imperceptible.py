@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
+from advx.figures.saved import save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT
 from advx.figures.tiles import FRAME, Sheet, confidence, named
 
@@ -33,8 +33,8 @@ def draw(
 
     Args:
         folder: where.
-        arrays: `images`, `signs` and `perturbed` (n, channels, h, w); `said_before`, `said_after`,
-            `confidence_before`, `confidence_after` and `labels` (n,).
+        arrays: `images`, `signs` and `perturbed` (n, channels, h, w); `predicted_before`,
+            `predicted_after`, `confidence_before`, `confidence_after` and `labels` (n,).
         epsilon: size of the perturbation.
         class_names: one a class.
         finding: what was measured, in one sentence.
@@ -60,13 +60,13 @@ def draw(
             sheet.text(center, top + side / 2 - 0.05, sign, ha="center", va="center", fontsize=16)
             sheet.text(center, top + side / 2 + 0.13, factor, ha="center", va="center")
         for place, when in ((0, "before"), (2, "after")):
-            said = int(arrays[f"said_{when}"][k])
-            wrong = said != int(arrays["labels"][k])
+            predicted = int(arrays[f"predicted_{when}"][k])
+            wrong = predicted != int(arrays["labels"][k])
             share = confidence(float(arrays[f"confidence_{when}"][k]))
             sheet.text(
                 lefts[place] + side / 2,
                 top + side + 0.05,
-                f"{named(class_names, said)}, {share}",
+                f"{named(class_names, predicted)}, {share}",
                 ha="center",
                 fontsize=TEXT,
                 color=ADVERSARIAL if wrong else FRAME,

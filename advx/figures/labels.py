@@ -33,7 +33,7 @@ COVERS, OUTSIDE, AMBIGUOUS = 1000.0, 300.0, 100.0
 class Names:
     """Names in one pair of axes, none of which covers a line, a point or another name.
 
-    Lay the figure out first, and let nothing move afterwards: places are of the axes as they stand.
+    Lay the figure out first, and let nothing move afterward: places are of the axes as they stand.
 
     Args:
         axis: with its limits set.

@@ -8,8 +8,8 @@ import numpy as np
 
 from advx.figures import pyplot as plt
 from advx.figures import style
-from advx.figures.kept import save_figure
 from advx.figures.panels import Curve, Panel, bases, fill
+from advx.figures.saved import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,9 +93,9 @@ def _logits(
                     width=0.6,
                 )
             )
-    for k, color, said in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
+    for k, color, suffix in ((rival, style.ADVERSARIAL, ""), (label, style.OURS, " (correct)")):
         name, tangent = class_names[k], arrays["tangents"][:, k]
-        curves.append(Curve(f"{name}{said}", sizes, logits[:, k], color, points=False, width=2.0))
+        curves.append(Curve(f"{name}{suffix}", sizes, logits[:, k], color, points=False, width=2.0))
         curves.append(
             Curve(f"tangent of {name} at ε = 0", sizes, tangent, color, 2, points=False, width=1.0)
         )

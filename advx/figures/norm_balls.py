@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
+from advx.figures.saved import save_figure
 from advx.figures.style import DPI, PAGE_WIDTH, TEXT, called
 from advx.figures.tiles import FRAME, Sheet, named
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from advx.figures import style
-from advx.figures.kept import settle
 from advx.figures.labels import Names
 from advx.figures.line_ends import label_ends
+from advx.figures.saved import settle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +108,7 @@ class Panel:
 def fill(
     figure: "Figure", axes: Sequence["Axes"], panels: Sequence[Panel], abreast: Sequence[int]
 ) -> None:
-    """Draw panels into their axes; nothing moves any more afterwards.
+    """Draw panels into their axes; nothing moves any more afterward.
 
     Args:
         figure: it, with constrained layout.

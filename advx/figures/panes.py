@@ -27,7 +27,7 @@ COLORS = (
 )
 """Distinguishable with any color vision (Tol 2021, "muted"); one a class, repeated after ten."""
 
-STYLES = ("", "_grey")
+STYLES = ("", "_gray")
 """Of the files' names: in color, and in shades of gray for printing."""
 
 THUMBNAIL = 0.36
@@ -189,12 +189,12 @@ def contours(classes: np.ndarray) -> list[np.ndarray]:
     """
     import contourpy
 
-    found: list[np.ndarray] = []
+    results: list[np.ndarray] = []
     for label in np.unique(classes):
         inside = (classes == label).astype(float)
         if inside.min() < 0.5:
-            found += cast(list[np.ndarray], contourpy.contour_generator(z=inside).lines(0.5))
-    return found
+            results += cast(list[np.ndarray], contourpy.contour_generator(z=inside).lines(0.5))
+    return results
 
 
 def letters(classes: int) -> tuple[str, ...]:

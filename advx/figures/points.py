@@ -67,20 +67,20 @@ def outside(axis: "Axes", points: np.ndarray, reach: float) -> None:
     if not np.isfinite(middle).all():
         axis.text(0, 0, "not finite", ha="center", va="center", fontsize=SMALL)
         return
-    said = "all outside" if share == 1 else f"{min(99, round(100 * share))}% outside"
+    text = "all outside" if share == 1 else f"{min(99, round(100 * share))}% outside"
     if share > 0.5:
         tip = 0.95 * reach * middle / np.abs(middle).max()
         axis.annotate("", tip, 0.35 * tip, arrowprops={"arrowstyle": "->", "linewidth": 1})
         x, y = (f"{round(float(value))}".replace("-", "−") for value in middle)
-        said += f"\n({x}, {y})"
+        text += f"\n({x}, {y})"
         steep = abs(tip[1]) > abs(tip[0])
         level = -0.1 * tip[1] if steep else -0.45 * reach * (1 if tip[1] > 0 else -1)
-        axis.text(0, level, said, ha="center", va="center", fontsize=SMALL, linespacing=1.25)
+        axis.text(0, level, text, ha="center", va="center", fontsize=SMALL, linespacing=1.25)
     else:
         axis.text(
             -0.95 * reach,
             -0.95 * reach,
-            said,
+            text,
             ha="left",
             va="bottom",
             fontsize=SMALL,

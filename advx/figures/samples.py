@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
+from advx.figures.saved import save_figure
 from advx.figures.style import PAGE_WIDTH, TEXT, letter, page, place, styled, words_width, write
 from advx.text_files import replacing
 
@@ -21,7 +21,7 @@ SECONDS = 0.3
 PAIRS, ACROSS = 30, 15
 """Samples shown above their nearest training images, and in a row."""
 
-SURE = "Sure: one class has a probability above .9. Real images: validation images."
+CONFIDENT = "Confident: one class has a probability above .9. Real images: validation images."
 """A note for figures whose title says `confidence`."""
 
 CAPTION, BETWEEN, SIDE = 0.17, 0.1, 0.07
@@ -110,10 +110,10 @@ def over_training(snapshots: Tensor, epochs: Sequence[int]) -> dict[str, np.ndar
     return {"snapshots": gray_levels(snapshots), "epochs": np.array(epochs)}
 
 
-def confidence(sure: float, real: float) -> str:
-    """How many generated images a classifier is sure of, and of real ones (NaN: not known)."""
+def confidence(generated: float, real: float) -> str:
+    """How many generated images a classifier is confident of, and of real ones (NaN: not known)."""
     known = "" if math.isnan(real) else f" (real ones: {real:.0f}%)"
-    return f"A classifier is sure of {sure:.0f}% of the generated images{known}"
+    return f"A classifier is confident of {generated:.0f}% of the generated images{known}"
 
 
 def tiled(images: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:

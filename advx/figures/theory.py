@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
 from advx.figures.line_ends import label_ends
+from advx.figures.saved import save_figure
 from advx.figures.style import (
     DASHES,
     MARKERS,
@@ -50,7 +50,7 @@ def draw(
 
     Args:
         folder: where.
-        arrays: for every fixed generator `x_…`, the densities `p_…` and `q_…`, `answer_…` and
+        arrays: for every fixed generator `x_…`, the densities `p_…` and `q_…`, `output_…` and
             `best_…`, all (cells,); for every game `divergence_…` (times,) of the first seed and
             `ends_…` (seeds,).
         generators: the fixed ones.
@@ -70,8 +70,8 @@ def draw(
         for axis, name in zip(axes, generators, strict=False):
             beside(axis, arrays, name)
         factors(axes[len(generators)])
-        played = axes[len(generators) + 1 :]
-        for axis, lines in zip(played, games.values(), strict=False):
+        game_axes = axes[len(generators) + 1 :]
+        for axis, lines in zip(game_axes, games.values(), strict=False):
             over_time(axis, arrays, lines, most)
         titles = [
             *(f"D alone, G makes {name}" for name in generators),
@@ -83,7 +83,7 @@ def draw(
         for axis in axes[len(titles) :]:
             axis.axis("off")
         figure.draw_without_rendering()
-        for axis, lines in zip(played, games.values(), strict=False):
+        for axis, lines in zip(game_axes, games.values(), strict=False):
             label_ends(axis, ends(arrays, lines))
         save_figure(figure, folder, "gan_theory", dpi=200)
         plt.close(figure)
@@ -95,26 +95,28 @@ def finding(
     """How near D comes to D*, and which game of the first panel ends nearest to the data."""
     farthest = 0.0
     for name in generators:
-        x, p, q, answer, best = (
-            arrays[f"{kind}_{name}"] for kind in ("x", "p", "q", "answer", "best")
+        x, p, q, output, best = (
+            arrays[f"{kind}_{name}"] for kind in ("x", "p", "q", "output", "best")
         )
-        error = (np.abs(answer - best) * (p + q) / 2).sum() * (x[1] - x[0])
+        error = (np.abs(output - best) * (p + q) / 2).sum() * (x[1] - x[0])
         farthest = max(farthest, float(error))
-    said = [f"D alone comes within {farthest:.2g} of D*"] * bool(generators)
+    parts = [f"D alone comes within {farthest:.2g} of D*"] * bool(generators)
     lines = next(iter(games.values()), {})
-    found = {
+    results = {
         label: float(np.nanmean(arrays[f"ends_{name}"]))
         for name, label in lines.items()
         if np.isfinite(arrays.get(f"ends_{name}", np.nan)).any()
     }
-    if len(found) > 1:
-        first, last = next(iter(found)), next(reversed(found))
+    if len(results) > 1:
+        first, last = next(iter(results)), next(reversed(results))
         more = "the more updates D gets for one of G, the nearer G comes to the data"
-        if any(a <= b for a, b in itertools.pairwise(found.values())):
-            first, last = (pick(found, key=lambda name: found[name]) for pick in (max, min))
+        if any(a <= b for a, b in itertools.pairwise(results.values())):
+            first, last = (pick(results, key=lambda name: results[name]) for pick in (max, min))
             more = "G does not come the nearer to the data, the more updates D gets for one of G"
-        said.append(f"{more}: {found[first]:.2g} nats with {first}, {found[last]:.2g} with {last}")
-    whole = "; ".join(said) or "A game on a line"
+        parts.append(
+            f"{more}: {results[first]:.2g} nats with {first}, {results[last]:.2g} with {last}"
+        )
+    whole = "; ".join(parts) or "A game on a line"
     return whole[0].upper() + whole[1:]
 
 
@@ -127,7 +129,7 @@ def beside(axis: "Axes", arrays: dict[str, np.ndarray], name: str) -> None:
     axis.fill_between(x, p, color="#c8c8c8", linewidth=0)
     axis.fill_between(x, q, facecolor="none", edgecolor="#8a8a8a", hatch="////", linewidth=0.6)
     axis.plot(x, arrays[f"best_{name}"], color=OURS, linewidth=3, alpha=0.45)
-    axis.plot(x, arrays[f"answer_{name}"], color="black", linewidth=0.9, linestyle="--")
+    axis.plot(x, arrays[f"output_{name}"], color="black", linewidth=0.9, linestyle="--")
     axis.set(
         xlabel="x", ylabel="probability of data", ylim=(0, 1.02), xlim=(seen.min(), seen.max())
     )
@@ -204,10 +206,10 @@ def over_time(
                 linewidth=1.1,
                 linestyle=DASHES[index % len(DASHES)],
             )
-        found = arrays.get(f"ends_{name}", np.array([]))
+        results = arrays.get(f"ends_{name}", np.array([]))
         axis.plot(
-            np.full(len(found), ENDS + APART * index),
-            found,
+            np.full(len(results), ENDS + APART * index),
+            results,
             color=color,
             linestyle="",
             marker=MARKERS[index % len(MARKERS)],
@@ -234,11 +236,11 @@ def ends(
     arrays: dict[str, np.ndarray], lines: dict[str, str]
 ) -> list[tuple[float, float, str, str]]:
     """Where each line's name belongs: at the median of its seeds' ends."""
-    found = []
+    results = []
     for index, (name, label) in enumerate(lines.items()):
         values = arrays.get(f"ends_{name}", np.array([]))
         values = values[np.isfinite(values)]
         if len(values):
             last = ENDS + APART * (len(lines) - 1)
-            found.append((last, float(np.median(values)), label, SERIES[index % len(SERIES)]))
-    return found
+            results.append((last, float(np.median(values)), label, SERIES[index % len(SERIES)]))
+    return results

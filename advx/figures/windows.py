@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from advx.figures import moved_pictures
+from advx.figures import moved_images
 from advx.figures import pyplot as plt
-from advx.figures.kept import load, save_figure
 from advx.figures.panes import LEADERS, STYLES, Glass, letters, shades
+from advx.figures.saved import load, save_figure
 from advx.figures.style import (
     DPI,
     LINE_HEIGHT,
@@ -65,7 +65,7 @@ def draw(
     findings: dict[str, str],
     provenance: str,
     columns: int = 10,
-    moved: moved_pictures.Captions | None = None,
+    moved: moved_images.Captions | None = None,
 ) -> None:
     """Write `NAME.png` and `.pdf` for every array `maps_NAME`, and again in shades of gray.
 
@@ -80,10 +80,10 @@ def draw(
         findings: by name, what the figure shows, in one sentence.
         provenance: what ran.
         columns: windows in a row.
-        moved: what else the figure of `moved_pictures` takes; None where there is none.
+        moved: what else the figure of `moved_images` takes; None where there is none.
     """
     if moved:
-        moved_pictures.draw(folder, arrays, class_names=class_names, provenance=provenance, **moved)
+        moved_images.draw(folder, arrays, class_names=class_names, provenance=provenance, **moved)
     for name, directions in axes.items():
         for style in STYLES:
             figure = grid(
@@ -282,18 +282,18 @@ def _legend(sheet: Sheet, left: float, top: float, key: Key) -> None:
         sheet.text(left + 0.31, top + 0.158 * k + 0.067, name, va="center")
 
 
-def finding(kind: str, found: Numbers) -> str:
+def finding(kind: str, results: Numbers) -> str:
     """What a basis's windows show, in one sentence; means over the seeds."""
-    changed = found.mean(kind, "changed")
+    changed = results.mean(kind, "changed")
     if kind == "random_random":
         text = f"Two random directions change the class at {percentage(changed)} of the points"
-        adversarial = found.mean("fgsm_random", "changed")
+        adversarial = results.mean("fgsm_random", "changed")
         if math.isnan(adversarial):
             return text
         return f"{text}; where one of the two is adversarial, {percentage(adversarial)} change"
     random = kind == "fgsm_random"
     between = "an adversarial and a random direction" if random else "two adversarial directions"
-    line = found.mean(kind, "line_accuracy")
+    line = results.mean(kind, "line_accuracy")
     if math.isnan(line):
         return f"In the plane of {between}, no window has both right and wrong answers"
     return (

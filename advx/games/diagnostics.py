@@ -3,15 +3,15 @@
 Four numbers an epoch, each beside its own threshold:
 
     diversity    mean distance between two generated examples, over that between two real ones
-    coverage     share of real examples with a generated one among their neighbours (Naeem et al.
+    coverage     share of real examples with a generated one among their neighbors (Naeem et al.
                  2020): inside the ball that reaches to the fifth nearest real example
     contrast     spread of the components within a generated example, over that within a real one;
                  for images, not for points of the plane
-    sureness     share of examples, half of them real, that D places rightly at odds over 99 : 1
+    confidence   share of examples, half of them real, that D places rightly at odds over 99 : 1
 
 Black or constant images have no contrast, a generator that has collapsed to one image no
-diversity, one that has dropped most of the data no coverage; where D is sure of everything, its
-gradient in D's own units vanishes. None of the four says that samples are good.
+diversity, one that has dropped most of the data no coverage; where D is confident of
+everything, its gradient in D's own units vanishes. None of the four says that samples are good.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ from typing import TypedDict
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 5
+NEIGHBORS = 5
 """Of a real example, that its ball holds."""
 
 EXACT = "donot_use_mm_for_euclid_dist"
 """Distances by differences: by products, those within a narrow mode are lost to rounding."""
 
 ODDS = log(99)
-"""Logit beyond which D counts as sure."""
+"""Logit beyond which D counts as confident."""
 
 
 LASTING = 5
@@ -49,7 +49,7 @@ LIMITS = {
     "diversity": Limit(low=0.2, meaning="generated examples are nearly the same"),
     "coverage": Limit(low=0.2, meaning="most of the data has no generated example nearby"),
     "contrast": Limit(low=0.2, meaning="generated examples are nearly constant"),
-    "sureness": Limit(high=0.98, meaning="the discriminator is sure of nearly every example"),
+    "confidence": Limit(high=0.98, meaning="the discriminator is sure of nearly every example"),
 }
 """Chosen before the first run; what lies beyond is kept with the result."""
 
@@ -73,17 +73,17 @@ def diagnosed(
         torch.cdist(x, y, compute_mode=EXACT) for x, y in ((a, a), (b, b), (a, b))
     )
     pairs = len(a) * (len(a) - 1)
-    radius = within.kthvalue(min(NEIGHBOURS + 1, len(a)), dim=1).values  # itself is the first
-    found = {
+    radius = within.kthvalue(min(NEIGHBORS + 1, len(a)), dim=1).values  # itself is the first
+    results = {
         "diversity": ratio(between.sum() / pairs, within.sum() / pairs),
         "coverage": (across.amin(1) <= radius).double().mean().item(),
     }
     if real_logits is not None and fake_logits is not None:
-        sure = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
-        found["sureness"] = sure.double().mean().item()
+        confident = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
+        results["confidence"] = confident.double().mean().item()
     if real.dim() == 4:
-        found["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
-    return found
+        results["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
+    return results
 
 
 def ratio(a: Tensor, b: Tensor) -> float:
@@ -132,11 +132,11 @@ def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMI
         history: one row an epoch, with `epoch` and the diagnostics' numbers.
         limits: of those numbers.
     """
-    found: list[Warned] = []
+    results: list[Warned] = []
     for name, limit in limits.items():
         epochs = [int(row["epoch"]) for row in history if name in beyond(row, limits)]
         if epochs:
-            found.append(
+            results.append(
                 {
                     "warning": name,
                     "meaning": limit.meaning,
@@ -146,4 +146,4 @@ def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMI
                     "at_the_end": epochs[-1] == int(history[-1]["epoch"]),
                 }
             )
-    return found
+    return results

@@ -78,7 +78,7 @@ class LaplacianLevel(GenerativeGame):
     ) -> None:
         channels, height, width = input_shape if len(input_shape) == 3 else (0, 1, 1)
         if height % 2 or width % 2:
-            raise ValueError(f"laplacian_gan: pictures {input_shape} cannot be halved")
+            raise ValueError(f"laplacian_gan: images {input_shape} cannot be halved")
         super().__init__(height * width, noise, discriminator_steps, updates, loss, blend)
         self.size = (height, width)
         g, d = generator_filters, discriminator_filters

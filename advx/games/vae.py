@@ -82,7 +82,7 @@ class VAE(LatentGame):
     players: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     averaged = ()
     limits: ClassVar[Mapping[str, Limit]] = {
-        name: limit for name, limit in LIMITS.items() if name != "sureness"
+        name: limit for name, limit in LIMITS.items() if name != "confidence"
     }
     variance: Tensor
 

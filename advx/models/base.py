@@ -1,7 +1,7 @@
 """What the rest of advx expects of a classifier beyond `nn.Module`.
 
 Any `nn.Module` that maps images (batch, *shape) to logits (batch, classes) will do. Three optional
-members are honoured when present: `adapt(images)`, called once before training, `constrain()`,
+members are honored when present: `adapt(images)`, called once before training, `constrain()`,
 called after every parameter update, and `differentiable`, False for a model whose prediction has no
 gradient.
 """
@@ -27,7 +27,7 @@ class Classifier(nn.Module):
         """Project the parameters back onto their constraint set, in place, after an update."""
 
 
-class Fitted(Classifier):
+class FittedClassifier(Classifier):
     """A classifier made from the training set in one go, without chance and without epochs.
 
     It is fitted again in every run that needs it: no store holds it.
@@ -47,7 +47,7 @@ class Fitted(Classifier):
         raise NotImplementedError
 
 
-class Memory(Fitted):
+class InstanceBasedClassifier(FittedClassifier):
     """A classifier that is its training set.
 
     Args:
@@ -76,6 +76,10 @@ class Memory(Fitted):
     def rows_at_once(self, x: Tensor) -> int:
         """Images whose distances to all training images fit into `chunk_bytes`."""
         return max(1, self.chunk_bytes // (len(self.images) * x.element_size()))
+
+
+Fitted, Memory = FittedClassifier, InstanceBasedClassifier
+"""The names under which models of one's own may still import them."""
 
 
 def features(shape: Shape) -> int:

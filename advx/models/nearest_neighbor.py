@@ -1,16 +1,16 @@
 """Nearest neighbor classification: the class of the closest training image (section 1.2.1).
 
 With x a test image and x⁽ⁿ⁾ the training images, ‖x − x⁽ⁿ⁾‖² = ‖x‖² − 2 (x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖²): the
-nearest image maximises x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖², one matrix product for a whole batch.
+nearest image maximizes x·x⁽ⁿ⁾ − ½‖x⁽ⁿ⁾‖², one matrix product for a whole batch.
 """
 
 import torch
 from torch import Tensor
 
-from advx.models.base import Memory
+from advx.models.base import InstanceBasedClassifier
 
 
-class NearestNeighbor(Memory):
+class NearestNeighbor(InstanceBasedClassifier):
     """One nearest neighbor in squared Euclidean distance.
 
     Its "logits" are minus each class's smallest squared distance, up to a constant of the image,

@@ -51,7 +51,9 @@ def suits(x: Tensor, weight: Tensor) -> bool:
     It compiles code for every batch size, a millisecond and a megabyte each. Attacks whose batch
     shrinks with every step would make hundreds: only the sizes that people choose are worth it.
     """
-    if not AVAILABLE or x.dim() != 2 or weight.numel() < SMALLEST_WEIGHT:
+    if not AVAILABLE or torch.compiler.is_compiling():
+        return False
+    if x.dim() != 2 or weight.numel() < SMALLEST_WEIGHT:
         return False
     batch = x.shape[0]
     usual = batch > 0 and (batch % 50 == 0 or batch % 64 == 0)

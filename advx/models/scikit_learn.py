@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from advx.errors import ConfigError, reason
-from advx.models.base import Fitted
+from advx.models.base import FittedClassifier
 from advx.types import PositiveInt, Shape
 
 
-class ScikitLearn(Fitted):
+class ScikitLearn(FittedClassifier):
     """An estimator with `fit` and `predict`, on images as flat vectors.
 
     Its "logits" are 1 for the class that it predicts and 0 for the others: they have no gradient,
@@ -60,5 +60,7 @@ class ScikitLearn(Fitted):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *input_shape) to scores (batch, classes), 1 for the class predicted."""
-        said = torch.from_numpy(self.estimator.predict(x.flatten(1).cpu().numpy())).to(x.device)
-        return torch.nn.functional.one_hot(said.long(), self.classes).to(x.dtype)
+        predicted = torch.from_numpy(self.estimator.predict(x.flatten(1).cpu().numpy())).to(
+            x.device
+        )
+        return torch.nn.functional.one_hot(predicted.long(), self.classes).to(x.dtype)

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from advx.models.base import Memory
+from advx.models.base import InstanceBasedClassifier
 
 RAISED = 55.0
 """Added to the exponents of the weights for the matrix product, and taken back from its result.
@@ -31,7 +31,7 @@ the sign of its gradient.
 """
 
 
-class SmoothedNearestNeighbor(Memory):
+class SmoothedNearestNeighbor(InstanceBasedClassifier):
     """Softmax-weighted vote of all the training points, exact for any batch size.
 
     The peak memory of a forward or backward pass is about three blocks of `chunk_bytes` beyond the

@@ -1,4 +1,4 @@
-"""A network of torchvision's, with its ImageNet weights and its normalisation inside."""
+"""A network of torchvision's, with its ImageNet weights and its normalization inside."""
 
 import difflib
 from urllib.error import URLError
@@ -19,7 +19,7 @@ class TorchvisionClassifier(Classifier):
 
     Attributes:
         input_shape: of the images it was trained on, (3, height, width).
-        resized: shorter side that a picture is brought to before its middle is cut out.
+        resized: shorter side that an image is brought to before its middle is cut out.
         class_names: of the 1,000 classes.
 
     Raises:

@@ -58,10 +58,10 @@ def load_weights(module: nn.Module, path: Path, key: str) -> None:
         raise ConfigError(
             f"{key}: cannot be loaded into {type(module).__name__} ({because})"
         ) from error
-    said = [f"found under {place!r}"] if place else []
-    said += [f"names without {without!r}"] if without else []
-    if said:
-        _note(f"{key}: {', '.join(said)}")
+    notes = [f"found under {place!r}"] if place else []
+    notes += [f"names without {without!r}"] if without else []
+    if notes:
+        _note(f"{key}: {', '.join(notes)}")
 
 
 def _content(path: Path, key: str) -> Any:

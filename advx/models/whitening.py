@@ -1,6 +1,6 @@
 """The preprocessing of the CIFAR-10 maxout network (Goodfellow et al. 2013a): GCN, then ZCA.
 
-    g = c (x − mean(x)) / ‖x − mean(x)‖₂        global contrast normalisation, image by image
+    g = c (x − mean(x)) / ‖x − mean(x)‖₂        global contrast normalization, image by image
     z = W (g − μ),   W = U (S + b)^(−1/2) Uᵀ    whitening; μ and U S Uᵀ are mean and covariance
 
 of all g over the training images. What it takes away from an image is its mean and its contrast:
@@ -14,7 +14,7 @@ from advx.models.base import features
 from advx.types import Positive, Shape
 
 SMALLEST_CONTRAST = 1e-8
-"""Divides a picture of a single grey."""
+"""Divides an image of a single gray."""
 
 BATCH = 2_500
 """Images at once; only memory depends on it."""

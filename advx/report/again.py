@@ -4,14 +4,13 @@ A claim is a sentence about rows that are there: when its words or its predicate
 has to be measured again.
 """
 
-import copy
 import math
 import re
 import shlex
 from collections import Counter
 from pathlib import Path
 
-from advx.config import moved
+from advx.config import renamed
 from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
 from advx.config.claims import CELL_KEYS, listed_cell
@@ -45,7 +44,7 @@ def judge_again(folder: Path) -> Conclusions:
     config = listed_now(folder, manifest)
     results = results_of(folder, config)
     counted = Counter(row.cell for row in results.rows)
-    lines = cells_of(summary)
+    lines = [renamed.cell(cell, config) for cell in cells_of(summary)]
     if counted != dict(zip(lines, map(int, summary.seeds), strict=True)):
         raise Unfinished(folder, "results.csv and summary.csv do not have the same rows")
     noted = dict(zip(lines, summary.note, strict=True))
@@ -63,8 +62,7 @@ def listed_now(folder: Path, manifest: Manifest) -> Composed:
     Raises:
         ConfigError: it was run with other settings than its experiment's at that scale.
     """
-    config = copy.deepcopy(manifest["config"])
-    moved.put_right(config)  # a run of before its keys moved is the same run
+    config = manifest["config"]
     try:
         now = resolved([f"experiment={config['experiment']}", f"scale={config['scale']}"])
     except Exception as error:  # Hydra's, for an experiment that is not among advx's own
@@ -72,8 +70,8 @@ def listed_now(folder: Path, manifest: Manifest) -> Composed:
             f"judge={folder}: its experiment cannot be read ({reason(error).splitlines()[0]}); "
             "valid: the run of an experiment that advx list names"
         ) from error
-    kept = {key: value for key, value in config.items() if key not in LISTED}
-    changed = differences(kept, {key: value for key, value in now.items() if key not in LISTED})
+    unlisted = {key: value for key, value in config.items() if key not in LISTED}
+    changed = differences(unlisted, {key: value for key, value in now.items() if key not in LISTED})
     words = shlex.split(manifest.get("command", ""))
     changed += [word for word in words if re.match(rf"[+~]*({'|'.join(LISTED)})\b", word)]
     if changed:
@@ -81,7 +79,7 @@ def listed_now(folder: Path, manifest: Manifest) -> Composed:
             f"judge={folder}: run with {changed[0]}, which its experiment's YAML does not have; "
             "valid: a run of an experiment at one of its scales, with nothing else changed"
         )
-    return kept | {key: now[key] for key in LISTED if key in now}
+    return unlisted | {key: now[key] for key in LISTED if key in now}
 
 
 def noted_by_code(noted: dict[Cell, str], then: Composed, now: Composed) -> dict[Cell, str]:
@@ -108,7 +106,8 @@ def results_of(folder: Path, config: Composed) -> Results:
     made = Results(config["experiment"])
     columns = (*CELL_KEYS, "seed", "value", "unit", "n")
     table = table_of(folder, RESULTS, columns, dtype=str, numbers=("epsilon",)).fillna("")
-    for cell, line in zip(cells_of(table), table.itertuples(), strict=True):
+    for given, line in zip(cells_of(table), table.itertuples(), strict=True):
+        cell = renamed.cell(given, config)
         about = listed.get(cell)
         try:
             seed, n = (int(text) if text else None for text in (line.seed, line.n))

@@ -129,5 +129,5 @@ def printed(one: Path, other: Path) -> str:
     heads = ["number", "first", "second", "difference", ""]
     table = tabulate(rows, headers=heads, disable_numparse=True)
     counts = {name: sum(pair.verdict == name for pair in pairs) for name in ORDER}
-    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    return "\n".join([*lines, "", table, "", f"{len(pairs)} numbers: {said}"])
+    summary = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return "\n".join([*lines, "", table, "", f"{len(pairs)} numbers: {summary}"])

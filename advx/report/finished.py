@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from advx.config import moved
 from advx.config.cells import Cell
 from advx.config.claims import CELL_KEYS
 from advx.config.documents import Manifest
@@ -49,8 +50,8 @@ def run_folders(runs: Path) -> list[Path]:
         folders[:] = [each for each in folders if not each.startswith(".")]
         inside = any(parent in found for parent in folder.parents)
         if folder != runs and (marks or not (folders or files or inside)):
-            told = ["summary.csv"] if "summary.csv" in marks else marks
-            found[folder] = max((_age(folder / mark) for mark in told), default=_age(folder))
+            dated = ["summary.csv"] if "summary.csv" in marks else marks
+            found[folder] = max((_age(folder / mark) for mark in dated), default=_age(folder))
     return sorted(found, key=lambda folder: (found[folder], folder))
 
 
@@ -114,7 +115,7 @@ def cells_of(table: pd.DataFrame) -> list[Cell]:
 
 
 def manifest_of(folder: Path) -> Manifest:
-    """`manifest.json` of a finished run.
+    """`manifest.json` of a finished run, with the keys and names of today.
 
     Raises:
         Unfinished: it is absent, cut short or damaged, or holds no configuration.
@@ -122,6 +123,7 @@ def manifest_of(folder: Path) -> Manifest:
     try:
         made: Manifest = json.loads(_text(folder / "manifest.json"))
         made["config"].get("rows"), made["config"]["experiment"], made["config"]["scale"]
+        moved.put_right(made["config"])
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise Unfinished(folder, f"manifest.json cannot be read ({reason(error)})") from error
     return made

@@ -12,9 +12,9 @@ def wilson(percent: float, n: int) -> tuple[float, float]:
 
     z = special.ndtri((1 + LEVEL) / 2)  # quantile of the normal distribution
     p = percent / 100
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    center = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return 100 * max(0.0, centre - half), 100 * min(1.0, centre + half)
+    return 100 * max(0.0, center - half), 100 * min(1.0, center + half)
 
 
 def prediction(values: Sequence[float], n: int | None) -> tuple[float, float]:

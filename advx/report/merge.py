@@ -127,8 +127,8 @@ def refuse_difference(first: Finished, other: Finished) -> None:
         if versions[0] != versions[1]:
             raise ConfigError(f"{pair}: {name} {versions[0]} and {versions[1]}; valid: one version")
     for key, what in (("data", "data"), ("own_code", "own code")):
-        kept = [run.manifest.get(key) or {} for run in (first, other)]
-        if kept[0] != kept[1]:
+        both = [run.manifest.get(key) or {} for run in (first, other)]
+        if both[0] != both[1]:
             raise ConfigError(f"{pair}: their {what} differ; valid: the same")
 
 

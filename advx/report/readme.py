@@ -17,7 +17,7 @@ from pathlib import Path
 from advx.config.compose import resolved
 from advx.config.documents import Composed
 from advx.errors import AdvxError
-from advx.figures.kept import ARRAYS
+from advx.figures.saved import ARRAYS
 from advx.figures.windows import readme_image
 from advx.report import chapter_map
 from advx.report.again import judge_again

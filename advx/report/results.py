@@ -131,9 +131,9 @@ class Results:
         lines = []
         for cell, rows in self.by_cell().items():
             mean, low, high = mean_and_interval(rows)
-            first, said = rows[0], ""
+            first, outcome = rows[0], ""
             if judge and cell not in given:
-                said = _verdict(first, mean, low, high, (directions or {}).get(cell))
+                outcome = _verdict(first, mean, low, high, (directions or {}).get(cell))
             lines.append(
                 SummaryRow(
                     self.experiment,
@@ -150,7 +150,7 @@ class Results:
                     high,
                     len(rows),
                     first.n,
-                    said,
+                    outcome,
                     _note(rows, self.notes.get(cell, "")),
                 )
             )

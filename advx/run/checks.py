@@ -9,8 +9,9 @@ from advx.config.check import check_keywords, check_node, check_plain
 from advx.config.config import Config
 from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
+from advx.config.renamed import OLD_MODEL_KEYS
 from advx.errors import ConfigError
-from advx.models.base import Fitted, is_differentiable
+from advx.models.base import FittedClassifier, is_differentiable
 from advx.run.data import DATASETS, DESCRIPTIVE
 from advx.run.device import pick_device
 from advx.run.examine import examine
@@ -43,7 +44,7 @@ COMMON_KEYS = (
 )
 """Top-level keys that every experiment has; its own are the parameters of its `main`."""
 
-MODEL_KEYS = ("models", "model", "crafting", "target", "judge", "probe", "substitute")
+MODEL_KEYS = ("models", "model", "crafting", "target", "evaluator", "substitute", *OLD_MODEL_KEYS)
 """Top-level keys under which models stand."""
 
 GAME_KEYS = ("game", "games")
@@ -111,7 +112,7 @@ def check_model(run: "Run", recipe: Recipe, defense: Config | None) -> None:
         )
     if recipe.model.get("weights"):
         module = load_or_train_model(recipe, run.data, run.store).module
-    if not isinstance(module, Fitted):  # not yet fitted: once it is
+    if not isinstance(module, FittedClassifier):  # not yet fitted: once it is
         attacked = recipe.path in ("crafting", "model")
         examine(recipe, module, run.data, run.remarks, attacked=attacked)
 

@@ -14,7 +14,7 @@ from advx.config.identity import identified
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.transfer import craft, guides, target_classes
-from advx.models.base import Fitted
+from advx.models.base import FittedClassifier
 from advx.run.data import RunData
 from advx.run.models import Model
 from advx.run.named import Deferred
@@ -133,7 +133,7 @@ class Crafting:
         layer = config.get("layer")
         if layer and (source.key, layer) not in self._layers:
             module = source.untrained()
-            if not isinstance(module, Fitted):
+            if not isinstance(module, FittedClassifier):
                 hidden(module, self.data.all.test.images[:2], layer)
             self._layers.add((source.key, layer))
         attack = PointedAttack(config, source)

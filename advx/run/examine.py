@@ -36,12 +36,12 @@ def examine(
     name = f"{recipe.path} ({recipe.name})"
     device = next((p.device for p in module.parameters()), images.device)
     try:
-        found = habits(module, images.to(device), name)
+        results = habits(module, images.to(device), name)
     except ConfigError as error:
         if recipe.path != "target" or recipe.random:
             raise
-        found = {"probabilities": f"{error}: of a target only the class is asked for"}
-    for kind, text in found.items():
+        results = {"probabilities": f"{error}: of a target only the class is asked for"}
+    for kind, text in results.items():
         remarks.add(name, kind, text)
     if attacked:
         require_slope(module, images.to(device))

@@ -160,10 +160,10 @@ class Models:
             while len(self._made) >= MODELS_IN_MEMORY:
                 self._made.pop(next(iter(self._made)))
             self._made[key] = made
-        found: Any = self._made[key]
-        if isinstance(found, Diverged):
-            raise found
-        return found
+        model: Any = self._made[key]
+        if isinstance(model, Diverged):
+            raise model
+        return model
 
     def _load_or_train(self, recipe: Recipe) -> TrainedModel:
         """From the store, or trained now with the bar advancing; first what it is made of."""
@@ -195,17 +195,18 @@ class Models:
 
             def on_epoch(progress: Progress) -> None:
                 last = progress.history[-1]
-                for flag in lasting(progress.history, kind.limits):
-                    if flag not in seen:
-                        seen.add(flag)
-                        what = f"{kind.limits[flag].meaning} ({flag} {last[flag]:.2f})"
+                for diagnostic in lasting(progress.history, kind.limits):
+                    if diagnostic not in seen:
+                        seen.add(diagnostic)
+                        meaning, value = kind.limits[diagnostic].meaning, last[diagnostic]
+                        what = f"{meaning} ({diagnostic} {value:.2f})"
                         log.warning("%s, epoch %d: %s", name, progress.epoch, what)
                 show(progress.epoch, losses_in(last))
 
             made = load_or_train_game(recipe, data, self.store, on_epoch)
-        for flag in made.warnings:
-            if flag["at_the_end"]:
-                log.warning("%s, at the end: %s", name, flag["meaning"])
+        for warning in made.warnings:
+            if warning["at_the_end"]:
+                log.warning("%s, at the end: %s", name, warning["meaning"])
         return made
 
     @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from advx.config.build import settings_kept
+from advx.config.build import settings_restored
 from advx.config.config import Config
 from advx.config.identity import identified, sources_of
 from advx.data.dataset import Dataset, Split
@@ -132,7 +132,7 @@ def made(value: Any) -> Any:
         Diverged: a training that it needs failed.
     """
     if isinstance(value, Deferred):
-        with settings_kept():
+        with settings_restored():
             return value.value
     if isinstance(value, dict):
         return {key: made(each) for key, each in value.items()}

@@ -11,7 +11,7 @@ from advx.evaluation.transfer import error_rate
 from advx.run.models import Model
 from advx.run.run import Run
 
-REAL = ("training pictures", "validation pictures")
+REAL = ("training images", "validation images")
 
 
 def floor_cells(suffix: str = "") -> Iterator[Cells]:

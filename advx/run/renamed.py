@@ -1,4 +1,4 @@
-"""What an own experiment written for an earlier Run is told: where each method is now."""
+"""The message to an own experiment written for an earlier Run: where each method is now."""
 
 RENAMED = {
     "recipe": 'run.model("maxout", seed)',

@@ -119,7 +119,7 @@ class Store:
         """Write a complete entry. Its last checkpoint stays: a longer run may continue from it."""
         folder = self.path(key)
         folder.mkdir(parents=True, exist_ok=True)
-        content = serialised(weights)
+        content = serialized(weights)
         write_atomically(folder / WEIGHTS, content)
         meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
@@ -150,7 +150,7 @@ class Store:
     def save_checkpoint(self, key: str, state: Mapping[str, Any]) -> None:
         """Replace the entry's checkpoint."""
         self.path(key).mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path(key) / CHECKPOINT, serialised(state))
+        write_atomically(self.path(key) / CHECKPOINT, serialized(state))
 
     def value(self, content: Any, kind: Any = Any) -> Stored | None:
         """The measurement that was saved under `content`, or None.
@@ -219,7 +219,7 @@ class Store:
         return self.folder / "rows" / f"{key_of(content)}.json"
 
 
-def serialised(state: Mapping[str, Any]) -> bytes:
+def serialized(state: Mapping[str, Any]) -> bytes:
     """`torch.save` into bytes, the same for the same content (a file's name would leak in)."""
     buffer = BytesIO()
     torch.save(state, buffer)

@@ -80,8 +80,8 @@ class CheckpointedTraining:
                 self.store.save_checkpoint(self.key, self.unsaved)
             if not self.recipe.is_game or not self.store.unfinished(self.key):
                 raise
-            kept = f"{error}; the checkpoint of the epoch before is kept"
-            raise Diverged(kept) from error
+            text = f"{error}; the checkpoint of the epoch before is kept"
+            raise Diverged(text) from error
         return self.progress
 
     def save(self, tensors: Tensors, more: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
@@ -109,10 +109,10 @@ class CheckpointedTraining:
             "device": str(self.data.train.images.device),
         }
         self.store.save(self.key, tensors, meta | more)
-        kept = self.store.load(self.key)
-        if kept is None:
+        stored = self.store.load(self.key)
+        if stored is None:
             raise ConfigError(f"store entry {self.key} cannot be read back; is the disk full?")
-        return kept
+        return stored
 
     def _seconds(self, now: float) -> dict[str, float]:
         return {"seconds": self.spent + now - self.start}

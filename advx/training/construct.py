@@ -11,7 +11,7 @@ from advx.config.build import plain
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, reason
 from advx.games.base import Game
-from advx.models.base import Fitted
+from advx.models.base import FittedClassifier
 from advx.models.call import logits_of
 from advx.training.alone import fails_alone
 from advx.training.recipe import Recipe
@@ -43,7 +43,7 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
                 f"{recipe.path}._target_={recipe.model['_target_']}: makes a "
                 f"{type(module).__name__}, a torch.nn.Module is needed"
             )
-        if isinstance(module, Fitted):
+        if isinstance(module, FittedClassifier):
             wanted = tuple(plain(recipe.model).get("input_shape", data.input_shape))
             misfit = "" if wanted == data.input_shape else f"it is for images {wanted}"
         else:  # under the seed: a first forward pass may draw weights (lazy layers)

@@ -1,4 +1,4 @@
-"""A decoder: from a network's hidden representation back to the picture it came from."""
+"""A decoder: from a network's hidden representation back to the image it came from."""
 
 import torch
 from torch import Tensor, nn

@@ -186,7 +186,7 @@ class GameTask(Task):
         self.game.begin(self.data)
         self.observer = self.game.observer(self.data, self.trainer.shown)
         if not progress.snapshots:
-            self.keep_snapshot(progress)
+            self.save_snapshot(progress)
 
     def updates_per_epoch(self) -> int:
         return self.trainer.rounds(self.game, self.data.train)
@@ -216,14 +216,14 @@ class GameTask(Task):
 
     def after_epoch(self, progress: Progress) -> None:
         if progress.epoch in self.due:
-            self.keep_snapshot(progress)
+            self.save_snapshot(progress)
 
     def end(self, progress: Progress) -> None:
         for name, average in progress.averages.items():
             getattr(self.game, name).load_state_dict(average)
 
     def move_averages(self, decay: float) -> None:
-        """Move the averages towards the present states."""
+        """Move the averages toward the present states."""
         for name in self.game.averaged:
             state = getattr(self.game, name).state_dict()
             if name not in self.averages:
@@ -235,7 +235,7 @@ class GameTask(Task):
                 else:
                     average.copy_(value)
 
-    def keep_snapshot(self, progress: Progress) -> None:
+    def save_snapshot(self, progress: Progress) -> None:
         """Add the game's samples to the progress."""
         self.game.eval()
         samples = self.observer.samples()

@@ -14,7 +14,7 @@ from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.games.base import Game
 from advx.games.diagnostics import Warned, warnings
-from advx.models.base import Fitted, adapt
+from advx.models.base import FittedClassifier, adapt
 from advx.models.weights import load_weights
 from advx.store.store import Store
 from advx.text_files import read_text
@@ -101,7 +101,7 @@ def load_or_train_model(
     module = construct(recipe, data)
     device = data.train.images.device
     key = recipe_key(recipe, data)
-    if isinstance(module, Fitted):
+    if isinstance(module, FittedClassifier):
         module.fit(data.train.images, data.train.labels)
         return TrainedModel(module.to(device).eval(), key)
     if recipe.model.get("weights"):
@@ -109,27 +109,27 @@ def load_or_train_model(
     defense = recipe.defense.build()
     trains = getattr(defense, "trains", True)
     with store.locked(key):
-        kept = store.load(key) if trains else None
+        stored = store.load(key) if trains else None
         parts = [
             construct(each, data)
-            if kept
+            if stored
             else load_or_train_model(each, data, store, on_epoch).module
             for each in dependencies(recipe)
         ]  # a model that is kept brings its dependencies' weights and its preprocessing along
-        if kept is None:
+        if stored is None:
             refuse_single_examples(recipe, module, data)
             with seeded(recipe.seed):
                 adapt(module.to(device), data.train.images)
         module = _prepared(defense, recipe, module, parts, data)
         if not trains:
             return TrainedModel(module.to(device).eval(), key)
-        if kept is None:
+        if stored is None:
             trainer = recipe.trainer.build()
             trainer.check(data, defense)
             fit = CheckpointedTraining(recipe, data, store, on_epoch)
             fit.run(trainer, lambda **more: trainer.fit(module.to(device), defense, data, **more))
-            kept = fit.save({k: v.cpu() for k, v in module.state_dict().items()}, {})
-    weights, meta = kept
+            stored = fit.save({k: v.cpu() for k, v in module.state_dict().items()}, {})
+    weights, meta = stored
     module.load_state_dict(weights)
     error = meta["validation_error_rate"]
     return TrainedModel(
@@ -148,8 +148,8 @@ def load_or_train_game(
     game = new_game(recipe, data).to(data.train.images.device)
     key = recipe_key(recipe, data)
     with store.locked(key):
-        kept = store.load(key)
-        if kept is None:
+        stored = store.load(key)
+        if stored is None:
             with seeded(recipe.seed):
                 game.adapt(data.train.images)
             trainer = recipe.trainer.build()
@@ -158,11 +158,11 @@ def load_or_train_game(
             tensors = {GAME + k: v.cpu() for k, v in game.state_dict().items()}
             if progress.snapshots:
                 tensors[SNAPSHOTS] = torch.stack(progress.snapshots)
-            kept = fit.save(
+            stored = fit.save(
                 tensors,
                 {"history": progress.history, "snapshot_epochs": progress.snapshot_epochs},
             )
-    tensors, meta = kept
+    tensors, meta = stored
     state = {k.removeprefix(GAME): v for k, v in tensors.items() if k.startswith(GAME)}
     game.load_state_dict(state)
     return TrainedGame(

@@ -11,7 +11,7 @@ from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
 from advx.errors import ConfigError
 from advx.games.base import Game
-from advx.models.base import Fitted
+from advx.models.base import FittedClassifier
 from advx.store.store import key_of
 from advx.text_files import file_digest
 
@@ -71,7 +71,7 @@ class Recipe:
     def random(self) -> bool:
         """Whether another seed would make another model."""
         kind = self.model.target
-        fitted = inspect.isclass(kind) and issubclass(kind, Fitted)
+        fitted = inspect.isclass(kind) and issubclass(kind, FittedClassifier)
         return not fitted and not self.model.get("weights")
 
     def content(self, data: Dataset) -> dict[str, Any]:

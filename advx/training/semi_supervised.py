@@ -1,7 +1,7 @@
-"""Training with few labels: each update sees labelled and unlabelled examples (Miyato et al. 2015).
+"""Training with few labels: each update sees labeled and unlabeled examples (Miyato et al. 2015).
 
-The labelled examples are drawn by the seed, the same number of each class; the labels of all others
-are hidden. A minibatch is `batch_size` labelled examples followed by `unlabelled_batch_size` drawn
+The labeled examples are drawn by the seed, the same number of each class; the labels of all others
+are hidden. A minibatch is `batch_size` labeled examples followed by `unlabeled_batch_size` drawn
 from the whole training set, whose label is −1: only a loss that knows what to do with those, such
 as `virtual_adversarial`, can be used.
 """
@@ -13,25 +13,26 @@ from torch import Tensor
 
 from advx.data.dataset import Dataset, Split, rank_within_class
 from advx.data.minibatches import Minibatch, endless
+from advx.defenses.base import uses_unlabeled
 from advx.errors import ConfigError
 from advx.training.optimizers import Adam, Optimizer
 from advx.training.trainer import Loss, Trainer
 from advx.types import PositiveInt
 
-UNLABELLED = -1
+UNLABELED = -1
 
 AUTHORS = Adam(learning_rate=0.002, decay=0.9)
 
 
 class SemiSupervisedTrainer(Trainer):
-    """Labelled and unlabelled examples in every minibatch.
+    """Labeled and unlabeled examples in every minibatch.
 
     Args:
         optimizer: moves the parameters; by default Adam, from a rate of .002, times .9 an epoch.
-        labelled: examples whose label may be used, as many of each class as of any other; None for
+        labeled: examples whose label may be used, as many of each class as of any other; None for
             all of them.
-        batch_size: labelled examples in a minibatch.
-        unlabelled_batch_size: unlabelled examples in a minibatch.
+        batch_size: labeled examples in a minibatch.
+        unlabeled_batch_size: unlabeled examples in a minibatch.
         updates_per_epoch: parameter updates that count as one epoch.
         max_epochs: stop after so many epochs; None for no limit.
         patience: stop after so many epochs without a strictly smaller validation error.
@@ -41,9 +42,9 @@ class SemiSupervisedTrainer(Trainer):
         self,
         *,
         optimizer: Optimizer = AUTHORS,
-        labelled: PositiveInt | None = 100,
+        labeled: PositiveInt | None = 100,
         batch_size: PositiveInt = 100,
-        unlabelled_batch_size: PositiveInt = 250,
+        unlabeled_batch_size: PositiveInt = 250,
         updates_per_epoch: PositiveInt = 500,
         max_epochs: PositiveInt | None = 100,
         patience: PositiveInt | None = None,
@@ -54,8 +55,8 @@ class SemiSupervisedTrainer(Trainer):
             max_epochs=max_epochs,
             patience=patience,
         )
-        self.labelled = labelled
-        self.unlabelled_batch_size = unlabelled_batch_size
+        self.labeled = labeled
+        self.unlabeled_batch_size = unlabeled_batch_size
         self.updates_per_epoch = updates_per_epoch
 
     def check(self, data: Dataset, loss: Loss | None = None) -> None:
@@ -64,42 +65,42 @@ class SemiSupervisedTrainer(Trainer):
         Raises:
             ConfigError: what is asked for, and what there is.
         """
-        if loss is not None and not getattr(loss, "uses_unlabelled", False):
+        if loss is not None and not uses_unlabeled(loss):
             raise ConfigError(
                 f"trainer=semi_supervised: {type(loss).__name__} needs every example's label; "
                 "valid with it: defense=virtual_adversarial (weight 0 for none)"
             )
-        if self.labelled is None:
+        if self.labeled is None:
             return
-        if self.labelled > len(data.train):
+        if self.labeled > len(data.train):
             raise ConfigError(
-                f"trainer.labelled={self.labelled}: {data.name} has {len(data.train):,} training "
+                f"trainer.labeled={self.labeled}: {data.name} has {len(data.train):,} training "
                 "examples; valid: at most so many, or null for all"
             )
         smallest = int(torch.bincount(data.train.labels, minlength=data.classes).min())
-        each = self.labelled // data.classes
-        if self.labelled % data.classes or each > smallest:
+        each = self.labeled // data.classes
+        if self.labeled % data.classes or each > smallest:
             raise ConfigError(
-                f"trainer.labelled={self.labelled}: the same number of each of the "
+                f"trainer.labeled={self.labeled}: the same number of each of the "
                 f"{data.classes} classes is needed, and the rarest has {smallest:,} examples; "
                 f"valid: multiples of {data.classes} up to {smallest * data.classes}, or null"
             )
 
     def with_labels(self, train: Split, seed: int) -> Tensor:
-        """Indices (labelled,) int64 of the examples whose label may be used."""
+        """Indices (labeled,) int64 of the examples whose label may be used."""
         device = train.labels.device
-        if self.labelled is None:
+        if self.labeled is None:
             return torch.arange(len(train), device=device)
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(train), generator=generator).to(device)
         classes = int(train.labels.max()) + 1
-        return order[rank_within_class(train.labels[order]) < self.labelled // classes]
+        return order[rank_within_class(train.labels[order]) < self.labeled // classes]
 
     def minibatches(self, train: Split, seed: int) -> Iterator[Minibatch]:
         known = endless(self.with_labels(train, seed), self.batch_size)
         everything = torch.arange(len(train), device=train.labels.device)
-        others = endless(everything, self.unlabelled_batch_size)
-        hidden = train.labels.new_full((self.unlabelled_batch_size,), UNLABELLED)
+        others = endless(everything, self.unlabeled_batch_size)
+        hidden = train.labels.new_full((self.unlabeled_batch_size,), UNLABELED)
         for _ in range(self.updates_per_epoch):
             batch, extra = next(known), next(others)
             yield (
@@ -111,4 +112,4 @@ class SemiSupervisedTrainer(Trainer):
         return self.updates_per_epoch
 
     def full_minibatch(self, train: Split) -> int:
-        return min(self.batch_size, self.unlabelled_batch_size)  # the loss sees them apart
+        return min(self.batch_size, self.unlabeled_batch_size)  # the loss sees them apart

@@ -102,11 +102,15 @@ def test_labels_of_any_other_kind_are_refused(name, images) -> None:
 def test_images_that_stand_in_the_labels_place_are_looked_at(images) -> None:
     autoencoder = nn.Sequential(nn.Flatten(), nn.Linear(36, 36), nn.Unflatten(1, SHAPE))
     step = FGSM(epsilon=0.1, objective="reconstruction_error")
-    climb = PGD(epsilon=0.1, steps=2, objective="reconstruction_error", stop_on_success=True)
-    for attack in (step, climb):
+    ascent = PGD(epsilon=0.1, steps=2, objective="reconstruction_error", stop_on_success=True)
+    for attack in (step, ascent):
         assert attack(autoencoder, images, images).isfinite().all()
     guided = Feature(epsilon=0.1, layer="layers.1")
-    for attack, word in ((step, "originals: "), (climb, "originals: "), (guided, "guide_images: ")):
+    for attack, word in (
+        (step, "originals: "),
+        (ascent, "originals: "),
+        (guided, "guide_images: "),
+    ):
         for other in (images[:7], torch.zeros(10, dtype=torch.int64), images.numpy(), None):
             with pytest.raises(ConfigError) as error:
                 attack(made(Net) if attack is guided else autoencoder, images, other)

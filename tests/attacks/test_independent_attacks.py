@@ -13,7 +13,7 @@ from advx.config.compose import composed
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.experiments import independent_attacks
-from advx.experiments.independent_attacks import Fallen, fallen, missed, percent
+from advx.experiments.independent_attacks import Misclassified, misclassified, missed, percent
 from advx.run import Run, check
 from advx.store.values import undefined
 from tests.running import ran
@@ -47,7 +47,9 @@ def on_odd_classes(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 def test_missed_examples_are_those_of_a_count_one_by_one(run) -> None:
     module, clean = run.model("maxout", 0).value, run.test(40)
     attacks = {"ours": on_odd_classes, "a": on_even_classes, "b": FGSM(epsilon=0.1)}
-    found = {name: fallen(module, attack, clean, epsilon=0.3) for name, attack in attacks.items()}
+    found = {
+        name: misclassified(module, attack, clean, epsilon=0.3) for name, attack in attacks.items()
+    }
     falls: dict[str, list[bool]] = {name: [] for name in attacks}
     for x, y in zip(clean.images, clean.labels, strict=True):
         for name, attack in attacks.items():
@@ -66,21 +68,21 @@ def test_missed_examples_are_those_of_a_count_one_by_one(run) -> None:
 
 def test_a_point_outside_of_the_ball_proves_nothing(run) -> None:
     network = run.model("maxout", 0)
-    found = fallen(network.value, FGSM(epsilon=0.3), run.test(40), epsilon=0.2)
-    assert found == Fallen([], 0)
+    found = misclassified(network.value, FGSM(epsilon=0.3), run.test(40), epsilon=0.2)
+    assert found == Misclassified([], 0)
     assert math.isnan(percent(found))
-    assert math.isnan(missed(Fallen([], 40), found))
-    assert math.isnan(missed(found, Fallen([3], 40)))
-    assert math.isnan(percent(undefined(Fallen)))
+    assert math.isnan(missed(Misclassified([], 40), found))
+    assert math.isnan(missed(found, Misclassified([3], 40)))
+    assert math.isnan(percent(undefined(Misclassified)))
 
 
 @measurement(version=1)
-def canned(model: nn.Module, attack: Attack, clean: Split, *, epsilon: float) -> Fallen:
-    return Fallen([0, 1, 2, 3] if isinstance(attack, Strongest) else [2, 3, 4], 50)
+def canned(model: nn.Module, attack: Attack, clean: Split, *, epsilon: float) -> Misclassified:
+    return Misclassified([0, 1, 2, 3] if isinstance(attack, Strongest) else [2, 3, 4], 50)
 
 
 def test_the_rows_are_those_of_the_examples(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(independent_attacks, "fallen", canned)
+    monkeypatch.setattr(independent_attacks, "misclassified", canned)
     words = ["experiment=independent_attacks", "scale=smoke", "seeds=[0]", "device.threads=1"]
     made = ran(tmp_path, [*words, f"store={tmp_path / 'store'}"])
     found = [row for row in made.table.results.rows if row.row == "distillation"]

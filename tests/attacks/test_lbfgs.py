@@ -27,13 +27,13 @@ def digits() -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
     data = mnist5k.load()
     model = ReLUNetwork(input_shape=(1, 28, 28), classes=10, units=(60, 60)).eval()
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     for _ in range(5):
         for rows in torch.randperm(len(data.train)).split(50):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             logits = model(data.train.images[rows])
             F.cross_entropy(logits, data.train.labels[rows]).backward()
-            optimiser.step()
+            optimizer.step()
     return model.double(), data.test.images[:50].double()
 
 

@@ -47,7 +47,7 @@ def test_linearized_model_has_the_analytic_length(norm, images) -> None:
     assert (linear(beyond).argmax(1) != y).all()
 
 
-def test_linearized_model_towards_a_class(images) -> None:
+def test_linearized_model_toward_a_class(images) -> None:
     linear = nn.Sequential(nn.Flatten(), nn.Linear(36, 5)).double()
     targets = (linear(images).argmax(1) + 1) % 5
     found = LinearizedModel(targeted=True, steps=30)(linear, images, targets)

@@ -57,12 +57,12 @@ def test_l2_optimum_of_a_linear_model(binary, batch) -> None:
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("objective", ["log_odds", "margin", "cross_entropy"])
-@pytest.mark.parametrize("climb", [{}, {"step_size": 5.0}, {"schedule": "linear"}])
-def test_never_below_fgsm_nor_the_example(network, batch, norm, objective, climb) -> None:
+@pytest.mark.parametrize("ascent", [{}, {"step_size": 5.0}, {"schedule": "linear"}])
+def test_never_below_fgsm_nor_the_example(network, batch, norm, objective, ascent) -> None:
     x, y = batch
     value = {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}[objective]
     shared = {"epsilon": 0.2, "norm": norm, "objective": objective}
-    found = value(network(PGD(**shared, steps=3, **climb)(network, x, y)), y)
+    found = value(network(PGD(**shared, steps=3, **ascent)(network, x, y)), y)
     assert (found >= value(network(FGSM(**shared)(network, x, y)), y)).all()
     assert (found >= value(network(x), y)).all()
 
@@ -209,7 +209,7 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
     second = linear(x).scatter(1, y[:, None], -torch.inf).argmax(1)
     single = MultiTargeted(epsilon=0.2, steps=10, targets=1)(linear, x, y)
     said = linear(single).argmax(1)
-    towards = PGD(
+    toward = PGD(
         epsilon=0.2,
         steps=10,
         objective="margin",
@@ -217,7 +217,7 @@ def test_multi_targeted_tries_the_likeliest_class_first_and_only_so_many(linear,
         targeted=True,
         stop_on_success=True,
     )(linear, x, second)
-    assert torch.equal(single[said != y], towards[said != y])
+    assert torch.equal(single[said != y], toward[said != y])
 
 
 class Detour(nn.Module):

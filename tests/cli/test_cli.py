@@ -13,7 +13,7 @@ import torchvision
 from advx.cli.run import flags_and_overrides
 from tests.processes import ADVX, advx
 
-SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readings=[unclipped]"]
+SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "protocols=[unclipped]"]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "readin
         ("attack.epsilon=nan", "attack.epsilon=nan: input should be a finite number"),
         ("attack.norm=l7", "attack.norm=l7: input should be 'linf' or 'l2'"),
         ("attack.clip=[1,0]", "attack.clip=[1, 0]: the lower bound must be below"),
-        ("readings=[shaken]", "readings.0=shaken: input should be 'unclipped'"),
+        ("protocols=[shaken]", "protocols.0=shaken: input should be 'unclipped'"),
         ("attack.targeted=true", "attack.targeted=True: Table 1.1 counts"),
         ("attack.objective=training_cost", "smoothed_nearest_neighbor was not trained here"),
         ("seeds=[]", "seeds=[]: empty"),
@@ -64,13 +64,13 @@ def test_bad_input_is_one_line(tmp_path, override, expected) -> None:
         ),
         ("trainer=semi_supervised", "NoDefense needs every example's label"),
         (
-            "trainer=semi_supervised trainer.labelled=7000 defense=virtual_adversarial "
+            "trainer=semi_supervised trainer.labeled=7000 defense=virtual_adversarial "
             "defense@crafting_defense=virtual_adversarial",
-            "trainer.labelled=7000: mnist5k has 500 training examples",
+            "trainer.labeled=7000: mnist5k has 500 training examples",
         ),
     ],
 )
-def test_bad_defence_is_one_line(tmp_path, words, expected) -> None:
+def test_bad_defense_is_one_line(tmp_path, words, expected) -> None:
     done = advx(tmp_path, "run", "experiment=transfer", "scale=smoke", *words.split())
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr.strip().splitlines()[-1]
@@ -100,17 +100,17 @@ defaults:
   - /attack: fgsm
   - /defense: none
   - /defense@crafting_defense: none
-title: Misspelt
+title: Misspelled
 main: advx.experiments.transfer.main
 figure_examples: 12
 attack: {epsilom: 0.1}
 """
 
 
-def test_a_misspelt_key_in_yaml_is_one_line(tmp_path) -> None:
+def test_a_misspelled_key_in_yaml_is_one_line(tmp_path) -> None:
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
-    (tmp_path / "mine" / "experiment" / "misspelt.yaml").write_text(YAML)
-    done = advx(tmp_path, "run", "--config-dir", "mine", "experiment=misspelt")
+    (tmp_path / "mine" / "experiment" / "misspelled.yaml").write_text(YAML)
+    done = advx(tmp_path, "run", "--config-dir", "mine", "experiment=misspelled")
     assert done.returncode == 2
     assert done.stderr.startswith("advx: attack.epsilom=0.1: no such key; did you mean epsilon?")
     assert len(done.stderr.splitlines()) == 1

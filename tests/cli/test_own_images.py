@@ -61,7 +61,7 @@ def mine(tmp_path, pixels, monkeypatch) -> list[str]:
     ]
 
 
-def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, mine, pixels) -> None:
+def test_adversarial_examples_are_saved_as_they_are_and_as_files(tmp_path, mine, pixels) -> None:
     run = ran(tmp_path, mine)
     kept = np.load(run.folder / "adversarial.npz")
     np.testing.assert_allclose(kept["images"][:, 0], pixels / 255, atol=1e-6)
@@ -76,8 +76,8 @@ def test_adversarial_examples_are_kept_as_they_are_and_as_pictures(tmp_path, min
     assert found["mean_linf"] == pytest.approx(moved.max((1, 2, 3)).mean(), abs=1e-6)
     files = sorted((run.folder / "adversarial").iterdir())
     assert len(files) == 30
-    grey = np.asarray(Image.open(files[7]))
-    np.testing.assert_allclose(grey / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
+    gray = np.asarray(Image.open(files[7]))
+    np.testing.assert_allclose(gray / 255, kept["adversarial"][7, 0], atol=0.5 / 255 + 1e-6)
     assert f"label{kept['labels'][7]}_predicted{kept['rounded_prediction'][7]}" in files[7].name
     assert (run.folder / "attack.png").stat().st_size > 10_000
 
@@ -101,12 +101,12 @@ def test_what_cannot_be_attacked_is_said_in_one_line(tmp_path, mine, change, mes
 
 def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     labels = np.sort(np.arange(30) % 3)
-    colour = np.stack([pixels, 255 - pixels, pixels], 1)
+    color = np.stack([pixels, 255 - pixels, pixels], 1)
     for name, images in {
-        "grey": pixels,
-        "first": colour,
-        "last": colour.transpose(0, 2, 3, 1),
-        "float": (colour / 255).astype(np.float64),
+        "gray": pixels,
+        "first": color,
+        "last": color.transpose(0, 2, 3, 1),
+        "float": (color / 255).astype(np.float64),
     }.items():
         np.savez(tmp_path / f"{name}.npz", images=images, labels=labels)
     first = load(path=str(tmp_path / "first.npz"), class_count=3)
@@ -114,8 +114,8 @@ def test_layouts_of_arrays_and_folders_agree(tmp_path, pixels) -> None:
     for name in ("last", "float"):
         again = load(path=str(tmp_path / f"{name}.npz"), class_count=3)
         torch.testing.assert_close(again.test.images, first.test.images)
-    assert load(path=str(tmp_path / "grey.npz"), class_count=3).input_shape == (1, 8, 8)
-    for kind, images in (("numbers", pixels), ("names", colour.transpose(0, 2, 3, 1))):
+    assert load(path=str(tmp_path / "gray.npz"), class_count=3).input_shape == (1, 8, 8)
+    for kind, images in (("numbers", pixels), ("names", color.transpose(0, 2, 3, 1))):
         for place, (image, label) in enumerate(zip(images, labels, strict=True)):
             name = str(label) if kind == "numbers" else "abc"[label]
             folder = tmp_path / kind / name
@@ -210,9 +210,9 @@ def test_bad_folders_are_named(tmp_path) -> None:
     with pytest.raises(DataError, match="no subfolders; one a class"):
         load(path=str(tmp_path))
     (tmp_path / "0").mkdir()
-    with pytest.raises(DataError, match="no pictures in its subfolders"):
+    with pytest.raises(DataError, match="no images in its subfolders"):
         load(path=str(tmp_path))
-    (tmp_path / "0" / "a.png").write_bytes(b"no picture")
+    (tmp_path / "0" / "a.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"a.png cannot be read"):
         load(path=str(tmp_path))
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "0" / "a.png")
@@ -221,7 +221,7 @@ def test_bad_folders_are_named(tmp_path) -> None:
         load(path=str(tmp_path))
 
 
-def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
+def test_a_file_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_path, mine) -> None:
     """DeepFool stops just across the border: rounding takes most of its examples back."""
     rest = [o for o in mine if o not in ("attack.epsilon=0.1", "attack.steps=10")]
     run = ran(tmp_path, [*rest, "attack=deepfool"])
@@ -244,7 +244,7 @@ def test_a_picture_is_named_by_the_class_that_the_model_gives_to_its_file(tmp_pa
     assert rounded == pytest.approx(wrong) != found["error_rate", ""]
 
 
-def test_pictures_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
+def test_images_of_an_earlier_run_in_the_same_folder_are_replaced(tmp_path, mine) -> None:
     stale = tmp_path / "out" / "adversarial" / "00029_label2_predicted7.png"
     stale.parent.mkdir(parents=True)
     for name in (stale.name, "mine.png"):
@@ -286,7 +286,7 @@ def test_what_was_attacked_is_scored_only_when_it_is_named(tmp_path, mine) -> No
     assert second["clean_error_rate"] == first["error_rate"] > first["clean_error_rate"]
 
 
-def test_less_than_half_a_grey_level_makes_another_data_set(tmp_path, mine) -> None:
+def test_less_than_half_a_gray_level_makes_another_data_set(tmp_path, mine) -> None:
     """Numbers kept for the first were printed for the second."""
     import my_own_module
 

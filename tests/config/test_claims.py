@@ -132,7 +132,7 @@ def test_what_was_never_measured_is_said_and_nothing_is_lost(advx) -> None:
         "experiment=transfer_table",
         "scale=smoke",
         "seeds=[0]",
-        "readings=[unclipped]",
+        "protocols=[unclipped]",
         "hydra.run.dir=out",
     )
     assert (status, said) == (0, "")
@@ -231,7 +231,7 @@ def test_a_run_that_changes_anything_else_is_not(advx, word, remark) -> None:
 
 CHANGES = [
     "experiment=transfer_table dataset=mnist5k seeds=[0] trainer.max_epochs=1 "
-    "readings=[unclipped] retraining_seeds=0 attack.epsilon=0.02",
+    "protocols=[unclipped] retraining_seeds=0 attack.epsilon=0.02",
     "experiment=transfer_table attack.epsilon=0.02",
     "experiment=transfer_table attack=pgd",
     "experiment=transfer_table model@models.relu=tanh",

@@ -1,4 +1,4 @@
-"""What a number depends on is in its name: every ingredient of a user's own, changed in one place.
+"""What a number depends on is in its name: every part of a user's own, changed in one place.
 
 A small project of a user's is written to a folder and measured; then one thing in it is changed and
 it is measured again, as a new process would.

@@ -25,7 +25,7 @@ RESULTS = ROOT / "docs" / "results"
 RUNS = sorted(path.parent.name for path in REFERENCE.glob("*/manifest.json"))
 
 HEADLINE = "statement,experiment,row,metric,epsilon,setting\n"
-WITHOUT_A_RESULT = {"attack", "transfer", "train", "benchmark_training"}
+WITHOUT_A_RESULT = {"attack", "transfer", "train"}
 """Experiments that measure what their user names, or nothing that is kept."""
 
 

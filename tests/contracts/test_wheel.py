@@ -94,7 +94,7 @@ def test_the_wheel_takes_the_pytorch_that_is_there_and_runs_from_an_empty_folder
         "experiment=transfer_table",
         "scale=smoke",
         "seeds=[0]",
-        "readings=[unclipped]",
+        "protocols=[unclipped]",
         "device.threads=1",
         "hydra.run.dir=out",
         folder=empty,

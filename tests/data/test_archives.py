@@ -22,7 +22,7 @@ def refused(path: Path, match: str, **more: object) -> None:
 
 
 @pytest.mark.parametrize("kind", [">u2", "<u2", "u1", ">f4", "f8", "f2", "longdouble"])
-def test_every_number_format_gives_the_same_picture(tmp_path, kind) -> None:
+def test_every_number_format_gives_the_same_image(tmp_path, kind) -> None:
     levels = np.stack([GRAY, GRAY[::-1]])
     whole = {"u1": levels, ">u2": levels.astype(">u2") * 257, "<u2": levels.astype("<u2") * 257}
     images = whole.get(kind, (levels / 255).astype(kind))
@@ -53,7 +53,7 @@ def test_whole_numbers_of_other_formats_ask_what_is_white(tmp_path) -> None:
 
 @pytest.fixture
 def archive(tmp_path) -> Path:
-    """60 pictures, compressed."""
+    """60 images, compressed."""
     images = np.tile(np.stack([GRAY, GRAY // 2]), (30, 1, 1))
     np.savez_compressed(tmp_path / "good.npz", images=images, labels=np.arange(60) % 10)
     return tmp_path / "good.npz"

@@ -33,7 +33,7 @@ def test_rotations_are_rotations() -> None:
     torch.testing.assert_close(torch.linalg.det(turn), torch.ones(2))
 
 
-def test_a_face_does_not_depend_on_its_neighbours() -> None:
+def test_a_face_does_not_depend_on_its_neighbors() -> None:
     drawn = faces.drawn_traits(6, seed=5)
     traits = {k: v.double() if v.is_floating_point() else v for k, v in drawn.items()}
     whole = faces.render(traits, 16)
@@ -47,10 +47,8 @@ def test_a_face_does_not_depend_on_its_neighbours() -> None:
 @pytest.mark.parametrize("attribute", ["glasses", "long"])
 def test_an_attribute_changes_its_own_part_only(attribute) -> None:
     traits = faces.drawn_traits(8, seed=1)
-    pictures = [
-        faces.render(traits | {attribute: torch.full((8,), on)}, 32) for on in (False, True)
-    ]
-    change = (pictures[1] - pictures[0]).abs().amax(1)
+    images = [faces.render(traits | {attribute: torch.full((8,), on)}, 32) for on in (False, True)]
+    change = (images[1] - images[0]).abs().amax(1)
     rows = change.amax(2) > 0.05
     assert rows.any(1).all(), "it shows on every face"
     if attribute == "glasses":
@@ -60,7 +58,7 @@ def test_an_attribute_changes_its_own_part_only(attribute) -> None:
         assert rows[:, 20:].any(1).all()
 
 
-def test_the_data_set_is_kept_and_labelled(tmp_path, monkeypatch) -> None:
+def test_the_data_set_is_kept_and_labeled(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("advx.data.files.cache_dir", lambda: tmp_path)
     data = faces.load(side=16, train=40, validation=10, test=10)
     assert data.input_shape == (3, 16, 16)

@@ -13,7 +13,7 @@ from torch import nn
 
 from advx.data.dataset import Dataset
 from advx.data.images import load
-from advx.data.picture import load_picture
+from advx.data.one_image import load_image
 from advx.errors import AdvxError, DataError
 
 GRAY = np.random.default_rng(0).integers(0, 256, (8, 6), dtype=np.uint8)
@@ -24,7 +24,7 @@ DEEP = np.linspace(0, 65_535, 48).reshape(8, 6).astype(np.uint16)
 
 @pytest.fixture
 def pets(tmp_path) -> Path:
-    """Two classes of one picture each."""
+    """Two classes of one image each."""
     for name, shade in (("cat", 0), ("dog", 200)):
         (tmp_path / "pets" / name).mkdir(parents=True)
         Image.fromarray(GRAY // 4 + np.uint8(shade // 2)).save(tmp_path / "pets" / name / "0.png")
@@ -36,7 +36,7 @@ def labels(path: Path, **more: int) -> list[int]:
 
 
 def one(tmp_path: Path, name: str, image: Image.Image | bytes, **more: object) -> Dataset:
-    """The data set of a folder with one picture."""
+    """The data set of a folder with one image."""
     (tmp_path / "p" / "0").mkdir(parents=True, exist_ok=True)
     file = tmp_path / "p" / "0" / name
     file.write_bytes(image) if isinstance(image, bytes) else image.save(file, **more)
@@ -135,7 +135,7 @@ def test_numbered_folders_keep_their_numbers(tmp_path) -> None:
     refused(tmp_path / "n", r"some folders are numbers \(7\), some are names \(²\)")
 
 
-def test_pictures_that_lie_too_deep_are_not_left_out_in_silence(pets) -> None:
+def test_images_that_lie_too_deep_are_not_left_out_in_silence(pets) -> None:
     (pets / "cat" / "more" / "old").mkdir(parents=True)
     Image.fromarray(GRAY).save(pets / "cat" / "more" / "old" / "9.png")
     refused(pets, r"more/old/9.png lies too deep; images are read from .*pets/class/ only")
@@ -164,8 +164,8 @@ def test_every_level_of_deep_images_is_read(tmp_path) -> None:
     found = one(tmp_path, "a.tif", Image.fromarray(floats)).test.images
     assert torch.equal(found[0, 0], torch.from_numpy(floats))
     Image.fromarray(DEEP).save(tmp_path / "one.png")
-    picture = load_picture(str(tmp_path / "one.png"), (1, 8, 6))
-    assert torch.equal(picture[0, 0], (expected * 255).round() / 255)
+    image = load_image(str(tmp_path / "one.png"), (1, 8, 6))
+    assert torch.equal(image[0, 0], (expected * 255).round() / 255)
 
 
 def test_numbers_whose_white_is_not_known_are_refused_or_told(tmp_path) -> None:
@@ -180,7 +180,7 @@ def test_numbers_whose_white_is_not_known_are_refused_or_told(tmp_path) -> None:
         found = load(path=str(tmp_path / name / "p"), white=white).test.images[0, 0]
         torch.testing.assert_close(found, torch.from_numpy(DEEP / 65_535).float())
     with pytest.raises(DataError, match=r"image=.*f.tif: pixels from 0 to 255; \[0, 1\] is needed"):
-        load_picture(str(tmp_path / "f.tif" / "p" / "0" / "f.tif"), (1, 8, 6))
+        load_image(str(tmp_path / "f.tif" / "p" / "0" / "f.tif"), (1, 8, 6))
     twelve = one(tmp_path, "12.png", Image.fromarray(DEEP // 16))
     assert twelve.remarks == (
         "no pixel is brighter than 4095 of 65535: dataset.white says what is white",
@@ -264,8 +264,8 @@ def test_cameras_that_were_turned_give_upright_images(tmp_path) -> None:
     for name in ("a.png", "a.tif", "a.jpg"):
         found = one(tmp_path / name, name, Image.fromarray(ramp), exif=exif).test.images
         np.testing.assert_allclose(found[0, 0], expected, atol=0.03)
-    picture = load_picture(str(tmp_path / "a.png" / "p" / "0" / "a.png"), (1, 6, 8))
-    np.testing.assert_allclose(picture[0, 0], expected, atol=1e-6)
+    image = load_image(str(tmp_path / "a.png" / "p" / "0" / "a.png"), (1, 6, 8))
+    np.testing.assert_allclose(image[0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.png", "a.tif", "a.webp"])
@@ -281,7 +281,7 @@ def test_a_telephones_photograph_is_its_first_frame(tmp_path) -> None:
     assert found.mean().item() == pytest.approx(COLOR.mean() / 255, abs=0.02)
 
 
-def test_pictures_unlike_each_other_are_refused(pets) -> None:
+def test_images_unlike_each_other_are_refused(pets) -> None:
     Image.fromarray(COLOR).save(pets / "dog" / "1.png")
     refused(pets, r"dog/1.png is in color, the ones before are gray; all alike are needed")
     Image.fromarray(GRAY.T).save(pets / "dog" / "1.png")
@@ -292,7 +292,7 @@ def test_pictures_unlike_each_other_are_refused(pets) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.gif"])
-def test_damaged_pictures_are_one_line_with_their_name(tmp_path, name) -> None:
+def test_damaged_images_are_one_line_with_their_name(tmp_path, name) -> None:
     Image.fromarray(COLOR).save(tmp_path / name)
     content = (tmp_path / name).read_bytes()
     for cut in (0, 3, len(content) // 2):

@@ -54,7 +54,7 @@ def test_smoothed_cost_turns_round_where_the_example_is_confident() -> None:
     (gradient,) = torch.autograd.grad(defense.cost(logits, label).sum(), logits)
     q = smoothed_targets(label, 10, 0.1, "chapter")
     torch.testing.assert_close(gradient, q.sum() * logits.softmax(1) - q)
-    assert gradient[0, 0] > 0, "climbing this cost raises the correct class"
+    assert gradient[0, 0] > 0, "ascending this cost raises the correct class"
 
 
 def test_adversarial_training_is_half_and_half(network, batch) -> None:

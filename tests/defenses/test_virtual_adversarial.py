@@ -13,7 +13,7 @@ from advx.attacks.virtual_direction import (
 )
 from advx.defenses.virtual_adversarial import VirtualAdversarial, frozen_statistics
 from advx.models.relu_batch_norm import BatchNormReLUNetwork
-from advx.training.semi_supervised import UNLABELLED
+from advx.training.semi_supervised import UNLABELED
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_small_xi_gives_the_exact_virtual_direction_a_large_one_does_not(smoot
 def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, batch) -> None:
     x, y = batch
     defense = VirtualAdversarial(epsilon=0.5, iterations=2)
-    hidden = torch.cat([y[:4], torch.full((8,), UNLABELLED)])
+    hidden = torch.cat([y[:4], torch.full((8,), UNLABELED)])
     torch.manual_seed(1)
     loss = defense(smooth, x, hidden)
     torch.manual_seed(1)
@@ -98,9 +98,9 @@ def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, b
     torch.testing.assert_close(direction.flatten(1).norm(dim=1), torch.ones(8).double())
 
 
-def test_virtual_training_records_statistics_of_labelled_examples_only(batch) -> None:
+def test_virtual_training_records_statistics_of_labeled_examples_only(batch) -> None:
     x, y = batch[0].float(), batch[1].clone()
-    y[6:] = UNLABELLED
+    y[6:] = UNLABELED
     model = BatchNormReLUNetwork(input_shape=(1, 4, 4), classes=3, units=(6,)).train()
     norm = model.layers[1]
     VirtualAdversarial(epsilon=0.5)(model, x, y).backward()

@@ -163,7 +163,7 @@ def test_a_stride_that_does_not_fit_is_named(stride) -> None:
         ("epsilon=0", r"epsilon=0"),
         ("epsilon=-0.1", r"epsilon=-0\.1"),
         ("cosines=[0.1,1.2]", r"cosines=1\.2"),
-        ("space=colours", r"space=colours"),
+        ("space=colors", r"space=colors"),
         ("bases=[diagonal]", r"bases"),
     ],
 )
@@ -181,16 +181,16 @@ def test_bad_input_is_named_before_anything_is_trained(override, complaint, tmp_
         attempt()
 
 
-def test_pictures_are_points_of_the_windows(tmp_path) -> None:
+def test_images_are_points_of_the_windows(tmp_path) -> None:
     config, main = composed(
         ["experiment=church_windows", "scale=smoke", f"store={tmp_path / 'store'}", "draws=1"]
     )
     run = Run(config, tmp_path, "advx run")
     main(run, **keywords(config, main))
     arrays = np.load(tmp_path / "arrays.npz")
-    pictures, said, maps = (arrays[k] for k in ("pictures", "said", "maps_fgsm_random"))
+    images, predicted, maps = (arrays[k] for k in ("images", "predicted", "maps_fgsm_random"))
     whole = (run.data.test.images[:4] * 255).round().byte().numpy()
-    np.testing.assert_array_equal(pictures[:, 2], whole)  # undone by its own mean and contrast
+    np.testing.assert_array_equal(images[:, 2], whole)  # undone by its own mean and contrast
     half = maps.shape[1] // 2
     at = [
         (half, 0),
@@ -202,9 +202,9 @@ def test_pictures_are_points_of_the_windows(tmp_path) -> None:
         (-1, half),
     ]
     for column, (v, h) in enumerate(at):
-        np.testing.assert_array_equal(said[:, column], maps[:, v, h])
-    assert len(pictures[0]) == len(at)
-    change = (pictures.astype(float) - pictures[:, 2:3]).reshape(4, len(at), -1).std(2)
+        np.testing.assert_array_equal(predicted[:, column], maps[:, v, h])
+    assert len(images[0]) == len(at)
+    change = (images.astype(float) - images[:, 2:3]).reshape(4, len(at), -1).std(2)
     assert (change[:, [0, 1, 3, 4, 5, 6]] > 1).all()
 
 

@@ -20,12 +20,12 @@ def test_the_first_of_three_digits() -> None:
     assert digits.fingerprint != data.fingerprint
 
 
-def test_a_critic_becomes_the_best_one() -> None:
+def test_a_discriminator_becomes_the_best_one() -> None:
     """Between N(−1, 1) and N(1, 1) the log-odds are −2x."""
     torch.manual_seed(0)
-    critic = torch.nn.Linear(1, 1)
+    discriminator = torch.nn.Linear(1, 1)
     losses = train_discriminator(
-        critic,
+        discriminator,
         lambda n: torch.randn(n, 1) - 1,
         lambda n: torch.randn(n, 1) + 1,
         steps=1500,
@@ -33,12 +33,12 @@ def test_a_critic_becomes_the_best_one() -> None:
         final_rate=1e-3,
         batch_size=1000,
     )
-    assert critic.weight.item() == pytest.approx(-2, abs=0.06)
-    assert critic.bias.item() == pytest.approx(0, abs=0.06)
+    assert discriminator.weight.item() == pytest.approx(-2, abs=0.06)
+    assert discriminator.bias.item() == pytest.approx(0, abs=0.06)
     assert len(losses) == 1500
 
 
-def test_shrunk_data_are_halved_pictures() -> None:
+def test_shrunk_data_are_halved_images() -> None:
     split = Split(torch.rand(5, 1, 8, 8), torch.arange(5) % 2)
     data = Dataset("squares", 2, split, split, split)
     small = data.shrunk(4)

@@ -58,7 +58,7 @@ def test_the_boundary_is_where_the_class_is_first_wrong() -> None:
     correct = torch.ones(4, 9, 9, dtype=torch.bool)
     correct[1, 4, 6:] = False
     correct[2, 4, 4] = False
-    correct[3, 4, :3] = False  # to the left of the centre
+    correct[3, 4, :3] = False  # to the left of the center
     correct[3, 0] = False
     assert boundary_distance(correct).tolist() == [math.inf, 0.5, 0.0, math.inf]
 

@@ -52,7 +52,7 @@ def test_the_quality_of_images_is_that_of_their_features_and_classes(tiny, netwo
     shares = torch.bincount(tiny.train.labels, minlength=3) / 60
     modes = mode_measures(p.argmax(1), shares)
     assert (found.classes, found.class_kl) == (modes.modes, modes.reverse_kl)
-    assert found.sure == pytest.approx(100 * (p.amax(1) > 0.9).double().mean().item())
+    assert found.confident_rate == pytest.approx(100 * (p.amax(1) > 0.9).double().mean().item())
     assert set(UNITS) >= {"frechet_classifier_distance", "density", "classes", "class_kl"}
 
 
@@ -64,8 +64,8 @@ def test_what_the_quality_depends_on_can_be_chosen(tiny, network) -> None:
     expected = manifolds(random_rows(real, 10), random_rows(fake, 10), neighbors=2)
     assert (few.precision, few.density) == (expected.precision, expected.density)
     assert few.frechet_classifier_distance == usual.frechet_classifier_distance
-    assert image_quality(network, "1", tiny, images, confident=0.0).sure == 100
-    assert image_quality(network, "1", tiny, images, confident=1.0).sure == 0
+    assert image_quality(network, "1", tiny, images, confident=0.0).confident_rate == 100
+    assert image_quality(network, "1", tiny, images, confident=1.0).confident_rate == 0
     alone = image_quality(network, "1", tiny, images, trees=1).two_sample_accuracy
     assert alone == two_sample_accuracy(real, fake, trees=1)[0]
     assert not math.isnan(alone)

@@ -1,4 +1,4 @@
-"""What an attack on a model reaches: by stage, towards a class, and the smallest size."""
+"""What an attack on a model reaches: by stage, toward a class, and the smallest size."""
 
 import dataclasses
 import math

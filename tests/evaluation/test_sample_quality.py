@@ -67,11 +67,11 @@ def test_the_two_sample_test_tells_what_can_be_told() -> None:
 def test_the_order_of_examples_is_no_difference(order) -> None:
     """Two samples of one mixture, one sorted by component or cycling through them."""
     torch.manual_seed(0)
-    centres = 10 * torch.eye(10)
-    mixed = centres[torch.randint(10, (2000,))] + torch.randn(2000, 10)
+    centers = 10 * torch.eye(10)
+    mixed = centers[torch.randint(10, (2000,))] + torch.randn(2000, 10)
     component = torch.arange(4000) % 10
     component = component.sort().values if order == "sorted" else component
-    other = centres[component] + torch.randn(4000, 10)
+    other = centers[component] + torch.randn(4000, 10)
     for a, b in ((mixed, other), (other, mixed)):
         accuracy, n = two_sample_accuracy(a, b)
         assert abs(accuracy - 50) < 4 * 50 / n**0.5

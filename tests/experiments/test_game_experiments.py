@@ -137,7 +137,7 @@ def test_gradients_of_a_linear_discriminator_are_all_alike() -> None:
     train = Split(torch.randn(50, 2), torch.zeros(50, dtype=torch.int64))
     near, far = gradients_around(LINEAR, 0, train, [0.1, 10.0], 1, points=40, rate=1e-9)
     for found in (near, far):  # descent leads along the weights, wherever one is
-        assert found.alike == pytest.approx(100, abs=1e-3)
+        assert found.agreement == pytest.approx(100, abs=1e-3)
     with seeded(0):
         weight = Plain().discriminator[1].weight[0].detach()
     with seeded(0):
@@ -165,8 +165,8 @@ def test_a_discriminator_alone_comes_near_the_best_one() -> None:
     found = discriminator_alone(LINE, data, data, 0, steps=200, batch=200)
     assert found.metrics.optimal_value == pytest.approx(-math.log(4), abs=1e-9)
     assert found.metrics.value == pytest.approx(-math.log(4), abs=0.02)
-    assert found.metrics.mean_answer == pytest.approx(50, abs=4)
-    assert found.metrics.answer_error < 5
+    assert found.metrics.mean_output == pytest.approx(50, abs=4)
+    assert found.metrics.discriminator_error < 5
     np.testing.assert_allclose(found.curves["best"], 0.5)
     apart = discriminator_alone(LINE, data, Mixture((9.0,), 0.5), 0, steps=200, batch=200).metrics
     assert apart.optimal_value == pytest.approx(0, abs=1e-4)  # what lies beyond 4σ is one cell
@@ -187,7 +187,7 @@ def test_factors_of_a_linear_discriminator_in_closed_form() -> None:
     assert found["logit_factor_non_saturating"] == pytest.approx(1 - d.mean().item())
     assert found["gradient_minimax"] == pytest.approx(slope * d.mean().item())
     assert found["gradient_non_saturating"] == pytest.approx(slope * (1 - d).mean().item())
-    assert found["mean_answer"] == pytest.approx(100 * d.mean().item())
+    assert found["mean_output"] == pytest.approx(100 * d.mean().item())
 
 
 class Undecided(nn.Module):
@@ -206,13 +206,13 @@ def test_the_outcome_of_a_game_that_made_the_data_itself() -> None:
         game=Undecided(),
         snapshots=torch.stack([far, best, near, best, near]),
         snapshot_epochs=[0, 1, 2, 4, 5],
-        history=[{"discriminator_loss": loss, "sureness": 0.25} for loss in losses],
+        history=[{"discriminator_loss": loss, "confidence": 0.25} for loss in losses],
     )
     found = game_outcome(trained, data.samples(300_000), test, data)
     assert found.metrics.divergence < 1e-3
     assert found.metrics.gap == pytest.approx(2 * found.metrics.divergence, abs=1e-6)
-    assert found.metrics.sureness == 25
+    assert found.metrics.confidence == 25
     assert found.over_time[0] == pytest.approx(math.log(2), abs=5e-4)  # but for what lies outside
     assert found.over_time[2] == found.over_time[4]
     # values −1, −1.5, −1.2, −1.1: it fell once, from the best to the near one, which is farther
-    assert found.metrics.loosened == 100
+    assert found.metrics.relaxed == 100

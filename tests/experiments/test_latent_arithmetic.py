@@ -67,7 +67,7 @@ def test_without_faces_of_a_class_there_are_no_sums() -> None:
     assert all(map(math.isnan, diverged["a − b + c"]))
 
 
-def test_codes_are_those_of_which_the_probe_is_confident() -> None:
+def test_codes_are_those_of_which_the_evaluator_is_confident() -> None:
     found = codes(PLANE.game, Quadrants(), [0, 3], 0, 1000, 0.9)
     torch.manual_seed(0)
     z = 2 * torch.rand(1000, 2) - 1

@@ -80,7 +80,7 @@ def test_the_home_folder_and_what_is_no_text(own, command, monkeypatch) -> None:
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     (own / "own.npz").rename(home / "own.npz")
-    assert command(*ATTACK, "dataset.path=~/own.npz", "pictures=0").status == 0
+    assert command(*ATTACK, "dataset.path=~/own.npz", "saved_images=0").status == 0
     done = command(*ATTACK, "dataset.path=~/nothing.npz")
     assert f"dataset.path={home}/nothing.npz: no such" in done.err
     for word, expected in (

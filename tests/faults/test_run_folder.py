@@ -11,12 +11,12 @@ from tests.processes import ADVX
 
 
 def test_a_later_run_in_the_same_folder_leaves_nothing_of_the_earlier(own, command) -> None:
-    assert command(*OWN, "pictures=12").status == 0
+    assert command(*OWN, "saved_images=12").status == 0
     (own / "out" / "FAILED").write_text("of a run that was killed later", encoding="utf-8")
     (own / "out" / ".results.csv.1.partial").write_text("", encoding="utf-8")
     (own / "out" / "mine.png").write_text("not a run's", encoding="utf-8")
     assert len(names(own / "out" / "adversarial")) == 12
-    done = command(*OWN, "pictures=3")
+    done = command(*OWN, "saved_images=3")
     assert done.status == 0
     assert len(names(own / "out" / "adversarial")) == 3
     assert not {"FAILED", ".results.csv.1.partial"} & names(own / "out")

@@ -15,14 +15,14 @@ from advx.experiments import cross_dataset, defenses, label_smoothing
 from advx.figures import style
 from advx.figures.black_box import black_box_figure
 from advx.figures.curves import Strip, curve_figure, drawn
-from advx.figures.kept import redraw
 from advx.figures.labels import Names
 from advx.figures.line_ends import label_ends
 from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.pyplot import close, figure
+from advx.figures.saved import redraw
 from advx.report.over_seeds import Numbers
 from advx.report.results import Row
-from tests.pages import watched
+from tests.pages import recorded
 from tests.paths import REFERENCE
 
 REDRAWN = (
@@ -40,7 +40,7 @@ REDRAWN = (
 @pytest.mark.parametrize("name", REDRAWN)
 def test_a_kept_figure_can_be_read_on_a_page(name, tmp_path) -> None:
     (tmp_path / "arrays.npz").write_bytes((REFERENCE / name / "arrays.npz").read_bytes())
-    with watched() as seen:
+    with recorded() as seen:
         redraw(tmp_path)
     assert seen.faults == []
     assert len(seen.words) >= 2  # for the screen and for print
@@ -81,7 +81,7 @@ def test_the_foot_says_what_each_panel_was_measured_on(tmp_path) -> None:
     panels = [
         Panel(basis, [Curve(f"{k}", [0, 1], [1, 2])], basis=basis) for k, basis in enumerate(bases)
     ]
-    with watched() as seen:
+    with recorded() as seen:
         curve_figure(tmp_path, "name", [Strip(panels)], finding="Found", provenance="Ran")
     assert "Ran. a, b: seed 0; c: seeds 0, 1" in seen.words[0]
     assert "Found" in seen.words[0]

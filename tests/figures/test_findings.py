@@ -18,7 +18,7 @@ from advx.experiments import (
     rubbish,
     transfer_table,
 )
-from advx.figures import moved_pictures
+from advx.figures import moved_images
 from advx.figures.tiles import confidence, thumbnails
 from advx.report.over_seeds import Numbers
 from advx.report.results import Row
@@ -74,19 +74,19 @@ def test_titles_of_windows_say_so_where_nothing_can_be_parted() -> None:
 def test_moved_images_are_counted_where_the_class_was_right() -> None:
     steps = {"sign": (-1.0, 0.0, 1.0), "random": (1.0,)}
     said = np.array([[0, 0, 1, 0], [1, 1, 2, 0], [0, 2, 2, 2]])  # the last is wrong at first
-    made = moved_pictures.captions(
+    made = moved_images.captions(
         steps, {"sign": 40.0, "random": 9.0}, 0.5, said, np.array([0, 1, 1])
     )
     assert "40 gray levels, changes the class of 2 of 2 images" in made["finding"]
     assert made["finding"].endswith("9 gray levels, of 1")
     assert made["columns"] == ["h = −0.5", "test example", "h = 0.5", "v = 0.5"]
-    assert moved_pictures.ends(steps) == [2, 3]
+    assert moved_images.ends(steps) == [2, 3]
 
 
 def test_fooled_images_come_first_the_most_confident_before_the_others() -> None:
     arrays = {
-        "said_before": np.array([0, 1, 2, 3]),
-        "said_after": np.array([0, 5, 2, 6]),
+        "predicted_before": np.array([0, 1, 2, 3]),
+        "predicted_after": np.array([0, 5, 2, 6]),
         "confidence_after": np.array([0.99, 0.6, 0.8, 0.9]),
         "labels": np.arange(4),
     }
@@ -114,13 +114,13 @@ def test_only_known_examples_are_shown() -> None:
     assert known_of_each_class(Sure(), wrong, 2).tolist() == [0]
 
 
-def test_digits_are_those_that_every_model_is_sure_of() -> None:
+def test_digits_are_those_that_every_model_is_confident_of() -> None:
     class Half(Sure):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x / 2)
 
     images = torch.tensor([0.99, 0.5, 0.97]).reshape(3, 1, 1, 1)
-    sure = norm_balls.all_sure
+    sure = norm_balls.all_confident
     assert sure([Sure()], images, 0, 0.95).tolist() == [True, False, True]
     assert sure([Sure(), Half()], images, 0, 0.4).tolist() == [True, False, True]
     assert sure([Sure(), Half()], images, 0, 0.95).tolist() == [True, False, False]  # the surest

@@ -19,9 +19,9 @@ from advx.figures.curves import Strip, curve_figure
 from advx.figures.digits import transfer_figure
 from advx.figures.dots import Dots, dot_figure
 from advx.figures.gallery import gallery
-from advx.figures.kept import keep, redraw
-from advx.figures.moved_pictures import captions
+from advx.figures.moved_images import captions
 from advx.figures.panels import Curve, Mark, Panel
+from advx.figures.saved import redraw, save
 from advx.figures.style import PAGE_WIDTH, SMALL
 from advx.models.softmax_regression import SoftmaxRegression
 
@@ -75,7 +75,7 @@ def drawn_logits(folder: Path) -> str:
         "finding": "f",
         "provenance": "p",
     }
-    keep(folder, "linearity", arrays, options)
+    save(folder, "linearity", arrays, options)
     linearity.draw(folder, arrays, **options)
     return "linearity"
 
@@ -88,7 +88,7 @@ def drawn_gallery(folder: Path) -> str:
         {"clean": images, "moved": images},
         {"clean": said, "moved": said},
         {"clean": said, "moved": said.flip(0)},
-        sure={"moved": torch.rand(3)},
+        confidences={"moved": torch.rand(3)},
         class_names=list("abc"),
         finding="f",
         provenance="p",
@@ -141,10 +141,10 @@ def drawn_windows(folder: Path) -> str:
     arrays = {
         "maps_w": maps,
         "labels": np.array([0, 2]),
-        "pictured_labels": labels,
-        "said": said,
+        "image_labels": labels,
+        "predicted": said,
         "examples": np.full((2, 3, 8, 8), 200, np.uint8),
-        "pictures": np.full((1, 3, 3, 8, 8), 99, np.uint8),
+        "images": np.full((1, 3, 3, 8, 8), 99, np.uint8),
     }
     options = {
         "epsilon": 0.25,
@@ -156,7 +156,7 @@ def drawn_windows(folder: Path) -> str:
         "columns": 1,
         "moved": captions(steps, {"s": 4.0, "r": 1.0}, 0.25, said, labels),
     }
-    keep(folder, "windows", arrays, options)
+    save(folder, "windows", arrays, options)
     windows.draw(folder, arrays, **options)
     return "w"
 
@@ -174,7 +174,7 @@ def drawn_norm_balls(folder: Path) -> str:
         "finding": "f",
         "provenance": "p",
     }
-    keep(folder, "norm_balls", arrays, options)
+    save(folder, "norm_balls", arrays, options)
     norm_balls.draw(folder, arrays, **options)
     return "norm_balls"
 
@@ -186,8 +186,8 @@ def drawn_imperceptible(folder: Path) -> str:
         "signs": np.sign(images),
         "perturbed": images,
         "labels": classes,
-        "said_before": classes,
-        "said_after": classes[::-1],
+        "predicted_before": classes,
+        "predicted_after": classes[::-1],
         "confidence_before": np.array([0.5, 1]),
         "confidence_after": np.array([0.5, 0.7]),
     }
@@ -198,7 +198,7 @@ def drawn_imperceptible(folder: Path) -> str:
         "provenance": "p",
         "note": "n",
     }
-    keep(folder, "imperceptible", arrays, options)
+    save(folder, "imperceptible", arrays, options)
     imperceptible.draw(folder, arrays, **options)
     return "imperceptible"
 
@@ -231,6 +231,35 @@ def test_a_figure_is_drawn_again_to_the_same_bytes(draw, tmp_path) -> None:
     for file in files:
         file.unlink()
     time.sleep(1.1)  # a time of writing has seconds
+    redraw(tmp_path)
+    assert [file.read_bytes() for file in files] == before
+
+
+BEFORE = {
+    "images": "pictures",
+    "predicted": "said",
+    "image_labels": "pictured_labels",
+    "predicted_before": "said_before",
+    "predicted_after": "said_after",
+}
+"""What arrays were called before."""
+
+
+@pytest.mark.parametrize(
+    ("draw", "names"), [(drawn_windows, ["w", "images"]), (drawn_imperceptible, ["imperceptible"])]
+)
+def test_arrays_under_their_names_of_before_draw_the_same_figure(draw, names, tmp_path) -> None:
+    draw(tmp_path)
+    files = [tmp_path / f"{name}.png" for name in names]
+    before = [file.read_bytes() for file in files]
+    with np.load(tmp_path / "arrays.npz") as arrays:
+        kind = str(arrays["drawn_by"])
+        old = {k: v for k, v in BEFORE.items() if kind == "windows" or "_" in k}
+        renamed = {old.get(name, name): array for name, array in arrays.items()}
+    assert len(set(renamed) & set(old.values())) >= 2
+    np.savez(tmp_path / "arrays.npz", **renamed)
+    for file in files:
+        file.unlink()
     redraw(tmp_path)
     assert [file.read_bytes() for file in files] == before
 
@@ -303,7 +332,7 @@ def test_contours_lie_where_the_class_changes() -> None:
     lines = panes.contours(classes)
     points = np.concatenate(lines)
     assert len(points) > 0
-    for column, row in points:  # each lies halfway between two neighbours of different classes
+    for column, row in points:  # each lies halfway between two neighbors of different classes
         low = (int(np.floor(row)), int(np.floor(column)))
         high = (int(np.ceil(row)), int(np.ceil(column)))
         assert abs(high[0] - low[0]) + abs(high[1] - low[1]) == 1
@@ -336,5 +365,5 @@ def test_no_color_is_white_and_none_stands_twice() -> None:
         assert len({tuple(s) for s in shades.round(3)}) == 10
         assert shades.max(1).min() < 0.95
         assert (shades.sum(1) < 2.8).all()
-    grays = panes.shades(10, "_grey")[:, 0]
+    grays = panes.shades(10, "_gray")[:, 0]
     assert np.abs(np.diff(grays)).min() > 0.15  # neighbors in number can be told apart

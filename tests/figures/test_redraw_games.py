@@ -10,17 +10,17 @@ import torch
 
 from advx.experiments import conditional_gan, dcgan_samples, gan_samples, laplacian_gan
 from advx.figures import arithmetic, collapse, theory
-from advx.figures.kept import keep, redraw
 from advx.figures.samples import beside_nearest, tiled
+from advx.figures.saved import redraw, save
 from advx.report.over_seeds import Numbers
 from advx.report.results import Row
-from tests.pages import watched
+from tests.pages import recorded
 from tests.paths import REFERENCE
 
 FILES = {
     "gan_theory": ["gan_theory"],
     "gan_collapse": ["gan_collapse", "points"],
-    "gan_collapse_stacked": ["gan_collapse", "pictures"],
+    "gan_collapse_stacked": ["gan_collapse", "images"],
     "gan_samples": ["samples"],
     "conditional_gan": ["conditional_gan"],
     "dcgan_samples": ["dcgan_samples"],
@@ -72,7 +72,7 @@ def theory_arrays(seeds: int = 2) -> tuple[dict[str, np.ndarray], dict]:
         "p_far": p,
         "q_far": q,
         "best_far": p / (p + q),
-        "answer_far": p / (p + q) + 0.01,
+        "output_far": p / (p + q) + 0.01,
     }
     for k in (1, 5):
         arrays[f"divergence_k = {k}"] = np.linspace(0.6, 0.1 / k, 20)
@@ -122,7 +122,7 @@ def arithmetic_arrays() -> tuple[dict[str, np.ndarray], dict]:
     return arrays, {
         "games": games,
         "sums": ["sum", "rescaled", "other"],
-        "pictured": 3,
+        "shown": 3,
         "names": ["a, b", "a", "c", "b, c"],
         "provenance": "p",
     }
@@ -143,7 +143,7 @@ def samples_arrays() -> tuple[dict[str, np.ndarray], dict]:
 KINDS = {
     "theory": (theory_arrays, ["gan_theory"]),
     "collapse": (lambda: collapse_arrays(images=False), ["gan_collapse", "points"]),
-    "collapse of images": (lambda: collapse_arrays(images=True), ["gan_collapse", "pictures"]),
+    "collapse of images": (lambda: collapse_arrays(images=True), ["gan_collapse", "images"]),
     "arithmetic": (arithmetic_arrays, ["latent_arithmetic", "success"]),
     "samples": (samples_arrays, ["sheet"]),
 }
@@ -160,7 +160,7 @@ def check_page(folder: Path, names: list[str]) -> list[str]:
     Returns:
         all words on them.
     """
-    with watched() as seen:
+    with recorded() as seen:
         redraw(folder)
     assert seen.faults == []
     assert len(seen.words) >= 2 * len(names)
@@ -175,7 +175,7 @@ def check_page(folder: Path, names: list[str]) -> list[str]:
 def test_a_games_figure_is_drawn_again_to_the_same_bytes_and_fits_the_page(kind, tmp_path) -> None:
     make, names = KINDS[kind]
     arrays, options = make()
-    keep(tmp_path, kind.split()[0], arrays, options)
+    save(tmp_path, kind.split()[0], arrays, options)
     check_page(tmp_path, names)
 
 
@@ -225,17 +225,19 @@ def test_the_titles_of_the_references_sheets_are_those_of_their_rows() -> None:
 
 
 def test_titles_without_a_floor_say_nothing_of_it() -> None:
-    shown = {("generator", "sure"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
+    shown = {("generator", "confident_rate"): 40.0, ("generator", "two_sample_accuracy"): 90.0}
     found = numbers(shown)
     assert gan_samples.finding(found) == (
-        "A classifier is sure of 40% of the generated images, and a second one tells them from "
-        "real images in 90% of cases"
+        "A classifier is confident of 40% of the generated images, and a second one tells them "
+        "from real images in 90% of cases"
     )
-    assert dcgan_samples.finding(found) == "A classifier is sure of 40% of the generated images"
-    found = numbers(shown | {("validation pictures", "sure"): 97.6})
-    assert "sure of 40% of the generated images (real ones: 98%)" in gan_samples.finding(found)
+    assert (
+        dcgan_samples.finding(found) == "A classifier is confident of 40% of the generated images"
+    )
+    found = numbers(shown | {("validation images", "confident_rate"): 97.6})
+    assert "confident of 40% of the generated images (real ones: 98%)" in gan_samples.finding(found)
     metric = "frechet_classifier_distance"
-    found = numbers({("pyramid", metric): 400.0, ("finest level on real pictures", metric): 7.34})
+    found = numbers({("pyramid", metric): 400.0, ("finest level on real images", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
     rates = {"": 50.0, "class=a": 80.0, "class=b": 20.0}
     found = numbers({("generator", "asked_for", which): rate for which, rate in rates.items()})
@@ -286,7 +288,7 @@ def test_the_title_of_collapse_counts_the_games() -> None:
 
 def test_points_that_lie_outside_are_pointed_at(tmp_path) -> None:
     arrays, options = collapse_arrays(images=False)
-    with watched() as seen:
+    with recorded() as seen:
         collapse.draw(tmp_path, arrays, **options)
     (words, *_) = [page for page in seen.words if any(w.startswith("epoch ") for w in page)]
     outside = [word for word in words if word.startswith("all outside")]
@@ -298,8 +300,8 @@ def test_the_titles_of_arithmetic_say_what_was_reached() -> None:
     arrays, options = arithmetic_arrays()
     games, sums = options["games"], options["sums"]
     assert arithmetic.at_count(arrays, games, "sum", "b", 3) == (
-        "A probe sees “b” in 80% of the sums sum (3 averaged z each) if G knows it, in 20% if G "
-        "never saw it"
+        "A classifier sees “b” in 80% of the sums sum (3 averaged z each) if G knows it, in 20% if "
+        "G never saw it"
     )
     assert arithmetic.best(arrays, games, sums, "b") == (
         "Sums of z give “b” in up to 80% (rescaled: 78%) if G knows it, in up to 20% (rescaled: "
@@ -311,15 +313,15 @@ def test_the_titles_of_arithmetic_say_what_was_reached() -> None:
     assert arithmetic.best({"averaged": np.array([1])}, games, sums, "b").startswith("No sum")
 
 
-def test_the_probes_marks_stand_beside_the_sums(tmp_path) -> None:
+def test_the_evaluators_marks_stand_beside_the_sums(tmp_path) -> None:
     arrays, options = arithmetic_arrays()
-    with watched() as seen:
+    with recorded() as seen:
         arithmetic.draw(tmp_path, arrays, **options)
     (words, *_) = [page for page in seen.words if "=" in page]
     assert (words.count("✓"), words.count("✗")) == (6, 2)
     assert (words.count("−"), words.count("+"), words.count("=")) == (8, 8, 8)
     unmarked = {key: array for key, array in arrays.items() if not key.startswith("right")}
-    with watched() as seen:
+    with recorded() as seen:
         arithmetic.draw(tmp_path, unmarked, **options)
     assert not any("✓" in word for page in seen.words for word in page)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from advx.data.picture import load_picture
+from advx.data.one_image import load_image
 from advx.errors import ConfigError, DataError
 from advx.experiments.imperceptible import stored
 from advx.experiments.norm_balls import left_grid, nearest_to, sign_of_length, smallest_distance
@@ -18,8 +18,8 @@ def test_eight_bits_hold_whole_levels_and_half_a_level_is_lost() -> None:
     for level, kept in ((0.3, 0), (0.5, 0), (0.6, 1), (1.0, 1), (1.4, 1), (2.0, 2)):
         found = stored(clean + level / 255 * sign, clean)
         torch.testing.assert_close((found - clean) * 255, kept * sign, atol=1e-3, rtol=0)
-        grey = found * 255
-        torch.testing.assert_close(grey, grey.round(), atol=1e-3, rtol=0)
+        gray = found * 255
+        torch.testing.assert_close(gray, gray.round(), atol=1e-3, rtol=0)
     black = torch.zeros(1, 1, 1, 1)
     assert stored(black - 2 / 255, black).item() == 0
 
@@ -60,23 +60,23 @@ def test_pairs_and_distances_are_those_of_brute_force() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 90), (301, 97), (28, 28), (5, 9)])
-def test_the_middle_of_any_picture_is_taken(size, tmp_path) -> None:
+def test_the_middle_of_any_image_is_taken(size, tmp_path) -> None:
     width, height = size
     rows = np.repeat(np.linspace(0, 255, height).astype(np.uint8)[:, None], width, 1)
     Image.fromarray(rows).save(tmp_path / "x.png")
     for shape in ((1, 28, 28), (3, 32, 32)):
-        found = load_picture(str(tmp_path / "x.png"), shape)
+        found = load_image(str(tmp_path / "x.png"), shape)
         assert found.shape == (1, *shape)
         torch.testing.assert_close(found * 255, (found * 255).round(), atol=1e-3, rtol=0)
         assert found[0, 0, shape[1] // 2].mean().item() == pytest.approx(0.5, abs=0.1)
         assert found[0, 0, -1].mean() > found[0, 0, 0].mean()
 
 
-def test_what_is_no_picture_or_network_is_named(tmp_path) -> None:
+def test_what_is_no_image_or_network_is_named(tmp_path) -> None:
     with pytest.raises(ConfigError, match=r"image=.*nothing\.png: no such file"):
-        load_picture(str(tmp_path / "nothing.png"), (1, 8, 8))
-    (tmp_path / "text.png").write_text("no picture")
+        load_image(str(tmp_path / "nothing.png"), (1, 8, 8))
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(DataError, match=r"image=.*text\.png: cannot be read"):
-        load_picture(str(tmp_path / "text.png"), (1, 8, 8))
+        load_image(str(tmp_path / "text.png"), (1, 8, 8))
     with pytest.raises(ConfigError, match=r"model\.name=gogglenet: .* googlenet"):
         TorchvisionClassifier(architecture="gogglenet")

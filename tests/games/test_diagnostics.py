@@ -17,20 +17,24 @@ def test_what_the_diagnostics_see() -> None:
     fine = diagnosed(real, RING.train.images[256:512], unsure, unsure)
     assert fine["diversity"] == pytest.approx(1, abs=0.1)
     assert fine["coverage"] > 0.9
-    assert fine["sureness"] == 0
+    assert fine["confidence"] == 0
     point = diagnosed(real, real[:1].expand(256, 2), sure, -sure)
     assert point["diversity"] == 0
     assert point["coverage"] < 0.2
-    assert point["sureness"] == 1
-    assert diagnosed(real, real, sure, sure)["sureness"] == 0.5
+    assert point["confidence"] == 1
+    assert diagnosed(real, real, sure, sure)["confidence"] == 0.5
     images = torch.rand(64, 1, 4, 4)
     black = diagnosed(images, torch.zeros_like(images), unsure[:64], unsure[:64])
     assert black["contrast"] == 0
-    history = [{"epoch": 1} | point, {"epoch": 2} | fine, {"epoch": 3} | point | {"sureness": 0.0}]
+    history = [
+        {"epoch": 1} | point,
+        {"epoch": 2} | fine,
+        {"epoch": 3} | point | {"confidence": 0.0},
+    ]
     found = {w["warning"]: w for w in warnings(history)}
     assert found["diversity"]["epochs"] == 2
     assert found["diversity"]["at_the_end"]
-    assert (found["sureness"]["first"], found["sureness"]["at_the_end"]) == (1, False)
+    assert (found["confidence"]["first"], found["confidence"]["at_the_end"]) == (1, False)
     assert "contrast" not in found
     assert "contrast" not in point
 
@@ -47,7 +51,7 @@ def test_a_game_made_to_collapse_is_flagged() -> None:
 
 
 def test_a_warning_is_told_after_five_epochs_in_a_row() -> None:
-    good = {"diversity": 1.0, "coverage": 1.0, "sureness": 0.0}
+    good = {"diversity": 1.0, "coverage": 1.0, "confidence": 0.0}
     bad = good | {"coverage": 0.1}
     assert lasting([bad] * 4) == []
     assert lasting([good] + [bad] * 5) == ["coverage"]

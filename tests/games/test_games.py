@@ -72,9 +72,9 @@ def test_the_original_game_starts_as_described() -> None:
     weights = [p for n, p in game.generator.named_parameters() if n.endswith("weight")]
     assert [tuple(w.shape) for w in weights] == [(20, 10), (20, 20), (25, 20)]
     assert all(0.04 < w.abs().max() <= 0.05 for w in weights)
-    critic = [p for n, p in game.discriminator.named_parameters() if n.endswith("weight")]
-    assert [tuple(w.shape) for w in critic] == [(60, 25), (60, 12), (1, 12)]
-    assert all(w.abs().max() <= 0.005 for w in critic)
+    weights = [p for n, p in game.discriminator.named_parameters() if n.endswith("weight")]
+    assert [tuple(w.shape) for w in weights] == [(60, 25), (60, 12), (1, 12)]
+    assert all(w.abs().max() <= 0.005 for w in weights)
     z = game.draw(1000)
     assert z.var().item() == pytest.approx(1, abs=0.03)
     assert game.generate(z[:3]).shape == (3, 1, 5, 5)
@@ -205,11 +205,11 @@ def test_a_pyramid_reconstructs(shape) -> None:
     coarse, residuals = pyramid(flat, 2)
     torch.testing.assert_close(coarse, torch.full_like(coarse, 0.3))
     assert max(r.abs().max() for r in residuals) < 1e-15
-    with pytest.raises(ValueError, match="cannot halve pictures of 7 × 7"):
+    with pytest.raises(ValueError, match="cannot halve images of 7 × 7"):
         pyramid(torch.rand(1, 1, 28, 28), 3)
 
 
-def test_a_level_adds_a_residual_to_its_coarse_picture() -> None:
+def test_a_level_adds_a_residual_to_its_coarse_image() -> None:
     torch.manual_seed(0)
     level = LaplacianLevel(input_shape=(1, 14, 14)).eval()
     x = torch.rand(4, 1, 14, 14)

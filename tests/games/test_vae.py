@@ -190,7 +190,7 @@ def test_it_learns_and_its_history_tells_what() -> None:
         .history
     )
     assert {"diversity", "coverage", "contrast", "divergence"} <= history[0].keys()
-    assert "sureness" not in history[0]
+    assert "confidence" not in history[0]
     assert history[-1]["bound_loss"] < history[0]["bound_loss"] - 50
 
 

@@ -46,8 +46,8 @@ def test_images_come_back_from_what_they_lost() -> None:
     z = layer(images[:20])
     back = layer.invert(z, *layer.lost(images[:20]))
     torch.testing.assert_close(back, images[:20], atol=1e-9, rtol=0)
-    grey = torch.full((1, 3, 4, 4), 0.5).double()
-    assert layer(grey).isfinite().all()
+    gray = torch.full((1, 3, 4, 4), 0.5).double()
+    assert layer(gray).isfinite().all()
 
 
 def test_a_maxout_convolution_is_the_maximum_of_its_filters() -> None:

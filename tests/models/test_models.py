@@ -7,11 +7,18 @@ import torch
 
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import log_odds
+from advx.models import base
 from advx.models.layers import Dropout, Linear, Maxout, random_mask
 from advx.models.maxout import MaxoutNetwork
 from advx.models.nearest_neighbor import NearestNeighbor
 from advx.models.relu_batch_norm import BatchNormReLUNetwork
 from advx.models.smoothed_nearest_neighbor import SmoothedNearestNeighbor
+
+
+def test_classes_of_before_can_be_imported_by_models_of_ones_own() -> None:
+    assert base.Fitted is base.FittedClassifier
+    assert base.Memory is base.InstanceBasedClassifier
+    assert issubclass(NearestNeighbor, base.Memory)
 
 
 @pytest.fixture
@@ -155,9 +162,9 @@ def test_the_maxout_network_is_the_published_one() -> None:
     assert all((p == 0).all() for p in model.parameters() if p.dim() == 1)
 
 
-def test_normalised_logits_let_no_class_win_everywhere() -> None:
+def test_normalized_logits_let_no_class_win_everywhere() -> None:
     network = BatchNormReLUNetwork(
-        input_shape=(1, 4, 4), classes=3, units=(6,), normalise_output=True
+        input_shape=(1, 4, 4), classes=3, units=(6,), normalize_output=True
     ).double()
     with torch.no_grad():
         network.layers[3].bias += torch.tensor([50.0, 0.0, -50.0])

@@ -58,7 +58,7 @@ def test_a_targets_probabilities_are_only_said(folder, caplog) -> None:
 
 @pytest.mark.parametrize(("name", "said"), [("Sigmoid", True), ("OneHot", False), ("Log", False)])
 def test_what_else_lies_between_0_and_1_is_attacked(folder, name, said) -> None:
-    run = ran(folder, [*words(folder), *own(folder, name), "attack.epsilon=0.05", "pictures=0"])
+    run = ran(folder, [*words(folder), *own(folder, name), "attack.epsilon=0.05", "saved_images=0"])
     assert 0 <= values(run)["custom", "error_rate"] <= 100
     text = "all its outputs lie between 0 and 1, as a sigmoid's do"
     assert (text in (run.folder / "summary.md").read_text()) is said

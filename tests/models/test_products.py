@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from advx.models import products
 from advx.models.layers import Dropout, Linear, Sequential
+from advx.models.maxout import MaxoutNetwork
 from advx.models.products import linear
 
 FAST = pytest.mark.skipif(not products.AVAILABLE, reason="this processor has no AVX-512")
@@ -163,3 +164,19 @@ def test_a_tangent_joins_the_affine_layer_before_it(monkeypatch) -> None:
     torch.testing.assert_close(ours(x), expected)
     assert calls == [(), ("tanh",)]  # somebody looks at what lies between the first two
     torch.testing.assert_close(seen[0], F.linear(x, ours[1].weight, ours[1].bias))
+
+
+def test_a_compiler_is_given_pytorchs_own_products() -> None:
+    """It cannot take oneDNN's apart, and chooses the library by itself."""
+    graphs = []
+
+    def read(graph: torch.fx.GraphModule, _: list[Tensor]):
+        graphs.append(graph.print_readable(print_output=False))
+        return graph.forward
+
+    model = MaxoutNetwork(input_shape=(1, 28, 28), classes=10).train()
+    torch.compiler.reset()
+    torch.compile(model, backend=read)(torch.rand(100, 1, 28, 28)).sum().backward()
+    text = "".join(graphs)
+    assert "linear(" in text
+    assert "_linear_pointwise" not in text

@@ -38,7 +38,7 @@ def test_nan_logits_are_neither_right_nor_wrong_and_said(folder, capsys) -> None
         *own(folder, "Undefined"),
         "attack=random_noise",
         "attack.epsilon=0.0",
-        "pictures=0",
+        "saved_images=0",
     ]
     run = ran(folder, overrides)
     assert values(run)["custom", "clean_error_rate"] == pytest.approx(100 * 12 / 119)

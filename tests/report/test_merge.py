@@ -17,7 +17,7 @@ from tests.printed import ALL, kind
 from tests.processes import advx
 from tests.running import ran
 
-WORDS = ["experiment=transfer_table", "scale=smoke", "device.threads=1", "readings=[unclipped]"]
+WORDS = ["experiment=transfer_table", "scale=smoke", "device.threads=1", "protocols=[unclipped]"]
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ FIGURES = {
     "imperceptible": "imperceptible",
     "gan_theory": "gan_theory",
     "gan_collapse": "gan_collapse",
-    "gan_collapse_stacked": "pictures",
+    "gan_collapse_stacked": "images",
     "gan_samples": "samples",
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",
@@ -99,7 +99,7 @@ def test_attacks_cost_and_reach_what_they_say(tmp_path) -> None:
     )
 
 
-def test_jsma_towards_each_class_counts_every_pair_once(tmp_path) -> None:
+def test_jsma_toward_each_class_counts_every_pair_once(tmp_path) -> None:
     run, config, _ = started(tmp_path, "experiment=attack_comparison")
     jsma = Config(config["attacks"]["jsma"]).with_(share=0.03)
     module, clean = run.model("maxout", 0).value, run.test(20)

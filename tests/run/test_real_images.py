@@ -30,12 +30,12 @@ def test_the_floor_is_of_images_of_both_splits(tmp_path) -> None:
     for name, split in (("training", run.data.train), ("validation", run.data.validation)):
         images = random_rows(split.images, 90)
         expected = image_quality(network.value, "layers.8", run.data, images)
-        found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} pictures"}
+        found = {r["metric"]: float(r["value"]) for r in rows if r["row"] == f"{name} images"}
         assert found == pytest.approx(vars(expected), abs=1e-4)
     assert {row["row"] for row in rows} == {
         "classifier",
-        "training pictures",
-        "validation pictures",
+        "training images",
+        "validation images",
     }
 
 
@@ -43,15 +43,15 @@ def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
     run, network = with_classifier(tmp_path, "dataset.limit.validation=16")
     add_floor(run, network, "layers.8", 90)
     found = {row.row for row in run.table.results.rows}
-    assert found == {"classifier", "training pictures"}
+    assert found == {"classifier", "training images"}
 
 
 @pytest.mark.parametrize(
     ("experiment", "row", "metrics"),
     [
-        ("gan_theory", "k = 1", {"divergence", "gap", "loosened", "sureness"}),
+        ("gan_theory", "k = 1", {"divergence", "gap", "relaxed", "confidence"}),
         ("gan_collapse", "neither, minimax, k = 1", {"modes", "high_quality", "spread"}),
-        ("gan_samples", "generator", {"parzen", "sure", "frechet_classifier_distance"}),
+        ("gan_samples", "generator", {"parzen", "confident_rate", "frechet_classifier_distance"}),
         ("dcgan_samples", "generator", {"two_sample_accuracy", "classes"}),
         ("conditional_gan", "generator", {"asked_for", "parzen", "class_kl"}),
         ("laplacian_gan", "pyramid", {"two_sample_accuracy", "warnings_at_the_end"}),

@@ -11,7 +11,7 @@ SHAPE = (1, 4, 4)
 def test_it_gives_back_what_the_layer_keeps() -> None:
     images = torch.rand(600, *SHAPE).round()
     upper = torch.zeros(8, 16)
-    upper[:, :8] = torch.eye(8)  # the layer sees the upper half of the picture only
+    upper[:, :8] = torch.eye(8)  # the layer sees the upper half of the image only
     model = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Linear(8, 3))
     model[1].weight.data, model[1].bias.data = upper, torch.zeros(8)
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from advx.data.dataset import Dataset, Split
 from advx.defenses.none import NoDefense
 from advx.errors import ConfigError, Diverged
-from advx.store.store import Store, serialised
+from advx.store.store import Store, serialized
 from advx.training.load_or_train import load_or_train_model
 from advx.training.loop import Progress, epoch_seed
 from advx.training.optimizers import SGD
@@ -283,7 +283,7 @@ def test_trained_once_then_loaded(tiny, tmp_path) -> None:
     store = Store(tmp_path)
     first = load_or_train_model(recipe(), tiny, store)
     second = load_or_train_model(recipe(), tiny, store, lambda _: pytest.fail("trained again"))
-    assert serialised(first.module.state_dict()) == serialised(second.module.state_dict())
+    assert serialized(first.module.state_dict()) == serialized(second.module.state_dict())
     assert store.problem(first.key) is None
 
 

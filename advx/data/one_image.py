@@ -1,4 +1,4 @@
-"""One picture of your own, brought to the shape that a network takes."""
+"""One image of your own, brought to the shape that a network takes."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from advx.errors import ConfigError
 from advx.types import Shape
 
 
-def load_picture(path: str, shape: Shape, resized: int | None = None) -> Tensor:
-    """The middle of a picture, (1, *shape) float32 in [0, 1] in steps of 1/255.
+def load_image(path: str, shape: Shape, resized: int | None = None) -> Tensor:
+    """The middle of an image, (1, *shape) float32 in [0, 1] in steps of 1/255.
 
     Args:
         path: of any file that Pillow reads.
@@ -23,10 +23,10 @@ def load_picture(path: str, shape: Shape, resized: int | None = None) -> Tensor:
 
     Raises:
         ConfigError: there is no such file.
-        DataError: it is no picture, or one that cannot be read as it was meant.
+        DataError: it is no image, or one that cannot be read as it was meant.
     """
     if not Path(path).is_file():
-        raise ConfigError(f"image={path}: no such file; a picture is needed, e.g. panda.jpg")
+        raise ConfigError(f"image={path}: no such file; an image is needed, e.g. panda.jpg")
     channels, height, width = shape
     where = f"image={path}"
     whole = scaled(read_image(Path(path), f"{where}:")[None], where, key=None)[0]
@@ -39,5 +39,5 @@ def load_picture(path: str, shape: Shape, resized: int | None = None) -> Tensor:
     image = image.resize(size, Image.Resampling.BILINEAR)
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     pixels = np.asarray(image.crop((left, top, left + width, top + height)))
-    found = torch.from_numpy(pixels.copy()).float().div(255)
-    return (found[None] if channels == 1 else found.permute(2, 0, 1))[None]
+    tensor = torch.from_numpy(pixels.copy()).float().div(255)
+    return (tensor[None] if channels == 1 else tensor.permute(2, 0, 1))[None]

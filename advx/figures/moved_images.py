@@ -7,7 +7,7 @@ from typing import TypedDict
 import numpy as np
 
 from advx.figures import pyplot as plt
-from advx.figures.kept import save_figure
+from advx.figures.saved import save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH
 from advx.figures.tiles import FRAME, Sheet, named
 
@@ -42,20 +42,20 @@ def draw(
     finding: str,
     provenance: str,
 ) -> None:
-    """Write `pictures.png` and `.pdf`: a row an example, under each image its class.
+    """Write `images.png` and `.pdf`: a row an example, under each image its class.
 
     Args:
         folder: where.
-        arrays: `pictures` (n, columns, channels, h, w) uint8, `said` (n, columns) and
-            `pictured_labels` (n,).
+        arrays: `images` (n, columns, channels, h, w) uint8, `predicted` (n, columns) and
+            `image_labels` (n,).
         class_names: one a class.
         columns: where on a window the images of each column lie.
         groups: over successive columns, what moved them and how far, and how many columns.
         finding: what the figure shows, in one sentence.
         provenance: what ran.
     """
-    pictures, said, labels = (arrays[k] for k in ("pictures", "said", "pictured_labels"))
-    rows, across = said.shape
+    images, predicted, labels = (arrays[k] for k in ("images", "predicted", "image_labels"))
+    rows, across = predicted.shape
     apart = 0.1 * (len(groups) - 1)
     side = (PAGE_WIDTH - 0.1 - apart - BETWEEN * (across - 1)) / across
     sheet = Sheet(ABOVE + rows * (side + UNDER), finding=finding, provenance=provenance, note=NOTE)
@@ -71,17 +71,17 @@ def draw(
         sheet.text(lefts[k] + side / 2, ABOVE - 0.04, words, ha="center", va="bottom")
         for row in range(rows):
             top = ABOVE + row * (side + UNDER)
-            sheet.image(lefts[k], top, side, pictures[row, k])
-            wrong = said[row, k] != labels[row]
+            sheet.image(lefts[k], top, side, images[row, k])
+            wrong = predicted[row, k] != labels[row]
             sheet.text(
                 lefts[k] + side / 2,
                 top + side + 0.025,
-                named(class_names, said[row, k]),
+                named(class_names, predicted[row, k]),
                 ha="center",
                 color=ADVERSARIAL if wrong else FRAME,
                 fontweight="bold" if wrong else "normal",
             )
-    save_figure(sheet.figure, folder, "pictures", dpi=DPI)
+    save_figure(sheet.figure, folder, "images", dpi=DPI)
     plt.close(sheet.figure)
 
 
@@ -91,7 +91,11 @@ def ends(steps: Steps) -> list[int]:
 
 
 def captions(
-    steps: Steps, far: Mapping[str, float], epsilon: float, said: np.ndarray, labels: np.ndarray
+    steps: Steps,
+    far: Mapping[str, float],
+    epsilon: float,
+    predicted: np.ndarray,
+    labels: np.ndarray,
 ) -> Captions:
     """The columns, groups and finding of `draw`.
 
@@ -99,7 +103,7 @@ def captions(
         steps: two directions.
         far: by direction, by how many gray levels ε moves an image.
         epsilon: half-width of the windows.
-        said: (n, columns), the classes of the moved images.
+        predicted: (n, columns), the classes of the moved images.
         labels: (n,), the correct ones.
     """
     shares = [
@@ -109,8 +113,8 @@ def captions(
         f"{axis} = {share * epsilon:g}".replace("-", "−") if share else "test example"
         for axis, share in shares
     ]
-    right = said[:, columns.index("test example")] == labels
-    lost = [int((said[right, end] != labels[right]).sum()) for end in ends(steps)]
+    right = predicted[:, columns.index("test example")] == labels
+    lost = [int((predicted[right, end] != labels[right]).sum()) for end in ends(steps)]
     (first, second), gray = steps, [f"{far[name]:.0f} gray levels" for name in steps]
     return {
         "columns": columns,

@@ -1,7 +1,8 @@
-"""A figure's numbers, kept so that it can be drawn again without computing anything."""
+"""A figure's numbers, saved so that it can be drawn again without computing anything."""
 
 import importlib
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -17,6 +18,15 @@ ARRAYS = "arrays.npz"
 DRAWN_BY = "drawn_by"
 OPTIONS = "options"
 
+RENAMED = {
+    "arithmetic": {"pictured$": "shown"},
+    "imperceptible": {"said_": "predicted_"},
+    "theory": {"answer_": "output_"},
+    "windows": {"pictures$": "images", "said$": "predicted", "pictured_": "image_"},
+}
+"""How the names of arrays and options began before, by the module that draws them, and how they do
+today."""
+
 PLACES = 6
 """Decimals of an axis's position in its figure."""
 
@@ -27,7 +37,7 @@ Shown = ParamSpec("Shown")
 """What a figure takes besides folder and arrays."""
 
 
-def keep(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Options) -> None:
+def save(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Options) -> None:
     """Write `arrays.npz` into `folder`.
 
     Args:
@@ -41,7 +51,7 @@ def keep(folder: Path, drawn_by: str, arrays: dict[str, np.ndarray], options: Op
         np.savez_compressed(stream, **(arrays | extra))  # type: ignore[arg-type]
 
 
-def keep_and_draw(
+def save_and_draw(
     folder: Path,
     draw: Callable[Concatenate[Path, dict[str, np.ndarray], Shown], None],
     arrays: dict[str, np.ndarray],
@@ -57,7 +67,7 @@ def keep_and_draw(
         none: every option is given by name.
         options: whatever else the function takes, as JSON holds it.
     """
-    keep(folder, draw.__module__.rpartition(".")[2], arrays, options)
+    save(folder, draw.__module__.rpartition(".")[2], arrays, options)
     draw(folder, arrays, *none, **options)
 
 
@@ -80,7 +90,7 @@ def settle(figure: Any, dpi: int) -> None:
 
 
 def load(folder: Path) -> tuple[str, dict[str, np.ndarray], Options]:
-    """What `keep` wrote into a run's folder: the module that draws, the arrays, the options.
+    """What `save` wrote into a run's folder: the module that draws, the arrays, the options.
 
     Raises:
         ConfigError: there is no `arrays.npz`, or it does not say what drew it.
@@ -88,9 +98,21 @@ def load(folder: Path) -> tuple[str, dict[str, np.ndarray], Options]:
     try:
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return str(arrays.pop(DRAWN_BY)), arrays, json.loads(str(arrays.pop(OPTIONS)))
+        drawn_by, options = str(arrays.pop(DRAWN_BY)), json.loads(str(arrays.pop(OPTIONS)))
+        return drawn_by, _today(arrays, drawn_by), _today(options, drawn_by)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise _not_drawable(folder, error) from error
+
+
+def _today(named: Any, drawn_by: str) -> Any:
+    """Arrays or options of a run of before, with their names of today."""
+    renamed = RENAMED.get(drawn_by)
+    if renamed is None or not isinstance(named, dict):
+        return named
+    return {
+        next((re.sub(f"^{old}", new, k) for old, new in renamed.items() if re.match(old, k)), k): x
+        for k, x in named.items()
+    }
 
 
 def redraw(folder: Path) -> None:
