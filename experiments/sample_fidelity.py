@@ -87,7 +87,7 @@ def main(
     samples: PositiveInt,
     error: Positive,
 ) -> None:
-    """What three judges say of four changes of one squared error; samples of both models.
+    """What three measures make of four changes of one squared error; samples of both models.
 
     Args:
         run: the run to measure on.
@@ -144,11 +144,11 @@ def refuse_other_decoders(games: dict[str, Config]) -> None:
         ConfigError: another number of filters or of components of z.
     """
     for key in ("latent", "filters"):
-        found = [games[name].get(key) for name in NAMES]
-        if found[0] != found[1]:
+        values = [games[name].get(key) for name in NAMES]
+        if values[0] != values[1]:
             raise ConfigError(
-                f"games.vae.{key}={found[0]}: both models have the same decoder here; "
-                f"valid: that of games.dcgan.{key}={found[1]}"
+                f"games.vae.{key}={values[0]}: both models have the same decoder here; "
+                f"valid: that of games.dcgan.{key}={values[1]}"
             )
 
 
@@ -198,13 +198,13 @@ def add_samples(run: Run, label: str, network: Model, setup: Setup) -> None:
             quality = run.measure(image_quality, network, setup.layer, run.data, images)
             energy = run.measure(relative_gradient_energy, images, run.data.test.images)
             warnings = run.measure(warning_rates, game)
-            for found in (quality, {"gradient_energy": energy}, warnings):
-                run.table.add(row, found, seed=seed, n=setup.samples, unit=UNITS)
+            for measured in (quality, {"gradient_energy": energy}, warnings):
+                run.table.add(row, measured, seed=seed, n=setup.samples, unit=UNITS)
 
 
 def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setup: Setup) -> None:
     """The changes of a few test images, and samples of both models, of the first seed."""
-    found, rows, said = run.numbers(), dict[str, dict[str, Tensor]](), dict[str, list[str]]()
+    results, rows, moves = run.numbers(), dict[str, dict[str, Tensor]](), dict[str, list[str]]()
     for label, each in changed_on.items():
         few = each.data.test.images[each.data.test.spaced(COLUMNS)]
         equal = equal_errors(few, setup.error)
@@ -212,7 +212,7 @@ def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setu
         rows[caption] = {"test image": equal.images} | {
             name: changed.images for name, changed in equal.changed.items()
         }
-        said[caption] = ["D's logit", *(logit(found, name, label) for name in equal.changed)]
+        moves[caption] = ["D's logit", *(logit(results, name, label) for name in equal.changed)]
     for label, each in compared_on.items():
         caption = f"Test images and samples, not chosen ({label})"
         rows[caption] = {"test image": each.data.test.images[each.data.test.spaced(COLUMNS)]}
@@ -222,30 +222,30 @@ def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setu
                 rows[caption][called] = generated_examples(trained, COLUMNS)
     arrays, panels = figure.sheets(rows)
     for panel, caption in zip(panels, rows, strict=True):
-        if caption in said:
-            panel["right"] = said[caption]
+        if caption in moves:
+            panel["right"] = moves[caption]
     save_and_draw(
         run.folder,
         figure.draw,
         arrays,
         name="sample_fidelity",
         panels=panels,
-        finding=finding(found, run.data.name),
+        finding=finding(results, run.data.name),
         note="At the right: by how much the change moves the discriminator's logit, on average.",
         provenance=run.heading(),
     )
 
 
-def logit(found: Numbers, change: str, label: str) -> str:
+def logit(results: Numbers, change: str, label: str) -> str:
     """How far a change moves D's logit, with its sign."""
-    return f"{found.mean(CHANGED.format(change, label), 'logit_change'):+.2f}".replace("-", "−")
+    return f"{results.mean(CHANGED.format(change, label), 'logit_change'):+.2f}".replace("-", "−")
 
 
-def finding(found: Numbers, label: str) -> str:
+def finding(results: Numbers, label: str) -> str:
     """What D makes of two of the changes, and how far both models are from the data, from means."""
-    moved = [logit(found, change, label) for change in ("blur", "chroma")]
+    moved = [logit(results, change, label) for change in ("blur", "chroma")]
     distances = [
-        found.mean(SAMPLES.format(called, label), "frechet_classifier_distance")
+        results.mean(SAMPLES.format(called, label), "frechet_classifier_distance")
         for called in NAMES.values()
     ]
     return (

@@ -5,8 +5,8 @@
 
 The procedure: train a variational autoencoder and a VAE/GAN of the same encoder and decoder on
 faces whose attributes are known, and on digits. Reconstruct the test images; generate from noise;
-add and remove an attribute along the mean difference of codes, and ask a classifier that is right
-on nearly every render (the probe) whether it has changed, and what else has. Then the VAE/GAN once
+add and remove an attribute along the mean difference of codes, and have a classifier that is right
+on nearly every render read off whether it has changed, and what else has. Then the VAE/GAN once
 more without its gate, and once more with the adversarial gradient in the encoder.
 """
 
@@ -105,7 +105,7 @@ def main(
         games: autoencoders, by name.
         on_digits: names of those that are trained on digits too.
         digits: the other data set.
-        classifier: the network whose features and classes measure the images, and the probe.
+        classifier: the network whose features and classes measure the images.
         classifier_trainer: its trainer.
         layer: the layer of the classifier whose output is the features.
         samples: generated for every measure.
@@ -113,25 +113,25 @@ def main(
     """
     refuse_unknown_attributes(run.data, attributes)
     other = run.on(digits)
-    probe, reader = (
+    classifiers = [
         each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
         for each in (run, other)
-    )
+    ]
     chosen = {name: games[name] for name in on_digits}
     with run.progress(models=2 + (len(games) + len(chosen)) * len(run.seeds)):
-        for each, network, suffix in ((run, probe, ""), (other, reader, ON_DIGITS)):
+        for each, network, suffix in zip((run, other), classifiers, ("", ON_DIGITS), strict=True):
             add_floor(each, network, layer, samples, suffix)
         for seed in run.seeds:
             for name, config in games.items():
                 game = run.game(config, seed)
-                add_images(run, game, probe, layer, called(name), "", samples)
+                add_images(run, game, classifiers[0], layer, called(name), "", samples)
                 for attribute in attributes:
-                    rates = run.measure(edit_rates, game, probe, run.data, attribute)
+                    rates = run.measure(edit_rates, game, classifiers[0], run.data, attribute)
                     under, n = setting(attribute=attribute), len(run.data.test)
                     run.table.add(called(name), rates, setting=under, seed=seed, n=n)
             for name, config in chosen.items():
                 game = other.game(fitting(config, other.data), seed)
-                add_images(other, game, reader, layer, called(name), ON_DIGITS, samples)
+                add_images(other, game, classifiers[1], layer, called(name), ON_DIGITS, samples)
     draw(run, games, attributes, other, chosen)
     run.finish()
 
@@ -216,12 +216,12 @@ def draw(
 
 def autoencoders(run: Run, games: dict[str, Game]) -> dict[str, VAE]:
     """The games by row; those whose training diverged are left out."""
-    found = {}
+    made = {}
     for name, game in games.items():
         trained = run.attempt(partial(getattr, game, "value"))
         if trained is not None:
-            found[called(name)] = autoencoder(trained)
-    return found
+            made[called(name)] = autoencoder(trained)
+    return made
 
 
 def generated(game: VAE) -> Tensor:
@@ -231,14 +231,15 @@ def generated(game: VAE) -> Tensor:
     return decoded(game, z.to(next(game.parameters()).device))
 
 
-def finding(found: Numbers, attributes: list[str]) -> str:
+def finding(results: Numbers, attributes: list[str]) -> str:
     """How far both are from the data, and how often their edits succeed, from means."""
     plain, ours = called("vae"), called("vae_gan")
     distances = [
-        found.mean(SAMPLES.format(row, ""), "frechet_classifier_distance") for row in (ours, plain)
+        results.mean(SAMPLES.format(row, ""), "frechet_classifier_distance")
+        for row in (ours, plain)
     ]
     under = setting(attribute=attributes[0])
-    flips = [found.mean(row, "flip_rate", setting=under) for row in (ours, plain)]
+    flips = [results.mean(row, "flip_rate", setting=under) for row in (ours, plain)]
     return (
         f"Samples of the VAE/GAN lie at a Fréchet distance of {distances[0]:.3g} from the data, "
         f"those of the VAE at {distances[1]:.3g}; “{attributes[0]}” is changed in "

@@ -4,9 +4,9 @@
     x' = Dec(μ(x) + v) for a test image without it, Dec(μ(x) − v) for one with it
 
 Whether the attribute has changed, and whether others have that nobody asked about, is read off by
-a classifier of images (the probe). A change counts only where the probe reads the attribute off the
-unedited reconstruction as it is in the image: an autoencoder that loses glasses has not taken them
-off. Source: Larsen et al. (2015), section 4.2.
+a classifier of images (the evaluator). A change counts only where the evaluator reads the attribute
+off the unedited reconstruction as it is in the image: an autoencoder that loses glasses has not
+taken them off. Source: Larsen et al. (2015), section 4.2.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ def attributes_of(data: Dataset) -> dict[str, Tensor]:
     """
     parts = [{part.strip() for part in name.split(",")} for name in data.class_names]
     names = sorted(set.union(*parts)) if parts else []
-    found = {name: torch.tensor([name in each for each in parts]) for name in names}
+    classes = {name: torch.tensor([name in each for each in parts]) for name in names}
     combined = any(len(each) > 1 for each in parts)
-    return {k: has for k, has in found.items() if combined and not has.all()}
+    return {k: has for k, has in classes.items() if combined and not has.all()}
 
 
 def refuse_unknown_attributes(data: Dataset, attributes: list[str]) -> None:
@@ -119,12 +119,14 @@ def edited(game: VAE, data: Dataset, attribute: str, images: Tensor, labels: Ten
 
 
 @measurement(version=1)
-def edit_rates(trained: TrainedGame, probe: nn.Module, data: Dataset, attribute: str) -> EditRates:
+def edit_rates(
+    trained: TrainedGame, evaluator: nn.Module, data: Dataset, attribute: str
+) -> EditRates:
     """How often edits of test images change what they should, and what they should not.
 
     Args:
         trained: an autoencoder.
-        probe: classifies images, in evaluation mode.
+        evaluator: classifies images, in evaluation mode.
         data: its training images give the direction, its test images are edited.
         attribute: that is changed.
 
@@ -134,8 +136,8 @@ def edit_rates(trained: TrainedGame, probe: nn.Module, data: Dataset, attribute:
     refuse_unknown_attributes(data, [attribute])
     game, test = autoencoder(trained), data.test
     attributes = {k: has.to(test.labels.device) for k, has in attributes_of(data).items()}
-    plain = predictions(probe, decoded(game, codes(game, test.images)))
-    after = predictions(probe, edited(game, data, attribute, test.images, test.labels))
+    plain = predictions(evaluator, decoded(game, codes(game, test.images)))
+    after = predictions(evaluator, edited(game, data, attribute, test.images, test.labels))
     has = attributes.pop(attribute)
     right = has[plain] == has[test.labels]
     changed = has[after] != has[plain]
@@ -145,7 +147,7 @@ def edit_rates(trained: TrainedGame, probe: nn.Module, data: Dataset, attribute:
             unasked |= other[after] != other[plain]
     read = torch.minimum(plain, after)  # no class where either is none
     return EditRates(
-        flip_rate=percent(probe, right & changed, read),
-        unasked_change_rate=percent(probe, unasked, read),
-        reconstructed_rate=percent(probe, right, read),
+        flip_rate=percent(evaluator, right & changed, read),
+        unasked_change_rate=percent(evaluator, unasked, read),
+        reconstructed_rate=percent(evaluator, right, read),
     )

@@ -159,13 +159,13 @@ def changes(shape: tuple[int, ...], count: int, generator: torch.Generator) -> d
     """
     turns = 2 * math.pi * torch.rand(2, count, generator=generator, dtype=torch.float64)
     drawn = torch.randn(count, *shape, generator=generator, dtype=torch.float64)
-    found = {
+    four: dict[str, Change] = {
         "blur": blur,
         "chroma": chroma(turns[0]),
         "noise": noise(drawn),
         "shift": shift(turns[1]),
     }
-    return {k: v for k, v in found.items() if k != "chroma" or shape[0] == 3}
+    return {k: v for k, v in four.items() if k != "chroma" or shape[0] == 3}
 
 
 class EqualErrors(NamedTuple):
