@@ -32,7 +32,7 @@ from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import seed_of
+from advx.run.model import seed_of
 from advx.text_files import replacing
 from advx.types import NonNegativeInt, PositiveInt
 

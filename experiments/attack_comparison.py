@@ -30,7 +30,7 @@ from advx.figures.gallery import Captions, gallery
 from advx.figures.style import percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import Positive, PositiveInt, Probability
 
 UNITS = {

@@ -31,7 +31,7 @@ from advx.figures.black_box import black_box_figure
 from advx.figures.style import called
 from advx.models.base import is_differentiable
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegative, PositiveInt
 
 

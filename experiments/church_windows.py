@@ -46,7 +46,7 @@ from advx.figures.tiles import thumbnails
 from advx.figures.windows import DIRECTIONS, NAMES, finding
 from advx.models.call import UNDEFINED
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SIGN, RANDOM = "sign of the gradient", "random directions"

@@ -26,7 +26,7 @@ from advx.figures.panels import Curve, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.training.recipe import DataPart
 from advx.types import NonNegative, Positive, PositiveInt
 

@@ -26,7 +26,7 @@ from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, siz
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.facts import validation_error
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.training.recipe import dependencies
 from advx.types import NonNegative, Positive, PositiveInt
 

@@ -47,7 +47,7 @@ from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.named import Derived
 from advx.run.real_images import warning_cells
 from advx.training.load_or_train import TrainedGame

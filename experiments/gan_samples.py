@@ -27,7 +27,7 @@ from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame

@@ -24,7 +24,7 @@ from advx.figures.gallery import Captions, gallery
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.training.decoder import Decoder, represented, train_decoder
 from advx.types import NonNegative, PositiveInt
 

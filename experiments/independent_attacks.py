@@ -77,19 +77,7 @@ def main(
         foolbox_steps: gradient steps of foolbox's PGD.
         autoattack: whether to run AutoAttack too, which takes most of the time.
     """
-    for package in ("foolbox", "torchattacks"):
-        try:
-            importlib.import_module(package)
-        except ImportError:
-            raise ConfigError(
-                f"experiment=independent_attacks: needs {package}, which is not installed; "
-                'pip install "advx[oracles]"'
-            ) from None
-    if strongest.get("clip") != [0.0, 1.0]:
-        raise ConfigError(
-            f"strongest.clip={strongest.get('clip')}: the other libraries keep images in [0, 1]; "
-            "valid: [0, 1]"
-        )
+    refuse(strongest)
     (name,) = models
     examples = min(examples, len(run.data.test))
     trainers = {"denoising_autoencoder": autoencoder_trainer}
@@ -115,6 +103,27 @@ def main(
                     )
                 compare(run, row, epsilon, seed, examples, results)
     run.finish()
+
+
+def refuse(strongest: Config) -> None:
+    """Refuse a run without the libraries, or with an attack that they could not be compared with.
+
+    Raises:
+        ConfigError: one of the two.
+    """
+    for package in ("foolbox", "torchattacks"):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise ConfigError(
+                f"experiment=independent_attacks: needs {package}, which is not installed; "
+                'pip install "advx[oracles]"'
+            ) from None
+    if strongest.get("clip") != [0.0, 1.0]:
+        raise ConfigError(
+            f"strongest.clip={strongest.get('clip')}: the other libraries keep images in [0, 1]; "
+            "valid: [0, 1]"
+        )
 
 
 def compare(

@@ -24,7 +24,7 @@ from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
 ROWS = ("hard targets", "smoothed targets")

@@ -30,7 +30,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Game
+from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells
 from advx.training.load_or_train import TrainedGame
 from advx.training.recipe import DataPart

@@ -35,7 +35,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.generative import LatentGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
-from advx.run.models import Game, Model
+from advx.run.model import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt

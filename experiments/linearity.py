@@ -34,7 +34,7 @@ from advx.figures.saved import save_and_draw
 from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegativeInt, Positive, PositiveInt
 
 UNITS = {

@@ -24,7 +24,7 @@ from advx.figures.style import called, percentage, size
 from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import PositiveInt, Probability
 
 

@@ -31,7 +31,7 @@ from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
-from advx.run.models import Game, Model
+from advx.run.model import Game, Model
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.types import Positive, PositiveInt
 

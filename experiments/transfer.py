@@ -15,7 +15,7 @@ from advx.evaluation.transfer import error_rate
 from advx.figures.digits import transfer_figure
 from advx.figures.style import called, percentage
 from advx.run import Run
-from advx.run.models import Model, seed_of
+from advx.run.model import Model, seed_of
 from advx.types import PositiveInt
 
 

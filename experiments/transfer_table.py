@@ -22,7 +22,7 @@ from advx.figures.digits import transfer_figure
 from advx.figures.style import percentage, size
 from advx.run import Run
 from advx.run.facts import best_epoch
-from advx.run.models import Model, seed_of
+from advx.run.model import Model, seed_of
 from advx.types import NonNegativeInt, PositiveInt
 
 TARGETS = {

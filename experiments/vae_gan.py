@@ -39,7 +39,7 @@ from advx.games.vae import VAE
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
-from advx.run.models import Game, Model
+from advx.run.model import Game, Model
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.types import PositiveInt

@@ -23,7 +23,7 @@ from advx.figures.style import ADVERSARIAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.facts import validation_error
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.types import NonNegative, Positive, PositiveInt
 
 CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"

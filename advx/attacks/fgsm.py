@@ -2,9 +2,10 @@
 
     x̃ = x + ε · sign(∇ₓ J(x, y)),
 
-the maximizer of the linearized objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂.
-Unclipped by default, which is the chapter's protocol. The model is not asked about the result: it
-costs one gradient and nothing else.
+the maximizer of the linearized objective in the max-norm ball; with the L2 norm, x + ε g / ‖g‖₂. J
+is by default the log-odds of a mistake: its gradient has the direction of the training cost's, and
+does not saturate (`objectives.py`). Unclipped by default, which is the chapter's protocol. The
+model is not asked about the result: it costs one gradient and nothing else.
 """
 
 from torch import Tensor, nn

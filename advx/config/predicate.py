@@ -100,10 +100,6 @@ class Predicate:
             for high in side
         ]
 
-    def holds(self, values: dict[str, float]) -> bool:
-        """Whether every comparison is true of these values."""
-        return all(gap > 0 for gap in self.gaps(values))
-
 
 def _gap(low: float, high: float) -> float:
     """`high` minus `low`; 0 where both are the same, but for the last bits of a difference."""

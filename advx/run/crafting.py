@@ -16,7 +16,7 @@ from advx.errors import ConfigError
 from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import FittedClassifier
 from advx.run.data import RunData
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.run.named import Deferred
 from advx.run.notices import Seconds
 

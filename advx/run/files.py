@@ -21,7 +21,7 @@ from advx.report.conclusions import conclude, write_conclusions
 from advx.report.results import Results, csv_text, table, write_results
 from advx.run.checks import own_parts
 from advx.run.data import RunData
-from advx.run.maker import Models
+from advx.run.models import Models
 from advx.run.notices import Remarks, Seconds
 from advx.run_folder import stamps
 from advx.text_files import write_text

@@ -8,7 +8,7 @@ from advx.evaluation.image_quality import UNITS, ImageQuality, features, image_q
 from advx.evaluation.sample_quality import NEIGHBORS, random_rows
 from advx.evaluation.samples import AT_THE_END, WARNED
 from advx.evaluation.transfer import error_rate
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.run.run import Run
 
 REAL = ("training images", "validation images")

@@ -18,9 +18,9 @@ from advx.run.crafting import Crafted, Crafting, PointedAttack
 from advx.run.data import RunData
 from advx.run.device import pick_device
 from advx.run.files import RunFiles
-from advx.run.maker import Models, Parts
 from advx.run.measure import Measurements, log
-from advx.run.models import Game, Model
+from advx.run.model import Game, Model
+from advx.run.models import Models, Parts
 from advx.run.named import Derived
 from advx.run.notices import Remarks, Seconds
 from advx.run.renamed import gone

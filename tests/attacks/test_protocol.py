@@ -72,7 +72,7 @@ def test_an_own_attack_that_receives_something_else_is_refused() -> None:
 
 
 def test_older_names_of_a_derived_attack_are_honored() -> None:
-    class Towards(Attack):
+    class Toward(Attack):
         targeted = True
 
     class Guided(Attack):
@@ -84,7 +84,7 @@ def test_older_names_of_a_derived_attack_are_honored() -> None:
         def __init__(self, *, targeted: bool = False) -> None:
             self.targeted = targeted
 
-    assert Towards().receives == "target_classes"
+    assert Toward().receives == "target_classes"
     assert Guided().receives == "guide_images"
     assert Whole().batches_itself
     assert Whole().receives == "labels"

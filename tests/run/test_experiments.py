@@ -39,6 +39,8 @@ FIGURES = {
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",
     "laplacian_gan": "laplacian_gan",
+    "vae_gan": "vae_gan",
+    "sample_fidelity": "sample_fidelity",
 }
 
 

@@ -10,7 +10,7 @@ from advx.errors import Diverged
 from advx.evaluation.image_quality import image_quality
 from advx.evaluation.sample_quality import random_rows
 from advx.run import Run
-from advx.run.models import Model
+from advx.run.model import Model
 from advx.run.real_images import add_floor, feature_count
 from tests.running import RESULTS, lines, started
 
@@ -56,6 +56,8 @@ def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
         ("conditional_gan", "generator", {"asked_for", "parzen", "class_kl"}),
         ("laplacian_gan", "pyramid", {"two_sample_accuracy", "warnings_at_the_end"}),
         ("latent_arithmetic", "a − b + c, never seen", set()),
+        ("vae_gan", "VAE/GAN, samples, digits", {"two_sample_accuracy", "gradient_energy"}),
+        ("sample_fidelity", "DCGAN samples, digits", {"two_sample_accuracy", "gradient_energy"}),
     ],
 )
 def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) -> None:
