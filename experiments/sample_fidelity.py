@@ -250,6 +250,6 @@ def finding(results: Numbers, label: str) -> str:
     ]
     return (
         f"At one squared error a blur moves the discriminator's logit by {moved[0]}, a shift in "
-        f"chroma by {moved[1]}; samples of the VAE lie at a Fréchet distance of {distances[0]:.3g} "
-        f"from {label}, those of the DCGAN at {distances[1]:.3g}"
+        f"chroma by {moved[1]}; samples of the VAE lie at a Fréchet distance of "
+        f"{distances[0]:,.0f} from {label}, those of the DCGAN at {distances[1]:,.0f}"
     )

@@ -61,6 +61,9 @@ ON_DIGITS = ", digits"
 COLUMNS = 16
 """Images in a row of the figure."""
 
+EDITED = 2
+"""Games whose edits the figure shows."""
+
 NOTE = (
     "Edits: the image's code is moved by the mean difference between codes of training images with "
     "the attribute and without."
@@ -195,11 +198,8 @@ def draw(
         }
         for attribute in attributes if data is run else []:
             rows[f"The same test images, “{attribute}” added or taken away"] = {
-                called(name): edited(
-                    faces[called(name)], run.data, attribute, test.images, test.labels
-                )
-                for name in chosen
-                if called(name) in faces
+                name: edited(game, run.data, attribute, test.images, test.labels)
+                for name, game in [*faces.items()][:EDITED]
             }
     arrays, panels = figure.sheets(rows)
     save_and_draw(
@@ -241,7 +241,7 @@ def finding(results: Numbers, attributes: list[str]) -> str:
     under = setting(attribute=attributes[0])
     flips = [results.mean(row, "flip_rate", setting=under) for row in (ours, plain)]
     return (
-        f"Samples of the VAE/GAN lie at a Fréchet distance of {distances[0]:.3g} from the data, "
-        f"those of the VAE at {distances[1]:.3g}; “{attributes[0]}” is changed in "
+        f"Samples of the VAE/GAN lie at a Fréchet distance of {distances[0]:,.0f} from the data, "
+        f"those of the VAE at {distances[1]:,.0f}; “{attributes[0]}” is changed in "
         f"{percentage(flips[0])} of test images, with the VAE in {percentage(flips[1])}"
     )
