@@ -32,7 +32,8 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
 from advx.run.model import Game, Model
-from advx.run.real_images import add_floor, floor_cells, warning_cells
+from advx.run.named import Derived
+from advx.run.real_images import add_floor, check_floor, floor_cells, warning_cells
 from advx.types import Positive, PositiveInt
 
 CHANGES = ("blur", "chroma", "noise", "shift")
@@ -111,12 +112,19 @@ def main(
         label: each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
         for label, each in every.items()
     }
+    features = {k: check_floor(each, networks[k], layer, samples) for k, each in every.items()}
+    equal = {
+        label: each.derive(equally_changed, each.data.test.images, error)
+        for label, each in changed_on.items()
+    }
+    for label, changed in equal.items():
+        refuse_too_few_changed(error, len(changed.value.places), features[label] + 1)
     trained = len(every) + (len(games) * len(compared_on) + len(changed_on) - 1) * len(run.seeds)
     with run.progress(models=trained):
         for label, each in every.items():
             add_floor(each, networks[label], layer, samples, f", {label}")
         for label, each in changed_on.items():
-            add_changes(each, label, networks[label], setup)
+            add_changes(each, label, networks[label], setup, equal[label])
         for label, each in compared_on.items():
             add_samples(each, label, networks[label], setup)
     draw(run, changed_on, compared_on, setup)
@@ -170,9 +178,23 @@ def changed_images(equal: EqualErrors, change: str) -> Tensor:
     return equal.changed[change].images
 
 
-def add_changes(run: Run, label: str, network: Model, setup: Setup) -> None:
+def refuse_too_few_changed(error: float, count: int, fewest: int) -> None:
+    """Refuse an error that too few test images can be brought to.
+
+    Raises:
+        ConfigError: so few that a Fréchet distance of them is undefined.
+    """
+    if count < fewest:
+        raise ConfigError(
+            f"error={error:g}: {count} test images can be changed so much by every change, a "
+            f"Fréchet distance needs {fewest}; valid: a smaller error"
+        )
+
+
+def add_changes(
+    run: Run, label: str, network: Model, setup: Setup, equal: Derived[EqualErrors]
+) -> None:
     """The rows of the four changes of a data set's test images."""
-    equal = run.derive(equally_changed, run.data.test.images, setup.error)
     images = run.derive(unchanged_images, equal)
     n = len(equal.value.places)
     for name, changed in equal.value.changed.items():

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
+from advx.errors import ConfigError, nearest
 from advx.evaluation.attribute_edits import (
     EditRates,
     autoencoder,
@@ -40,7 +41,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
 from advx.run.model import Game, Model
-from advx.run.real_images import add_floor, floor_cells, warning_cells
+from advx.run.real_images import add_floor, check_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.types import PositiveInt
 
@@ -120,7 +121,9 @@ def main(
         each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
         for each in (run, other)
     ]
-    chosen = {name: games[name] for name in on_digits}
+    for each, network in zip((run, other), classifiers, strict=True):
+        check_floor(each, network, layer, samples)
+    chosen = known_games(games, on_digits)
     with run.progress(models=2 + (len(games) + len(chosen)) * len(run.seeds)):
         for each, network, suffix in zip((run, other), classifiers, ("", ON_DIGITS), strict=True):
             add_floor(each, network, layer, samples, suffix)
@@ -137,6 +140,18 @@ def main(
                 add_images(other, game, classifiers[1], layer, called(name), ON_DIGITS, samples)
     draw(run, games, attributes, other, chosen)
     run.finish()
+
+
+def known_games(games: dict[str, Config], names: list[str]) -> dict[str, Config]:
+    """Those of the games that are named.
+
+    Raises:
+        ConfigError: there is no such game.
+    """
+    for name in names:
+        if name not in games:
+            raise ConfigError(f"on_digits={names}: no game {name!r}; {nearest(name, games)}")
+    return {name: games[name] for name in names}
 
 
 def add_images(

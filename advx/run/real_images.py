@@ -42,8 +42,7 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int, suffix: str
     Raises:
         ConfigError: too few generated images or test images for one; nothing is trained then.
     """
-    count = feature_count(run, classifier, layer)
-    refuse_too_few(run, layer, samples, count)
+    count = check_floor(run, classifier, layer, samples)
     run.table.add(
         f"classifier{suffix}",
         error_rate=run.measure(error_rate, classifier, run.data.test),
@@ -56,6 +55,19 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int, suffix: str
         if len(images) > count:
             quality = run.measure(image_quality, classifier, layer, run.data, images)
             run.table.add(row + suffix, quality, seed=None, n=len(images), unit=UNITS)
+
+
+def check_floor(run: Run, classifier: Model, layer: str, samples: int) -> int:
+    """The number of features, if there are images enough for a distance over so many.
+
+    Several data sets are checked before anything is trained on the first.
+
+    Raises:
+        ConfigError: no such layer, or too few generated images or test images.
+    """
+    count = feature_count(run, classifier, layer)
+    refuse_too_few(run, layer, samples, count)
+    return count
 
 
 def feature_count(run: Run, classifier: Model, layer: str) -> int:
