@@ -19,7 +19,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q advx conf experiments
 	touch $@
 
-quickstart: $(READY) ## Table 1.1 on digits that need no download, two to five minutes on two cores
+quickstart: $(READY) ## Table 1.1 on digits that need no download, one to three minutes on two cores
 	$(BIN)/advx run experiment=transfer_table
 
 test: $(READY) ## every test, about five minutes on two cores; more of them where ADVX_DATA is set
