@@ -43,7 +43,7 @@ from advx.evaluation.fixed_generator import (
     discriminator_alone,
 )
 from advx.evaluation.measurement import measurement
-from advx.evaluation.samples import generated_examples, generative
+from advx.evaluation.samples import adversarial, generated_examples
 from advx.figures import theory as figure
 from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName, game_value
@@ -245,7 +245,7 @@ def game_outcome(
         reach: standard deviations beyond the outermost mean that the histograms go to.
         bins: their cells.
     """
-    game, margin = generative(trained), reach * data.deviation
+    game, margin = adversarial(trained), reach * data.deviation
     low, high = data.centers.min().item() - margin, data.centers.max().item() + margin
     edges, _ = integration_cells(low, high, bins)
     truth = data.shares(edges)

@@ -32,7 +32,7 @@ from advx.evaluation.undefined import percent
 from advx.figures import arithmetic as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
-from advx.games.generative import GenerativeGame
+from advx.games.generative import LatentGame
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
 from advx.run.model import Game, Model
@@ -239,7 +239,7 @@ def sum_rates(
 
 
 def codes(
-    game: GenerativeGame,
+    game: LatentGame,
     evaluator: nn.Module,
     classes: list[int],
     seed: int,

@@ -80,11 +80,11 @@ MEASURES = {
 }
 """Of the figure."""
 
-PICTURED = 8
+SHOWN = 8
 """Heads in the figure."""
 
 
-def cells(weights: list[float], balls: Config | None, pictured: float) -> Iterator[Cells]:
+def cells(weights: list[float], balls: Config | None, shown_weight: float) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     measures = [*metrics_of(FrameMeasures), *metrics_of(EarMeasures)]
     yield Cells([ROW.format(w) for w in weights], measures, settings=[*SETTINGS])
@@ -93,7 +93,7 @@ def cells(weights: list[float], balls: Config | None, pictured: float) -> Iterat
     yield Cells([RENDER, BARE, *BASELINES], measures)
     yield Cells([RENDER], ["pixels_in_ears"])
     if balls is not None:
-        names = [ROW.format(0), ROW.format(pictured), *BASELINES]
+        names = [ROW.format(0), ROW.format(shown_weight), *BASELINES]
         yield Cells([BALLS.format(name) for name in names], metrics_of(FrameMeasures))
 
 
@@ -101,7 +101,7 @@ def main(
     run: Run,
     game: Config,
     weights: list[NonNegative],
-    pictured: Positive,
+    shown_weight: Positive,
     squared_error_share: Share,
     short_epochs: PositiveInt,
     probe_heads: PositiveInt,
@@ -113,9 +113,9 @@ def main(
     Args:
         run: the run to measure on.
         game: a predictive network and its discriminator.
-        weights: of the adversarial loss over the squared error per pixel; 0 and `pictured` among
+        weights: of the adversarial loss over the squared error per pixel; 0 and `shown_weight` among
             them.
-        pictured: the weight whose predictions are in the figure.
+        shown_weight: the weight whose predictions are in the figure.
         squared_error_share: of every training, its first part, in which only the squared error
             counts.
         short_epochs: of the short training; `trainer.max_epochs` are those of the long one.
@@ -123,7 +123,7 @@ def main(
         probe_epochs: passes over them.
         balls: the data set of bouncing balls; None for none.
     """
-    check(run, weights, pictured)
+    check(run, weights, shown_weight)
     populations = {"": run.data, ALL: population(run, earless=0.0)}
     test = rendered(run, "test", len(run.data.test), range(FRAMES))
     probe = run.derive(
@@ -140,16 +140,16 @@ def main(
                     trained = game_of(run, game, weight, seed, data, squared_error_share, epochs)
                     add(run, ROW.format(weight), trained, test, probe, under)
         if balls is not None:
-            add_balls(run, game, [0.0, pictured], balls.build(), squared_error_share)
+            add_balls(run, game, [0.0, shown_weight], balls.build(), squared_error_share)
     shown = {
         f"w = {w:g}": game_of(run, game, w, run.seeds[0], populations[ALL], squared_error_share)
-        for w in (0.0, pictured)
+        for w in (0.0, shown_weight)
     }
-    draw(run, shown, test, weights, pictured)
+    draw(run, shown, test, weights, shown_weight)
     run.finish()
 
 
-def check(run: Run, weights: list[float], pictured: float) -> None:
+def check(run: Run, weights: list[float], shown_weight: float) -> None:
     """Refuse data without heads, and weights that lack those of the figure.
 
     Raises:
@@ -157,7 +157,7 @@ def check(run: Run, weights: list[float], pictured: float) -> None:
     """
     if run.data.name != "heads":
         raise ConfigError(f"dataset={run.data.name}: has no ears; valid: dataset=heads")
-    for needed in (0, pictured):
+    for needed in (0, shown_weight):
         if needed not in weights:
             raise ConfigError(f"weights={weights}: {needed:g} must be among them, for the figure")
 
@@ -242,10 +242,10 @@ def add_balls(
 
 
 def draw(
-    run: Run, shown: dict[str, Game], test: Twins, weights: list[float], pictured: float
+    run: Run, shown: dict[str, Game], test: Twins, weights: list[float], shown_weight: float
 ) -> None:
     """The first heads with ears, real and predicted; the measures over the weight."""
-    first = run.data.test.labels.nonzero().squeeze(1)[:PICTURED]
+    first = run.data.test.labels.nonzero().squeeze(1)[:SHOWN]
     clips = test.eared[first]
     arrays: dict[str, np.ndarray] = {
         "ears": middles(test.mask[first, -1]),
@@ -266,7 +266,7 @@ def draw(
         "before": "last frame given",
         "target": "target",
         ROW.format(0): "squared error",
-        ROW.format(pictured): "with adversarial loss",
+        ROW.format(shown_weight): "with adversarial loss",
     }
     save_and_draw(
         run.folder,
@@ -275,7 +275,7 @@ def draw(
         rows=rows,
         measures=MEASURES,
         settings=SETTINGS,
-        findings=findings(found, pictured),
+        findings=findings(found, shown_weight),
         provenance=run.heading(),
     )
 
@@ -285,18 +285,18 @@ def frames_of(game: Game, clips: Tensor) -> Tensor:
     return predicted_frames(game.value, clips)
 
 
-def findings(found: Numbers, pictured: float) -> list[str]:
+def findings(found: Numbers, shown_weight: float) -> list[str]:
     """Above the figures, from means: hits where every head has ears; false ears, where not."""
 
     def both(metric: str, under: str) -> list[float]:
-        return [found.mean(ROW.format(w), metric, setting=under) for w in (0.0, pictured)]
+        return [found.mean(ROW.format(w), metric, setting=under) for w in (0.0, shown_weight)]
 
     hits, (false, more), area = both("hits", ALL), both("false_ears", ""), both("auc", "")
     return [
         f"Where every head has ears, {hits[0]:.0f}% of the heads get some under squared error "
         f"alone, {hits[1]:.0f}% with an adversarial loss beside it",
         f"Heads without ears get some in {false:.0f}% under squared error alone and in {more:.0f}% "
-        f"with the adversarial loss (weight {pictured:g}); the area under the curve goes from "
+        f"with the adversarial loss (weight {shown_weight:g}); the area under the curve goes from "
         f"{area[0]:.2f} to {area[1]:.2f}",
     ]
 

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from advx.games.generative import GenerativeGame
+from advx.games.generative import LatentGame
 from advx.training.construct import seeded
 
 
 def summed(
-    game: GenerativeGame, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
+    game: LatentGame, pools: list[Tensor], usual: Tensor, count: int, trials: int, seed: int
 ) -> dict[str, Tensor]:
     """Images (trials, *shape) of the sums and of the controls, by name.
 
@@ -43,7 +43,7 @@ def chosen(pool: Tensor, count: int, trials: int) -> Tensor:
     return pool[torch.randint(len(pool), (trials, count)).to(pool.device)]
 
 
-def mean_faces(game: GenerativeGame, z: Tensor) -> Tensor:
+def mean_faces(game: LatentGame, z: Tensor) -> Tensor:
     """The mean face (trials, *shape) of z (trials, count, latent)."""
     made = [
         game.generate(part.flatten(0, 1)).unflatten(0, part.shape[:2]).mean(1)

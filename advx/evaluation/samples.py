@@ -8,11 +8,16 @@ from torch import Tensor
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
 from advx.games.diagnostics import LIMITS
-from advx.games.generative import GenerativeGame
+from advx.games.generative import GenerativeGame, LatentGame
 from advx.training.load_or_train import TrainedGame
 
 
-def generative(trained: TrainedGame) -> GenerativeGame:
+def generative(trained: TrainedGame) -> LatentGame:
+    """The game, which is one that makes examples of z."""
+    return cast(LatentGame, trained.game)
+
+
+def adversarial(trained: TrainedGame) -> GenerativeGame:
     """The game, which is one with a generator and a discriminator."""
     return cast(GenerativeGame, trained.game)
 

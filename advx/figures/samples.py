@@ -1,7 +1,7 @@
 """Images that a generator makes: in panels whose rows have names, and over time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NotRequired, TypedDict
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from advx.figures import pyplot as plt
 from advx.figures.saved import save_figure
-from advx.figures.style import PAGE_WIDTH, TEXT, page, place, styled, words_width, write
+from advx.figures.style import PAGE_WIDTH, TEXT, letter, page, place, styled, words_width, write
 from advx.text_files import replacing
 
 SECONDS = 0.3
@@ -72,6 +72,32 @@ def beside_nearest(fake: Tensor, nearest: Tensor) -> tuple[dict[str, np.ndarray]
             "left": ["sample", "nearest"] * (PAIRS // ACROSS),
         },
     ]
+
+
+def sheets(
+    rows_of: Mapping[str, Mapping[str, Tensor]],
+) -> tuple[dict[str, np.ndarray], list[Panel]]:
+    """Arrays and panels of rows of images.
+
+    Args:
+        rows_of: by caption, rows (n, *shape) by name, all of a caption with the same n.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    panels: list[Panel] = []
+    for caption, rows in rows_of.items():
+        if rows:
+            array = letter(len(panels))
+            images = [*rows.values()]
+            arrays[array] = gray_levels(torch.cat(images))
+            panels.append(
+                {
+                    "array": array,
+                    "columns": len(images[0]),
+                    "caption": f"{array}  {caption}",
+                    "left": [name.replace(", ", ",\n") for name in rows],
+                }
+            )
+    return arrays, panels
 
 
 def over_training(snapshots: Tensor, epochs: Sequence[int]) -> dict[str, np.ndarray]:

@@ -9,6 +9,8 @@ Inside, pixels are in [−1, 1]; outside, as everywhere, in [0, 1]. Source: Radf
 section 3.
 """
 
+from itertools import chain
+
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +30,73 @@ def begin(module: nn.Module, deviation: float) -> None:
         nn.init.normal_(module.weight, 1.0, deviation)
     if isinstance(getattr(module, "bias", None), nn.Parameter):
         nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+
+
+def widths_of(input_shape: Shape, filters: int) -> tuple[int, list[int]]:
+    """Side of the smallest image, and the channels of every convolution from the pixels away.
+
+    Raises:
+        ValueError: images of another side than 28, 32 or 64.
+    """
+    _, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
+    if height != width or height not in SMALLEST:
+        raise ValueError(f"dcgan: images of 28, 32 or 64 pixels are needed, not {input_shape}")
+    doublings = (height // SMALLEST[height]).bit_length() - 1
+    return SMALLEST[height], [filters * 2**k for k in range(doublings)]
+
+
+def normalized(channels: int, wanted: bool) -> list[nn.Module]:
+    """Batch normalization of so many channels, or nothing."""
+    return [nn.BatchNorm2d(channels)] if wanted else []
+
+
+def upward(
+    input_shape: Shape, latent: int, *, filters: int, batch_norm: bool = True
+) -> nn.Sequential:
+    """G: z (n, latent) to images (n, *input_shape) in [−1, 1].
+
+    Raises:
+        ValueError: images of another side than 28, 32 or 64.
+    """
+    side, widths = widths_of(input_shape, filters)
+    layers: list[nn.Module] = [
+        nn.Linear(latent, widths[-1] * side**2, bias=not batch_norm),
+        nn.Unflatten(1, (widths[-1], side, side)),
+        *normalized(widths[-1], batch_norm),
+        nn.ReLU(),
+    ]
+    for before, after in zip(widths[::-1], [*widths[-2::-1], input_shape[0]], strict=True):
+        last = after == input_shape[0] and before == widths[0]
+        bias = last or not batch_norm
+        layers.append(
+            nn.ConvTranspose2d(before, after, 5, 2, padding=2, output_padding=1, bias=bias)
+        )
+        layers += [nn.Tanh()] if last else [*normalized(after, batch_norm), nn.ReLU()]
+    return nn.Sequential(*layers)
+
+
+def downward(
+    input_shape: Shape, outputs: int, *, filters: int, slope: float, batch_norm: bool = True
+) -> dict[str, list[nn.Module]]:
+    """D: images (n, *input_shape) in [−1, 1] to (n, outputs), as blocks of layers by name.
+
+    Returns:
+        `convolution1`, next to the pixels, and so on; then `output`.
+
+    Raises:
+        ValueError: images of another side than 28, 32 or 64.
+    """
+    side, widths = widths_of(input_shape, filters)
+    blocks: dict[str, list[nn.Module]] = {}
+    for before, after in zip([input_shape[0], *widths[:-1]], widths, strict=True):
+        first = not blocks
+        blocks[f"convolution{len(blocks) + 1}"] = [
+            nn.Conv2d(before, after, 5, 2, padding=2, bias=first or not batch_norm),
+            *normalized(after, batch_norm and not first),
+            nn.LeakyReLU(slope),
+        ]
+    blocks["output"] = [nn.Flatten(), nn.Linear(widths[-1] * side**2, outputs)]
+    return blocks
 
 
 class DCGAN(GenerativeGame):
@@ -68,39 +137,13 @@ class DCGAN(GenerativeGame):
         blend: Probability = 0.5,
     ) -> None:
         super().__init__(latent, noise, discriminator_steps, updates, loss, blend)
-        channels, height, width = input_shape if len(input_shape) == 3 else (0, 0, 0)
-        if height != width or height not in SMALLEST:
-            raise ValueError(f"dcgan: images of 28, 32 or 64 pixels are needed, not {input_shape}")
-        side = SMALLEST[height]
-        doublings = (height // side).bit_length() - 1
-        widths = [filters * 2**k for k in range(doublings)]  # from the pixels away
-
-        def normalized(channels: int, wanted: bool) -> list[nn.Module]:
-            return [nn.BatchNorm2d(channels)] if wanted else []
-
-        in_g, in_d = batch_norm_generator, batch_norm_discriminator
-        up: list[nn.Module] = [
-            nn.Linear(latent, widths[-1] * side**2, bias=not in_g),
-            nn.Unflatten(1, (widths[-1], side, side)),
-            *normalized(widths[-1], in_g),
-            nn.ReLU(),
-        ]
-        for before, after in zip(widths[::-1], [*widths[-2::-1], channels], strict=True):
-            last = after == channels and before == widths[0]
-            up.append(
-                nn.ConvTranspose2d(
-                    before, after, 5, 2, padding=2, output_padding=1, bias=last or not in_g
-                )
-            )
-            up += [nn.Tanh()] if last else [*normalized(after, in_g), nn.ReLU()]
-        down: list[nn.Module] = []
-        for before, after in zip([channels, *widths[:-1]], widths, strict=True):
-            first = not down
-            down.append(nn.Conv2d(before, after, 5, 2, padding=2, bias=first or not in_d))
-            down += [*normalized(after, in_d and not first), nn.LeakyReLU(slope)]
-        down += [nn.Flatten(), nn.Linear(widths[-1] * side**2, 1)]
-        self.generator = nn.Sequential(*up)
-        self.discriminator = nn.Sequential(*down)
+        self.generator = upward(
+            input_shape, latent, filters=filters, batch_norm=batch_norm_generator
+        )
+        blocks = downward(
+            input_shape, 1, filters=filters, slope=slope, batch_norm=batch_norm_discriminator
+        )
+        self.discriminator = nn.Sequential(*chain.from_iterable(blocks.values()))
         for module in self.modules():
             begin(module, deviation)
 

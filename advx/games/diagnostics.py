@@ -55,14 +55,17 @@ LIMITS = {
 
 
 def diagnosed(
-    real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor
+    real: Tensor,
+    fake: Tensor,
+    real_logits: Tensor | None = None,
+    fake_logits: Tensor | None = None,
 ) -> dict[str, float]:
-    """The four numbers.
+    """The four numbers; of a game without a discriminator the three that need none.
 
     Args:
         real: examples of the data (n, *shape).
         fake: generated ones, as many.
-        real_logits: D's logits (n,) of the first, in evaluation mode.
+        real_logits: D's logits (n,) of the first, in evaluation mode; None where there is no D.
         fake_logits: of the second.
     """
     a, b = real.flatten(1), fake.flatten(1)
@@ -71,12 +74,13 @@ def diagnosed(
     )
     pairs = len(a) * (len(a) - 1)
     radius = within.kthvalue(min(NEIGHBORS + 1, len(a)), dim=1).values  # itself is the first
-    confident = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
     results = {
         "diversity": ratio(between.sum() / pairs, within.sum() / pairs),
         "coverage": (across.amin(1) <= radius).double().mean().item(),
-        "confidence": confident.double().mean().item(),
     }
+    if real_logits is not None and fake_logits is not None:
+        confident = torch.cat([real_logits > ODDS, fake_logits < -ODDS])
+        results["confidence"] = confident.double().mean().item()
     if real.dim() == 4:
         results["contrast"] = ratio(b.std(1).mean(), a.std(1).mean())
     return results

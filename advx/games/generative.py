@@ -35,11 +35,47 @@ UpdatesName = Literal["alternating", "simultaneous"]
 """Whether G answers D's new parameters or those that D had when it moved."""
 
 
-class GenerativeGame(Game):
-    """A generator and a discriminator.
+class LatentGame(Game):
+    """A game one of whose networks makes examples from noise.
 
-    Examples are in the data's own units. A condition is what both networks are given of an example
+    Examples are in the data's own units. A condition is what the networks are given of an example
     besides: by default its class label, (n,) int64, which a game that is not conditional ignores.
+
+    Args:
+        latent: d, components of z.
+        noise: p(z).
+    """
+
+    def __init__(self, latent: PositiveInt = 100, noise: NoiseName = "uniform") -> None:
+        super().__init__()
+        self.latent = latent
+        self.noise = noise
+
+    def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
+        """z, (count, latent), from torch's own generator of random numbers."""
+        if self.noise != "gaussian":
+            reach = 1.0 if self.noise == "uniform" else math.sqrt(3)
+            return (torch.rand(count, self.latent, device=device) * 2 - 1) * reach
+        return torch.randn(count, self.latent, device=device)
+
+    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
+        """What the networks are given of images (n, *shape) with labels (n,): (n, ...)."""
+        return labels
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """z (n, latent) to examples (n, *shape)."""
+        raise NotImplementedError
+
+    def answers(self, x: Tensor, condition: Tensor | None = None) -> Tensor | None:
+        """A discriminator's logits (n,) of examples (n, *shape); None where there is none."""
+        return None
+
+    def observer(self, data: Dataset, shown: int) -> Observer:
+        return GeneratorObserver(self, data, shown)
+
+
+class GenerativeGame(LatentGame):
+    """A generator and a discriminator.
 
     Args:
         latent: d, components of z.
@@ -70,24 +106,11 @@ class GenerativeGame(Game):
         loss: GeneratorLossName = "non_saturating",
         blend: Probability = 0.5,
     ) -> None:
-        super().__init__()
-        self.latent = latent
-        self.noise = noise
+        super().__init__(latent, noise)
         self.discriminator_steps = self.minibatches_per_update = discriminator_steps
         self.updates = updates
         self.loss: GeneratorLossName = loss
         self.blend = blend
-
-    def draw(self, count: int, device: torch.device | str = "cpu") -> Tensor:
-        """z, (count, latent), from torch's own generator of random numbers."""
-        if self.noise != "gaussian":
-            reach = 1.0 if self.noise == "uniform" else math.sqrt(3)
-            return (torch.rand(count, self.latent, device=device) * 2 - 1) * reach
-        return torch.randn(count, self.latent, device=device)
-
-    def condition(self, images: Tensor, labels: Tensor) -> Tensor:
-        """What the networks are given of images (n, *shape) with labels (n,): (n, ...)."""
-        return labels
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """G(z): (n, latent) to examples (n, *shape)."""
@@ -96,6 +119,9 @@ class GenerativeGame(Game):
     def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """Logits (n,) of the probability that examples (n, *shape) come from the data."""
         return self.discriminator(x).squeeze(1)
+
+    def answers(self, x: Tensor, condition: Tensor | None = None) -> Tensor | None:
+        return self.discriminate(x, condition)
 
     def update(self, data: Iterator[Minibatch], players: Players) -> dict[str, Tensor]:
         for _ in range(self.discriminator_steps - 1):
@@ -149,9 +175,6 @@ class GenerativeGame(Game):
         same = made.shape[1:] == images.shape[1:]
         return "" if same else f"it generates examples {tuple(made.shape[1:])}"
 
-    def observer(self, data: Dataset, shown: int) -> Observer:
-        return GeneratorObserver(self, data, shown)
-
 
 class GeneratorObserver(Observer):
     """Generates from always the same z.
@@ -162,7 +185,7 @@ class GeneratorObserver(Observer):
         shown: examples in a snapshot, their classes in turn.
     """
 
-    def __init__(self, game: GenerativeGame, data: Dataset, shown: int) -> None:
+    def __init__(self, game: LatentGame, data: Dataset, shown: int) -> None:
         device, train = data.train.images.device, data.train
         self.game = game
         self.shown = shown
@@ -180,5 +203,5 @@ class GeneratorObserver(Observer):
         real = self.real.images
         condition = self.game.condition(real, self.real.labels)
         fake = self.game.generate(self.z[: len(real)], condition)
-        logits = [self.game.discriminate(x, condition) for x in (real, fake)]
+        logits = [self.game.answers(x, condition) for x in (real, fake)]
         return diagnosed(real, fake, *logits)

@@ -12,7 +12,7 @@ from advx.config.documents import Composed, Node
 from advx.config.renamed import OLD_MODEL_KEYS
 from advx.errors import ConfigError
 from advx.models.base import FittedClassifier, is_differentiable
-from advx.run.data import DESCRIPTIVE
+from advx.run.data import DATASETS, DESCRIPTIVE
 from advx.run.device import pick_device
 from advx.run.examine import examine
 from advx.training.construct import (
@@ -65,7 +65,7 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
-        descriptive = DESCRIPTIVE if path == "dataset" else ()
+        descriptive = DESCRIPTIVE if path in DATASETS else ()
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
         if path in ("crafting", "model") and not is_differentiable(target(node)):
             key = "model" if path == "model" else "model@crafting"
@@ -84,8 +84,9 @@ def check_models(run: "Run") -> None:
     """
     defense = Config(run.config["defense"], "defense") if run.config.get("defense") else None
     for path, node in nodes(run.config):
-        config, kind = Config(node, path), path.split(".")[0]
-        trainer = run.config.get(f"{path}_trainer")
+        config, (kind, _, name) = Config(node, path), path.partition(".")
+        trainers = run.config.get("trainers") or {}
+        trainer = run.config.get(f"{path}_trainer") or (trainers.get(name) if name else None)
         own = Config(trainer) if trainer else None
         if kind in GAME_KEYS:
             run.source.refuse_empty(path)

@@ -17,6 +17,9 @@ from advx.training.recipe import DataPart
 DESCRIPTIVE = ("input_shape", "classes")
 """Keys of the data set's configuration that describe it for the models."""
 
+DATASETS = ("dataset", "digits", "photographs")
+"""Top-level keys under which data sets stand: the run's, and those beside it."""
+
 PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "training examples": lambda data: data,
     "training and validation examples": Dataset.merged,
@@ -27,6 +30,12 @@ PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "the first digits": first_digits,
 }
 """What a model may be trained on; the test examples are the same for all."""
+
+
+def fitting(config: Config, data: Dataset) -> Config:
+    """A network's or a game's configuration for these images, and for their classes if it asks."""
+    classes = {"classes": data.classes} if "classes" in config else {}
+    return config.with_(input_shape=list(data.input_shape), **classes)
 
 
 class RunData:

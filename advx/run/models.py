@@ -1,5 +1,6 @@
 """Makes the models and games of a run: trains each once, or loads it."""
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,8 +67,14 @@ class Models:
         self.trainer = trainer
         self.remarks = remarks
         self.names: dict[str, str] = {}
-        self._bar = ModelBar()
+        self._bars = [ModelBar()]
         self._made: dict[str, TrainedModel | TrainedGame | Diverged] = {}
+
+    def on(self, data: RunData) -> "Models":
+        """Those of other data; named, and shown while they are trained, together with these."""
+        other = copy.copy(self)
+        other.data = data
+        return other
 
     def recipe(
         self,
@@ -167,7 +174,7 @@ class Models:
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
         name = f"{recipe.name}, seed {recipe.seed}"
         own = recipe.model.is_own
-        with self._bar.model(name, limit, int(recipe.random)) as show:
+        with self._bars[-1].model(name, limit, int(recipe.random)) as show:
             if own and recipe.random:
                 examine(recipe, construct(recipe, data).to(self.data.device), data, self.remarks)
             made = load_or_train_model(recipe, data, self.store, lambda p: show(p.epoch, ""))
@@ -184,7 +191,7 @@ class Models:
         limit = recipe.trainer.get("max_epochs") or UNLIMITED_EPOCHS
         kind: type[base.Game] = recipe.model.target
         seen: set[str] = set()
-        with self._bar.model(name, limit) as show:
+        with self._bars[-1].model(name, limit) as show:
 
             def on_epoch(progress: Progress) -> None:
                 last = progress.history[-1]
@@ -205,12 +212,11 @@ class Models:
     @contextmanager
     def progress(self, models: int) -> Iterator[None]:
         """One bar over the training of `models` models; a line each where there is no terminal."""
-        self._bar = ModelBar(models)
+        self._bars.append(ModelBar(models))
         try:
             yield
         finally:
-            self._bar.close()
-            self._bar = ModelBar()
+            self._bars.pop().close()
 
     def training(self) -> dict[str, Mapping[str, Any]]:
         """What the store knows of the models that were named, by key."""

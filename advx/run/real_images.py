@@ -14,10 +14,10 @@ from advx.run.run import Run
 REAL = ("training images", "validation images")
 
 
-def floor_cells() -> Iterator[Cells]:
-    """What `add_floor` measures."""
-    yield Cells(["classifier"], ["error_rate"])
-    yield Cells(REAL, metrics_of(ImageQuality), always=False)
+def floor_cells(suffix: str = "") -> Iterator[Cells]:
+    """What `add_floor` measures; `suffix` ends the rows' names."""
+    yield Cells([f"classifier{suffix}"], ["error_rate"])
+    yield Cells([row + suffix for row in REAL], metrics_of(ImageQuality), always=False)
 
 
 def warning_cells(rows: Sequence[str]) -> Iterator[Cells]:
@@ -26,7 +26,7 @@ def warning_cells(rows: Sequence[str]) -> Iterator[Cells]:
     yield Cells(rows, [AT_THE_END])
 
 
-def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
+def add_floor(run: Run, classifier: Model, layer: str, samples: int, suffix: str = "") -> None:
     """Add the classifier's error, and the quality of real images, to the table.
 
     The classifier knows the training images; the validation images it does not know, as it does not
@@ -37,14 +37,14 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
         classifier: whose features and classes measure images.
         layer: the layer whose output is the features.
         samples: generated images of every measure, and real ones of the floor.
+        suffix: ends the rows' names, where several data sets have a floor.
 
     Raises:
         ConfigError: too few generated images or test images for one; nothing is trained then.
     """
-    count = feature_count(run, classifier, layer)
-    refuse_too_few(run, layer, samples, count)
+    count = check_floor(run, classifier, layer, samples)
     run.table.add(
-        "classifier",
+        f"classifier{suffix}",
         error_rate=run.measure(error_rate, classifier, run.data.test),
         seed=None,
         n=len(run.data.test),
@@ -54,7 +54,20 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int) -> None:
         images = random_rows(split.images, samples)
         if len(images) > count:
             quality = run.measure(image_quality, classifier, layer, run.data, images)
-            run.table.add(row, quality, seed=None, n=len(images), unit=UNITS)
+            run.table.add(row + suffix, quality, seed=None, n=len(images), unit=UNITS)
+
+
+def check_floor(run: Run, classifier: Model, layer: str, samples: int) -> int:
+    """The number of features, if there are images enough for a distance over so many.
+
+    Several data sets are checked before anything is trained on the first.
+
+    Raises:
+        ConfigError: no such layer, or too few generated images or test images.
+    """
+    count = feature_count(run, classifier, layer)
+    refuse_too_few(run, layer, samples, count)
+    return count
 
 
 def feature_count(run: Run, classifier: Model, layer: str) -> int:
@@ -96,6 +109,8 @@ def refuse_too_few(run: Run, layer: str, samples: int, count: int) -> None:
         key, advice = f"dataset.test={config['test']}", ""
     else:
         key, advice = f"dataset={data.name}", ", so more images"
+    if run.source.config.path not in ("", "dataset"):
+        key = key.replace("dataset", run.source.config.path, 1)
     raise ConfigError(
         f"{key}: leaves {len(data.test)} test images, but {why} needs more; valid: from "
         f"{fewest} test images{advice}"

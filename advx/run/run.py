@@ -1,5 +1,6 @@
 """What an experiment is handed: its data, its models, its measurements and its table."""
 
+import copy
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -73,6 +74,18 @@ class Run:
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(gone(name))
+
+    def on(self, dataset: Config) -> "Run":
+        """The same run on another data set: one table, one store, one folder; other models.
+
+        Args:
+            dataset: the other data set's configuration.
+        """
+        other = copy.copy(self)
+        other.source = RunData(dataset, self.device, self.seconds)
+        other.models = self.models.on(other.source)
+        other.crafting = Crafting(other.source, self.seconds)
+        return other
 
     @property
     def data(self) -> Dataset:

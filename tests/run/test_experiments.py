@@ -40,6 +40,8 @@ FIGURES = {
     "dcgan_samples": "dcgan_samples",
     "laplacian_gan": "laplacian_gan",
     "predictive_gan": "predictive_gan",
+    "vae_gan": "vae_gan",
+    "sample_fidelity": "sample_fidelity",
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from advx.config.check import keywords
 from advx.config.config import Config
-from advx.errors import Diverged
+from advx.errors import ConfigError, Diverged
 from advx.evaluation.image_quality import image_quality
 from advx.evaluation.sample_quality import random_rows
 from advx.run import Run
@@ -56,6 +56,8 @@ def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
         ("conditional_gan", "generator", {"asked_for", "parzen", "class_kl"}),
         ("laplacian_gan", "pyramid", {"two_sample_accuracy", "warnings_at_the_end"}),
         ("latent_arithmetic", "a − b + c, never seen", set()),
+        ("vae_gan", "VAE/GAN, samples, digits", {"two_sample_accuracy", "gradient_energy"}),
+        ("sample_fidelity", "DCGAN samples, digits", {"two_sample_accuracy", "gradient_energy"}),
     ],
 )
 def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) -> None:
@@ -72,3 +74,28 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) ->
     assert all(each["value"] in ("", "nan") for each in found)
     assert {each["metric"] for each in found} >= metrics
     assert (run.folder / "claims.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words", "complaint"),
+    [
+        ("vae_gan", ["samples=10"], "samples=10: a Fréchet distance over the 16 features"),
+        ("vae_gan", ["digits.limit.test=9"], "digits.limit.test=9: leaves 9 test images"),
+        ("vae_gan", ["dataset.test=12"], "dataset.test=12: leaves 12 test images"),
+        ("vae_gan", ["layer=layers.99"], "layer=layers.99: not of the classifier"),
+        ("vae_gan", ["attributes=[hat]"], "dataset=faces has no attribute 'hat'; valid: glasses"),
+        ("vae_gan", ["on_digits=[vea]"], "no game 'vea'; did you mean vae"),
+        ("sample_fidelity", ["error=0.9"], "none of 60 images can be changed so much"),
+        ("sample_fidelity", ["games.vae.latent=5"], "games.vae.latent=5: both models have"),
+        ("sample_fidelity", ["digits.limit.test=9"], "digits.limit.test=9: leaves 9 test images"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_is_trained(
+    experiment, words, complaint, tmp_path
+) -> None:
+    run, config, main = started(tmp_path, f"experiment={experiment}", *words)
+    run.models._remembered = lambda *_: pytest.fail("trained")  # type: ignore[method-assign]
+    with pytest.raises(ConfigError) as refused:
+        main(run, **keywords(config, main))
+    assert complaint in str(refused.value)
+    assert "\n" not in str(refused.value)

@@ -17,7 +17,7 @@ from advx.evaluation.robustness import (
 )
 from advx.evaluation.transfer import error_rate, guides, target_classes
 from advx.run import Run
-from advx.run.data import PARTS
+from advx.run.data import PARTS, fitting
 from advx.run.facts import best_epoch, validation_error
 from tests.running import started
 
@@ -210,3 +210,18 @@ def test_another_part_of_the_data_makes_another_model(tmp_path) -> None:
     halves = [parts[part].value for part in ("first half", "second half")]
     weights = [next(half.parameters()) for half in halves]
     assert not torch.equal(*weights)
+
+
+def test_a_run_on_another_data_set_shares_all_but_data_and_models(tmp_path) -> None:
+    run, config = begun(tmp_path, "experiment=vae_gan")
+    other = run.on(config["digits"])
+    assert (run.data.name, other.data.name) == ("faces", "mnist5k")
+    assert other.table is run.table
+    assert other.store is run.store
+    games = [each.game(fitting(config["games"]["vae"], each.data), 0) for each in (run, other)]
+    assert games[0].key != games[1].key
+    assert {game.key for game in games} <= run.models.names.keys()
+    assert games[1].value.game.generate(torch.zeros(2, 4)).shape == (2, 1, 28, 28)
+    classifier = fitting(config["classifier"], other.data)
+    assert (classifier["input_shape"], classifier["classes"]) == ([1, 28, 28], 10)
+    assert other.model(classifier, 0).untrained()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)

@@ -1,0 +1,54 @@
+"""Rows of images under captions, as panels of a figure."""
+
+import numpy as np
+import torch
+
+from advx.experiments import sample_fidelity, vae_gan
+from advx.figures.samples import sheets
+from advx.report.over_seeds import Numbers
+from advx.report.results import Row
+
+
+def test_rows_become_panels_in_their_order() -> None:
+    first, second = torch.zeros(3, 1, 2, 2), torch.ones(3, 1, 2, 2)
+    arrays, panels = sheets(
+        {"Test images": {"test image": first, "VAE, late": second}, "none": {}, "b": {"x": second}}
+    )
+    assert [panel["caption"] for panel in panels] == ["a  Test images", "b  b"]
+    assert [panel["columns"] for panel in panels] == [3, 3]
+    assert panels[0]["left"] == ["test image", "VAE,\nlate"]
+    assert arrays["a"].shape == (6, 1, 2, 2)
+    np.testing.assert_array_equal(arrays["a"][:3], 0)
+    np.testing.assert_array_equal(arrays["a"][3:], 255)
+
+
+def numbers(values: dict[tuple[str, str, str], float]) -> Numbers:
+    return Numbers(
+        Row("x", row, metric, None, setting, 0, value, "percent", 10)
+        for (row, metric, setting), value in values.items()
+    )
+
+
+def test_titles_say_what_was_measured() -> None:
+    distance, glasses = "frechet_classifier_distance", "attribute=glasses"
+    measured = numbers(
+        {
+            ("VAE, samples", distance, ""): 1234.4,
+            ("VAE/GAN, samples", distance, ""): 261.9,
+            ("VAE", "flip_rate", glasses): 0.0,
+            ("VAE/GAN", "flip_rate", glasses): 43.4,
+            ("VAE samples, faces", distance, ""): 1234.4,
+            ("DCGAN samples, faces", distance, ""): 99.6,
+            ("blur, faces", "logit_change", ""): -2.345,
+            ("chroma, faces", "logit_change", ""): 0.5,
+        }
+    )
+    assert vae_gan.finding(measured, ["glasses"]) == (
+        "Samples of the VAE/GAN lie at a Fréchet distance of 262 from the data, those of the VAE "
+        "at 1,234; “glasses” is changed in 43% of test images, with the VAE in 0%"
+    )
+    assert sample_fidelity.finding(measured, "faces") == (
+        "At one squared error a blur moves the discriminator's logit by −2.35, a shift in chroma "
+        "by +0.50; samples of the VAE lie at a Fréchet distance of 1,234 from faces, those of the "
+        "DCGAN at 100"
+    )
