@@ -113,8 +113,8 @@ def main(
     Args:
         run: the run to measure on.
         game: a predictive network and its discriminator.
-        weights: of the adversarial loss over the squared error per pixel; 0 and `shown_weight` among
-            them.
+        weights: of the adversarial loss over the squared error per pixel; 0 and `shown_weight`
+            among them.
         shown_weight: the weight whose predictions are in the figure.
         squared_error_share: of every training, its first part, in which only the squared error
             counts.
