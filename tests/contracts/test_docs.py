@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from advx.config.cells import parts_of
+from advx.config.cells import Cell, parts_of
 from advx.config.chapter import FREE
 from advx.config.choices import choices
 from advx.config.compose import composed
@@ -67,12 +67,18 @@ def measured(kept) -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def said() -> set[str]:
-    """Metrics that experiments say they measure, at the chapter's scale."""
+def cells() -> set[Cell]:
+    """What experiments declare that they measure, at the chapter's scale."""
     chapters = [
         composed([f"experiment={name}", "scale=chapter"]) for name in choices()["experiment"]
     ]
-    return {cell.metric for chapter in chapters for cell in declared(*chapter) or {}}
+    return {cell for chapter in chapters for cell in declared(*chapter) or {}}
+
+
+@pytest.fixture(scope="module")
+def metrics(cells) -> set[str]:
+    """Their metrics."""
+    return {cell.metric for cell in cells}
 
 
 def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -> None:
@@ -82,22 +88,23 @@ def test_every_metric_of_the_reference_runs_is_defined_with_its_unit(measured) -
         assert units <= set(METRICS[name][1].replace("`", "").split(", ")), metric
 
 
-def test_every_metric_that_an_experiment_measures_is_defined(said) -> None:
-    assert {"epochs", "keeps_class_maxout", "targeted_success_rate", "fgsm_error_rate"} <= said
-    for metric in said:
+def test_every_metric_that_an_experiment_measures_is_defined(metrics) -> None:
+    assert {"epochs", "keeps_class_maxout", "targeted_success_rate", "fgsm_error_rate"} <= metrics
+    for metric in metrics:
         assert len(defined(metric)) == 1, metric
 
 
-def test_no_metric_is_defined_that_nothing_measures(measured, said) -> None:
-    known = measured.keys() | said
+def test_no_metric_is_defined_that_nothing_measures(measured, metrics) -> None:
+    known = measured.keys() | metrics
     assert {name for metric in known for name in defined(metric)} == set(METRICS)
     assert all(len(cells[2]) > 10 and cells[2].endswith(".") for cells in METRICS.values())
 
 
-def test_every_setting_is_explained(kept) -> None:
+def test_every_setting_is_explained(kept, cells) -> None:
     """By its name, or by its key; a value with a meaning of its own stands with its key."""
     explained = {name for cells in rows_of("metrics.md", 2) for name in names(cells[0])}
-    used = {part for row in kept for part in parts_of(row["setting"])}
+    settings = {row["setting"] for row in kept} | {cell.setting for cell in cells}
+    used = {part for setting in settings for part in parts_of(setting)}
     keys = {part.partition("=")[0] for part in used}
     assert used | keys >= explained
     assert all(part in explained or part.partition("=")[0] in explained for part in used)
@@ -203,14 +210,14 @@ def test_the_settings_of_the_page_on_scales_are_the_defaults() -> None:
     page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
     chapter, _ = composed(["experiment=transfer", "scale=chapter"])
     smoke, _ = composed(["experiment=transfer", "scale=smoke"])
-    for said, value in (
+    for metrics, value in (
         ("`trainer.max_epochs={}`", chapter["trainer"]["max_epochs"]),
         ("`trainer.patience={}`", chapter["trainer"]["patience"]),
         ("`device.threads={}`", chapter["device"]["threads"]),
         ("`trainer={}`", chapter["trainer"]["name"]),
         ("| `{}` epochs |", smoke["trainer"]["max_epochs"]),
     ):
-        assert said.format(value) in page, said
+        assert metrics.format(value) in page, metrics
     assert sorted(first_cells("scale.md", "Scales")) == choices()["scale"]
 
 
