@@ -1,41 +1,51 @@
 """How much a game costs over the forward and backward passes that it cannot do without.
 
-    advx run experiment=benchmark_gan                  # the two games on digits, few filters
+    advx run experiment=benchmark_gan                  # games on digits and on clips, few filters
     advx run experiment=benchmark_gan scale=chapter    # as large as they are trained
 
-One round of the loop (D's update, then G's) against the bare passes of the same layers: D forward
-and backward on real and on generated images, G forward, then G forward, D forward, and back
-through both to G's parameters, without optimizer, noise, constraint or bookkeeping. Beside it the
-rate of these passes' products over that of a large matrix product. Timings differ from run to run.
+One round of the loop against the bare passes of the same layers, on a minibatch that is in memory,
+without optimizer, constraint or bookkeeping. Of a generator and a discriminator these are D forward
+and backward on real and on generated images, G forward, then G forward, D forward, and back through
+both to G's parameters. Of any other game they are its own update, whose players take gradients and
+no steps. Beside it the rate of these passes' products over that of a large matrix product. Timings
+differ from run to run.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
+from advx.games.base import Game
 from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
+from advx.games.players import Players
 from advx.run import Run
+from advx.run.data import fitting
 from advx.training.construct import seeded
 from advx.training.game_trainer import GameTask, GameTrainer
 from advx.training.loop import one_epoch
 from advx.types import PositiveInt
 
 
-def cells(games: dict[str, Config]) -> Iterator[Cells]:
+def cells(games: dict[str, Config], games_on_clips: dict[str, Config]) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    yield Cells([*games], ["bare_over_round", "bare_share_of_matrix_product", "round"])
+    yield Cells(
+        [*games, *games_on_clips], ["bare_over_round", "bare_share_of_matrix_product", "round"]
+    )
 
 
 def main(
     run: Run,
     games: dict[str, Config],
     trainers: dict[str, Config],
+    clips: Config,
+    games_on_clips: dict[str, Config],
     rounds: PositiveInt,
     repeats: PositiveInt,
 ) -> None:
@@ -45,22 +55,26 @@ def main(
         run: the run to measure on.
         games: by name.
         trainers: each one's trainer, by the same names.
+        clips: a data set of clips.
+        games_on_clips: those that are trained on clips, by name.
         rounds: of one measurement.
         repeats: measurements of each; one row each.
     """
-    for name, config in games.items():
+    other = run.on(clips)
+    for name, config in (games | games_on_clips).items():
+        data = (other if name in games_on_clips else run).data
         with seeded(0):
-            game = config.build().to(run.device)
+            game = fitting(config, data).build().to(run.device)
         trainer = trainers[name].with_(epoch_updates=rounds).build()
-        one_round = bare_round(game, run.data.train, trainer.batch_size)
+        one_round = bare_round(game, data.train, trainer.batch_size)
         work = {
-            "rounds": training(game, run.data, trainer),
+            "rounds": training(game, data, trainer),
             "bare passes": repeated(one_round, rounds),
         }
         operations = rounds * operations_of(one_round)
         for each in work.values():
             each()  # memory, threads
-        for repeat in range(repeats):
+        for each_time in range(repeats):
             limit = product_rate(run.device)
             seconds = {}
             for phase, each in work.items():
@@ -71,14 +85,14 @@ def main(
                 name,
                 bare_over_round=least / whole,
                 bare_share_of_matrix_product=operations / least / limit,
-                seed=repeat,
+                seed=each_time,
                 unit="ratio",
             )
-            run.table.add(name, round=1e3 * whole / rounds, seed=repeat, unit="ms")
+            run.table.add(name, round=1e3 * whole / rounds, seed=each_time, unit="ms")
     run.finish()
 
 
-def training(game: GenerativeGame, data: Dataset, trainer: GameTrainer) -> Callable[[], object]:
+def training(game: Game, data: Dataset, trainer: GameTrainer) -> Callable[[], object]:
     """One epoch of the loop, as games are trained."""
     task = GameTask(trainer, game, data)
     return lambda: one_epoch(task, seed=0, epoch=1)
@@ -89,11 +103,30 @@ def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
     return lambda: [work() for _ in range(times)]
 
 
-def bare_round(game: GenerativeGame, train: Split, batch_size: int) -> Callable[[], object]:
+class Standing:
+    """A player that takes gradients and no steps."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.parameters = [*network.parameters()]
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self, update: int, epoch: int) -> None:
+        """Stays where it is."""
+
+
+def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
     """What one round must compute, on the first examples."""
-    images = train.images[torch.arange(batch_size) % len(train)]
-    z = game.draw(batch_size, images.device)
-    return lambda: passes(game, images, z)
+    minibatch = train.take(torch.arange(batch_size) % len(train))
+    images = minibatch.images
+    if isinstance(game, GenerativeGame):
+        z = game.draw(batch_size, images.device)
+        return lambda: passes(game, images, z)
+    data = repeat((images, minibatch.labels))
+    players = Players({name: Standing(getattr(game, name)) for name in game.players})
+    return lambda: game.train().update(data, players)
 
 
 def passes(game: GenerativeGame, images: Tensor, z: Tensor) -> None:

@@ -17,7 +17,7 @@ from advx.training.recipe import DataPart
 DESCRIPTIVE = ("input_shape", "classes")
 """Keys of the data set's configuration that describe it for the models."""
 
-DATASETS = ("dataset", "digits", "photographs")
+DATASETS = ("dataset", "digits", "photographs", "clips")
 """Top-level keys under which data sets stand: the run's, and those beside it."""
 
 PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
