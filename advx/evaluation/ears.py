@@ -17,11 +17,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import mse_loss
 
 from advx.data.heads import Twins
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
-from advx.evaluation.predicted_frames import energy, predicted_frames
+from advx.evaluation.predicted_frames import energy, last_frame, predicted_frames
 from advx.evaluation.transfer import BATCH
 from advx.games.predictive_gan import PredictiveGAN
 from advx.training.load_or_train import TrainedGame
@@ -45,6 +46,8 @@ class EarMeasures:
 
     Attributes:
         hits: percent of the heads with ears in whose frame the probe sees them.
+        predicted_ears: percent of the same where, besides, the frame is a prediction: its squared
+            error is below the mean one of the last frame that is given. Noise can look like ears.
         false_ears: percent of the heads without in whose frame it sees some.
         auc: area under the probe's curve of the two, 0.5 for guesses.
         ear_energy: gradient energy where ears are, over that of the real frames.
@@ -52,6 +55,7 @@ class EarMeasures:
     """
 
     hits: float
+    predicted_ears: float
     false_ears: float
     auc: float
     ear_energy: float
@@ -102,8 +106,11 @@ def ear_measures(frames: Frames, twins: Twins, probe: nn.Module) -> EarMeasures:
         raise ConfigError("no ear is seen in any last frame; valid: heads with ears")
     with_ears, without = (logits(probe, x) for x in (frames.eared, frames.earless))
     error = (frames.eared.double() - real.double()).square().sum(1)
+    still = mse_loss(last_frame(twins.eared).double(), real.double())
+    near = error.flatten(1).mean(1) / real.shape[1] < still
     return EarMeasures(
         hits=100 * (with_ears > 0).double().mean().item(),
+        predicted_ears=100 * ((with_ears > 0) & near).double().mean().item(),
         false_ears=100 * (without > 0).double().mean().item(),
         auc=area(with_ears, without),
         ear_energy=(energy(frames.eared)[mask].sum() / energy(real)[mask].sum()).item(),

@@ -35,7 +35,10 @@ EDGE, GAP, CAPTION, BETWEEN = 0.05, 0.03, 0.2, 0.12
 CROP = 0.4
 """Side of the part that is enlarged around an ear, of the image's."""
 
-NOTE = "Heads: the first ones of the test set that have ears, not chosen; first seed."
+NOTE = (
+    "Heads: the first ones of the test set that have ears, not chosen; first seed, long training, "
+    "every head of the training set with ears."
+)
 
 
 def draw(

@@ -109,6 +109,20 @@ def test_ears_on_everyone_are_hits_and_false_ears_alike(twins) -> None:
     assert (found.hits, found.false_ears, found.auc) == (100, 100, 0.5)
 
 
+def test_noise_that_looks_like_ears_is_no_prediction(twins) -> None:
+    """A frame counts if it is nearer to the real one than the frame before is on average."""
+    real = real_frames(twins)
+    good = ear_measures(real, twins, Brightest())
+    assert (good.hits, good.predicted_ears) == (100, 100)
+    noisy = real.eared.clone()
+    still = (twins.eared[:, -2] - real.eared).square().mean()
+    noisy[:2] += 1.01 * still.sqrt()
+    noisy[2:4] += 0.99 * still.sqrt()
+    found = ear_measures(Frames(noisy, real.earless), twins, Brightest())
+    assert found.hits == 100
+    assert found.predicted_ears == pytest.approx(100 * 4 / 6)
+
+
 def test_an_even_error_has_the_ears_share_of_the_pixels(twins) -> None:
     real = real_frames(twins)
     found = ear_measures(Frames(real.eared + 0.05, real.earless + 0.05), twins, Brightest())
@@ -116,9 +130,9 @@ def test_an_even_error_has_the_ears_share_of_the_pixels(twins) -> None:
     assert pixels_in_ears(twins) == pytest.approx(100 * 2 / 64)
 
 
-def test_only_the_last_frame_is_compared(twins) -> None:
+def test_only_the_last_frame_and_the_one_before_count(twins) -> None:
     other = Twins(twins.eared.clone(), twins.earless.clone(), twins.mask.clone())
-    other.eared[:, :-1] = 0.5
+    other.eared[:, 0] = 0.5
     other.mask[:, :-1] = True
     frames = Frames(last_frame(twins.eared), last_frame(twins.earless))
     found = (ear_measures(frames, each, Brightest()) for each in (twins, other))
@@ -182,7 +196,7 @@ def test_a_probe_learns_what_an_ear_is(tmp_path, monkeypatch) -> None:
     """A few hundred heads at a small size: far better than chance on heads it does not know."""
     monkeypatch.setattr("advx.data.files.cache_dir", lambda: tmp_path)
     known = heads.twins("train", 500, side=16, frames=(5,))
-    new = heads.twins("test", 100, side=16, frames=(5,))
+    new = heads.twins("test", 100, side=16, frames=(4, 5))
     probe = trained_probe(known, epochs=10)
     assert not probe.training
     found = ear_measures(real_frames(new), new, probe)
