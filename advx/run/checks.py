@@ -1,5 +1,6 @@
 """Everything that can be wrong with a configuration, found before anything is trained."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from advx.config.config import Config
 from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
 from advx.config.renamed import OLD_MODEL_KEYS
+from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.models.base import FittedClassifier, is_differentiable
-from advx.run.data import DATASETS, DESCRIPTIVE
+from advx.run.data import DESCRIPTIVE
 from advx.run.device import pick_device
 from advx.run.examine import examine
 from advx.training.construct import (
@@ -65,7 +67,7 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
-        descriptive = DESCRIPTIVE if path in DATASETS else ()
+        descriptive = DESCRIPTIVE if path == "dataset" or makes_data(target(node)) else ()
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
         if path in ("crafting", "model") and not is_differentiable(target(node)):
             key = "model" if path == "model" else "model@crafting"
@@ -74,6 +76,12 @@ def check(config: Composed, main: Callable[..., None]) -> None:
                 "valid: any differentiable model, e.g. maxout, smoothed_nearest_neighbor"
             )
     check_declared(config, main)
+
+
+def makes_data(function: Callable[..., object]) -> bool:
+    """Whether a function says that it returns a data set; that of `dataset` need not say so."""
+    returned = inspect.get_annotations(function).get("return")
+    return returned is Dataset or str(returned).rpartition(".")[2] == Dataset.__name__
 
 
 def check_models(run: "Run") -> None:

@@ -17,9 +17,6 @@ from advx.training.recipe import DataPart
 DESCRIPTIVE = ("input_shape", "classes")
 """Keys of the data set's configuration that describe it for the models."""
 
-DATASETS = ("dataset", "digits", "photographs", "clips")
-"""Top-level keys under which data sets stand: the run's, and those beside it."""
-
 PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "training examples": lambda data: data,
     "training and validation examples": Dataset.merged,
