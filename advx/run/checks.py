@@ -67,7 +67,7 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
-        descriptive = DESCRIPTIVE if path == "dataset" or makes_data(target(node)) else ()
+        descriptive = DESCRIPTIVE if path == "dataset" or makes_data(node) else ()
         check_node({k: v for k, v in node.items() if k not in descriptive}, path)
         if path in ("crafting", "model") and not is_differentiable(target(node)):
             key = "model" if path == "model" else "model@crafting"
@@ -78,8 +78,15 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_declared(config, main)
 
 
-def makes_data(function: Callable[..., object]) -> bool:
-    """Whether a function says that it returns a data set; that of `dataset` need not say so."""
+def makes_data(node: Node) -> bool:
+    """Whether a part's function says that it returns a data set.
+
+    One that cannot be imported does not; `check_node` says why.
+    """
+    try:
+        function = target(node)
+    except (Exception, SystemExit):
+        return False
     returned = inspect.get_annotations(function).get("return")
     return returned is Dataset or str(returned).rpartition(".")[2] == Dataset.__name__
 

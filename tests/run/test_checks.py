@@ -18,8 +18,10 @@ class Other:
 
 
 def test_data_sets_are_known_by_what_their_function_returns() -> None:
-    assert all(map(makes_data, [heads.load, bouncing_balls.load, mnist.load, own]))
-    assert not any(map(makes_data, [Other, len, dict.get, check]))
+    names = [f"{each.__name__}.load" for each in (heads, bouncing_balls, mnist)]
+    assert all(makes_data({"_target_": name}) for name in [*names, f"{__name__}.own"])
+    others = [f"{__name__}.Other", "builtins.len", "builtins.dict.get", "missing.load", "???"]
+    assert not any(makes_data({"_target_": name}) for name in others)
 
 
 def test_a_second_data_set_is_checked_but_for_what_describes_it() -> None:
