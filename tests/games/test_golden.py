@@ -5,9 +5,12 @@ import torch
 
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
+from advx.games.adversarial_autoencoder import AdversarialAutoencoder, CategoricalAutoencoder
 from advx.games.base import Game
+from advx.games.categorical_gan import CategoricalGAN, InformationMaximization
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
+from advx.games.distribution_matching import DistributionMatching
 from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
@@ -20,7 +23,39 @@ from advx.training.optimizers import SGD
 PUBLISHED = {"optimizer": SGD(), "optimizers": {"discriminator": {"learning_rate": 0.05}}}
 SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
 TWENTY = {"generator_units": (20, 20), "discriminator_units": (12, 12)}
+NARROW = {"units": (9,), "discriminator_units": (8,)}
+SORTING = SMALL | {"classes": 3, "labeled": 6, "labeled_batch_size": 4}
+READING = {
+    "input_shape": (4, 1, 3, 3),
+    "classes": 3,
+    "window": 3,
+    "components": 5,
+    "reader_units": (9,),
+    "discriminator_units": (8,),
+}
 GAMES = {
+    "adversarial_autoencoder": (
+        AdversarialAutoencoder,
+        SMALL | NARROW | {"prior": "mixture"},
+        {},
+    ),
+    "categorical_autoencoder": (CategoricalAutoencoder, SORTING | NARROW | {"style": 2}, {}),
+    "categorical_gan": (
+        CategoricalGAN,
+        SORTING | {"generator_units": (9,), "discriminator_units": (8,), "latent": 4},
+        {},
+    ),
+    "information_maximization": (
+        InformationMaximization,
+        SORTING | {"discriminator_units": (8,), "penalty": 0.1},
+        {},
+    ),
+    "distribution_matching": (DistributionMatching, READING, {}),
+    "wasserstein_matching": (
+        DistributionMatching,
+        READING | {"adversary": "wasserstein", "discriminator_steps": 2},
+        {},
+    ),
     "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
     "conditional_gan": (
         ConditionalGAN,
@@ -70,6 +105,17 @@ GAMES = {
     "vae_gan": (VAEGAN, BIG | {"filters": 4, "latent": 8}, {}),
 }
 LOSSES = {
+    "adversarial_autoencoder": ("reconstruction_loss", "discriminator_loss", "encoder_loss"),
+    "categorical_autoencoder": (
+        "reconstruction_loss",
+        "class_discriminator_loss",
+        "style_discriminator_loss",
+        "encoder_loss",
+        "label_loss",
+    ),
+    "information_maximization": ("discriminator_loss", "label_loss", "marginal_entropy"),
+    "distribution_matching": ("discriminator_loss", "reader_loss"),
+    "wasserstein_matching": ("discriminator_loss", "reader_loss"),
     "vae": ("bound_loss", "divergence"),
     "vae_gan": ("encoder_loss", "decoder_loss", "discriminator_loss"),
 }
@@ -92,7 +138,10 @@ def data(shape: tuple[int, ...]) -> Dataset:
     if shape == (2,):
         return mixtures.ring(train=1000, test=200)
     noise = torch.Generator().manual_seed(0)
-    split = Split(torch.rand(64, *shape, generator=noise), torch.arange(64) % 3)
+    labels = torch.arange(64) % 3
+    if len(shape) == 4 and shape[0] == 4:
+        labels = (labels[:, None] + torch.arange(4)) % 3
+    split = Split(torch.rand(64, *shape, generator=noise), labels)
     return Dataset("noise", 3, split, split, split)
 
 
