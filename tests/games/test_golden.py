@@ -122,6 +122,15 @@ LOSSES = {
 """By game, what stands below, where it is not the losses of D and of G."""
 
 GOLDEN = {
+    "adversarial_autoencoder": [(0.0862, 1.4105, 0.5875), (0.0861, 1.4373, 0.5783)],
+    "categorical_autoencoder": [
+        (0.0842, 1.3813, 1.4968, 1.6248, 1.1566),
+        (0.0841, 1.3744, 1.4879, 1.6064, 1.1467),
+    ],
+    "categorical_gan": [(0.0979, -0.0213), (0.1354, -0.0216)],
+    "information_maximization": [(1.2531, 1.1184, 1.0717), (1.2506, 1.1102, 1.067)],
+    "distribution_matching": [(1.3969, 0.7089), (1.3964, 0.7054)],
+    "wasserstein_matching": [(6.9383, 0.027), (6.9219, 0.0281)],
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
     "conditional_gan": [(2.3908, 1.0892), (1.761, 0.6434)],
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
