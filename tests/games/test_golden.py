@@ -5,9 +5,12 @@ import torch
 
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
+from advx.games.adversarial_autoencoder import AdversarialAutoencoder, CategoricalAutoencoder
 from advx.games.base import Game
+from advx.games.categorical_gan import CategoricalGAN, InformationMaximization
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
+from advx.games.distribution_matching import DistributionMatching
 from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
@@ -20,7 +23,39 @@ from advx.training.optimizers import SGD
 PUBLISHED = {"optimizer": SGD(), "optimizers": {"discriminator": {"learning_rate": 0.05}}}
 SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
 TWENTY = {"generator_units": (20, 20), "discriminator_units": (12, 12)}
+NARROW = {"units": (9,), "discriminator_units": (8,)}
+SORTING = SMALL | {"classes": 3, "labeled": 6, "labeled_batch_size": 4}
+READING = {
+    "input_shape": (4, 1, 3, 3),
+    "classes": 3,
+    "window": 3,
+    "components": 5,
+    "reader_units": (9,),
+    "discriminator_units": (8,),
+}
 GAMES = {
+    "adversarial_autoencoder": (
+        AdversarialAutoencoder,
+        SMALL | NARROW | {"prior": "mixture"},
+        {},
+    ),
+    "categorical_autoencoder": (CategoricalAutoencoder, SORTING | NARROW | {"style": 2}, {}),
+    "categorical_gan": (
+        CategoricalGAN,
+        SORTING | {"generator_units": (9,), "discriminator_units": (8,), "latent": 4},
+        {},
+    ),
+    "information_maximization": (
+        InformationMaximization,
+        SORTING | {"discriminator_units": (8,), "penalty": 0.1},
+        {},
+    ),
+    "distribution_matching": (DistributionMatching, READING, {}),
+    "wasserstein_matching": (
+        DistributionMatching,
+        READING | {"adversary": "wasserstein", "discriminator_steps": 2},
+        {},
+    ),
     "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
     "conditional_gan": (
         ConditionalGAN,
@@ -70,12 +105,32 @@ GAMES = {
     "vae_gan": (VAEGAN, BIG | {"filters": 4, "latent": 8}, {}),
 }
 LOSSES = {
+    "adversarial_autoencoder": ("reconstruction_loss", "discriminator_loss", "encoder_loss"),
+    "categorical_autoencoder": (
+        "reconstruction_loss",
+        "class_discriminator_loss",
+        "style_discriminator_loss",
+        "encoder_loss",
+        "label_loss",
+    ),
+    "information_maximization": ("discriminator_loss", "label_loss", "marginal_entropy"),
+    "distribution_matching": ("discriminator_loss", "reader_loss"),
+    "wasserstein_matching": ("discriminator_loss", "reader_loss"),
     "vae": ("bound_loss", "divergence"),
     "vae_gan": ("encoder_loss", "decoder_loss", "discriminator_loss"),
 }
 """By game, what stands below, where it is not the losses of D and of G."""
 
 GOLDEN = {
+    "adversarial_autoencoder": [(0.0862, 1.4105, 0.5875), (0.0861, 1.4373, 0.5783)],
+    "categorical_autoencoder": [
+        (0.0842, 1.3813, 1.4968, 1.6248, 1.1566),
+        (0.0841, 1.3744, 1.4879, 1.6064, 1.1467),
+    ],
+    "categorical_gan": [(0.0979, -0.0213), (0.1354, -0.0216)],
+    "information_maximization": [(1.2531, 1.1184, 1.0717), (1.2506, 1.1102, 1.067)],
+    "distribution_matching": [(1.3969, 0.7089), (1.3964, 0.7054)],
+    "wasserstein_matching": [(6.9383, 0.027), (6.9219, 0.0281)],
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
     "conditional_gan": [(2.3908, 1.0892), (1.761, 0.6434)],
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
@@ -92,7 +147,10 @@ def data(shape: tuple[int, ...]) -> Dataset:
     if shape == (2,):
         return mixtures.ring(train=1000, test=200)
     noise = torch.Generator().manual_seed(0)
-    split = Split(torch.rand(64, *shape, generator=noise), torch.arange(64) % 3)
+    labels = torch.arange(64) % 3
+    if len(shape) == 4 and shape[0] == 4:
+        labels = (labels[:, None] + torch.arange(4)) % 3
+    split = Split(torch.rand(64, *shape, generator=noise), labels)
     return Dataset("noise", 3, split, split, split)
 
 
