@@ -60,13 +60,15 @@ class MultilayerGame(GenerativeGame):
         top = nn.Linear((latent, *generator_units)[-1], n)
         top.bias.data.add_(offset)
         self.generator = nn.Sequential(
-            *_hidden((latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator),
+            *hidden_layers(
+                (latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator
+            ),
             top,
             nn.Unflatten(1, tuple(input_shape)),
         )
         self.discriminator = nn.Sequential(
             nn.Flatten(),
-            *_hidden(
+            *hidden_layers(
                 (n, *discriminator_units),
                 slope,
                 batch_norm_discriminator,
@@ -80,9 +82,20 @@ class MultilayerGame(GenerativeGame):
             first.weight.data.mul_(spread)
 
 
-def _hidden(
-    widths: tuple[int, ...], slope: float, batch_norm: bool, batch_norm_first: bool
+def hidden_layers(
+    widths: tuple[int, ...],
+    slope: float = 0.0,
+    batch_norm: bool = False,
+    batch_norm_first: bool = False,
 ) -> list[nn.Module]:
+    """Affine layers from the first width to the last, each under its ReLU.
+
+    Args:
+        widths: of the input, then units of each layer.
+        slope: of the units where they are negative.
+        batch_norm: normalize all layers but the first over the minibatch.
+        batch_norm_first: normalize the first one.
+    """
     layers: list[nn.Module] = []
     for depth, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))

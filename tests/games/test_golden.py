@@ -8,6 +8,7 @@ from advx.data.dataset import Dataset, Split
 from advx.games.base import Game
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
+from advx.games.domain_adversarial import DomainAdversarial
 from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
@@ -15,7 +16,7 @@ from advx.games.predictive_gan import PredictiveGAN
 from advx.games.vae import VAE
 from advx.games.vae_gan import VAEGAN
 from advx.training.game_trainer import GameTrainer
-from advx.training.optimizers import SGD
+from advx.training.optimizers import SGD, Annealed
 
 PUBLISHED = {"optimizer": SGD(), "optimizers": {"discriminator": {"learning_rate": 0.05}}}
 SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
@@ -38,6 +39,30 @@ GAMES = {
         PUBLISHED,
     ),
     "dcgan": (DCGAN, BIG | {"filters": 4}, {}),
+    "domain_adversarial": (
+        DomainAdversarial,
+        {
+            "input_shape": (1, 16, 16),
+            "classes": 3,
+            "channels": (3, 4),
+            "units": (6,),
+            "critic_units": 5,
+        },
+        {"optimizer": Annealed(updates=12)},
+    ),
+    "domain_adversarial_bn": (
+        DomainAdversarial,
+        {
+            "input_shape": (1, 16, 16),
+            "classes": 3,
+            "way": "alternating",
+            "network": "bn",
+            "channels": (3, 4),
+            "units": (6,),
+            "critic_units": 5,
+        },
+        {"optimizer": Annealed(updates=12)},
+    ),
     "laplacian_gan": (
         LaplacianLevel,
         SMALL | {"generator_filters": 4, "discriminator_filters": 4},
@@ -70,6 +95,8 @@ GAMES = {
     "vae_gan": (VAEGAN, BIG | {"filters": 4, "latent": 8}, {}),
 }
 LOSSES = {
+    "domain_adversarial": ("label_loss", "domain_loss", "strength"),
+    "domain_adversarial_bn": ("label_loss", "domain_loss", "strength"),
     "vae": ("bound_loss", "divergence"),
     "vae_gan": ("encoder_loss", "decoder_loss", "discriminator_loss"),
 }
@@ -79,6 +106,8 @@ GOLDEN = {
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
     "conditional_gan": [(2.3908, 1.0892), (1.761, 0.6434)],
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
+    "domain_adversarial": [(1.1018, 0.6962, 0.6375), (1.1229, 0.6955, 0.9961)],
+    "domain_adversarial_bn": [(1.0724, 0.7043, 0.6375), (1.0529, 0.73, 0.9961)],
     "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
     "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
     "predictive_gan": [(1.3902, 0.7235), (1.3877, 0.7146)],
@@ -92,7 +121,8 @@ def data(shape: tuple[int, ...]) -> Dataset:
     if shape == (2,):
         return mixtures.ring(train=1000, test=200)
     noise = torch.Generator().manual_seed(0)
-    split = Split(torch.rand(64, *shape, generator=noise), torch.arange(64) % 3)
+    images, classes = torch.rand(64, *shape, generator=noise), torch.arange(64) % 3
+    split = Split(images, classes, groups=(torch.arange(64) >= 40).long())
     return Dataset("noise", 3, split, split, split)
 
 
