@@ -29,7 +29,7 @@ from advx.data.minibatches import chosen, endless
 from advx.errors import ConfigError
 from advx.games.base import Game, Observer
 from advx.games.diagnostics import Limit
-from advx.games.multilayer import hidden_layers
+from advx.games.multilayer import perceptron
 from advx.games.players import Players
 from advx.games.reversal import reversed_gradient
 from advx.types import Positive, PositiveInt, Shape
@@ -146,15 +146,14 @@ class DomainAdversarial(Game):
         if self.way == "reversal":
             d_loss = domain_loss(reversed_gradient(codes, strength))
             players.descend_jointly(label_loss + d_loss)
-        else:
-            if self.way == "alternating":
-                players.critic.descend(domain_loss(codes.detach()))
+        elif self.way == "simultaneous":
             d_loss = domain_loss(codes)
             against = label_loss - strength * d_loss
-            moving = {"features": against, "predictor": label_loss}
-            if self.way == "simultaneous":
-                moving["critic"] = d_loss
-            players.descend(**moving)
+            players.descend(features=against, predictor=label_loss, critic=d_loss)
+        else:
+            players.critic.descend(domain_loss(codes.detach()))
+            d_loss = domain_loss(codes)
+            players.descend_jointly(label_loss - strength * d_loss, "features", "predictor")
         return {
             "label_loss": label_loss.detach(),
             "domain_loss": d_loss.detach(),
@@ -208,12 +207,6 @@ def convolutions(
             f"{tuple(input_shape)}; valid: sides from 16"
         )
     return nn.Sequential(*layers, nn.Flatten()), width * size[0] * size[1]
-
-
-def perceptron(widths: tuple[int, ...], batch_norm: bool = False) -> nn.Sequential:
-    """ReLU layers under an affine one: (n, widths[0]) to (n, widths[-1])."""
-    hidden = hidden_layers(widths[:-1], 0.0, batch_norm, batch_norm)
-    return nn.Sequential(*hidden, nn.Linear(widths[-2], widths[-1]))
 
 
 def domains_of(train: Split) -> tuple[Tensor, Tensor]:

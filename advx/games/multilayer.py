@@ -103,3 +103,9 @@ def hidden_layers(
             layers.append(nn.BatchNorm1d(after))
         layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
     return layers
+
+
+def perceptron(widths: tuple[int, ...], batch_norm: bool = False) -> nn.Sequential:
+    """ReLU layers under an affine one: (n, widths[0]) to (n, widths[-1])."""
+    hidden = hidden_layers(widths[:-1], 0.0, batch_norm, batch_norm)
+    return nn.Sequential(*hidden, nn.Linear(widths[-2], widths[-1]))

@@ -6,6 +6,7 @@ import torch
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
 from advx.games.base import Game
+from advx.games.censored_representation import CensoredRepresentation
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
 from advx.games.domain_adversarial import DomainAdversarial
@@ -23,6 +24,11 @@ SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
 TWENTY = {"generator_units": (20, 20), "discriminator_units": (12, 12)}
 GAMES = {
     "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
+    "censored_representation": (
+        CensoredRepresentation,
+        {"input_shape": (1, 8, 8), "classes": 3, "code": 4, "units": (9,), "adversary_steps": 2},
+        {},
+    ),
     "conditional_gan": (
         ConditionalGAN,
         SMALL
@@ -95,6 +101,7 @@ GAMES = {
     "vae_gan": (VAEGAN, BIG | {"filters": 4, "latent": 8}, {}),
 }
 LOSSES = {
+    "censored_representation": ("reconstruction_loss", "prediction_loss", "adversary_loss"),
     "domain_adversarial": ("label_loss", "domain_loss", "strength"),
     "domain_adversarial_bn": ("label_loss", "domain_loss", "strength"),
     "vae": ("bound_loss", "divergence"),
@@ -103,6 +110,7 @@ LOSSES = {
 """By game, what stands below, where it is not the losses of D and of G."""
 
 GOLDEN = {
+    "censored_representation": [(0.3426, 1.136, 0.6884), (0.3453, 1.1013, 0.6909)],
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
     "conditional_gan": [(2.3908, 1.0892), (1.761, 0.6434)],
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
