@@ -85,9 +85,9 @@ class MultilayerGame(GenerativeGame):
 
 def hidden_layers(
     widths: tuple[int, ...],
-    slope: float,
-    batch_norm: bool,
-    batch_norm_first: bool,
+    slope: float = 0.0,
+    batch_norm: bool = False,
+    batch_norm_first: bool = False,
     noise: float = 0.0,
 ) -> list[nn.Module]:
     """Linear layers from `widths[0]` components to `widths[-1]`, with a ReLU on each.
@@ -108,3 +108,9 @@ def hidden_layers(
             layers.append(GaussianNoise(noise))
         layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
     return layers
+
+
+def perceptron(widths: tuple[int, ...], batch_norm: bool = False) -> nn.Sequential:
+    """ReLU layers under an affine one: (n, widths[0]) to (n, widths[-1])."""
+    hidden = hidden_layers(widths[:-1], 0.0, batch_norm, batch_norm)
+    return nn.Sequential(*hidden, nn.Linear(widths[-2], widths[-1]))

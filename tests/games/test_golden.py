@@ -8,9 +8,11 @@ from advx.data.dataset import Dataset, Split
 from advx.games.adversarial_autoencoder import AdversarialAutoencoder, CategoricalAutoencoder
 from advx.games.base import Game
 from advx.games.categorical_gan import CategoricalGAN, InformationMaximization
+from advx.games.censored_representation import CensoredRepresentation
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
 from advx.games.distribution_matching import DistributionMatching
+from advx.games.domain_adversarial import DomainAdversarial
 from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
@@ -18,7 +20,7 @@ from advx.games.predictive_gan import PredictiveGAN
 from advx.games.vae import VAE
 from advx.games.vae_gan import VAEGAN
 from advx.training.game_trainer import GameTrainer
-from advx.training.optimizers import SGD
+from advx.training.optimizers import SGD, Annealed
 
 PUBLISHED = {"optimizer": SGD(), "optimizers": {"discriminator": {"learning_rate": 0.05}}}
 SMALL, BIG = {"input_shape": (1, 8, 8)}, {"input_shape": (1, 28, 28)}
@@ -57,6 +59,11 @@ GAMES = {
         {},
     ),
     "gan": (GAN, SMALL | TWENTY | {"discriminator_init": 0.5, "latent": 5}, PUBLISHED),
+    "censored_representation": (
+        CensoredRepresentation,
+        {"input_shape": (1, 8, 8), "classes": 3, "code": 4, "units": (9,), "adversary_steps": 2},
+        {},
+    ),
     "conditional_gan": (
         ConditionalGAN,
         SMALL
@@ -73,6 +80,30 @@ GAMES = {
         PUBLISHED,
     ),
     "dcgan": (DCGAN, BIG | {"filters": 4}, {}),
+    "domain_adversarial": (
+        DomainAdversarial,
+        {
+            "input_shape": (1, 16, 16),
+            "classes": 3,
+            "channels": (3, 4),
+            "units": (6,),
+            "critic_units": 5,
+        },
+        {"optimizer": Annealed(updates=12)},
+    ),
+    "domain_adversarial_bn": (
+        DomainAdversarial,
+        {
+            "input_shape": (1, 16, 16),
+            "classes": 3,
+            "way": "alternating",
+            "network": "bn",
+            "channels": (3, 4),
+            "units": (6,),
+            "critic_units": 5,
+        },
+        {"optimizer": Annealed(updates=12)},
+    ),
     "laplacian_gan": (
         LaplacianLevel,
         SMALL | {"generator_filters": 4, "discriminator_filters": 4},
@@ -116,6 +147,9 @@ LOSSES = {
     "information_maximization": ("discriminator_loss", "label_loss", "marginal_entropy"),
     "distribution_matching": ("discriminator_loss", "reader_loss"),
     "wasserstein_matching": ("discriminator_loss", "reader_loss"),
+    "censored_representation": ("reconstruction_loss", "prediction_loss", "adversary_loss"),
+    "domain_adversarial": ("label_loss", "domain_loss", "strength"),
+    "domain_adversarial_bn": ("label_loss", "domain_loss", "strength"),
     "vae": ("bound_loss", "divergence"),
     "vae_gan": ("encoder_loss", "decoder_loss", "discriminator_loss"),
 }
@@ -131,9 +165,12 @@ GOLDEN = {
     "information_maximization": [(1.2531, 1.1184, 1.0717), (1.2506, 1.1102, 1.067)],
     "distribution_matching": [(1.3969, 0.7089), (1.3964, 0.7054)],
     "wasserstein_matching": [(6.9383, 0.027), (6.9219, 0.0281)],
+    "censored_representation": [(0.3426, 1.136, 0.6884), (0.3453, 1.1013, 0.6909)],
     "gan": [(2.5923, 1.1275), (1.6208, 0.8341)],
     "conditional_gan": [(2.3908, 1.0892), (1.761, 0.6434)],
     "dcgan": [(1.3274, 0.6855), (1.2718, 0.6756)],
+    "domain_adversarial": [(1.1018, 0.6962, 0.6375), (1.1229, 0.6955, 0.9961)],
+    "domain_adversarial_bn": [(1.0724, 0.7043, 0.6375), (1.0529, 0.73, 0.9961)],
     "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
     "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
     "predictive_gan": [(1.3902, 0.7235), (1.3877, 0.7146)],
@@ -150,7 +187,8 @@ def data(shape: tuple[int, ...]) -> Dataset:
     labels = torch.arange(64) % 3
     if len(shape) == 4 and shape[0] == 4:
         labels = (labels[:, None] + torch.arange(4)) % 3
-    split = Split(torch.rand(64, *shape, generator=noise), labels)
+    images, groups = torch.rand(64, *shape, generator=noise), (torch.arange(64) >= 40).long()
+    split = Split(images, labels, groups=groups)
     return Dataset("noise", 3, split, split, split)
 
 
