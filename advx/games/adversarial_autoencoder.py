@@ -10,8 +10,12 @@ The codes of data are the generated examples here: D learns to tell draws from t
 the real ones, from them. The first game has one code and no labels. In the second one the code is a
 class, one of k, and a style; each has a discriminator of its own, and with few labels the encoder
 is a classifier, with none it sorts images into k clusters. The autoencoder's error, the adversary's
-loss and the cross-entropy move the encoder one after the other, through one optimizer. Source:
-Makhzani et al. (2015), sections 2, 5 and 6; the encoder is their deterministic one.
+loss and the cross-entropy move the encoder one after the other, through one optimizer.
+
+An encoder that gives every image the same class cannot be led back: its probabilities have
+saturated. Batch normalization in its hidden layers kept it from there in a first trial on digits,
+and is an option of the second game. Source: Makhzani et al. (2015), sections 2, 5 and 6; the
+encoder is their deterministic one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
+from advx.data.dataset import Split
 from advx.data.minibatches import Minibatch
 from advx.games.diagnostics import LIMITS, Limit
 from advx.games.generative import LatentGame
@@ -31,6 +36,7 @@ from advx.games.partly_labeled import Labeled, PartlyLabeled, PartlyLabeledGame
 from advx.games.players import Player, Players
 from advx.games.priors import PriorName, prior_samples, require_dimension
 from advx.models.base import features
+from advx.models.batch_statistics import ENOUGH, recompute_statistics
 from advx.types import AtLeastTwo, NonNegative, PositiveInt, Shape
 
 Units = tuple[PositiveInt, ...]
@@ -47,6 +53,7 @@ class Autoencoder(LatentGame):
         units: of each hidden layer of the encoder; the decoder has them in the opposite order.
         regularization_weight: of the adversary's part in what the encoder descends; 0 for a plain
             autoencoder beside which D learns in vain.
+        batch_norm: normalize the encoder's hidden layers over the minibatch.
 
     Attributes:
         encoder, decoder: the two networks.
@@ -64,13 +71,16 @@ class Autoencoder(LatentGame):
         codes: int,
         units: Units,
         regularization_weight: float,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__(latent, noise="gaussian")
         self.regularization_weight = regularization_weight
         n, shape = features(input_shape), tuple(input_shape)
         down, up = (n, *units), (latent, *reversed(units))
         self.encoder = nn.Sequential(
-            nn.Flatten(), *hidden_layers(down, 0.0, False, False), nn.Linear(down[-1], codes)
+            nn.Flatten(),
+            *hidden_layers(down, 0.0, batch_norm, batch_norm),
+            nn.Linear(down[-1], codes),
         )
         self.decoder = nn.Sequential(
             *hidden_layers(up, 0.0, False, False),
@@ -200,6 +210,8 @@ class CategoricalAutoencoder(PartlyLabeledGame, Autoencoder):
         discriminator_units: of each hidden layer of either discriminator.
         code_noise: standard deviation of the Gaussian noise on their inputs in training.
         regularization_weight: of the adversaries' part in what the encoder descends.
+        batch_norm: normalize the encoder's hidden layers over the minibatch; the statistics of
+            evaluation are computed again after every epoch, from training images.
 
     Attributes:
         encoder, decoder, class_discriminator, style_discriminator: the four networks.
@@ -224,9 +236,10 @@ class CategoricalAutoencoder(PartlyLabeledGame, Autoencoder):
         discriminator_units: Units = (1000, 1000),
         code_noise: NonNegative = 0.3,
         regularization_weight: NonNegative = 1.0,
+        batch_norm: bool = True,
     ) -> None:
         codes = classes + style
-        super().__init__(input_shape, codes, codes, units, regularization_weight)
+        super().__init__(input_shape, codes, codes, units, regularization_weight, batch_norm)
         self.classes = classes
         self.labeled = labeled
         self.labeled_batch_size = labeled_batch_size
@@ -261,6 +274,9 @@ class CategoricalAutoencoder(PartlyLabeledGame, Autoencoder):
             | self.regularization(x, players)
             | self.classification(labeled, players)
         )
+
+    def after_epoch(self, train: Split) -> None:
+        recompute_statistics(self.encoder, train.images[train.spaced(ENOUGH)])
 
     def regularization(self, x: Tensor, players: Players) -> dict[str, Tensor]:
         """The regularization phase: both discriminators, then the encoder against the two."""

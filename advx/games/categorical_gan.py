@@ -35,11 +35,8 @@ from advx.games.noise import GaussianNoise
 from advx.games.partly_labeled import Labeled, PartlyLabeled, PartlyLabeledGame
 from advx.games.players import Players
 from advx.models.base import features
-from advx.models.batch_statistics import recompute_statistics
+from advx.models.batch_statistics import ENOUGH, recompute_statistics
 from advx.types import AtLeastTwo, NonNegative, PositiveInt, Shape
-
-NORMALIZED = 10_000
-"""Training images, at most, from which the statistics of evaluation are computed."""
 
 SLOPE = 0.1
 """Of the leaky ReLUs."""
@@ -150,7 +147,7 @@ class CategoricalGAN(PartlyLabeledGame, LatentGame):
         return self.discriminator(x)
 
     def after_epoch(self, train: Split) -> None:
-        recompute_statistics(self.discriminator, train.images[train.spaced(NORMALIZED)])
+        recompute_statistics(self.discriminator, train.images[train.spaced(ENOUGH)])
 
     def misfit(self, images: Tensor, labels: Tensor) -> str:
         with torch.no_grad():

@@ -8,6 +8,9 @@ it is shown data alone, without noise, and the averages are those of something e
 import torch
 from torch import Tensor, nn
 
+ENOUGH = 10_000
+"""Images, at most, that are worth a pass."""
+
 LAYERS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 

@@ -190,6 +190,17 @@ def test_a_trained_discriminator_answers_higher_on_the_prior_than_on_codes() -> 
         assert sum(p[0](c).mean().item() for p, c in zip(pairs, after, strict=True)) > sum(before)
 
 
+def test_statistics_of_evaluation_are_those_of_training_images() -> None:
+    data = points(torch.arange(60) % 3)
+    game = small(CategoricalAutoencoder, labeled=6)
+    GameTrainer(max_epochs=1, batch_size=20, shown=5).fit(game, data, seed=0)
+    first, norm = game.encoder[1], game.encoder[2]
+    seen = first(data.train.images.flatten(1)).detach()
+    torch.testing.assert_close(norm.running_mean, seen.mean(0))
+    with pytest.raises(ValueError, match="Expected more than 1 value"):
+        game.train().misfit(X[:1], torch.zeros(1))  # a batch of one has no statistics
+
+
 def points(labels: Tensor) -> Dataset:
     images = torch.rand(len(labels), 1, 3, 3, generator=torch.Generator().manual_seed(2))
     split = Split(images, labels)
