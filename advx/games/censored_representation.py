@@ -14,7 +14,7 @@ Four networks: an encoder and its decoder, a predictor, and an adversary.
 alternating: the second line answers the adversary that has moved. The decoder is given the group,
 so that the code need not hold it for the reconstruction's sake; this, and the layers, are choices
 of our own. That the adversary fails says nothing: it may only be beaten. `advx.evaluation.audit`
-asks critics that are trained afresh. Source: Edwards and Storkey (2015), section 3.
+asks critics that are trained afresh. Source: Edwards and Storkey (2015).
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@
 
 in one of three ways: by gradient reversal, all in one backward pass of L_y + L_d; simultaneously,
 each down its own loss; or alternating, d first, and f against what d has become. The first two are
-the same steps. Source: Ganin and Lempitsky (2015), equations 1 to 9 and 14, and figure 4.
+the same steps. Source: Ganin and Lempitsky (2015), sections 3 and 4.
 """
 
 import math

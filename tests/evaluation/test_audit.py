@@ -65,7 +65,7 @@ def test_of_independent_noise_the_audit_reports_the_base_rate(critic) -> None:
         Split(
             torch.randn(n, 6, generator=draw),
             torch.zeros(n, dtype=torch.int64),
-            (torch.rand(n, generator=draw) < 0.3).long(),
+            (torch.rand(n, generator=draw) < 0.7).long(),
         )
         for n in (6_000, 10_000)
     )
