@@ -14,6 +14,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 KeepProbability = Annotated[float, Field(gt=0, le=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+AtLeastTwo = Annotated[int, Field(ge=2)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 
 

@@ -15,10 +15,18 @@ from advx.types import PositiveInt, Shape
 
 @dataclass(frozen=True)
 class Split:
-    """Images (n, *shape) float32 in [0, 1] and their labels (n,) int64."""
+    """Images (n, *shape) float32 in [0, 1] and their labels (n,) int64.
+
+    Attributes:
+        images: of pixels, or points and rows of a table, whose numbers may lie anywhere.
+        labels: their classes.
+        groups: a second label of each, (n,) int64: the value of its protected attribute, or the
+            domain that it comes from; None for most data sets.
+    """
 
     images: Tensor
     labels: Tensor
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -26,7 +34,8 @@ class Split:
     def take(self, indices: Tensor) -> "Split":
         """The examples at `indices` (m,) int64, in that order."""
         indices = indices.to(self.labels.device)
-        return Split(self.images[indices], self.labels[indices])
+        groups = None if self.groups is None else self.groups[indices]
+        return Split(self.images[indices], self.labels[indices], groups)
 
     def spaced(self, count: PositiveInt) -> Tensor:
         """Indices (count,) int64 of examples evenly spaced over the split, or of all of them.
@@ -38,7 +47,17 @@ class Split:
 
     def to(self, device: torch.device | str) -> "Split":
         """The same examples on `device`."""
-        return Split(self.images.to(device), self.labels.to(device))
+        groups = None if self.groups is None else self.groups.to(device)
+        return Split(self.images.to(device), self.labels.to(device), groups)
+
+    def joined(self, other: "Split") -> "Split":
+        """These examples, then those of `other`; both have groups, or neither."""
+        groups = None
+        if self.groups is not None and other.groups is not None:
+            groups = torch.cat([self.groups, other.groups])
+        return Split(
+            torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels]), groups
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -50,16 +69,20 @@ class Split:
 
         Images that are whole gray levels, k / 255 to the last bit of float32, count as their 8
         bits. All others count as they are: half a gray level is enough to make another class.
+        Groups count where there are any.
         """
         images, labels = self.images.detach().cpu().contiguous(), self.labels.cpu()
+        groups = b"" if self.groups is None else _bytes(self.groups.cpu())
         if images.dtype == torch.float32:
             gray = images.mul(255).round_().to(torch.uint8)
             if torch.equal(gray.float().div_(255).view(torch.int32), images.view(torch.int32)):
-                return _hashed(repr(tuple(gray.shape)).encode(), _bytes(labels), _bytes(gray))
+                return _hashed(
+                    repr(tuple(gray.shape)).encode(), _bytes(labels), _bytes(gray), groups
+                )
         kind = repr((tuple(images.shape), str(images.dtype))).encode()
         points = images.dim() == 2 and images.dtype == torch.float32
         # the names of points are older than their shape's place in them
-        return _hashed(_bytes(labels), _bytes(images), b"" if points else kind)
+        return _hashed(_bytes(labels), _bytes(images), b"" if points else kind, groups)
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,7 @@ class Dataset:
         part_of: name of the data set whose training examples contain this one's, if any.
         remarks: what a reader of a result on this data must know.
         class_names: what the classes are called; their numbers where they have no other name.
+        group_names: what the groups are called; empty where the examples are in none.
     """
 
     name: str
@@ -85,6 +109,7 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     fingerprint: str = ""
     class_names: tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.class_names:
@@ -109,11 +134,8 @@ class Dataset:
 
     def merged(self) -> "Dataset":
         """The training and validation examples together as the training set, no validation set."""
-        train = Split(
-            torch.cat([self.train.images, self.validation.images]),
-            torch.cat([self.train.labels, self.validation.labels]),
-        )
-        empty = Split(train.images[:0], train.labels[:0])
+        train = self.train.joined(self.validation)
+        empty = train.take(torch.arange(0))
         return replace(self, train=train, validation=empty, fingerprint="")
 
     def shrunk(self, factor: PositiveInt) -> "Dataset":
@@ -134,7 +156,7 @@ class Dataset:
             images = split.images
             for _ in range(factor.bit_length() - 1):
                 images = halved(images)
-            return Split(images, split.labels)
+            return replace(split, images=images)
 
         made = f"{self.fingerprint}, {factor} times smaller"
         return replace(
@@ -238,7 +260,7 @@ def stratified(split: Split, count: int) -> Split:
     largest_remainders = torch.argsort(share - quota, descending=True, stable=True)
     quota[largest_remainders[: count - int(quota.sum())]] += 1
     chosen = rank < quota[split.labels]
-    return Split(split.images[chosen], split.labels[chosen])
+    return split.take(chosen.nonzero().squeeze(1))
 
 
 def _named(content: str) -> str:

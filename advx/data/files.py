@@ -94,9 +94,23 @@ def download_root(data_dir: str | None) -> Path:
 
 
 def download(
-    name: str, files: list[str], data_dir: str | None, fetch: Callable[[Path], object]
+    name: str,
+    files: list[str],
+    data_dir: str | None,
+    fetch: Callable[[Path], object],
+    *,
+    source: str = "",
+    instead: str = "dataset=mnist5k",
 ) -> Path:
     """Call `fetch(root)`, which downloads into `root`; one clear line where it cannot.
+
+    Args:
+        name: of the data set.
+        files: what is missing.
+        data_dir: where it was looked for first.
+        fetch: downloads into a folder.
+        source: where it downloads from, for the line.
+        instead: a choice that needs no files.
 
     Raises:
         DataError: no network, or the files could not be had.
@@ -110,9 +124,9 @@ def download(
             fetch(root)
     except (URLError, RuntimeError, OSError) as error:
         raise DataError(
-            f"dataset={name}: missing {', '.join(files)}; looked in {looked}; download failed "
-            f"({reason(error)}); set ADVX_DATA to a folder that holds them, or use "
-            "dataset=mnist5k, which needs no files"
+            f"dataset={name}: missing {', '.join(files)}; looked in {looked}; download "
+            f"{f'from {source} ' if source else ''}failed ({reason(error)}); set ADVX_DATA to a "
+            f"folder that holds them, or use {instead}, which needs no files"
         ) from error
     return root
 

@@ -45,6 +45,14 @@ def chosen(split: Split, indices: Tensor) -> Minibatch:
     return split.images.index_select(0, indices), split.labels.index_select(0, indices)
 
 
+def grouped_minibatches(split: Split, size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Full minibatches as above, of examples with groups: images, labels and groups."""
+    assert split.groups is not None
+    places = torch.arange(len(split), device=split.labels.device)
+    for rows in endless(places, min(size, len(split))):
+        yield (*chosen(split, rows), split.groups.index_select(0, rows))
+
+
 def endless(indices: Tensor, size: int) -> Iterator[Tensor]:
     """Batches of `size` from one random order of `indices` after another, without end."""
     left = indices[:0]

@@ -6,6 +6,7 @@ the modes. Sizes are the usual ones: 8 modes on a circle of radius 2, 25 on a gr
 
 import hashlib
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -84,20 +85,63 @@ def line(
     return mixture("line", torch.tensor(means)[:, None], deviation, train, test)
 
 
+def blobs(
+    *,
+    modes: PositiveInt = 3,
+    radius: Positive = 2.0,
+    deviation: Positive = 0.4,
+    train: PositiveInt = 3_000,
+    test: PositiveInt = 3_000,
+) -> Dataset:
+    """Points (2,) of a few wide Gaussians whose means lie on a circle: clusters that are convex.
+
+    Args:
+        modes: number of them.
+        radius: of the circle.
+        deviation: standard deviation of each mode, in either direction.
+        train: points to train on.
+        test: points to compare with.
+    """
+    return mixture("blobs", ring_means(modes, radius), deviation, train, test)
+
+
 def mixture(name: str, means: Tensor, deviation: float, train: int, test: int) -> Dataset:
     """Equally likely Gaussians around `means` (modes, n), always the same points."""
-    draw = torch.Generator().manual_seed(0)
 
-    def points(count: int) -> Split:
-        labels = torch.randint(len(means), (count,), generator=draw)
-        noise = torch.randn(count, means.shape[1], generator=draw)
-        return Split(means[labels] + deviation * noise, labels)
+    def draw(count: int, generator: torch.Generator) -> Split:
+        labels = torch.randint(len(means), (count,), generator=generator)
+        return Split(noisy(means[labels], deviation, generator), labels)
 
-    seen, unseen = points(train), points(test)
+    return of_points(name, len(means), draw, train, test)
+
+
+def noisy(points: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+    """Points (n, d) with Gaussian noise in every direction."""
+    return points + deviation * torch.randn(points.shape, generator=generator)
+
+
+def of_points(
+    name: str,
+    classes: int,
+    draw: Callable[[int, torch.Generator], Split],
+    train: int,
+    test: int,
+) -> Dataset:
+    """Points that are drawn from a known distribution, always the same ones, none to validate on.
+
+    Args:
+        name: of the data set.
+        classes: number of classes.
+        draw: makes so many points with a generator of random numbers.
+        train: points to train on.
+        test: points to compare with.
+    """
+    generator = torch.Generator().manual_seed(0)
+    seen, unseen = draw(train, generator), draw(test, generator)
     content = seen.images.numpy().tobytes() + seen.labels.numpy().tobytes()
     return Dataset(
         name,
-        len(means),
+        classes,
         seen,
         Split(seen.images[:0], seen.labels[:0]),
         unseen,

@@ -51,6 +51,9 @@ def _problem(split: Split, classes: int, shape: tuple[int, ...]) -> str:
             f"labels from {int(labels.min())} to {int(labels.max())}; valid: 0 … {classes - 1} "
             f"(its classes are {classes})"
         )
+    groups = split.groups
+    if groups is not None and (groups.dtype != torch.int64 or groups.shape != labels.shape):
+        return f"groups {_kind(groups)}; valid: None, or an int64 tensor {tuple(labels.shape)}"
     return ""
 
 

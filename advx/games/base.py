@@ -83,6 +83,13 @@ class Game(nn.Module):
             data: what the game is trained on.
         """
 
+    def after_epoch(self, train: Split) -> None:
+        """Set what evaluation needs, once an epoch's updates are over and before anyone looks.
+
+        Args:
+            train: the training examples.
+        """
+
     def misfit(self, images: Tensor, labels: Tensor) -> str:
         """Why the networks do not fit images (n, *shape) with labels (n,); empty where they do.
 

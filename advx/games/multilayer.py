@@ -11,6 +11,7 @@ from torch import nn
 
 from advx.games.generative import GenerativeGame, NoiseName, UpdatesName
 from advx.games.losses import GeneratorLossName
+from advx.games.noise import GaussianNoise
 from advx.models.base import features
 from advx.types import NonNegative, PositiveInt, Probability, Shape
 
@@ -60,13 +61,15 @@ class MultilayerGame(GenerativeGame):
         top = nn.Linear((latent, *generator_units)[-1], n)
         top.bias.data.add_(offset)
         self.generator = nn.Sequential(
-            *_hidden((latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator),
+            *hidden_layers(
+                (latent, *generator_units), 0.0, batch_norm_generator, batch_norm_generator
+            ),
             top,
             nn.Unflatten(1, tuple(input_shape)),
         )
         self.discriminator = nn.Sequential(
             nn.Flatten(),
-            *_hidden(
+            *hidden_layers(
                 (n, *discriminator_units),
                 slope,
                 batch_norm_discriminator,
@@ -80,13 +83,34 @@ class MultilayerGame(GenerativeGame):
             first.weight.data.mul_(spread)
 
 
-def _hidden(
-    widths: tuple[int, ...], slope: float, batch_norm: bool, batch_norm_first: bool
+def hidden_layers(
+    widths: tuple[int, ...],
+    slope: float = 0.0,
+    batch_norm: bool = False,
+    batch_norm_first: bool = False,
+    noise: float = 0.0,
 ) -> list[nn.Module]:
+    """Linear layers from `widths[0]` components to `widths[-1]`, with a ReLU on each.
+
+    Args:
+        widths: components of the input, and units of each layer.
+        slope: of the units where they are negative; 0 makes them ReLUs.
+        batch_norm: normalize every layer but the first over the minibatch.
+        batch_norm_first: normalize the first one.
+        noise: standard deviation of Gaussian noise that training adds before each ReLU.
+    """
     layers: list[nn.Module] = []
     for depth, (before, after) in enumerate(pairwise(widths)):
         layers.append(nn.Linear(before, after))
         if batch_norm if depth else batch_norm_first:
             layers.append(nn.BatchNorm1d(after))
+        if noise:
+            layers.append(GaussianNoise(noise))
         layers.append(nn.LeakyReLU(slope) if slope else nn.ReLU())
     return layers
+
+
+def perceptron(widths: tuple[int, ...], batch_norm: bool = False) -> nn.Sequential:
+    """ReLU layers under an affine one: (n, widths[0]) to (n, widths[-1])."""
+    hidden = hidden_layers(widths[:-1], 0.0, batch_norm, batch_norm)
+    return nn.Sequential(*hidden, nn.Linear(widths[-2], widths[-1]))

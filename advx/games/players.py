@@ -3,6 +3,7 @@
     players.critic.descend(loss)              one player's step
     players.descend(critic=a, actor=b)        simultaneous steps: all gradients, then all steps
     players.descend_jointly(loss)             all players, one loss, one backward pass
+    players.descend_jointly(loss, "critic", "actor")      only these
 
 A backward pass reaches the parameters of the player that descends, and no others: whatever else the
 loss depends on stays as it is. Parameters that have no part in the loss do not move.
@@ -94,12 +95,16 @@ class Players:
             getattr(self, name).step()
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def descend_jointly(self, loss: Tensor) -> Tensor:
-        """Every player one step down the same `loss`, by one backward pass; returns its value.
+    def descend_jointly(self, loss: Tensor, *names: str) -> Tensor:
+        """Players one step each down the same `loss`, by one backward pass; returns its value.
 
         Players differ in what `games.reversal` puts between them and the loss.
+
+        Args:
+            loss: a scalar.
+            names: of those who move; every player where there are none.
         """
-        movers = [player.mover for player in self.named.values()]
+        movers = [getattr(self, name).mover for name in names or self.named]
         for mover in movers:
             mover.zero_grad()
         loss.backward(inputs=[p for mover in movers for p in mover.parameters])

@@ -209,6 +209,7 @@ class GameTask(Task):
         return values, 1
 
     def validation_error(self, epoch: int) -> float:
+        self.game.after_epoch(self.data.train)
         return self.game.validation_error(self.data.validation)
 
     def observe(self, epoch: int, error: float) -> Row:

@@ -197,6 +197,32 @@ class LinearDecay(Momentum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Annealed(Momentum):
+    """The schedule of Ganin and Lempitsky (2015): λ = λ₀ / (1 + α p)^β, constant momentum.
+
+    Attributes:
+        learning_rate: λ₀, of the first update.
+        growth: α.
+        power: β.
+        updates: of the whole training; p is the share of them that is over, at most 1.
+        momentum: first momentum.
+        final_momentum: momentum from epoch `momentum_epochs` on, reached linearly from epoch 1.
+        momentum_epochs: length of that ramp, in epochs.
+    """
+
+    learning_rate: Positive = 0.01
+    growth: NonNegative = 10.0
+    power: NonNegative = 0.75
+    updates: PositiveInt = 8_600
+    momentum: Probability = 0.9
+    final_momentum: Probability = 0.9
+
+    def learning_rate_at(self, update: int, epoch: int) -> float:
+        progress = min(1.0, update / self.updates)
+        return self.learning_rate / (1 + self.growth * progress) ** self.power
+
+
+@dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015).
 

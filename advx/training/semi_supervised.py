@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from advx.data.dataset import Dataset, Split, rank_within_class
+from advx.data.dataset import Dataset, Split
+from advx.data.few_labels import require_labels, with_labels
 from advx.data.minibatches import Minibatch, endless
 from advx.defenses.base import uses_unlabeled
 from advx.errors import ConfigError
@@ -70,31 +71,16 @@ class SemiSupervisedTrainer(Trainer):
                 f"trainer=semi_supervised: {type(loss).__name__} needs every example's label; "
                 "valid with it: defense=virtual_adversarial (weight 0 for none)"
             )
-        if self.labeled is None:
-            return
-        if self.labeled > len(data.train):
-            raise ConfigError(
-                f"trainer.labeled={self.labeled}: {data.name} has {len(data.train):,} training "
-                "examples; valid: at most so many, or null for all"
-            )
-        smallest = int(torch.bincount(data.train.labels, minlength=data.classes).min())
-        each = self.labeled // data.classes
-        if self.labeled % data.classes or each > smallest:
-            raise ConfigError(
-                f"trainer.labeled={self.labeled}: the same number of each of the "
-                f"{data.classes} classes is needed, and the rarest has {smallest:,} examples; "
-                f"valid: multiples of {data.classes} up to {smallest * data.classes}, or null"
-            )
+        if self.labeled is not None:
+            require_labels(data, self.labeled, "trainer.labeled")
 
     def with_labels(self, train: Split, seed: int) -> Tensor:
         """Indices (labeled,) int64 of the examples whose label may be used."""
-        device = train.labels.device
         if self.labeled is None:
-            return torch.arange(len(train), device=device)
+            return torch.arange(len(train), device=train.labels.device)
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(train), generator=generator).to(device)
         classes = int(train.labels.max()) + 1
-        return order[rank_within_class(train.labels[order]) < self.labeled // classes]
+        return with_labels(train.labels, self.labeled // classes, generator)
 
     def minibatches(self, train: Split, seed: int) -> Iterator[Minibatch]:
         known = endless(self.with_labels(train, seed), self.batch_size)

@@ -23,10 +23,13 @@ def test_a_usable_data_set_is_handed_on(tiny) -> None:
         (lambda x, y: (x, y[:-1]), r"labels of shape \(59,\) for 60 images"),
         (lambda x, y: (x.where(x < 0.9, torch.nan), y), r"pixels that are no numbers"),
         (lambda x, y: (x, y + 1), r"labels from 1 to 3; valid: 0 … 2 \(its classes are 3\)"),
+        (lambda x, y: (x, y, y.float()), r"groups of type float32 and shape \(60,\); valid: None"),
     ],
 )
 def test_what_cannot_be_used_is_said(tiny, part, message) -> None:
-    broken = replace(tiny, fingerprint="x", train=Split(*part(*vars(tiny.train).values())))
+    broken = replace(
+        tiny, fingerprint="x", train=Split(*part(tiny.train.images, tiny.train.labels))
+    )
     with pytest.raises(DataError, match=r"dataset\._target_=mine\.load: its .*" + message):
         usable(broken, "mine.load")
 

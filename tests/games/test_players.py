@@ -268,3 +268,13 @@ def test_a_player_may_have_another_optimizer_altogether() -> None:
     a, b, _ = iterates(Three(), 1, trainer).tolist()
     assert a == pytest.approx(0.1)
     assert b == pytest.approx(1.01)  # Adam's first step has the rate's size, whatever the slope
+
+
+def test_some_players_descend_one_loss_together_and_the_others_stay() -> None:
+    game = Three()
+    movers = {n: plain().attach(getattr(game, n), lambda: None) for n in game.players}
+    players = Players(movers)
+    loss = (game.a() - 1) ** 2 / 2 + (game.b() - 3) ** 2 / 2 + game.c()
+    assert players.descend_jointly(loss, "a", "b").item() == pytest.approx(0.5 + 2.0 + 3.0)
+    assert [getattr(game, n)().item() for n in "abc"] == pytest.approx([0.1, 1.2, 3.0])
+    assert game.c.value.grad is None

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from advx.config.build import build
 from advx.defenses.none import NoDefense
 from advx.errors import ConfigError
-from advx.training.optimizers import SGD, Adam, RMSProp
+from advx.training.optimizers import SGD, Adam, Annealed, RMSProp
 from advx.training.trainer import Trainer
 
 
@@ -44,6 +44,23 @@ def test_rmsprop_divides_by_the_root_of_the_mean_square() -> None:
         attached.step(update, epoch)
         square = 0.8 * square + 0.2 * slope**2
         x -= 0.1 * 0.5 ** (epoch - 1) * slope / (square**0.5 + 1e-8)
+        assert model.weight.item() == pytest.approx(x)
+
+
+def test_the_annealed_rate_is_its_formula_with_a_momentum_that_stays() -> None:
+    rule = Annealed(updates=200)
+    for update in (0, 1, 50, 199, 200, 500):
+        p = min(update / 200, 1)
+        assert rule.learning_rate_at(update, 1) == pytest.approx(0.01 / (1 + 10 * p) ** 0.75)
+    assert rule.learning_rate_at(500, 9) == pytest.approx(0.001656, abs=1e-6)
+    assert {rule.momentum_at(epoch) for epoch in (1, 2, 400)} == {0.9}
+    model = nn.Linear(1, 1, bias=False).double()
+    attached, x, v = rule.attach(model, lambda: None), model.weight.item(), 0.0
+    for update in range(5):
+        model.weight.grad = torch.full((1, 1), 2.0).double()
+        attached.step(update, 1)
+        v = 0.9 * v - rule.learning_rate_at(update, 1) * 2.0
+        x += v
         assert model.weight.item() == pytest.approx(x)
 
 
