@@ -166,7 +166,7 @@ def test_an_own_table(people) -> None:
     ("options", "complaint"),
     [
         ({"target": "wages"}, "dataset.target=wages: no such column; did you mean wage"),
-        ({"protected": "colour"}, "dataset.protected=colour: no such column; did you mean color"),
+        ({"protected": "colors"}, "dataset.protected=colors: no such column; did you mean color"),
         ({"protected": "wage"}, "dataset.protected=wage: is the target"),
         ({"protected": "one"}, "dataset.protected=one: has one value only, x"),
         ({"target": "name"}, "dataset.target=name: has 150 different values; valid: a column of 2"),
