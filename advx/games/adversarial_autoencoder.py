@@ -121,7 +121,9 @@ def code_discriminator(codes: int, units: Units, noise: float) -> nn.Sequential:
     )
 
 
-def told_apart(player: Player, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+def discriminator_step(
+    player: Player, discriminator: nn.Module, real: Tensor, fake: Tensor
+) -> Tensor:
     """D's step of the regularization phase; returns its loss.
 
     Args:
@@ -191,7 +193,7 @@ class AdversarialAutoencoder(Autoencoder):
         """The regularization phase: D, then the encoder against the D that has moved."""
         fake = self.encode(x)
         real = self.draw(len(x), x.device)
-        d_loss = told_apart(players.discriminator, self.discriminator, real, fake.detach())
+        d_loss = discriminator_step(players.discriminator, self.discriminator, real, fake.detach())
         g_loss = generator_loss(self.discriminate(fake))
         players.encoder.descend(self.regularization_weight * g_loss)
         return {"discriminator_loss": d_loss, "encoder_loss": g_loss.detach()}
@@ -285,7 +287,7 @@ class CategoricalAutoencoder(PartlyLabeledGame, Autoencoder):
         networks = self.class_discriminator, self.style_discriminator
         moving = players.class_discriminator, players.style_discriminator
         class_loss, style_loss = (
-            told_apart(player, network, prior, code.detach())
+            discriminator_step(player, network, prior, code.detach())
             for player, network, prior, code in zip(moving, networks, real, fake, strict=True)
         )
         g_loss = torch.stack(
