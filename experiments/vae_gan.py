@@ -47,6 +47,7 @@ from advx.types import PositiveInt
 
 NAMES = {
     "vae": "VAE",
+    "vae_fixed": "fixed-variance VAE",
     "vae_gan": "VAE/GAN",
     "no_gate": "VAE/GAN, no gate",
     "gradient_to_encoder": "VAE/GAN, gradient to encoder",
@@ -62,7 +63,7 @@ ON_DIGITS = ", digits"
 COLUMNS = 16
 """Images in a row of the figure."""
 
-EDITED = 2
+EDITED = 3
 """Games whose edits the figure shows."""
 
 NOTE = (
