@@ -86,7 +86,7 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) ->
         ("vae_gan", ["attributes=[hat]"], "dataset=faces has no attribute 'hat'; valid: glasses"),
         ("vae_gan", ["on_digits=[vea]"], "no game 'vea'; did you mean vae"),
         ("sample_fidelity", ["error=0.9"], "none of 60 images can be changed so much"),
-        ("sample_fidelity", ["games.vae.latent=5"], "games.vae.latent=5: both models have"),
+        ("sample_fidelity", ["games.vae.latent=5"], "games.vae.latent=5: all models have"),
         ("sample_fidelity", ["digits.limit.test=9"], "digits.limit.test=9: leaves 9 test images"),
     ],
 )
