@@ -47,6 +47,7 @@ from advx.evaluation.predicted_frames import (
 from advx.figures import predictive as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
+from advx.games.predictive_gan import InitializationName
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import DESCRIPTIVE
@@ -107,6 +108,7 @@ def main(
     probe_heads: PositiveInt,
     probe_epochs: PositiveInt,
     balls: Config | None,
+    balls_initialization: InitializationName,
 ) -> None:
     """Ears and errors of the predictions, for every weight, population and length of training.
 
@@ -122,6 +124,7 @@ def main(
         probe_heads: heads that the probe is trained on.
         probe_epochs: passes over them.
         balls: the data set of bouncing balls; None for none.
+        balls_initialization: of the network that predicts them.
     """
     check(run, weights, shown_weight)
     populations = {"": run.data, ALL: population(run, earless=0.0)}
@@ -140,7 +143,8 @@ def main(
                     trained = game_of(run, game, weight, seed, data, squared_error_share, epochs)
                     add(run, ROW.format(weight), trained, test, probe, under)
         if balls is not None:
-            add_balls(run, game, [0.0, shown_weight], balls.build(), squared_error_share)
+            networks = game.with_(initialization=balls_initialization)
+            add_balls(run, networks, [0.0, shown_weight], balls.build(), squared_error_share)
     shown = {
         f"w = {w:g}": game_of(run, game, w, run.seeds[0], populations[ALL], squared_error_share)
         for w in (0.0, shown_weight)

@@ -1,7 +1,9 @@
 """Whether a run is the chapter's: what its configuration changes of `scale=chapter`."""
 
+import inspect
 from typing import Any
 
+from advx.config.build import target
 from advx.config.compose import resolved
 from advx.config.documents import Composed
 from advx.errors import reason
@@ -40,7 +42,8 @@ def departures(config: Composed) -> list[str]:
 def differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
     """Keys whose values differ, each with our value; a node as a whole where it is another one.
 
-    Those of `FREE` do not count.
+    Those of `FREE` do not count, nor does an argument that is given its default and that the other
+    side does not have: it is younger than a run, or older.
     """
     if path in FREE or _same(ours, chapter):
         return []
@@ -55,9 +58,20 @@ def differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
         here = f"{path}.{key}" if path else str(key)
         if key in ours and key in chapter:
             found += differences(ours[key], chapter[key], here)
-        elif here not in FREE:
+        elif here not in FREE and not _is_default(ours if key in ours else chapter, key):
             found.append(f"{here}={_short(ours[key])}" if key in ours else f"~{here}")
     return found
+
+
+def _is_default(node: dict[str, Any], key: str) -> bool:
+    """Whether a node's argument has the value that it would have if it were left out."""
+    if "_target_" not in node:
+        return False
+    parameter = inspect.signature(target(node)).parameters.get(key)
+    if parameter is None:
+        return False
+    default = parameter.default
+    return _same(node[key], list(default) if isinstance(default, tuple) else default)
 
 
 def _same(ours: Any, chapter: Any) -> bool:

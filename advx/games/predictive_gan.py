@@ -16,8 +16,10 @@ Source: Lotter et al. (2015), with
 layers of our own where theirs are not known here.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,10 @@ from advx.games.diagnostics import Limit, ratio
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.games.players import Players
 from advx.types import NonNegative, NonNegativeInt, PositiveInt, Shape
+
+InitializationName = Literal["uniform", "he"]
+"""Of the layers before and after the LSTM: as PyTorch has it, or with the variance that ReLUs keep
+from layer to layer (He et al. 2015)."""
 
 SMALLEST = 4
 """Side that images are halved to."""
@@ -52,6 +58,7 @@ class PredictiveGAN(Game):
         squared_error_epochs: at first, in which G descends the squared error alone.
         filters: of G's layer next to the pixels; twice as many in every layer further away.
         units: of the LSTM.
+        initialization: of G.
         discriminator_filters: of D's layer next to the pixels, doubled likewise.
         slope: of D's leaky ReLUs.
 
@@ -73,6 +80,7 @@ class PredictiveGAN(Game):
         squared_error_epochs: NonNegativeInt = 0,
         filters: PositiveInt = 16,
         units: PositiveInt = 256,
+        initialization: InitializationName = "uniform",
         discriminator_filters: PositiveInt = 16,
         slope: NonNegative = 0.2,
     ) -> None:
@@ -84,6 +92,8 @@ class PredictiveGAN(Game):
         self.squared_error_epochs = squared_error_epochs
         halvings = (side // SMALLEST).bit_length() - 1
         self.generator = Predictor(channels, halvings, filters, units)
+        if initialization == "he":
+            he_initialize(self.generator)
         self.discriminator = FrameDiscriminator(
             (history + 1) * channels, halvings, discriminator_filters, slope
         )
@@ -166,6 +176,25 @@ class Predictor(nn.Module):
         codes = self.encoder(history.flatten(0, 1)).unflatten(0, history.shape[:2])
         states, _ = self.memory(codes)  # (n, frames, units)
         return self.decoder(states[:, -1])
+
+
+def he_initialize(network: nn.Module) -> None:
+    """Weights from N(0, 2 / n), n being the inputs of an output; biases 0. Recurrent layers stay.
+
+    A transposed convolution of stride s spreads its inputs: an output has k² / s² of each channel.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            inputs = float(layer.in_features)
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            inputs = layer.in_channels * math.prod(layer.kernel_size)
+            if isinstance(layer, nn.ConvTranspose2d):
+                inputs /= math.prod(layer.stride)
+        else:
+            continue
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / inputs))
+        assert layer.bias is not None
+        nn.init.zeros_(layer.bias)
 
 
 class FrameDiscriminator(nn.Sequential):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from advx.config.chapter import departures
+from advx.config.chapter import departures, differences
 from advx.config.compose import composed
 from advx.errors import ConfigError
 from advx.run import check
@@ -251,3 +251,14 @@ CHANGES = [
 def test_no_verdict_on_another_protocol(words) -> None:
     config, _ = composed([*words.split(), "scale=chapter"])
     assert departures(config) != []
+
+
+def test_an_argument_at_its_default_is_no_difference() -> None:
+    """A run is older than an argument that has been added since, and is still the same run."""
+    node = {"_target_": "advx.games.domain_adversarial.DomainAdversarial", "strength": 2.0}
+    young, changed = node | {"channels": [32, 48]}, node | {"channels": [32, 64]}
+    assert differences(node, young) == differences(young, node) == []
+    assert differences(changed, node) == ["channels=[32, 64]"]
+    assert differences(node, changed) == ["~channels"]
+    assert differences(node | {"chanels": 1}, node) == ["chanels=1"]
+    assert differences({}, {"channels": [32, 48]}) == ["~channels"]

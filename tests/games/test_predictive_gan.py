@@ -11,7 +11,7 @@ from advx.config.compose import composed
 from advx.data.dataset import Dataset, Split
 from advx.data.minibatches import full_minibatches
 from advx.errors import ConfigError
-from advx.games.predictive_gan import PredictiveGAN
+from advx.games.predictive_gan import PredictiveGAN, he_initialize
 from advx.run import check
 from advx.training.game_trainer import GameTrainer
 from advx.training.optimizers import SGD, Adam
@@ -212,3 +212,33 @@ def test_options_out_of_range_are_refused_by_name(words) -> None:
 def test_minibatches_are_clips(data) -> None:
     images, _ = next(full_minibatches(data.train, 5))
     assert images.shape == (5, 4, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        torch.nn.Linear(600, 400),
+        torch.nn.Conv2d(32, 64, 4, 2, padding=1),
+        torch.nn.ConvTranspose2d(64, 32, 4, 2, padding=1),
+    ],
+)
+def test_relus_after_he_weights_keep_the_mean_square(layer) -> None:
+    """E y² / 2 = E x² for y = W x, E x² being over rectified inputs; padding's edges left out."""
+    torch.manual_seed(0)
+    he_initialize(layer)
+    shape = (64, 600) if isinstance(layer, torch.nn.Linear) else (16, layer.in_channels, 16, 16)
+    x = torch.randn(shape).relu()
+    y = layer(x).detach()
+    inner = y if y.dim() == 2 else y[:, :, 2:-2, 2:-2]
+    assert inner.square().mean() / 2 == pytest.approx(x.square().mean().item(), rel=0.05)
+    assert not layer.bias.any()
+
+
+def test_he_weights_are_those_of_g_alone() -> None:
+    made = []
+    for name in ("uniform", "he"):
+        torch.manual_seed(0)
+        made.append(PredictiveGAN(input_shape=(6, 1, 16, 16), initialization=name))
+    uniform, he = (dict(game.generator.named_parameters()) for game in made)
+    for name, parameter in uniform.items():
+        assert torch.equal(parameter, he[name]) == name.startswith("memory"), name
