@@ -322,15 +322,10 @@ def panel(
 ) -> Panel:
     """A metric of two rows against what their setting says: `places` by setting."""
     drawn = {row: [Cell(row, metric, None, under) for under in places] for row in rows}
+    along = [*places.values()]
     return Panel(
         curves=[
-            Curve(
-                CURVES.get(row, row),
-                [*places.values()],
-                results.over_seeds(each),
-                COLORS[dash],
-                dash,
-            )
+            Curve(CURVES.get(row, row), along, results.over_seeds(each), COLORS[dash], dash)
             for dash, (row, each) in enumerate(drawn.items())
         ],
         names="inside",

@@ -66,8 +66,9 @@ def test_no_p_value_is_zero() -> None:
 def rejected(trials: int, count: int, change) -> int:
     """How often a test at 5% rejects draws of N(0, I) against others of it that are changed."""
     return sum(
-        energy_test(change(drawn(count, k)), drawn(count, 5_000 + k), permutations=99, seed=k)
-        .p_value
+        energy_test(
+            change(drawn(count, k)), drawn(count, 5_000 + k), permutations=99, seed=k
+        ).p_value
         <= 0.05
         for k in range(trials)
     )
