@@ -152,15 +152,11 @@ def scattered(axis: "Axes", arrays: Mapping[str, np.ndarray], k: int, space: Spa
     """Codes over draws from the prior."""
     x, y = arrays[f"draws {k}"].T
     axis.scatter(x, y, s=3, linewidths=0, color="#d0d0d0")
-    codes, labels = arrays[f"codes {k}"], arrays["labels"]
-    axis.scatter(*codes.T, s=2, linewidths=0, c=labels % 10, cmap=CLASSES, vmin=0, vmax=9)
-    (x, y), reach = space.middle, space.reach
-    axis.set(
-        xlim=(x - reach, x + reach),
-        ylim=(y - reach, y + reach),
-        xticks=[],
-        yticks=[],
-        aspect="equal",
-    )
+    x, y = arrays[f"codes {k}"].T
+    classes = arrays["labels"] % 10
+    axis.scatter(x, y, s=2, linewidths=0, c=classes, cmap=CLASSES, vmin=0, vmax=9)
+    (left, up), reach = space.middle, space.reach
+    axis.set(xlim=(left - reach, left + reach), ylim=(up - reach, up + reach))
+    axis.set(xticks=[], yticks=[], aspect="equal")
     for spine in axis.spines.values():
         spine.set_visible(True)

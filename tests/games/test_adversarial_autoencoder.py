@@ -248,7 +248,7 @@ def test_the_baseline_begins_as_the_game_with_its_labels_and_descends_them_alone
     plain_steps(twin).encoder.descend(loss)
     for name, value in twin.encoder.named_parameters():
         torch.testing.assert_close(alone.encoder.get_parameter(name), value)
-    with pytest.raises(ConfigError, match="game.labeled=null: it learns from labels alone"):
+    with pytest.raises(ConfigError, match=r"game\.labeled=null: it learns from labels alone"):
         trainer.fit(small(LabelsOnly), data, seed=2)
 
 
