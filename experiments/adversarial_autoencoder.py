@@ -25,6 +25,7 @@ from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.attribute_edits import decoded
 from advx.evaluation.categorical_codes import (
+    SORTING_UNITS,
     Sorting,
     code_error_rate,
     code_sorting,
@@ -91,14 +92,13 @@ def cells(priors: list[PriorName], labels: list[Labeled], clusters: list[int]) -
     """What `main` measures with these arguments."""
     names = [CALLED[prior] for prior in priors]
     ours = [OURS_OF.format(name) for name in names]
-    compared = [AGAINST.format(PLAIN, name) for name in names]
-    compared += [WHITENED.format(PLAIN, name) for name in names]
-    compared += [DRAWS.format(name) for name in names]
-    compared += [AGAINST.format(VARIATIONAL, CALLED["gaussian"])]
+    compared = [AGAINST.format(VARIATIONAL, CALLED["gaussian"])]
+    for name in names:
+        compared += [AGAINST.format(PLAIN, name), WHITENED.format(PLAIN, name), DRAWS.format(name)]
     yield Cells([*ours, *compared], metrics_of(PriorMatch))
     yield Cells([*ours, PLAIN, VARIATIONAL, MEAN_IMAGE], ["rms_error"])
     yield Cells([FEW, ALONE], [ERROR], settings=[setting(labels=count) for count in labels])
-    yield Cells([UNREGULARIZED], [ERROR], settings=[setting(labels=labels[0])])
+    yield Cells([UNREGULARIZED], [ERROR], settings=[setting(labels=c) for c in labels[:1]])
     settings = [setting(clusters=count) for count in clusters]
     yield Cells([CLUSTERS, CENTERS], metrics_of(Sorting), settings=settings)
 
@@ -165,7 +165,7 @@ def main(
         clusters: numbers of classes of a code without labels.
     """
     refuse_missing_labels(run.data, labels, "labels")
-    refuse_too_many(run.data, clusters)
+    refuse_unusable(run.data, {"autoencoder": autoencoder, "vae": vae}, clusters)
     setup = Setup(autoencoder, vae, vae_trainer, categorical, labels_only, categorical_trainer)
     each_seed = len(priors) + 2 + 2 * len(labels) + 1 + len(clusters)
     with run.progress(models=each_seed * len(run.seeds)):
@@ -179,13 +179,16 @@ def main(
     run.finish()
 
 
-def refuse_too_many(data: Dataset, clusters: list[int]) -> None:
-    """Refuse more clusters than training images: k-means has none for all of them.
+def refuse_unusable(data: Dataset, autoencoders: Mapping[str, Config], clusters: list[int]) -> None:
+    """Refuse codes that are no plane, and more clusters than training images.
 
     Raises:
-        ConfigError: how many there are.
+        ConfigError: the first of them.
     """
-    if max(clusters) > (most := len(data.train)):
+    for name, config in autoencoders.items():
+        if config["latent"] != 2:
+            raise ConfigError(f"{name}.latent={config['latent']}: codes lie in a plane; valid: 2")
+    if max(clusters, default=0) > (most := len(data.train)):
         raise ConfigError(f"clusters={clusters}: of {most:,} training images; valid: up to {most}")
 
 
@@ -242,16 +245,11 @@ def add_clusters(run: Run, setup: Setup, clusters: list[int], seed: int) -> None
         }
         for row, measures in found.items():
             under, n = setting(clusters=count), len(run.data.test)
-            units = {"clusters_used": "clusters"}
-            run.table.add(row, measures, setting=under, seed=seed, n=n, unit=units)
+            run.table.add(row, measures, setting=under, seed=seed, n=n, unit=SORTING_UNITS)
 
 
 def draw(
-    run: Run,
-    setup: Setup,
-    priors: list[PriorName],
-    labels: list[Labeled],
-    clusters: list[int],
+    run: Run, setup: Setup, priors: list[PriorName], labels: list[Labeled], clusters: list[int]
 ) -> None:
     """Code spaces of the first seed, what is decoded of them, and errors over all seeds."""
     seed, results = run.seeds[0], run.numbers()

@@ -28,6 +28,10 @@ class Sorting:
     clusters_used: float
 
 
+SORTING_UNITS = {"clusters_used": "clusters"}
+"""Of these; the others are percent."""
+
+
 @torch.no_grad()
 def code_classes(trained: TrainedGame, images: Tensor) -> Tensor:
     """The most probable class (n,) int64 in the codes of images (n, *shape)."""

@@ -35,8 +35,10 @@ def refuse_missing_labels(data: Dataset, numbers: list[Labeled], path: str) -> N
         path: where this stands in the configuration, for the message.
 
     Raises:
-        ConfigError: more than there are, a class without any, or a null.
+        ConfigError: none, more than there are, a class without any, or a null.
     """
+    if not numbers:
+        raise ConfigError(f"{path}=[]: nothing to learn from; valid: numbers of labels, or all")
     for labeled in numbers:
         if labeled is None:
             raise ConfigError(f"{path}={numbers}: null hides every label; valid: from 1, or all")
