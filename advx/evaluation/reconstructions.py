@@ -1,23 +1,34 @@
 """What an autoencoder makes of images, how far off it is, and how sharp images are."""
 
+import torch
 from torch import Tensor
 
-from advx.evaluation.attribute_edits import autoencoder, codes, decoded
+from advx.data.dataset import Dataset
+from advx.evaluation.attribute_edits import autoencoder
 from advx.evaluation.measurement import measurement
+from advx.evaluation.transfer import BATCH
 from advx.training.load_or_train import TrainedGame
 
 
 @measurement(version=1)
+@torch.no_grad()
 def reconstructions(trained: TrainedGame, images: Tensor) -> Tensor:
-    """Images (n, *shape) as an autoencoder makes them of the means of their codes."""
+    """Images (n, *shape) as an autoencoder makes them of their codes, or of the codes' means."""
     game = autoencoder(trained)
-    return decoded(game, codes(game, images))
+    return torch.cat([game.reconstruct(x) for x in images.split(BATCH)])
 
 
 @measurement(version=1)
 def rms_error(images: Tensor, others: Tensor) -> float:
     """Root mean squared difference of images (n, *shape), over all pixels, in gray levels."""
     return 255 * (images - others).double().square().mean().sqrt().item()
+
+
+@measurement(version=1)
+def mean_image_error(data: Dataset) -> float:
+    """`rms_error` of test images if each is taken for the mean training image."""
+    mean = data.train.images.mean(0)
+    return rms_error(data.test.images, mean.expand_as(data.test.images))
 
 
 @measurement(version=1)

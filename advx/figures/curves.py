@@ -41,23 +41,8 @@ def curve_figure(
         finding: the figure's title: what the numbers say, in one sentence.
         provenance: what ran; what the panels were measured on is added.
     """
-    arrays: dict[str, np.ndarray] = {}
-    described = []
-    for panel in (panel for strip in strips for panel in strip.panels):
-        for curve in panel.curves:
-            arrays[f"{panel.title}: {curve.label}"] = np.vstack([curve.places, curve.values])
-        arrays |= {f"{panel.title}: {key}": v for key, v in panel.distributions.items()}
-    for strip in strips:
-        panels = [
-            vars(panel)
-            | {
-                "curves": [_look(curve) for curve in panel.curves],
-                "marks": [vars(mark) for mark in panel.marks],
-                "distributions": list(panel.distributions),
-            }
-            for panel in strip.panels
-        ]
-        described.append({"panels": panels, "height": strip.height})
+    described = [{"panels": curve_looks(strip.panels), "height": strip.height} for strip in strips]
+    arrays = curve_arrays([panel for strip in strips for panel in strip.panels])
     save_and_draw(
         folder,
         draw,
@@ -67,6 +52,29 @@ def curve_figure(
         finding=finding,
         provenance=provenance,
     )
+
+
+def curve_arrays(panels: Sequence[Panel]) -> dict[str, np.ndarray]:
+    """The numbers of panels, to be saved."""
+    arrays: dict[str, np.ndarray] = {}
+    for panel in panels:
+        for curve in panel.curves:
+            arrays[f"{panel.title}: {curve.label}"] = np.vstack([curve.places, curve.values])
+        arrays |= {f"{panel.title}: {key}": v for key, v in panel.distributions.items()}
+    return arrays
+
+
+def curve_looks(panels: Sequence[Panel]) -> list[Mapping[str, Any]]:
+    """How panels look, without their numbers."""
+    return [
+        vars(panel)
+        | {
+            "curves": [_look(curve) for curve in panel.curves],
+            "marks": [vars(mark) for mark in panel.marks],
+            "distributions": list(panel.distributions),
+        }
+        for panel in panels
+    ]
 
 
 def draw(
@@ -80,7 +88,7 @@ def draw(
 ) -> None:
     """The figure from its arrays and from how each panel looks."""
     made = [
-        Strip([_panel(arrays, each) for each in strip["panels"]], strip["height"])
+        Strip([saved_panel(arrays, each) for each in strip["panels"]], strip["height"])
         for strip in strips
     ]
     with style.styled():
@@ -94,7 +102,7 @@ def _look(curve: Curve) -> Mapping[str, Any]:
     return {key: v for key, v in vars(curve).items() if key not in ("places", "values")}
 
 
-def _panel(arrays: dict[str, np.ndarray], described: Mapping[str, Any]) -> Panel:
+def saved_panel(arrays: dict[str, np.ndarray], described: Mapping[str, Any]) -> Panel:
     """A panel as it was before it was kept."""
     head = described["title"]
     curves = []

@@ -106,7 +106,11 @@ class Panel:
 
 
 def fill(
-    figure: "Figure", axes: Sequence["Axes"], panels: Sequence[Panel], abreast: Sequence[int]
+    figure: "Figure",
+    axes: Sequence["Axes"],
+    panels: Sequence[Panel],
+    abreast: Sequence[int],
+    first: int = 0,
 ) -> None:
     """Draw panels into their axes; nothing moves any more afterward.
 
@@ -115,9 +119,10 @@ def fill(
         axes: one a panel.
         panels: what to draw.
         abreast: how many panels share the page's width with each.
+        first: place of the first one's letter, where others stand before them.
     """
     for index, (axis, panel, beside) in enumerate(zip(axes, panels, abreast, strict=True)):
-        head = f"{style.letter(index)}  " if len(panels) > 1 else ""
+        head = f"{style.letter(first + index)}  " if first or len(panels) > 1 else ""
         axis.set_title(
             head + panel.title, loc="left", fontsize=style.TEXT if beside <= WIDE else style.SMALL
         )
@@ -139,12 +144,12 @@ def fill(
         _names(axis, panel)
 
 
-def bases(panels: Sequence[Panel]) -> str:
+def bases(panels: Sequence[Panel], first: int = 0) -> str:
     """What the panels were measured on, those of one basis together."""
     letters: dict[str, str] = {}
     for index, panel in enumerate(panels):
         if panel.basis:
-            letters[panel.basis] = letters.get(panel.basis, "") + style.letter(index)
+            letters[panel.basis] = letters.get(panel.basis, "") + style.letter(first + index)
     if len(letters) == 1:
         return f"Curves: {next(iter(letters))}"
     return "; ".join(f"{', '.join(which)}: {basis}" for basis, which in letters.items())

@@ -25,17 +25,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
-from advx.data.dataset import Split
+from advx.data.dataset import Dataset, Split
 from advx.data.minibatches import Minibatch
+from advx.errors import ConfigError
+from advx.games.base import Observer
 from advx.games.diagnostics import LIMITS, Limit
 from advx.games.generative import LatentGame
 from advx.games.losses import discriminator_loss, generator_loss
-from advx.games.multilayer import hidden_layers
+from advx.games.multilayer import encoder_and_decoder, hidden_layers
 from advx.games.noise import GaussianNoise
 from advx.games.partly_labeled import Labeled, PartlyLabeled, PartlyLabeledGame
 from advx.games.players import Player, Players
 from advx.games.priors import PriorName, prior_samples, require_dimension
-from advx.models.base import features
 from advx.models.batch_statistics import ENOUGH, recompute_statistics
 from advx.types import AtLeastTwo, NonNegative, PositiveInt, Shape
 
@@ -75,18 +76,8 @@ class Autoencoder(LatentGame):
     ) -> None:
         super().__init__(latent, noise="gaussian")
         self.regularization_weight = regularization_weight
-        n, shape = features(input_shape), tuple(input_shape)
-        down, up = (n, *units), (latent, *reversed(units))
-        self.encoder = nn.Sequential(
-            nn.Flatten(),
-            *hidden_layers(down, 0.0, batch_norm, batch_norm),
-            nn.Linear(down[-1], codes),
-        )
-        self.decoder = nn.Sequential(
-            *hidden_layers(up, 0.0, False, False),
-            nn.Linear(up[-1], n),
-            nn.Sigmoid() if len(shape) == 3 else nn.Identity(),
-            nn.Unflatten(1, shape),
+        self.encoder, self.decoder = encoder_and_decoder(
+            input_shape, latent, codes, units, batch_norm
         )
 
     def encode(self, x: Tensor) -> Tensor:
@@ -309,3 +300,30 @@ class CategoricalAutoencoder(PartlyLabeledGame, Autoencoder):
             return {}
         x, y = labeled
         return {"label_loss": players.encoder.descend(cross_entropy(self.classify(x), y))}
+
+
+class LabelsOnly(CategoricalAutoencoder):
+    """The baseline: the same encoder, which descends the cross-entropy on its labels and no more.
+
+    Of one seed it begins with the same parameters as the game and is shown the same labels.
+
+    Args:
+        labeled: as above; there must be some.
+
+    Raises:
+        ConfigError: there are none.
+    """
+
+    players: ClassVar[tuple[str, ...]] = ("encoder",)
+    limits: ClassVar[Mapping[str, Limit]] = {}
+
+    def begin(self, data: Dataset) -> None:
+        if self.labeled is None:
+            raise ConfigError("game.labeled=null: it learns from labels alone; valid: from 1, all")
+        super().begin(data)
+
+    def observer(self, data: Dataset, shown: int) -> Observer:
+        return Observer()  # what its decoder makes is of no interest
+
+    def update(self, data: Iterator[PartlyLabeled], players: Players) -> dict[str, Tensor]:
+        return self.classification(next(data)[1], players)

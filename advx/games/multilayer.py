@@ -114,3 +114,31 @@ def perceptron(widths: tuple[int, ...], batch_norm: bool = False) -> nn.Sequenti
     """ReLU layers under an affine one: (n, widths[0]) to (n, widths[-1])."""
     hidden = hidden_layers(widths[:-1], 0.0, batch_norm, batch_norm)
     return nn.Sequential(*hidden, nn.Linear(widths[-2], widths[-1]))
+
+
+def encoder_and_decoder(
+    input_shape: Shape, latent: int, codes: int, units: tuple[int, ...], batch_norm: bool = False
+) -> tuple[nn.Sequential, nn.Sequential]:
+    """Two networks of ReLU layers, for an autoencoder.
+
+    Args:
+        input_shape: shape of one example; decoded ones lie in [0, 1] where it is an image.
+        latent: components that the decoder takes.
+        codes: components that the encoder gives.
+        units: of each hidden layer of the encoder; the decoder has them in the opposite order.
+        batch_norm: normalize the encoder's hidden layers over the minibatch.
+    """
+    n, shape = features(input_shape), tuple(input_shape)
+    down, up = (n, *units), (latent, *reversed(units))
+    encoder = nn.Sequential(
+        nn.Flatten(),
+        *hidden_layers(down, 0.0, batch_norm, batch_norm),
+        nn.Linear(down[-1], codes),
+    )
+    decoder = nn.Sequential(
+        *hidden_layers(up, 0.0, False, False),
+        nn.Linear(up[-1], n),
+        nn.Sigmoid() if len(shape) == 3 else nn.Identity(),
+        nn.Unflatten(1, shape),
+    )
+    return encoder, decoder

@@ -8,8 +8,9 @@
     both networks ascend  log p(x | z) − KL(q(z | x) ‖ p(z))  ≤ log p(x) on average
 
 With a fixed s² the first term is minus the squared error over 2 s² and a constant: the mean squared
-error of section 1.4.3. The decoder is the generator of the convolutional game; the encoder mirrors
-it. Source: Kingma and Welling (2014), algorithm 1 and appendix B; s² as in Rybkin et al. (2021).
+error of section 1.4.3. The convolutional one's decoder is the generator of the convolutional game;
+its encoder mirrors it. Source: Kingma and Welling (2014), algorithm 1 and appendix B; s² as in
+Rybkin et al. (2021).
 """
 
 import math
@@ -23,6 +24,7 @@ from advx.data.minibatches import Minibatch
 from advx.games.dcgan import begin, downward, upward
 from advx.games.diagnostics import LIMITS, Limit
 from advx.games.generative import LatentGame
+from advx.games.multilayer import encoder_and_decoder
 from advx.games.players import Players
 from advx.types import NonNegative, Positive, PositiveInt, Shape, Share
 
@@ -58,25 +60,18 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, variance: Tensor | float) -
     return -(error / variance + (2 * math.pi * variance).log()).sum(1) / 2
 
 
-class VAE(LatentGame):
-    """An encoder and a decoder that ascend one bound together.
+class VariationalAutoencoder(LatentGame):
+    """An encoder and a decoder that ascend one bound together, whatever networks they are.
 
     Args:
-        input_shape: shape of one image, (channels, side, side), the side 28, 32 or 64.
         latent: components of z.
-        filters: of the layer next to the pixels; twice as many in every layer further away.
-        slope: of the encoder's leaky ReLUs.
-        deviation: of the initial weights.
         variance: s², of a pixel about the decoder's image; None for the one that maximizes the
             bound, the decoder's mean squared error, as a moving average over minibatches.
         variance_memory: of that average, the share that a minibatch leaves as it is.
 
     Attributes:
-        encoder: images in [−1, 1] to means and log variances, (n, 2 · latent).
-        decoder: z (n, latent) to images in [−1, 1].
-
-    Raises:
-        ValueError: another side.
+        encoder: images to means and log variances, (n, 2 · latent).
+        decoder: z (n, latent) to images.
     """
 
     players: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
@@ -85,26 +80,13 @@ class VAE(LatentGame):
         name: limit for name, limit in LIMITS.items() if name != "confidence"
     }
     variance: Tensor
+    encoder: nn.Module
+    decoder: nn.Module
 
-    def __init__(
-        self,
-        *,
-        input_shape: Shape,
-        latent: PositiveInt = 64,
-        filters: PositiveInt = 64,
-        slope: NonNegative = 0.2,
-        deviation: Positive = 0.02,
-        variance: Positive | None = None,
-        variance_memory: Share = 0.99,
-    ) -> None:
+    def __init__(self, latent: int, variance: float | None, variance_memory: float) -> None:
         super().__init__(latent, noise="gaussian")
         self.variance_memory = variance_memory if variance is None else 1.0
         self.register_buffer("variance", torch.tensor(float(variance or 1)))
-        blocks = downward(input_shape, 2 * latent, filters=filters, slope=slope)
-        self.encoder: nn.Module = nn.Sequential(*(layer for b in blocks.values() for layer in b))
-        self.decoder: nn.Module = upward(input_shape, latent, filters=filters)
-        for module in self.modules():
-            begin(module, deviation)
 
     def adapt(self, images: Tensor) -> None:
         """s² begins as that of the pixels about their mean image."""
@@ -113,11 +95,11 @@ class VAE(LatentGame):
 
     def encode(self, x: Tensor) -> Code:
         """q(z | x) of images (n, *shape)."""
-        return Code(*self.encoder(2 * x - 1).chunk(2, dim=1))
+        return Code(*self.encoder(x).chunk(2, dim=1))
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """The mean of p(x | z): (n, latent) to images (n, *shape)."""
-        return (self.decoder(z) + 1) / 2
+        return self.decoder(z)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Images (n, *shape) as the decoder makes them of their codes' means."""
@@ -159,3 +141,72 @@ class VAE(LatentGame):
             made = self.reconstruct(images)
         same = made.shape == images.shape
         return "" if same else f"it reconstructs examples as {tuple(made.shape[1:])}"
+
+
+class VAE(VariationalAutoencoder):
+    """The convolutional one.
+
+    Args:
+        input_shape: shape of one image, (channels, side, side), the side 28, 32 or 64.
+        latent: components of z.
+        filters: of the layer next to the pixels; twice as many in every layer further away.
+        slope: of the encoder's leaky ReLUs.
+        deviation: of the initial weights.
+        variance: s², of a pixel about the decoder's image; None for the one that maximizes the
+            bound, the decoder's mean squared error, as a moving average over minibatches.
+        variance_memory: of that average, the share that a minibatch leaves as it is.
+
+    Attributes:
+        encoder: images in [−1, 1] to means and log variances, (n, 2 · latent).
+        decoder: z (n, latent) to images in [−1, 1].
+
+    Raises:
+        ValueError: another side.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        latent: PositiveInt = 64,
+        filters: PositiveInt = 64,
+        slope: NonNegative = 0.2,
+        deviation: Positive = 0.02,
+        variance: Positive | None = None,
+        variance_memory: Share = 0.99,
+    ) -> None:
+        super().__init__(latent, variance, variance_memory)
+        blocks = downward(input_shape, 2 * latent, filters=filters, slope=slope)
+        self.encoder = nn.Sequential(*(layer for b in blocks.values() for layer in b))
+        self.decoder = upward(input_shape, latent, filters=filters)
+        for module in self.modules():
+            begin(module, deviation)
+
+    def encode(self, x: Tensor) -> Code:
+        return super().encode(2 * x - 1)
+
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        return (super().generate(z) + 1) / 2
+
+
+class MultilayerVAE(VariationalAutoencoder):
+    """One of ReLU layers: the networks are those of the adversarial autoencoder.
+
+    Args:
+        input_shape: shape of one example; decoded ones lie in [0, 1] where it is an image.
+        latent: components of z.
+        units: of each hidden layer of the encoder; the decoder has them in the opposite order.
+        variance, variance_memory: as above.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: Shape,
+        latent: PositiveInt = 2,
+        units: tuple[PositiveInt, ...] = (1000, 1000),
+        variance: Positive | None = None,
+        variance_memory: Share = 0.99,
+    ) -> None:
+        super().__init__(latent, variance, variance_memory)
+        self.encoder, self.decoder = encoder_and_decoder(input_shape, latent, 2 * latent, units)

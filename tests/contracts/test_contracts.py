@@ -115,9 +115,17 @@ SET = {
 """Those that the protocol fixes and no run measures."""
 
 EXPLAINING, PAPERNOT = "Goodfellow et al. 2014b", "Papernot et al. 2016b"
+MAKHZANI = "Makhzani et al. 2015"
 MIYATO = "Miyato et al. 2015"
 
 PUBLISHED = {
+    "adversarial_autoencoder": {
+        Cell("few labels", "clean_error_rate", setting="labels=100"): (1.9, MAKHZANI),
+        Cell("few labels", "clean_error_rate", setting="labels=1000"): (1.6, MAKHZANI),
+        Cell("few labels", "clean_error_rate", setting="labels=all"): (0.85, MAKHZANI),
+        Cell("clusters", "majority_label_error", setting="clusters=16"): (9.55, MAKHZANI),
+        Cell("clusters", "majority_label_error", setting="clusters=30"): (4.1, MAKHZANI),
+    },
     "adversarial_training": {
         Cell("adversarially trained", "clean_error_rate"): (0.84, EXPLAINING),
         Cell("plain", "fgsm_error_rate", 0.25): (89.4, EXPLAINING),

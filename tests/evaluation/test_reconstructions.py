@@ -7,10 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError
 from advx.evaluation.discriminators import answers_to_change
 from advx.evaluation.reconstructions import (
     gradient_energy,
+    mean_image_error,
     reconstructions,
     relative_gradient_energy,
     rms_error,
@@ -33,6 +35,9 @@ class Half(nn.Module):
     def generate(self, z, condition=None):
         return z.view(-1, 1, 2, 2) / 2
 
+    def reconstruct(self, x):
+        return self.generate(self.encode(x).mean)
+
     def discriminate(self, x):
         return x.flatten(1).sum(1)
 
@@ -46,6 +51,14 @@ def test_reconstructions_and_their_error() -> None:
     torch.testing.assert_close(made, images / 2)
     expected = 255 * math.sqrt((images.double() / 2).square().mean().item())
     assert rms_error(images, made) == pytest.approx(expected)
+
+
+def test_the_mean_image_is_that_of_the_training_images() -> None:
+    train, test = torch.rand(30, 1, 2, 2), torch.rand(20, 1, 2, 2)
+    splits = [Split(x, torch.zeros(len(x), dtype=torch.int64)) for x in (train, test, test)]
+    data = Dataset("noise", 1, splits[0], splits[1], splits[2])
+    expected = ((test - sum(train) / 30).double() ** 2).mean().sqrt().item()
+    assert mean_image_error(data) == pytest.approx(255 * expected, rel=1e-5)
 
 
 def test_gradient_energy_of_a_ramp_a_checkerboard_and_a_blur() -> None:

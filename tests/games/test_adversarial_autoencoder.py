@@ -14,6 +14,7 @@ from advx.games.adversarial_autoencoder import (
     AdversarialAutoencoder,
     Autoencoder,
     CategoricalAutoencoder,
+    LabelsOnly,
 )
 from advx.games.players import Players
 from advx.games.priors import prior_samples
@@ -28,7 +29,7 @@ LABELED = X[:4] * 0.5, torch.tensor([0, 1, 2, 0])
 
 def small(kind=AdversarialAutoencoder, **options):
     torch.manual_seed(1)
-    if kind is CategoricalAutoencoder:
+    if issubclass(kind, CategoricalAutoencoder):
         options = {"classes": 3, "style": 2} | options
     narrow = {"units": (7, 6), "discriminator_units": (5,), "code_noise": 0.0}
     return kind(**({"input_shape": (1, 3, 3)} | narrow | options)).train()
@@ -230,6 +231,27 @@ def test_clustering_sees_no_label_at_all() -> None:
     assert game.classify(X).shape == (8, 16)
 
 
+def test_the_baseline_begins_as_the_game_with_its_labels_and_descends_them_alone() -> None:
+    data = points(torch.arange(60) % 3)
+    game, alone = (small(kind, labeled=6) for kind in (CategoricalAutoencoder, LabelsOnly))
+    for name, value in game.state_dict().items():
+        assert torch.equal(value, alone.state_dict()[name]), name
+    trainer = GameTrainer(max_epochs=1, batch_size=20, shown=5)
+    history = trainer.fit(alone, data, seed=2).history
+    trainer.fit(game, data, seed=2)
+    assert torch.equal(game.known, alone.known)
+    assert [name for name in history[0] if name.endswith("_loss")] == ["label_loss"]
+
+    alone, twin = small(LabelsOnly, labeled=6), small(LabelsOnly, labeled=6)
+    assert movers(alone, lambda p: alone.update(iter([(X, LABELED)]), p)) == {"encoder"}
+    loss = nll_loss(twin.encoder(LABELED[0])[:, :3].log_softmax(1), LABELED[1])
+    plain_steps(twin).encoder.descend(loss)
+    for name, value in twin.encoder.named_parameters():
+        torch.testing.assert_close(alone.encoder.get_parameter(name), value)
+    with pytest.raises(ConfigError, match=r"game\.labeled=null: it learns from labels alone"):
+        trainer.fit(small(LabelsOnly), data, seed=2)
+
+
 def test_codes_and_samples_have_their_shapes() -> None:
     game = small(CategoricalAutoencoder)
     z, codes = game.draw(300), game.encode(X)
@@ -241,7 +263,9 @@ def test_codes_and_samples_have_their_shapes() -> None:
     assert game.generate(z).shape == (300, 1, 3, 3)
 
 
-@pytest.mark.parametrize("name", ["adversarial_autoencoder", "categorical_autoencoder"])
+@pytest.mark.parametrize(
+    "name", ["adversarial_autoencoder", "categorical_autoencoder", "labels_only"]
+)
 def test_the_configuration_makes_the_game(name) -> None:
     game = build(checked(name, units=[6], discriminator_units=[5]))
     assert game.misfit(torch.rand(2, 1, 28, 28), torch.zeros(2)) == ""

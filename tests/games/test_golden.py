@@ -5,7 +5,11 @@ import torch
 
 from advx.data import mixtures
 from advx.data.dataset import Dataset, Split
-from advx.games.adversarial_autoencoder import AdversarialAutoencoder, CategoricalAutoencoder
+from advx.games.adversarial_autoencoder import (
+    AdversarialAutoencoder,
+    CategoricalAutoencoder,
+    LabelsOnly,
+)
 from advx.games.base import Game
 from advx.games.categorical_gan import CategoricalGAN, InformationMaximization
 from advx.games.censored_representation import CensoredRepresentation
@@ -17,7 +21,7 @@ from advx.games.gan import GAN
 from advx.games.laplacian_gan import LaplacianLevel
 from advx.games.multilayer import MultilayerGame
 from advx.games.predictive_gan import PredictiveGAN
-from advx.games.vae import VAE
+from advx.games.vae import VAE, MultilayerVAE
 from advx.games.vae_gan import VAEGAN
 from advx.training.game_trainer import GameTrainer
 from advx.training.optimizers import SGD, Annealed
@@ -109,6 +113,7 @@ GAMES = {
         SMALL | {"generator_filters": 4, "discriminator_filters": 4},
         {},
     ),
+    "labels_only": (LabelsOnly, SORTING | NARROW | {"style": 2}, {}),
     "multilayer": (
         MultilayerGame,
         {
@@ -121,6 +126,7 @@ GAMES = {
         },
         {},
     ),
+    "multilayer_vae": (MultilayerVAE, SMALL | {"units": (9,)}, {}),
     "predictive_gan": (
         PredictiveGAN,
         {
@@ -150,6 +156,8 @@ LOSSES = {
     "censored_representation": ("reconstruction_loss", "prediction_loss", "adversary_loss"),
     "domain_adversarial": ("label_loss", "domain_loss", "strength"),
     "domain_adversarial_bn": ("label_loss", "domain_loss", "strength"),
+    "labels_only": ("label_loss",),
+    "multilayer_vae": ("bound_loss", "divergence"),
     "vae": ("bound_loss", "divergence"),
     "vae_gan": ("encoder_loss", "decoder_loss", "discriminator_loss"),
 }
@@ -172,7 +180,9 @@ GOLDEN = {
     "domain_adversarial": [(1.1018, 0.6962, 0.6375), (1.1229, 0.6955, 0.9961)],
     "domain_adversarial_bn": [(1.0724, 0.7043, 0.6375), (1.0529, 0.73, 0.9961)],
     "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
+    "labels_only": [(1.4502,), (1.3693,)],
     "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
+    "multilayer_vae": [(61.0973, 0.0823), (59.4944, 0.0748)],
     "predictive_gan": [(1.3902, 0.7235), (1.3877, 0.7146)],
     "vae": [(745.508, 0.3717), (725.694, 0.2934)],
     "vae_gan": [(79.4526, 1.4655, 1.3164), (79.111, 1.4378, 1.2862)],

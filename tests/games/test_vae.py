@@ -10,9 +10,10 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from advx.config.compose import composed
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError
+from advx.games.adversarial_autoencoder import AdversarialAutoencoder
 from advx.games.dcgan import DCGAN
 from advx.games.players import Players
-from advx.games.vae import LEAST_VARIANCE, VAE, Code, gaussian_log_likelihood
+from advx.games.vae import LEAST_VARIANCE, VAE, Code, MultilayerVAE, gaussian_log_likelihood
 from advx.run import check
 from advx.training.game_trainer import GameTrainer
 from advx.training.optimizers import SGD
@@ -211,3 +212,20 @@ def test_what_no_autoencoder_can_be_is_refused(words, complaint) -> None:
 def test_images_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="28, 32 or 64 pixels"):
         VAE(input_shape=(3, 30, 30))
+
+
+def test_the_one_of_relu_layers_has_the_adversarial_autoencoders_networks() -> None:
+    sizes = {"input_shape": (1, 3, 3), "units": (7, 6)}
+    game, other = MultilayerVAE(**sizes), AdversarialAutoencoder(**sizes)
+    shapes = [tuple(p.shape) for p in game.encoder.parameters()]
+    theirs = [tuple(p.shape) for p in other.encoder.parameters()]
+    assert shapes == [*theirs[:-2], (4, 6), (4,)]  # means and log variances
+    assert str(game.decoder) == str(other.decoder)
+
+    x, noise = torch.rand(5, 1, 3, 3), torch.randn(5, 2)
+    mean, log_variance = game.encoder(x).chunk(2, dim=1)
+    q, prior = Normal(mean, (log_variance / 2).exp()), Normal(torch.zeros(2), 1.0)
+    image = Normal(game.decoder(mean + q.scale * noise), game.variance.sqrt())
+    expected = image.log_prob(x).flatten(1).sum(1) - kl_divergence(q, prior).sum(1)
+    torch.testing.assert_close(game.bound(x, noise), expected)
+    torch.testing.assert_close(game.reconstruct(x), game.decoder(mean))

@@ -41,6 +41,7 @@ FIGURES = {
     "laplacian_gan": "laplacian_gan",
     "predictive_gan": "predictive_gan",
     "vae_gan": "vae_gan",
+    "adversarial_autoencoder": "adversarial_autoencoder",
     "sample_fidelity": "sample_fidelity",
 }
 
