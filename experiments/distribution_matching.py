@@ -56,7 +56,7 @@ MATCHING, SUPERVISED, BLIND = "bigram matching", "supervised", "images ignored"
 CYCLIC = "structure=cyclic"
 """The setting of the language that a rotation of the symbols leaves as it is."""
 
-UNITS = {"divergence": "nats"}
+UNITS = {"bigram_divergence": "nats"}
 
 SHOWN = 2
 """Test sequences of each language in the figure."""
@@ -85,7 +85,7 @@ def cells(strengths: list[float], starts: int) -> Iterator[Cells]:
     settings = [each.setting for each in languages(strengths)]
     rates = metrics_of(ReadingRates)
     rows = [ADVERSARY, *map(START.format, range(starts)), MATCHING, BLIND]
-    yield Cells(rows, [*rates, "divergence"], settings=settings)
+    yield Cells(rows, [*rates, "bigram_divergence"], settings=settings)
     yield Cells([ADVERSARY], ["lost_by_choice"], settings=settings)
     yield Cells([STARTS, SUPERVISED], rates, settings=settings)
 
@@ -153,7 +153,7 @@ def add_games(run: Run, games: list[Game], under: str, seed: int) -> int:
     found = [measured(run, game) for game in games]
     for k, each in enumerate(found):
         add(run, START.format(k), each, under, seed)
-    chosen = chosen_start([each["divergence"] for each in found])
+    chosen = chosen_start([each["bigram_divergence"] for each in found])
     best = max(each["accuracy"] for each in found)
     lost = best - found[chosen]["accuracy"]
     add(run, ADVERSARY, found[chosen] | {"lost_by_choice": lost}, under, seed)
@@ -194,7 +194,7 @@ def measured(run: Run, reader: Game | Derived[DistributionMatching] | Tensor) ->
     function = blind_symbols if isinstance(reader, Tensor) else symbols_read
     unpaired, test = (run.derive(function, reader, part) for part in (data.train, data.test))
     rates = run.measure(reading_rates, test, data.test)
-    return vars(rates) | {"divergence": run.measure(matching_divergence, unpaired, wanted)}
+    return vars(rates) | {"bigram_divergence": run.measure(matching_divergence, unpaired, wanted)}
 
 
 def add(run: Run, row: str, found: dict[str, float], under: str, seed: int) -> None:

@@ -40,7 +40,7 @@ CURVES = {
 }
 """By array: what is written beside a curve, and its color."""
 
-CHART, AXIS, KEY = 2.1, 0.55, 1.75
+CHART, AXIS, KEY = 2.1, 0.45, 1.9
 """Inches: height of the chart; left of it and below it for its axes; right of it for the key."""
 
 EDGE, GAP, CAPTION, BETWEEN, WORD = 0.05, 0.03, 0.2, 0.14, 0.15

@@ -102,7 +102,7 @@ def node(**options) -> Config:
 
 def test_with_pairs_the_same_network_reads_digits() -> None:
     digits = mnist5k.load(limit={"train": 1000, "test": 300})
-    how = BigramMatching(batch_size=100, seed=1)
+    how = BigramMatching(batch_size=100, learning_rate=0.01, seed=1)
     reader = supervised_reader(node(input_shape=[5, 1, 28, 28]), digits.train, how, 150)
     test = Split(digits.test.images.unflatten(0, (60, 5)), digits.test.labels.view(60, 5))
     before = build(node(input_shape=[5, 1, 28, 28]))
