@@ -10,12 +10,13 @@ starts; keep the start whose table of bigrams is nearest to the labels', for whi
 needed. Read test digits. Beside it the same network trained by tables of bigrams, and by labels.
 All of it for several strengths of the language's structure: at 0 labels are equally likely and
 independent, and nothing says which symbol is which. So it is in a language where a rotation of the
-symbols changes nothing. Every seed has a language of its own.
+symbols changes nothing. Every seed has a language of its own. Last, two autoencoders, of digits and
+of other digits whose pixels are permuted, find the permutation by the distributions of their codes.
 """
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,13 @@ from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.label_sequences import digits_of
 from advx.errors import ConfigError
+from advx.evaluation.pixel_permutation import (
+    by_mean_and_deviation,
+    permuted,
+    pixels_recovered,
+    recovered_permutation,
+    varying_pixels,
+)
 from advx.evaluation.reading import (
     ReadingRates,
     blind_symbols,
@@ -44,6 +52,7 @@ from advx.run import Run
 from advx.run.model import Game
 from advx.run.named import Derived
 from advx.training.bigram_matching import counted_bigrams
+from advx.training.construct import seeded
 from advx.training.readers import matched_reader, supervised_reader
 from advx.types import PositiveInt, Probability
 
@@ -53,13 +62,16 @@ ADVERSARY, START, STARTS = "adversary", "adversary, start {}", "adversary, mean 
 MATCHING, SUPERVISED, BLIND = "bigram matching", "supervised", "images ignored"
 """What has no adversary; the ceiling; a reader that answers the labels' frequencies everywhere."""
 
+AUTOENCODERS, ALONE, PAIRED = "two autoencoders", "each pixel alone", "two autoencoders, paired"
+"""What finds permuted pixels: codes; no code, the baseline; codes of the same images, a ceiling."""
+
 CYCLIC = "structure=cyclic"
 """The setting of the language that a rotation of the symbols leaves as it is."""
 
 UNITS = {"bigram_divergence": "nats"}
 
-SHOWN = 2
-"""Test sequences of each language in the figure."""
+SHOWN, PERMUTED = 2, 20
+"""In the figure: test sequences of each language, and digits whose pixels are permuted."""
 
 
 class Language(NamedTuple):
@@ -88,6 +100,7 @@ def cells(strengths: list[float], starts: int) -> Iterator[Cells]:
     yield Cells(rows, [*rates, "bigram_divergence"], settings=settings)
     yield Cells([ADVERSARY], ["lost_by_choice"], settings=settings)
     yield Cells([STARTS, SUPERVISED], rates, settings=settings)
+    yield Cells([AUTOENCODERS, ALONE, PAIRED], ["pixels_recovered"])
 
 
 def main(
@@ -97,6 +110,9 @@ def main(
     strengths: list[Probability],
     starts: PositiveInt,
     supervised_steps: PositiveInt,
+    components: PositiveInt,
+    more_components: PositiveInt,
+    rounds: PositiveInt,
 ) -> None:
     """What every reader makes of the test digits of every language.
 
@@ -107,6 +123,7 @@ def main(
         strengths: of the structure; 0 among them, as the control.
         starts: trainings of the game in each language, among which one is chosen.
         supervised_steps: of the reader that has labels.
+        components, more_components, rounds: of the autoencoders; see `recovered_permutation`.
     """
     check(run, strengths)
     shown: dict[str, Split] = {}
@@ -124,7 +141,8 @@ def main(
                     answers = run.attempt(partial(symbols_of, games[kept], few))
                     if answers is not None:
                         shown[language.setting], read[language.setting] = few, answers
-    draw(run, strengths, starts, shown, read)
+    digits = [add_permutation(run, seed, components, more_components, rounds) for seed in run.seeds]
+    draw(run, strengths, starts, shown, read, digits[0])
     run.finish()
 
 
@@ -172,14 +190,42 @@ def add_others(
     how = matching.with_(seed=seed).build()
     matched = run.derive(matched_reader, game, run.data, how)
     add(run, MATCHING, measured(run, matched), under, seed)
-    options = (run.source.config[key] for key in ("source", "data_dir", "digests"))
-    digits = digits_of(*options).train.to(run.device)
+    digits = half_of(run, 0)
     supervised = run.derive(supervised_reader, game, digits, how, supervised_steps)
     test = run.data.test
     rates = run.measure(reading_rates, run.derive(symbols_read, supervised, test), test)
     run.table.add(SUPERVISED, rates, setting=under, seed=seed, n=test.labels.numel())
     frequencies = counted_bigrams(run.data.train.labels, run.data.classes).sum(1)
     add(run, BLIND, measured(run, frequencies), under, seed)
+
+
+def half_of(run: Run, which: Literal[0, 1]) -> Split:
+    """The training digits that sequences show, or the others."""
+    options = {key: run.source.config[key] for key in ("source", "data_dir", "digests")}
+    return digits_of(**options, which=which).train.to(run.device)
+
+
+def add_permutation(
+    run: Run, seed: int, components: int, more_components: int, rounds: int
+) -> dict[str, Tensor]:
+    """The rows of permuted pixels; a few digits as they were, permuted and put back, by name."""
+    ours, others = (half_of(run, which).images for which in (0, 1))
+    with seeded(seed):
+        order = torch.randperm(ours[0].numel())
+    mixed, same = permuted(others, order), permuted(ours, order)
+    how = (components, more_components, rounds)
+    found = {
+        AUTOENCODERS: run.derive(recovered_permutation, ours, mixed, *how),
+        ALONE: run.derive(by_mean_and_deviation, ours, mixed),
+        PAIRED: run.derive(recovered_permutation, ours, same, *how),
+    }
+    n = int(varying_pixels(ours).sum())
+    for row, place in found.items():
+        rate = run.measure(pixels_recovered, place, order, ours)
+        run.table.add(row, pixels_recovered=rate, seed=seed, n=n)
+    few = mixed[:PERMUTED]
+    back = permuted(few, found[AUTOENCODERS].value)
+    return {"as it was": others[:PERMUTED], "permuted": few, "put back": back}
 
 
 def measured(run: Run, reader: Game | Derived[DistributionMatching] | Tensor) -> dict[str, float]:
@@ -209,8 +255,9 @@ def draw(
     starts: int,
     shown: dict[str, Split],
     read: dict[str, Tensor],
+    digits: dict[str, Tensor],
 ) -> None:
-    """Accuracy over the structure's strength; the first test sequences with what was read."""
+    """Accuracy over the strength; test sequences with what was read; permuted digits."""
     found = run.numbers()
     graded = [setting(strength=float(s)) for s in strengths]
     arrays: dict[str, np.ndarray] = {"strengths": np.array(strengths, dtype=float)}
@@ -228,11 +275,13 @@ def draw(
         arrays[f"labels {under}"] = few.labels.flatten().cpu().numpy()
         arrays[f"read {under}"] = read[under].flatten().cpu().numpy()
         names[under] = under.replace("=", " ").replace("structure cyclic", "cyclic")
+    arrays |= {f"digits {name}": gray_levels(images) for name, images in digits.items()}
     save_and_draw(
         run.folder,
         figure.draw,
         arrays,
         languages=names,
+        digits=list(digits),
         finding=finding(found),
         provenance=run.heading(),
     )

@@ -67,19 +67,23 @@ def load(
 
 
 def digits_of(
-    source: Literal["mnist", "mnist5k"], data_dir: str | None = None, digests: str | None = None
+    source: Literal["mnist", "mnist5k"],
+    data_dir: str | None = None,
+    digests: str | None = None,
+    which: Literal[0, 1] = 0,
 ) -> Dataset:
     """The digits behind the sequences: every other training digit, and the test digits.
 
     Args:
         source, data_dir, digests: as above.
+        which: 1 for the training digits that no sequence shows.
 
     Raises:
         DataError: files missing and not downloadable, or with another digest.
     """
     if source == "mnist5k":
-        return mnist5k.load().half(0)
-    return mnist.load(data_dir=data_dir, digests=digests).half(0)
+        return mnist5k.load().half(which)
+    return mnist.load(data_dir=data_dir, digests=digests).half(which)
 
 
 def sequences(

@@ -1,6 +1,6 @@
 """Accuracy of reading over the strength of the labels' structure; digits with what was read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +58,7 @@ def draw(
     arrays: Arrays,
     *,
     languages: Mapping[str, str],
+    digits: Sequence[str],
     finding: str,
     provenance: str,
 ) -> None:
@@ -67,46 +68,59 @@ def draw(
         folder: where.
         arrays: `strengths` (k,); for every curve (seeds, k); `starts` (starts, k), all in percent;
             for every language, after "images ", "labels " and "read ": (n, channels, h, w) bytes,
-            (n,) and (n,).
+            (n,) and (n,); for every row of digits, after "digits ": (m, channels, h, w) bytes.
         languages: what stands at the left of a language's digits, by the end of its arrays' names.
+        digits: rows of the last panel.
         finding: the title.
         provenance: what ran.
     """
-    start = EDGE + words_width([*languages.values()], SMALL) + EDGE
-    count = max((len(arrays[f"labels {key}"]) for key in languages), default=1)
-    side = (PAGE_WIDTH - start - EDGE - (count - 1) * GAP) / count
-    below = CAPTION + CHART + AXIS + BETWEEN
+    names = [*languages.values(), *digits]
+    start = EDGE + words_width(names, SMALL) + EDGE
+    room = PAGE_WIDTH - start - EDGE
+    across = max((len(arrays[f"labels {key}"]) for key in languages), default=1)
+    side = (room - (across - 1) * GAP) / across
+    second = CAPTION + CHART + AXIS + BETWEEN
+    third = second + (CAPTION + len(languages) * (side + WORD + GAP) + BETWEEN if languages else 0)
+    shown = [arrays[f"digits {name}"] for name in digits]
+    small = (room - (len(shown[0]) - 1) * GAP) / len(shown[0])
     with styled():
-        height = below + (CAPTION + len(languages) * (side + WORD + GAP) if languages else 0)
+        height = third + CAPTION + len(shown) * (small + GAP)
         figure = page(height, finding=finding, provenance=provenance, note=NOTE, free=True)
-        write(figure, EDGE, 0, f"{letter(0)}  Digits read right", size=TEXT, ha="left", va="top")
-        chart(figure, arrays)
-        if languages:
-            caption = (
-                f"{letter(1)}  The first test sequences, with what the adversary’s reader read"
-            )
-            write(figure, EDGE, below, caption, size=TEXT, ha="left", va="top")
-        for line, (key, name) in enumerate(languages.items()):
-            top = below + CAPTION + line * (side + WORD + GAP)
-            write(figure, start - EDGE, top + side / 2, name, ha="right")
-            shown = zip(
-                *(arrays[f"{part} {key}"] for part in ("images", "labels", "read")), strict=True
-            )
-            for column, (image, label, read) in enumerate(shown):
-                left = start + column * (side + GAP)
-                place(figure, left, top, side, side).imshow(
-                    tiled(image[None], 1), cmap="gray", vmin=0, vmax=1, aspect="auto"
-                )
-                right = label == read
+        captions = {
+            0: "Digits read right",
+            second: "The first test sequences, with what the adversary’s reader read",
+            third: "Digits whose pixels are permuted, put back by two autoencoders",
+        }
+        for panel, (top, caption) in enumerate(captions.items()):
+            if top != second or languages:
                 write(
-                    figure,
-                    left + side / 2,
-                    top + side + WORD / 2,
-                    str(read) if right else f"$\\underline{{{read}}}$",
-                    color="black" if right else ADVERSARIAL,
+                    figure, EDGE, top, f"{letter(panel)}  {caption}", size=TEXT, ha="left", va="top"
                 )
+        chart(figure, arrays)
+        for line, (key, name) in enumerate(languages.items()):
+            top = second + CAPTION + line * (side + WORD + GAP)
+            images(figure, arrays[f"images {key}"], name, start, top, side)
+            pairs = zip(arrays[f"labels {key}"], arrays[f"read {key}"], strict=True)
+            for column, (label, read) in enumerate(pairs):
+                middle = start + column * (side + GAP) + side / 2
+                text = str(read) if label == read else f"$\\underline{{{read}}}$"
+                color = "black" if label == read else ADVERSARIAL
+                write(figure, middle, top + side + WORD / 2, text, color=color)
+        for line, (name, row) in enumerate(zip(digits, shown, strict=True)):
+            images(figure, row, name, start, third + CAPTION + line * (small + GAP), small)
         save_figure(figure, folder, "distribution_matching", dpi=200)
         plt.close(figure)
+
+
+def images(
+    figure: "Figure", row: np.ndarray, name: str, left: float, top: float, side: float
+) -> None:
+    """Images (n, channels, h, w), bytes, side by side, with a name at their left; inches."""
+    write(figure, left - EDGE, top + side / 2, name, ha="right")
+    for column, image in enumerate(row):
+        place(figure, left + column * (side + GAP), top, side, side).imshow(
+            tiled(image[None], 1), cmap="gray", vmin=0, vmax=1, aspect="auto"
+        )
 
 
 def chart(figure: "Figure", arrays: Arrays) -> None:
