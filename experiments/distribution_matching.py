@@ -110,8 +110,7 @@ def main(
     strengths: list[Probability],
     starts: PositiveInt,
     supervised_steps: PositiveInt,
-    components: PositiveInt,
-    more_components: PositiveInt,
+    components: list[PositiveInt],
     rounds: PositiveInt,
 ) -> None:
     """What every reader makes of the test digits of every language.
@@ -123,7 +122,7 @@ def main(
         strengths: of the structure; 0 among them, as the control.
         starts: trainings of the game in each language, among which one is chosen.
         supervised_steps: of the reader that has labels.
-        components, more_components, rounds: of the autoencoders; see `recovered_permutation`.
+        components, rounds: of the autoencoders; see `recovered_permutation`.
     """
     check(run, strengths)
     shown: dict[str, Split] = {}
@@ -141,7 +140,7 @@ def main(
                     answers = run.attempt(partial(symbols_of, games[kept], few))
                     if answers is not None:
                         shown[language.setting], read[language.setting] = few, answers
-    digits = [add_permutation(run, seed, components, more_components, rounds) for seed in run.seeds]
+    digits = [add_permutation(run, seed, components, rounds) for seed in run.seeds]
     draw(run, strengths, starts, shown, read, digits[0])
     run.finish()
 
@@ -205,15 +204,14 @@ def half_of(run: Run, which: Literal[0, 1]) -> Split:
     return digits_of(**options, which=which).train.to(run.device)
 
 
-def add_permutation(
-    run: Run, seed: int, components: int, more_components: int, rounds: int
-) -> dict[str, Tensor]:
+def add_permutation(run: Run, seed: int, components: list[int], rounds: int) -> dict[str, Tensor]:
     """The rows of permuted pixels; a few digits as they were, permuted and put back, by name."""
-    ours, others = (half_of(run, which).images for which in (0, 1))
+    first, second = half_of(run, 0), half_of(run, 1)
+    ours, others = first.images, second.images
     with seeded(seed):
         order = torch.randperm(ours[0].numel())
     mixed, same = permuted(others, order), permuted(ours, order)
-    how = (components, more_components, rounds)
+    how = (components, rounds)
     found = {
         AUTOENCODERS: run.derive(recovered_permutation, ours, mixed, *how),
         ALONE: run.derive(by_mean_and_deviation, ours, mixed),
@@ -223,9 +221,10 @@ def add_permutation(
     for row, place in found.items():
         rate = run.measure(pixels_recovered, place, order, ours)
         run.table.add(row, pixels_recovered=rate, seed=seed, n=n)
-    few = mixed[:PERMUTED]
+    shown = second.spaced(PERMUTED)
+    few = mixed[shown]
     back = permuted(few, found[AUTOENCODERS].value)
-    return {"as it was": others[:PERMUTED], "permuted": few, "put back": back}
+    return {"as it was": others[shown], "permuted": few, "put back": back}
 
 
 def measured(run: Run, reader: Game | Derived[DistributionMatching] | Tensor) -> dict[str, float]:

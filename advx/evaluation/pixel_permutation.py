@@ -4,7 +4,7 @@
     codes                       axes by falling variance, each with a positive third moment
     pixels                      matched one to one where mean and decoder's row agree best
     rounds                      the second decoder rotated onto the first over the pixels matched so
-                                far, with more components; matched again
+                                far, with more components in every stage; matched again
 
 The best linear autoencoder is known in closed form: the principal components. A permutation of the
 pixels permutes the rows of its decoder and leaves the distribution of its codes as it is, so that
@@ -12,6 +12,8 @@ two codes of the same distribution belong to the same image. Axes with distinct 
 codes are determined by that distribution alone. The task is that of Sutskever et al. (2015), who
 use an adversary's cost; there is none here.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -55,34 +57,31 @@ def matched_pixels(first: Tensor, second: Tensor) -> Tensor:
 
 @measurement(version=1)
 def recovered_permutation(
-    images: Tensor,
-    others: Tensor,
-    components: PositiveInt,
-    more_components: PositiveInt,
-    rounds: NonNegativeInt,
+    images: Tensor, others: Tensor, components: Sequence[PositiveInt], rounds: NonNegativeInt
 ) -> Tensor:
     """Where every pixel has gone.
 
     Args:
         images: (n, *shape).
         others: of other examples, (m, *shape), their pixels permuted alike.
-        components: of the autoencoders at first.
-        more_components: of those that are rotated onto each other.
-        rounds: of rotating and matching.
+        components: of the autoencoders, one stage after the other; the first ones are matched as
+            they are before they are rotated onto each other.
+        rounds: of rotating and matching, in every stage.
 
     Returns:
         (pixels,) int64: pixel i of the images is pixel `result[i]` of the permuted ones.
     """
     flat = [each.flatten(1).double() for each in (images, others)]
     means = [each.mean(0)[:, None] for each in flat]
-    some = [decoder(each, components) for each in flat]
-    place = matched_pixels(*(torch.cat(each, 1) for each in zip(means, some, strict=True)))
-    if rounds:
-        ours, theirs = (decoder(each, more_components) for each in flat)
-    for _ in range(rounds):
-        left, _, right = torch.linalg.svd(theirs[place].T @ ours)
-        turned = torch.cat([means[1], theirs @ left @ right], 1)
-        place = matched_pixels(torch.cat([means[0], ours], 1), turned)
+    most = [decoder(each, max(components)) for each in flat]
+    first = [each[:, : components[0]] for each in most]
+    place = matched_pixels(*(torch.cat(each, 1) for each in zip(means, first, strict=True)))
+    for count in components:
+        ours, theirs = (each[:, :count] for each in most)
+        for _ in range(rounds):
+            left, _, right = torch.linalg.svd(theirs[place].T @ ours)
+            turned = torch.cat([means[1], theirs @ left @ right], 1)
+            place = matched_pixels(torch.cat([means[0], ours], 1), turned)
     return place
 
 

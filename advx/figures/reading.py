@@ -40,7 +40,7 @@ CURVES = {
 }
 """By array: what is written beside a curve, and its color."""
 
-CHART, AXIS, KEY = 2.1, 0.45, 1.9
+CHART, AXIS, KEY = 2.1, 0.5, 1.85
 """Inches: height of the chart; left of it and below it for its axes; right of it for the key."""
 
 EDGE, GAP, CAPTION, BETWEEN, WORD = 0.05, 0.03, 0.2, 0.14, 0.15
@@ -151,7 +151,7 @@ def chart(figure: "Figure", arrays: Arrays) -> None:
             zorder=3,
         )
     axis.axhline(10, color=NEUTRAL, linewidth=0.7, linestyle=":", zorder=1)
-    axis.text(strengths[-1], 10, "guesses ", ha="right", va="bottom", fontsize=SMALL)
+    axis.text(strengths.max(), 10, "guesses ", ha="right", va="bottom", fontsize=SMALL)
     axis.set(
         xticks=strengths,
         xticklabels=[f"{s:g}" for s in strengths],

@@ -45,12 +45,12 @@ def test_a_permutation_is_found_in_images_of_other_examples() -> None:
     ours, others = images_of(6000, 0), images_of(6000, 1)
     order = torch.randperm(30, generator=torch.Generator().manual_seed(2))
     mixed = permuted(others, order)
-    place = recovered_permutation(ours, mixed, 5, 5, 2)
+    place = recovered_permutation(ours, mixed, [5], 2)
     assert pixels_recovered(place, order, ours) == 100
     assert torch.equal(permuted(mixed, place), others)
     alone = by_mean_and_deviation(ours, mixed)
     assert pixels_recovered(alone, order, ours) < 40
-    independent = recovered_permutation(ours, torch.rand(6000, 1, 5, 6), 5, 5, 2)
+    independent = recovered_permutation(ours, torch.rand(6000, 1, 5, 6), [5], 2)
     assert pixels_recovered(independent, order, ours) < 40
 
 
@@ -59,7 +59,7 @@ def test_rounds_mend_what_few_components_leave_wrong() -> None:
     order = torch.randperm(30, generator=torch.Generator().manual_seed(2))
     mixed = permuted(others, order)
     found = [
-        pixels_recovered(recovered_permutation(ours, mixed, 1, 5, n), order, ours) for n in (0, 3)
+        pixels_recovered(recovered_permutation(ours, mixed, [1, 5], n), order, ours) for n in (0, 3)
     ]
     assert found[0] < found[1]
 
