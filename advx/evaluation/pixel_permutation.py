@@ -46,12 +46,15 @@ def decoder(images: Tensor, components: PositiveInt) -> Tensor:
 def matched_pixels(first: Tensor, second: Tensor) -> Tensor:
     """Rows of second (d, k) matched one to one with those of first (d, k), as near as possible.
 
+    What counts is the sum of the distances, not of their squares: a few pixels that are far off
+    then do not move the others.
+
     Returns:
         (d,) int64, for every row of the first its row of the second.
     """
     from scipy.optimize import linear_sum_assignment
 
-    distances = torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist").square()
+    distances = torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
     return torch.from_numpy(linear_sum_assignment(distances.cpu().numpy())[1])
 
 
