@@ -51,12 +51,10 @@ def load(
         raise ConfigError(
             f"dataset.length={length}: a sequence of one digit has no structure; valid: from 2"
         )
-    digits = (
-        mnist5k.load() if source == "mnist5k" else mnist.load(data_dir=data_dir, digests=digests)
-    )
+    digits = digits_of(source, data_dir, digests)
     spoken = language(structure, symbols=digits.classes, strength=strength, seed=language_seed)
     draw = torch.Generator().manual_seed(0)
-    written = sequences(digits.half(0).train, spoken, train, length, draw)
+    written = sequences(digits.train, spoken, train, length, draw)
     unpaired = Split(written.images, drawn(spoken, train, length, draw))
     return Dataset(
         "label_sequences",
@@ -66,6 +64,26 @@ def load(
         sequences(digits.test, spoken, test, length, draw),
         remarks=(f"digits of {source}", "training images and training labels are no pairs"),
     )
+
+
+def digits_of(
+    source: Literal["mnist", "mnist5k"],
+    data_dir: str | None = None,
+    digests: str | None = None,
+    which: Literal[0, 1] = 0,
+) -> Dataset:
+    """The digits behind the sequences: every other training digit, and the test digits.
+
+    Args:
+        source, data_dir, digests: as above.
+        which: 1 for the training digits that no sequence shows.
+
+    Raises:
+        DataError: files missing and not downloadable, or with another digest.
+    """
+    if source == "mnist5k":
+        return mnist5k.load().half(which)
+    return mnist.load(data_dir=data_dir, digests=digests).half(which)
 
 
 def sequences(

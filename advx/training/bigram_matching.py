@@ -207,7 +207,7 @@ def train_reader(
     with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
         torch.manual_seed(how.seed)
         reader.train()
-        _fit(reader, images, weights[cluster].view(*images.shape[:2], -1), how)
+        fit(reader, images, weights[cluster].view(*images.shape[:2], -1), how)
         batches = _batches(images, how)
         _descend(
             reader,
@@ -216,7 +216,7 @@ def train_reader(
             how.learning_rate,
         )
         for _ in range(how.rounds):
-            _fit(reader, images, decoded(_read_all(reader, images), wanted).float(), how)
+            fit(reader, images, decoded(_read_all(reader, images), wanted).float(), how)
     table = read_bigrams(_read_all(reader, images)).double()
     return {"assigned": divergence, "read": table_divergence(table, wanted).item()}
 
@@ -242,7 +242,7 @@ def _read_all(reader: nn.Module, images: Tensor) -> Tensor:
     return p
 
 
-def _fit(reader: nn.Module, images: Tensor, targets: Tensor, how: BigramMatching) -> None:
+def fit(reader: nn.Module, images: Tensor, targets: Tensor, how: BigramMatching) -> None:
     """Descend the cross-entropy of targets (n, length, k)."""
     batches = _batches(images, how)
 

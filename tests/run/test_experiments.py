@@ -43,6 +43,7 @@ FIGURES = {
     "vae_gan": "vae_gan",
     "adversarial_autoencoder": "adversarial_autoencoder",
     "sample_fidelity": "sample_fidelity",
+    "distribution_matching": "distribution_matching",
 }
 
 
