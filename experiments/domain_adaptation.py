@@ -25,8 +25,8 @@ from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.data.domains import alike, pair
 from advx.errors import ConfigError
-from advx.evaluation.audit import CriticName, leakage
-from advx.evaluation.domain_audit import adapted, embedding, of_both, trained_critic_accuracy
+from advx.evaluation.audit import CriticName, leakage, networks_of, trained_critic_accuracy
+from advx.evaluation.domain_audit import embedding, of_both
 from advx.evaluation.transfer import error_rate
 from advx.figures import adaptation as figure
 from advx.figures.saved import save_and_draw
@@ -197,14 +197,14 @@ def scheduled(trainer: Config) -> Config:
 
 def add(run: Run, kind: Kind, game: Game, domains: Domains, under: str) -> None:
     """The measures of one game."""
-    seed, networks = game.seed, run.derive(adapted, game)
+    seed, networks = game.seed, run.derive(networks_of, game)
     for name, data in (("source", domains.source), ("target", domains.target)):
         error = run.measure(error_rate, networks, data.test)
         measured = {f"{name}_error_rate": error}
         run.table.add(kind.row, measured, setting=under, seed=seed, n=len(data.test))
     n = len(domains.unseen)
     if not kind.alone:
-        accuracy = run.measure(trained_critic_accuracy, networks, domains.unseen)
+        accuracy = run.measure(trained_critic_accuracy, networks, "critic", domains.unseen)
         run.table.add(kind.row, trained_critic_accuracy=accuracy, setting=under, seed=seed, n=n)
     for critic in CRITICS:
         fresh = run.measure(leakage, networks, domains.seen, domains.unseen, critic)
@@ -255,7 +255,7 @@ def draw(
 
 def points_of(game: Game, examples: Split) -> dict[str, np.ndarray]:
     """The embedding of one game's features, by part."""
-    return embedding(adapted(game.value), examples)._asdict()
+    return embedding(networks_of(game.value), examples)._asdict()
 
 
 def findings(found: Numbers, target: str, network: NetworkName, way: str) -> list[str]:

@@ -8,15 +8,12 @@ is t-SNE (van der Maaten and Hinton 2008), as scikit-learn has it.
 from typing import NamedTuple
 
 import numpy as np
-import torch
+from torch import nn
 
-from advx.attacks.gradient import evaluating
 from advx.data.dataset import Split
 from advx.data.domains import SOURCE, TARGET, of_domain
 from advx.evaluation.audit import representations
 from advx.evaluation.measurement import measurement
-from advx.games.domain_adversarial import DomainAdversarial
-from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 
 PERPLEXITY = 30.0
@@ -48,30 +45,12 @@ def of_both(source: Split, target: Split, count: PositiveInt) -> Split:
 
 
 @measurement(version=1)
-def adapted(trained: TrainedGame) -> DomainAdversarial:
-    """The networks of a trained game: a classifier, with features and a critic."""
-    assert isinstance(trained.game, DomainAdversarial)
-    return trained.game
-
-
-@measurement(version=1)
-@torch.no_grad()
-def trained_critic_accuracy(game: DomainAdversarial, examples: Split) -> float:
-    """Percent of examples (with domains as groups) whose domain the game's own critic names."""
-    assert examples.groups is not None
-    with evaluating(game):
-        codes = representations(game, examples.images).to(examples.images.device)
-        named = game.critic(codes).argmax(1)
-    return 100 * (named == examples.groups).double().mean().item()
-
-
-@measurement(version=1)
-def embedding(game: DomainAdversarial, examples: Split, seed: int = 0) -> Embedding:
-    """Features of examples (with domains as groups) in the plane, by t-SNE."""
+def embedding(model: nn.Module, examples: Split, seed: int = 0) -> Embedding:
+    """A model's representations of examples (with domains as groups) in the plane, by t-SNE."""
     from sklearn.manifold import TSNE
 
     assert examples.groups is not None
-    codes = representations(game, examples.images).numpy()
+    codes = representations(model, examples.images).numpy()
     perplexity = min(PERPLEXITY, (len(codes) - 1) / 3)
     points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
     return Embedding(points, examples.groups.cpu().numpy(), examples.labels.cpu().numpy())
