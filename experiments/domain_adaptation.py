@@ -145,6 +145,8 @@ def main(
         critic_examples: images of either domain that a fresh critic learns on, at most, and is
             scored on.
     """
+    if not targets:
+        raise ConfigError("targets={}: names no target; valid: dataset@targets.mine=uci_digits")
     if shown_network not in networks:
         valid = ", ".join(networks)
         raise ConfigError(f"shown_network={shown_network}: is not trained; valid: {valid}")
@@ -190,7 +192,16 @@ def game_of(run: Run, game: Config, kind: Kind, domains: Domains, seed: int) -> 
 
 
 def scheduled(trainer: Config) -> Config:
-    """The trainer, with an optimizer whose schedule ends when the training does."""
+    """The trainer, with an optimizer whose schedule ends when the training does.
+
+    Raises:
+        ConfigError: the number of updates is left to the data.
+    """
+    if trainer.get("epoch_updates") is None:
+        raise ConfigError(
+            "trainer.epoch_updates=null: the rate's schedule needs the number of updates; valid: "
+            "trainer.epoch_updates=250"
+        )
     updates = trainer["max_epochs"] * trainer["epoch_updates"]
     return trainer.with_(optimizer={**trainer["optimizer"], "updates": updates})
 
