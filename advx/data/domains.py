@@ -25,6 +25,26 @@ def pair(source: Dataset, target: Dataset) -> Dataset:
     Raises:
         ConfigError: they have images of different shapes, or different classes.
     """
+    source, target = alike(source, target)
+    hidden = replace(target.train, labels=torch.full_like(target.train.labels, HIDDEN))
+    return Dataset(
+        f"{source.name} -> {target.name}",
+        source.classes,
+        of_domain(source.train, SOURCE).joined(of_domain(hidden, TARGET)),
+        of_domain(source.validation, SOURCE),
+        of_domain(target.test, TARGET),
+        remarks=tuple(dict.fromkeys((*source.remarks, *target.remarks))),
+        class_names=source.class_names,
+        group_names=("source", "target"),
+    )
+
+
+def alike(source: Dataset, target: Dataset) -> tuple[Dataset, Dataset]:
+    """The two with images of one shape; gray ones in color where the other's are.
+
+    Raises:
+        ConfigError: see `pair`.
+    """
     if source.classes != target.classes or source.class_names != target.class_names:
         raise ConfigError(
             f"target={target.name}: {target.classes} classes ({few(target.class_names)}), but "
@@ -38,17 +58,7 @@ def pair(source: Dataset, target: Dataset) -> Dataset:
             f"target={target.name}: images {target.input_shape}, but source={source.name} has "
             f"{source.input_shape}; valid: a data set of the same shape"
         )
-    hidden = replace(target.train, labels=torch.full_like(target.train.labels, HIDDEN))
-    return Dataset(
-        f"{source.name} -> {target.name}",
-        source.classes,
-        of_domain(source.train, SOURCE).joined(of_domain(hidden, TARGET)),
-        of_domain(source.validation, SOURCE),
-        of_domain(target.test, TARGET),
-        remarks=tuple(dict.fromkeys((*source.remarks, *target.remarks))),
-        class_names=source.class_names,
-        group_names=("source", "target"),
-    )
+    return source, target
 
 
 def of_domain(split: Split, domain: int) -> Split:

@@ -1,5 +1,7 @@
 """MNIST-C10: MNIST's digits blended with color backgrounds cut from CIFAR-10's photographs.
 
+Without either download: the digits of `mnist5k` on rendered faces.
+
     image = |background − digit|, in each of the three channels
 
 In the manner of MNIST-M (Ganin and Lempitsky 2015, section 4), whose backgrounds are cut from the
@@ -9,7 +11,7 @@ photographs of BSDS500: another data set with other numbers, hence another name.
 import torch
 from torch import Tensor
 
-from advx.data import cifar10, mnist
+from advx.data import cifar10, faces, mnist, mnist5k
 from advx.data.dataset import Dataset, Split
 from advx.types import NonNegativeInt, PositiveInt
 
@@ -40,7 +42,20 @@ def load(
     digits = mnist.load(
         data_dir=data_dir, digests=digests, train=train, validation=validation, limit=limit
     )
-    photographs = cifar10.load(data_dir=data_dir, digests=digests)
+    return on_backgrounds("mnist_c10", digits, cifar10.load(data_dir=data_dir, digests=digests))
+
+
+def on_faces(*, limit: dict[str, PositiveInt] | None = None) -> Dataset:
+    """The digits that ship with a package on rendered faces, (3, 28, 28): no download.
+
+    Args:
+        limit: largest number of examples of each split, stratified.
+    """
+    return on_backgrounds("digits_on_faces", mnist5k.load(limit=limit), faces.load(train=4_000))
+
+
+def on_backgrounds(name: str, digits: Dataset, photographs: Dataset) -> Dataset:
+    """Gray digits blended with squares of color images; splits with splits of the same name."""
     draw = torch.Generator().manual_seed(0)
 
     def blended(split: Split, behind: Split) -> Split:
@@ -48,7 +63,7 @@ def load(
         return Split(images, split.labels)
 
     return Dataset(
-        "mnist_c10",
+        name,
         digits.classes,
         blended(digits.train, photographs.train),
         blended(digits.validation, photographs.validation),

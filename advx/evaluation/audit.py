@@ -25,6 +25,8 @@ from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH, predictions
+from advx.games.base import Game
+from advx.training.load_or_train import TrainedGame
 
 CriticName = Literal["logistic_regression", "mlp", "boosted_trees"]
 """A linear critic, a network with one hidden layer of 100 ReLUs, gradient-boosted trees."""
@@ -71,7 +73,7 @@ class Parity:
 
 @measurement(version=1)
 def leakage(
-    model: nn.Module,
+    model: nn.Module | None,
     train: Split,
     test: Split,
     critic: CriticName = "logistic_regression",
@@ -81,7 +83,7 @@ def leakage(
 
     Args:
         model: one with `represent`, as games have that hide something; of any other its outputs
-            are audited, and of `nn.Identity` the examples themselves.
+            are audited; None for the examples themselves.
         train: the critic's training examples, with groups.
         test: examples that it is scored on, with groups.
         critic: its kind.
@@ -96,6 +98,7 @@ def leakage(
             f"leakage: the critic's {len(train):,} training examples are all in one group; valid: "
             "two or more"
         )
+    model = nn.Identity() if model is None else model
     codes = [representations(model, split.images).numpy() for split in (train, test)]
     fitted = fresh_critic(critic, seed).fit(codes[0], seen)
     probabilities = fitted.predict_proba(codes[1])
@@ -114,6 +117,29 @@ def leakage(
         bits=information(probabilities, shares[fitted.classes_], fitted.classes_, unseen),
         n=n,
     )
+
+
+@measurement(version=1)
+def networks_of(trained: TrainedGame) -> Game:
+    """The networks of a trained game, for other measurements: called, they are the classifier."""
+    return trained.game
+
+
+@measurement(version=1)
+@torch.no_grad()
+def trained_critic_accuracy(model: nn.Module, critic: str, examples: Split) -> float:
+    """Percent of examples whose group the critic names that the representation was played against.
+
+    Args:
+        model: a game's networks.
+        critic: the name of the critic among them.
+        examples: with groups.
+    """
+    groups = torch.from_numpy(groups_of(examples))
+    with evaluating(model):
+        codes = representations(model, examples.images).to(examples.images.device)
+        named = getattr(model, critic)(codes).argmax(1)
+    return 100 * (named.cpu() == groups).double().mean().item()
 
 
 def information(
