@@ -19,3 +19,13 @@ def short(value: float, unit: str = "", digits: int = 4) -> str:
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def decimals_of(value: float, unit: str = "") -> int:
+    """Decimals of a line of a table: two, or as many as give a small number three digits.
+
+    Percentages have two, however small: a hundredth of a percent is one example of ten thousand.
+    """
+    if unit == "percent" or not 0 < abs(value) < 0.1:
+        return 2
+    return 2 - math.floor(math.log10(abs(value)))

@@ -14,6 +14,7 @@ from tabulate import tabulate
 from advx.config.cells import Cell, parts_of
 from advx.config.documents import ListedRow
 from advx.report.intervals import prediction, wilson
+from advx.report.numbers import decimals_of
 from advx.report.verdict import plain_verdict, verdict
 from advx.text_files import append_text, write_text
 
@@ -262,8 +263,9 @@ def _shown(line: SummaryRow) -> dict[str, str]:
 
     def number(key: str) -> str:
         value = values[key]
-        return "" if value is None or math.isnan(value) else f"{value:.2f}"
+        return "" if value is None or math.isnan(value) else f"{value:.{decimals}f}"
 
+    decimals = decimals_of(line.mean, line.unit)
     interval = f"{number('low')} – {number('high')}" if number("low") else ""
     return {
         "row": line.row,

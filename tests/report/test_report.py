@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from advx.config.cells import Cell
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
 from advx.report.results import Results, Row, csv_text, table
@@ -190,3 +191,16 @@ def test_redrawing_arrays_of_something_else_is_one_line(advx, drawn_by, options)
     (folder / "arrays.npz").write_bytes(cut)
     status, _, said = advx("report", "--redraw", str(folder))
     assert (status, said.count("\n")) == (2, 1)
+
+
+def test_a_small_number_keeps_three_digits() -> None:
+    """A squared error per pixel of .0017 is not 0.00; its interval has the same decimals."""
+    made = Results("exp")
+    for seed, value in enumerate((0.00171, 0.00179, 0.00175)):
+        made.add(Row.of("exp", Cell("w = 0", "squared_error"), seed, value, "ratio", None, None))
+        made.add(Row.of("exp", Cell("w = 0", "rate"), seed, 0.021, "percent", None, None))
+    text = table(made.summary(judge=False))
+    assert "0.00175" in text
+    assert "0.00155 – 0.00195" in text
+    assert "0.02 " in text
+    assert "0.021" not in text
