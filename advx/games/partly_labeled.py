@@ -26,6 +26,23 @@ PartlyLabeled = tuple[Tensor, Minibatch | None]
 """Images without labels (batch, *shape), and images with labels where there are any."""
 
 
+def refuse_missing_labels(data: Dataset, numbers: list[Labeled], path: str) -> None:
+    """Refuse numbers of labels that games are to be given one after the other.
+
+    Args:
+        data: whose labels.
+        numbers: how many.
+        path: where this stands in the configuration, for the message.
+
+    Raises:
+        ConfigError: more than there are, a class without any, or a null.
+    """
+    for labeled in numbers:
+        if labeled is None:
+            raise ConfigError(f"{path}={numbers}: null hides every label; valid: from 1, or all")
+        require_labels(data, data.classes if labeled == "all" else labeled, path)
+
+
 class PartlyLabeledGame(Game):
     """A game that may use a few labels; the others are hidden from it.
 

@@ -13,7 +13,7 @@ def test_majority_labels_by_hand() -> None:
     clusters = torch.tensor([0, 0, 0, 1, 1, 3])
     labels = torch.tensor([2, 2, 1, 1, 0, 2])
     # two of three; the smaller of equals; nobody; the only one
-    assert majority_labels(clusters, labels).tolist() == [2, 0, NOBODY, 2]
+    assert majority_labels(clusters, labels, 5).tolist() == [2, 0, NOBODY, 2, NOBODY]
 
 
 def test_labels_are_those_of_the_naming_examples_not_of_the_test_ones() -> None:
