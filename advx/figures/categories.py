@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Arrays = Mapping[str, np.ndarray]
 
-METHODS = ("k-means", "without G", "the game")
+METHODS = ("k-means", "without G", "CatGAN")
 """Whose regions are shown, in the order of the arrays."""
 
 NAMES = ("data", "generated", "marginal")
@@ -116,7 +116,7 @@ def plane_row(axes: Sequence["Axes"], arrays: Arrays, *, titled: bool) -> None:
     curves_panel(axes[4], arrays["entropies"])
     if titled:
         axes[3].set_title("entropy, samples", fontsize=SMALL)
-        axes[4].set_title("entropies (% of log k)", fontsize=SMALL)
+        axes[4].set_title("entropies by epoch (% of log k)", fontsize=SMALL)
 
 
 def regions_panel(
@@ -153,6 +153,7 @@ def curves_panel(axis: "Axes", entropies: np.ndarray) -> None:
     for k, values in enumerate(entropies):
         axis.plot(np.arange(1, len(values) + 1), values, DASHES[k], color=SERIES[k], linewidth=1.1)
     axis.set(ylim=(-4, 104), yticks=[0, 50, 100])
+    axis.locator_params("x", integer=True, nbins=4)
     axis.grid()
 
 
