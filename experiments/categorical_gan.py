@@ -14,7 +14,9 @@ which have labels, beside the same control and beside the network on its labels 
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,13 +46,13 @@ from advx.figures import categories as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
-from advx.games.partly_labeled import refuse_missing_labels
+from advx.games.partly_labeled import Labeled, refuse_missing_labels
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
 from advx.run.model import Game
 from advx.run.real_images import warning_cells
-from advx.types import AtLeastTwo, PositiveInt
+from advx.types import AtLeastTwo
 
 GAME, CONTROL, ALONE, CENTERS = "CatGAN", "without G", "labels only", "k-means"
 """Rows: the game, its discriminator without a generator, that on its labels alone, k-means."""
@@ -70,7 +72,7 @@ SHOWN, SIDE = 400, 100
 """Points of a panel, and cells along its side."""
 
 
-def cells(planes: dict[str, Config], clusters: list[int], labels: list[int]) -> Iterator[Cells]:
+def cells(planes: dict[str, Config], clusters: list[int], labels: list[Labeled]) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     with_labels = [LABELED.format("{}", count) for count in labels]
     unlabeled = [ON.format("{}", name) for name in planes]
@@ -96,7 +98,7 @@ def main(
     planes: dict[str, Config],
     plane_trainer: Config,
     clusters: list[AtLeastTwo],
-    labels: list[PositiveInt],
+    labels: list[Labeled],
 ) -> None:
     """Clusters of the plane and of digits, and errors with few labels, each beside its controls.
 
@@ -107,16 +109,10 @@ def main(
         planes: data sets of the plane, by name.
         plane_trainer: the trainer of the points' games.
         clusters: k, on digits without labels.
-        labels: how many digits have one.
+        labels: how many digits have one, or `all`.
     """
-    refuse_missing_labels(run.data, labels, "labels")
     on_plane = {name: run.on(data) for name, data in planes.items()}
-    for name, each in on_plane.items():
-        if each.data.input_shape != (2,):
-            raise ConfigError(
-                f"planes.{name}: examples of shape {list(each.data.input_shape)}; valid: points "
-                "of the plane, [2]"
-            )
+    check(run, on_plane, labels)
     trained = 2 * (len(planes) + len(clusters)) + 3 * len(labels)
     with run.progress(models=trained * len(run.seeds)):
         for seed in run.seeds:
@@ -137,13 +133,31 @@ def main(
     run.finish()
 
 
+def check(run: Run, on_plane: dict[str, Run], labels: list[Labeled]) -> None:
+    """Refuse data that do not lie in the plane, and labels that there are not.
+
+    Raises:
+        ConfigError: the key, the value, what is valid.
+    """
+    for key, values in (("planes", on_plane), ("labels", labels)):
+        if not values:
+            raise ConfigError(f"{key}: is empty; the figure needs one; valid: one or more")
+    for name, each in on_plane.items():
+        if each.data.input_shape != (2,):
+            raise ConfigError(
+                f"planes.{name}={each.data.name}: its examples have the shape "
+                f"{list(each.data.input_shape)}; valid: points of the plane, [2]"
+            )
+    refuse_missing_labels(run.data, labels, "labels")
+
+
 def game_of(
     run: Run,
     games: dict[str, Config],
     row: str,
     seed: int,
     trainer: Config | None = None,
-    **options: int,
+    **options: Any,
 ) -> Game:
     """A game that fits the run's data, with its number of classes or with labels."""
     config = fitting(games[NETWORKS[row]], run.data).with_(**options)
@@ -179,7 +193,7 @@ def add_sorting(
     run.table.add(row.format(CENTERS), found, seed=seed, n=n, unit=units)
 
 
-def add_labeled(run: Run, games: dict[str, Config], count: int, seed: int) -> None:
+def add_labeled(run: Run, games: dict[str, Config], count: Labeled, seed: int) -> None:
     """The errors with so many labels, and how many labels the trainings have seen."""
     test, trainer = run.test(), run.models.trainer
     shown = trainer["batch_size"], trainer["max_epochs"], updates_of(run)
@@ -219,10 +233,11 @@ def draw(
     plane_games: dict[str, Config],
     trainer: Config,
     games: dict[str, Config],
-    labeled: int,
+    labeled: Labeled,
 ) -> None:
     """The first seed's regions, entropy and samples in the plane; its samples of digits."""
-    seed, arrays = run.seeds[0], {}
+    seed = run.seeds[0]
+    arrays: dict[str, np.ndarray] = {}
     for name, each in on_plane.items():
         trained = {row: game_of(each, plane_games, row, seed, trainer) for row in (GAME, CONTROL)}
         made = run.attempt(partial(plane_arrays, each, trained, seed))
@@ -237,7 +252,8 @@ def draw(
         arrays,
         planes=list(on_plane),
         classes=run.data.classes,
-        caption=f"Samples of the game with {labeled:,} labels, a column a class that D gives them",
+        caption=f"Samples of the game with {number(labeled)} labels, a column a class that D gives "
+        "them",
         finding=finding(run.numbers(), list(on_plane), labeled),
         provenance=run.heading(),
     )
@@ -255,7 +271,7 @@ def plane_arrays(run: Run, trained: dict[str, Game], seed: int) -> figure.Arrays
     reach = 1.25 * data.test.images.abs().max().item()
     grid = grid_points(reach).to(run.device)
     game, control = (categories(trained[row].value) for row in (GAME, CONTROL))
-    sorters = {
+    sorters: dict[str, Callable[[Tensor], Tensor]] = {
         CENTERS: k_means(data, data.classes, seed),
         CONTROL: partial(predictions, control),
         GAME: partial(predictions, game),
@@ -299,7 +315,7 @@ def samples_by_class(run: Run, game: Game, count: int = 2_000, rows: int = 3) ->
     return shown.flatten(0, 1)
 
 
-def finding(results: Numbers, planes: list[str], labeled: int) -> str:
+def finding(results: Numbers, planes: list[str], labeled: Labeled) -> str:
     """Errors of clusters in the first plane, and with the fewest labels, from means."""
     first = [
         results.mean(ON.format(row, planes[0]), "majority_label_error")
@@ -309,7 +325,12 @@ def finding(results: Numbers, planes: list[str], labeled: int) -> str:
     return (
         f"On {planes[0].replace('_', ' ')} the game's clusters err on {percentage(first[0])}, "
         f"without its generator on {percentage(first[1])}, k-means on {percentage(first[2])}; with "
-        f"{labeled:,} labels, digits are misclassified in {percentage(few[0])} of the cases, "
+        f"{number(labeled)} labels, digits are misclassified in {percentage(few[0])} of the cases, "
         f"without the generator in {percentage(few[1])}, by the labels alone in "
         f"{percentage(few[2])}"
     )
+
+
+def number(labeled: Labeled) -> str:
+    """A number of labels, for a sentence."""
+    return f"{labeled:,}" if isinstance(labeled, int) else f"{labeled}"

@@ -23,6 +23,9 @@ METHODS = ("k-means", "without G", "CatGAN")
 NAMES = ("data", "generated", "marginal")
 """Of the three entropies, in the order of the arrays."""
 
+PARTS = ("regions", "entropy", "points", "labels", "samples", "entropies", "reach")
+"""The arrays of a data set of the plane."""
+
 PANEL, IMAGES = 1.28, 1.62
 """Heights of a row of panels and of the images, in inches."""
 
@@ -68,18 +71,7 @@ def draw(
         for row, name in enumerate(shown):
             columns = grid[row].subgridspec(1, 5, width_ratios=[1, 1, 1, 1, 1.35])
             axes = [figure.add_subplot(columns[k]) for k in range(5)]
-            part = {
-                key: arrays[f"{key}_{name}"]
-                for key in (
-                    "regions",
-                    "entropy",
-                    "points",
-                    "labels",
-                    "samples",
-                    "entropies",
-                    "reach",
-                )
-            }
+            part = {key: arrays[f"{key}_{name}"] for key in PARTS}
             plane_row(axes, part, titled=row == 0)
             curves.append((axes[4], ends(part["entropies"])))
             axes[0].set_ylabel(f"{letter(row)}  {name.replace('_', ' ')}", fontsize=TEXT)
@@ -112,7 +104,9 @@ def plane_row(axes: Sequence["Axes"], arrays: Arrays, *, titled: bool) -> None:
         origin="lower",
         extent=(-reach, reach, -reach, reach),
     )
-    axes[3].scatter(*arrays["samples"].T, s=1.5, linewidths=0, color=SERIES[1])
+    axes[3].scatter(
+        arrays["samples"][:, 0], arrays["samples"][:, 1], s=1.5, linewidths=0, color=SERIES[1]
+    )
     curves_panel(axes[4], arrays["entropies"])
     if titled:
         axes[3].set_title("entropy, samples", fontsize=SMALL)
@@ -137,7 +131,7 @@ def regions_panel(
     for k in np.unique(labels):
         few = points[labels == k]
         color = ink(SERIES[k % len(SERIES)])
-        axis.scatter(*few.T, s=2.5, linewidths=0, color=color, marker="o^sD"[k % 4])
+        axis.scatter(few[:, 0], few[:, 1], s=2.5, linewidths=0, color=color, marker="o^sD"[k % 4])
     square(axis, reach)
 
 
