@@ -42,6 +42,7 @@ FIGURES = {
     "predictive_gan": "predictive_gan",
     "vae_gan": "vae_gan",
     "sample_fidelity": "sample_fidelity",
+    "categorical_gan": "categorical_gan",
 }
 
 
