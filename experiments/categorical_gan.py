@@ -26,7 +26,6 @@ from advx.errors import ConfigError
 from advx.evaluation.categories import (
     ENTROPIES,
     categories,
-    covered_by_samples,
     entropies_of_epoch,
     entropies_over_training,
     relative_entropy,
@@ -39,6 +38,7 @@ from advx.evaluation.clusters import (
     naming_examples,
     network_sorting,
 )
+from advx.evaluation.competition import Competition, competition
 from advx.evaluation.labels_seen import labels_seen
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.evaluation.transfer import error_rate, predictions
@@ -66,7 +66,8 @@ ON, SORTED, LABELED = "{}, {}", "{}, {} clusters", "{}, {} labels"
 FIRST, LAST = setting(epoch="first"), setting(epoch="last")
 """Settings of the entropies."""
 
-ERROR = "clean_error_rate"
+ERROR, SHARE = "clean_error_rate", "percent of log k"
+"""The metric with labels, and the unit of entropies."""
 
 SHOWN, SIDE = 400, 100
 """Points of a panel, and cells along its side."""
@@ -86,7 +87,7 @@ def cells(planes: dict[str, Config], clusters: list[int], labels: list[Labeled])
         yield Cells(games, known, settings=[FIRST, LAST])
     games = [end.format(GAME) for end in (*unlabeled, *with_labels)]
     yield from warning_cells(games)
-    yield Cells([ON.format(GAME, name) for name in planes], ["covered"])
+    yield Cells([end.format(GAME) for end in unlabeled], metrics_of(Competition))
     rows = [end.format(row) for row in NETWORKS for end in with_labels]
     yield Cells(rows, [ERROR, "labels_seen"])
 
@@ -119,12 +120,6 @@ def main(
             for name, each in on_plane.items():
                 row = ON.format("{}", name)
                 add_sorting(each, plane_games, row, each.data.classes, seed, plane_trainer)
-                covered = each.measure(
-                    covered_by_samples,
-                    game_of(each, plane_games, GAME, seed, plane_trainer),
-                    each.data,
-                )
-                each.table.add(row.format(GAME), covered=covered, seed=seed, n=len(each.data.test))
             for k in clusters:
                 add_sorting(run, games, SORTED.format("{}", k), k, seed)
             for count in labels:
@@ -189,6 +184,11 @@ def add_sorting(
         found = run.measure(network_sorting, run.derive(categories, game), run.data)
         run.table.add(row.format(name), found, seed=seed, n=n, unit=units)
         add_entropies(run, row.format(name), game)
+        if name == GAME:
+            rule = trainer or run.models.trainer
+            moved = run.measure(competition, game, run.data, rule)
+            n_seen = rule["batch_size"]
+            run.table.add(row.format(name), moved, seed=seed, n=n_seen, unit=SHARE)
     found = run.measure(k_means_sorting, run.data, k, seed)
     run.table.add(row.format(CENTERS), found, seed=seed, n=n, unit=units)
 
@@ -219,7 +219,7 @@ def add_entropies(run: Run, row: str, game: Game) -> None:
     n = game.recipe.trainer["batch_size"]
     for under, epoch in ((FIRST, 0), (LAST, -1)):
         found = run.measure(entropies_of_epoch, game, epoch)
-        run.table.add(row, found, setting=under, seed=game.seed, n=n, unit="percent of log k")
+        run.table.add(row, found, setting=under, seed=game.seed, n=n, unit=SHARE)
     if "generator_units" in game.recipe.model:
         warnings = run.measure(warning_rates, game)
         epochs = game.recipe.trainer["max_epochs"]

@@ -6,10 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from advx.data.dataset import Dataset
 from advx.evaluation.measurement import measurement
-from advx.evaluation.sample_quality import manifolds
-from advx.evaluation.samples import generated_examples
 from advx.evaluation.transfer import probabilities
 from advx.games.categorical_gan import CategoricalGAN
 from advx.training.load_or_train import TrainedGame
@@ -42,13 +39,6 @@ def entropies_over_training(trained: TrainedGame) -> Tensor:
     epochs = range(len(trained.history))
     rows = [entropies_of_epoch(trained, epoch) for epoch in epochs]
     return torch.tensor([[row.get(name, math.nan) for row in rows] for name in ENTROPIES])
-
-
-@measurement(version=1)
-def covered_by_samples(trained: TrainedGame, data: Dataset) -> float:
-    """Percent of the test examples with a generated one among their neighbors."""
-    made = generated_examples(trained, len(data.test))
-    return manifolds(data.test.images.flatten(1), made.flatten(1)).coverage
 
 
 def relative_entropy(network: nn.Module, x: Tensor) -> Tensor:

@@ -9,8 +9,6 @@ from torch import nn
 
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.categories import (
-    categories,
-    covered_by_samples,
     entropies_of_epoch,
     entropies_over_training,
     relative_entropy,
@@ -60,33 +58,6 @@ def test_relative_entropy_of_certain_even_and_two_sided_answers() -> None:
     x = torch.tensor([[90.0, 0, 0, 0], [1, 1, 1, 1], [60, 60, 0, 0]])
     found = relative_entropy(nn.Identity(), x)
     torch.testing.assert_close(found, torch.tensor([0.0, 100, 50]), atol=1e-3, rtol=0)
-
-
-class Here(nn.Module):
-    """Makes the same points whatever the noise, and knows two categories."""
-
-    def __init__(self, points) -> None:
-        super().__init__()
-        self.points, self.discriminator = points, nn.Linear(2, 2)
-
-    def draw(self, count):
-        return torch.zeros(count, 1)
-
-    def generate(self, z, condition=None):
-        return self.points[: len(z)]
-
-
-def test_covered_are_the_points_with_a_sample_nearby() -> None:
-    line = torch.stack([torch.arange(40.0), torch.zeros(40)], 1)
-    data = Dataset("line", 2, *[Split(line, torch.zeros(40, dtype=torch.int64))] * 3)
-    everywhere = SimpleNamespace(game=Here(line))
-    nowhere = SimpleNamespace(game=Here(line + 1000))
-    left = SimpleNamespace(game=Here(torch.cat([line[:20]] * 2) + 1e-3))
-    assert covered_by_samples(everywhere, data) == 100
-    assert covered_by_samples(nowhere, data) == 0
-    # the ball of a point within reaches to its fifth nearest, three places away
-    assert covered_by_samples(left, data) == pytest.approx(100 * 22 / 40, abs=2.6)
-    assert categories(left) is left.game.discriminator
 
 
 @pytest.mark.parametrize(("labeled", "expected"), [(6, 6), (30, 30), ("all", 60), (None, 0)])
