@@ -115,7 +115,7 @@ SET = {
 """Those that the protocol fixes and no run measures."""
 
 EXPLAINING, PAPERNOT = "Goodfellow et al. 2014b", "Papernot et al. 2016b"
-MIYATO = "Miyato et al. 2015"
+MIYATO, SPRINGENBERG = "Miyato et al. 2015", "Springenberg 2016"
 
 PUBLISHED = {
     "adversarial_training": {
@@ -136,6 +136,11 @@ PUBLISHED = {
             84.24,
             "Papernot et al. 2016a",
         ),
+    },
+    "categorical_gan": {
+        Cell("CatGAN, 100 labels", "clean_error_rate"): (1.91, SPRINGENBERG),
+        Cell("CatGAN, 1000 labels", "clean_error_rate"): (1.73, SPRINGENBERG),
+        Cell("CatGAN, 20 clusters", "majority_label_error"): (9.7, SPRINGENBERG),
     },
     "conditional_gan": {Cell("generator", "parzen"): (132, "Mirza and Osindero 2014")},
     "defenses": {
