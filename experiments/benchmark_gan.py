@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from itertools import repeat
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advx.config.cells import Cells
 from advx.config.config import Config
@@ -24,7 +24,7 @@ from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
 from advx.games.base import Game
 from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
-from advx.games.players import Players
+from advx.games.players import Held, Players
 from advx.run import Run
 from advx.run.data import fitting
 from advx.training.construct import seeded
@@ -103,20 +103,6 @@ def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
     return lambda: [work() for _ in range(times)]
 
 
-class Standing:
-    """A player that takes gradients and no steps."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.parameters = [*network.parameters()]
-
-    def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    def step(self, update: int, epoch: int) -> None:
-        """Stays where it is."""
-
-
 def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
     """What one round must compute, on the first examples."""
     minibatch = train.take(torch.arange(batch_size) % len(train))
@@ -125,7 +111,7 @@ def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object
         z = game.draw(batch_size, images.device)
         return lambda: passes(game, images, z)
     data = repeat((images, minibatch.labels))
-    players = Players({name: Standing(getattr(game, name)) for name in game.players})
+    players = Players({name: Held(getattr(game, name)) for name in game.players})
     return lambda: game.train().update(data, players)
 
 

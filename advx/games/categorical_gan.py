@@ -26,6 +26,7 @@ from torch.nn.functional import cross_entropy
 
 from advx.data.dataset import Dataset, Split
 from advx.data.minibatches import Minibatch
+from advx.errors import ConfigError
 from advx.games.base import Observer
 from advx.games.diagnostics import LIMITS, Limit
 from advx.games.entropies import conditional_entropy, marginal_entropy
@@ -172,9 +173,13 @@ class InformationMaximization(CategoricalGAN):
         input_noise: standard deviation of the Gaussian noise on the input in training.
         hidden_noise: the same in each hidden layer.
         penalty: R, times half the squared norm of all weight matrices, is descended besides.
+        information_weight: of the mutual information; 0 leaves the labels alone, the baseline.
 
     Attributes:
         discriminator: the network.
+
+    Raises:
+        ConfigError: neither labels nor information to learn from.
     """
 
     players = ("discriminator",)
@@ -193,7 +198,13 @@ class InformationMaximization(CategoricalGAN):
         input_noise: NonNegative = 0.3,
         hidden_noise: NonNegative = 0.5,
         penalty: NonNegative = 0.0,
+        information_weight: NonNegative = 1.0,
     ) -> None:
+        if labeled is None and not information_weight:
+            raise ConfigError(
+                "game.information_weight=0: with game.labeled=null there is nothing to learn from; "
+                "valid: labels, or a larger weight"
+            )
         super().__init__(
             input_shape=input_shape,
             classes=classes,
@@ -206,6 +217,7 @@ class InformationMaximization(CategoricalGAN):
             hidden_noise=hidden_noise,
         )
         self.penalty = penalty
+        self.information_weight = information_weight
 
     def update(self, data: Iterator[PartlyLabeled], players: Players) -> dict[str, Tensor]:
         x, labels = next(data)
@@ -213,7 +225,9 @@ class InformationMaximization(CategoricalGAN):
         marginal, certain = marginal_entropy(on_data), conditional_entropy(on_data)
         likelihood = self.label_loss(labels, x)
         d_loss = players.discriminator.descend(
-            -marginal + certain + self.label_weight * likelihood + self.penalty * self.weights()
+            self.information_weight * (certain - marginal)
+            + self.label_weight * likelihood
+            + self.penalty * self.weights()
         )
         return {
             "discriminator_loss": d_loss,

@@ -26,6 +26,20 @@ class Mover(Protocol):
     def step(self, update: int, epoch: int) -> None: ...
 
 
+class Held:
+    """A mover that takes gradients and no steps: its player is held as it is."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.parameters = [*network.parameters()]
+
+    def zero_grad(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self, update: int, epoch: int) -> None:
+        """Stays where it is."""
+
+
 class Player:
     """One player.
 

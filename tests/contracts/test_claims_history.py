@@ -22,7 +22,7 @@ LISTED = {
 
 NAMES = ["-".join(name) for name in LISTED]
 
-SOURCE = re.compile(r"chapter|ours|[A-Z]\w+ (et al\.|and [A-Z]\w+) 20\d\d[ab]?(, 20\d\d)?")
+SOURCE = re.compile(r"chapter|ours|[A-Z]\w+( et al\.| and [A-Z]\w+)? 20\d\d[ab]?(, 20\d\d)?")
 
 BRITISH = re.compile(
     r"grey|colour|favour|defence|labelled|centre|neighbour|(linear|general|normal|regular)is"

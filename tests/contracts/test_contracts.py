@@ -116,7 +116,7 @@ SET = {
 
 EXPLAINING, PAPERNOT = "Goodfellow et al. 2014b", "Papernot et al. 2016b"
 MAKHZANI = "Makhzani et al. 2015"
-MIYATO = "Miyato et al. 2015"
+MIYATO, SPRINGENBERG = "Miyato et al. 2015", "Springenberg 2016"
 
 PUBLISHED = {
     "adversarial_autoencoder": {
@@ -144,6 +144,11 @@ PUBLISHED = {
             84.24,
             "Papernot et al. 2016a",
         ),
+    },
+    "categorical_gan": {
+        Cell("CatGAN, 100 labels", "clean_error_rate"): (1.91, SPRINGENBERG),
+        Cell("CatGAN, 1000 labels", "clean_error_rate"): (1.73, SPRINGENBERG),
+        Cell("CatGAN, 20 clusters", "majority_label_error"): (9.7, SPRINGENBERG),
     },
     "conditional_gan": {Cell("generator", "parzen"): (132, "Mirza and Osindero 2014")},
     "defenses": {

@@ -1,19 +1,30 @@
 """The error of clusters after each got its majority label: brute force, and scikit-learn."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from sklearn.metrics.cluster import contingency_matrix
+from torch import nn
 
-from advx.evaluation.clusters import NOBODY, majority_label_error, majority_labels
+from advx.data.dataset import Dataset, Split
+from advx.evaluation.clusters import (
+    NOBODY,
+    Sorting,
+    k_means_sorting,
+    majority_label_error,
+    majority_labels,
+    naming_examples,
+    network_sorting,
+)
 
 
 def test_majority_labels_by_hand() -> None:
     clusters = torch.tensor([0, 0, 0, 1, 1, 3])
     labels = torch.tensor([2, 2, 1, 1, 0, 2])
     # two of three; the smaller of equals; nobody; the only one
-    assert majority_labels(clusters, labels).tolist() == [2, 0, NOBODY, 2]
+    assert majority_labels(clusters, labels, 5).tolist() == [2, 0, NOBODY, 2, NOBODY]
 
 
 def test_labels_are_those_of_the_naming_examples_not_of_the_test_ones() -> None:
@@ -61,3 +72,44 @@ def test_nothing_to_name_clusters_by_is_refused() -> None:
     for wrong in ((none, none, one, one), (one, one, none, none)):
         with pytest.raises(ValueError, match="valid: from one of each"):
             majority_label_error(*wrong)
+
+
+def blobs(count: int = 90) -> Dataset:
+    """Three points far apart, with little noise; labels 2, 0, 1."""
+    labels = torch.arange(count) % 3
+    means = torch.tensor([[0.0, 9.0], [9.0, 0.0], [-9.0, -9.0]])
+    split = Split(means[labels] + torch.randn(count, 2) / 10, (labels + 2) % 3)
+    none = split.take(torch.arange(0))
+    return Dataset("blobs", 3, split, none, split)
+
+
+def test_k_means_finds_what_lies_apart_and_splits_the_rest() -> None:
+    data = blobs()
+    found = k_means_sorting(data, 3, 0)
+    assert (found.majority_label_error, found.clusters_used) == (0, 3)
+    two = k_means_sorting(data, 2, 0)
+    assert two.majority_label_error == pytest.approx(100 / 3)
+    assert two.clusters_used == 2
+
+
+def test_a_network_sorts_by_its_largest_logit() -> None:
+    data = blobs()
+    network = nn.Linear(2, 5, bias=False)
+    with torch.no_grad():
+        network.weight.copy_(torch.tensor([[0.0, 9], [9, 0], [-9, -9], [0, 0], [0, 0]]))
+    assert network_sorting(network, data) == Sorting(0, 3)
+    with torch.no_grad():
+        network.weight[:2] = torch.tensor([[9.0, 9], [0, 0]])
+    found = network_sorting(network, data)
+    assert found.majority_label_error == pytest.approx(100 / 3)
+    assert found.clusters_used == 2
+
+
+def test_validation_examples_name_clusters_where_there_are_some() -> None:
+    data = blobs()
+    assert naming_examples(data) is data.train
+    assert naming_examples(replace(data, validation=data.test)) is data.test
+    wrong = Split(data.test.images, data.test.labels * 0)
+    assert k_means_sorting(replace(data, validation=wrong), 3, 0).majority_label_error == (
+        pytest.approx(200 / 3)
+    )

@@ -159,6 +159,25 @@ def test_the_control_has_the_same_network_and_no_generator() -> None:
     torch.testing.assert_close(found["discriminator_loss"], loss.detach())
 
 
+def test_without_information_only_the_labels_move_the_network() -> None:
+    options = {"information_weight": 0.0, "labeled": 6, **NOISELESS}
+    game, twin = (small(InformationMaximization, **options) for _ in range(2))
+    labeled = torch.randn(6, 2), torch.arange(6) % 3
+    found = game.update(iter([(torch.randn(12, 2), labeled)]), plain_steps(game))
+    twin.discriminator(torch.randn(12, 2))
+    loss = nn.functional.cross_entropy(twin.discriminator(labeled[0]), labeled[1])
+    torch.testing.assert_close(found["discriminator_loss"], loss.detach())
+    still = list(twin.discriminator.parameters())
+    slopes = torch.autograd.grad(loss, still)
+    for new, old, slope in zip(game.discriminator.parameters(), still, slopes, strict=True):
+        torch.testing.assert_close(new, old - RATE * slope, atol=1e-6, rtol=1e-4)
+
+
+def test_neither_labels_nor_information_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"information_weight=0: .* valid: labels, or a larger"):
+        small(InformationMaximization, information_weight=0.0)
+
+
 def test_entropies_of_data_fall_and_the_marginal_stays() -> None:
     game, data = small(hidden_noise=0.1, input_noise=0.1), blobs(train=600, test=10)
     trainer = GameTrainer(max_epochs=20, batch_size=100, optimizer=Adam(learning_rate=3e-3))

@@ -44,6 +44,7 @@ FIGURES = {
     "adversarial_autoencoder": "adversarial_autoencoder",
     "sample_fidelity": "sample_fidelity",
     "distribution_matching": "distribution_matching",
+    "categorical_gan": "categorical_gan",
 }
 
 

@@ -58,6 +58,8 @@ def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
         ("latent_arithmetic", "a − b + c, never seen", set()),
         ("vae_gan", "VAE/GAN, samples, digits", {"two_sample_accuracy", "gradient_energy"}),
         ("sample_fidelity", "DCGAN samples, digits", {"two_sample_accuracy", "gradient_energy"}),
+        ("categorical_gan", "CatGAN, circles", {"majority_label_error", "lowered_by_generator"}),
+        ("categorical_gan", "CatGAN, 100 labels", {"clean_error_rate", "labels_seen"}),
     ],
 )
 def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) -> None:
@@ -88,6 +90,10 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) ->
         ("sample_fidelity", ["error=0.9"], "none of 60 images can be changed so much"),
         ("sample_fidelity", ["games.vae.latent=5"], "games.vae.latent=5: all models have"),
         ("sample_fidelity", ["digits.limit.test=9"], "digits.limit.test=9: leaves 9 test images"),
+        ("categorical_gan", ["labels=[105]"], "labels=105: the same number of each of the 10"),
+        ("categorical_gan", ["labels=[null]"], "labels=[None]: null hides every label; valid"),
+        ("categorical_gan", ["labels=[]"], "labels: is empty; the figure needs one"),
+        ("categorical_gan", ["dataset@planes.blobs=line"], "planes.blobs=line: its examples have"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is_trained(
