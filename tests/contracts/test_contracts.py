@@ -115,7 +115,7 @@ SET = {
 """Those that the protocol fixes and no run measures."""
 
 EXPLAINING, PAPERNOT = "Goodfellow et al. 2014b", "Papernot et al. 2016b"
-MAKHZANI = "Makhzani et al. 2015"
+MAKHZANI, GANIN = "Makhzani et al. 2015", "Ganin and Lempitsky 2015, on MNIST-M"
 MIYATO, SPRINGENBERG = "Miyato et al. 2015", "Springenberg 2016"
 
 PUBLISHED = {
@@ -125,6 +125,16 @@ PUBLISHED = {
         Cell("few labels", "clean_error_rate", setting="labels=all"): (0.85, MAKHZANI),
         Cell("clusters", "majority_label_error", setting="clusters=16"): (9.55, MAKHZANI),
         Cell("clusters", "majority_label_error", setting="clusters=30"): (4.1, MAKHZANI),
+    },
+    "domain_adaptation": {
+        Cell("source only, plain", "target_error_rate", setting="target=backgrounds"): (
+            42.51,
+            GANIN,
+        ),
+        Cell("gradient reversal, plain", "target_error_rate", setting="target=backgrounds"): (
+            18.51,
+            GANIN,
+        ),
     },
     "adversarial_training": {
         Cell("adversarially trained", "clean_error_rate"): (0.84, EXPLAINING),
