@@ -252,8 +252,8 @@ def draw(
         arrays,
         planes=list(on_plane),
         classes=run.data.classes,
-        caption=f"Samples of the game with {number(labeled)} labels, a column a class that D gives "
-        "them",
+        caption=f"Samples of the game with {number(labeled)} labels, a column a class that D "
+        "gives, empty where it gives none",
         finding=finding(run.numbers(), list(on_plane), labeled),
         provenance=run.heading(),
     )
