@@ -110,7 +110,7 @@ def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object
     if isinstance(game, GenerativeGame):
         z = game.draw(batch_size, images.device)
         return lambda: passes(game, images, z)
-    data = repeat((images, minibatch.labels))
+    data = repeat(next(game.minibatches(minibatch, batch_size)))
     players = Players({name: Held(getattr(game, name)) for name in game.players})
     return lambda: game.train().update(data, players)
 
