@@ -62,6 +62,9 @@ LEAKED = ("fresh_critic_accuracy", "leaked_bits")
 UNITS = {"leaked_bits": "bits"}
 """The others are percent."""
 
+KNOWN = "percent of applicants"
+"""Unit of what is known of the structural model: of all applicants that there could be."""
+
 
 @dataclass(frozen=True)
 class Audited:
@@ -204,6 +207,7 @@ def add_known(run: Run, hiring: Config) -> None:
             demographic_parity_difference=100 * abs(guess.gap),
             best_critic_accuracy=100 * each.leakage,
             seed=None,
+            unit=KNOWN,
         )
 
 

@@ -91,12 +91,16 @@ def test_changes_are_handed_on_by_name() -> None:
 
 
 def test_models_with_other_decoders_are_refused() -> None:
-    games = {"vae": {"latent": 4, "filters": 8}, "dcgan": {"latent": 4, "filters": 16}}
+    games = {
+        "vae": {"latent": 4, "filters": 16},
+        "vae_fixed": {"latent": 4, "filters": 8},
+        "dcgan": {"latent": 4, "filters": 16},
+    }
     with pytest.raises(ConfigError) as refused:
         refuse_other_decoders(games)
     assert str(refused.value) == (
-        "games.vae.filters=8: both models have the same decoder here; valid: that of "
+        "games.vae_fixed.filters=8: all models have the same decoder here; valid: that of "
         "games.dcgan.filters=16"
     )
-    games["vae"]["filters"] = 16
+    games["vae_fixed"]["filters"] = 16
     refuse_other_decoders(games)
