@@ -179,7 +179,7 @@ def add_images(
         quality = run.measure(image_quality, network, layer, run.data, images)
         run.table.add(name, quality, seed=seed, n=n, unit=UNITS)
         energy = run.measure(relative_gradient_energy, images, test)
-        run.table.add(name, gradient_energy=energy, seed=seed, n=n)
+        run.table.add(name, gradient_energy=energy, seed=seed, n=n, unit=UNITS)
     error = run.measure(rms_error, made[RECONSTRUCTIONS], test)
     name = RECONSTRUCTIONS.format(row, suffix)
     run.table.add(name, rms_error=error, seed=seed, n=len(test), unit="gray levels")

@@ -36,6 +36,7 @@ UNITS = {
     "warnings_at_the_end": "warnings",
     "frechet_classifier_distance": "squared features",
     "density": "ratio",
+    "gradient_energy": "percent of the data's",  # no share: noise has more than the data
     "classes": "classes",
     "class_kl": "nats",
 }

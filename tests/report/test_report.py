@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from advx.config.cells import Cell
+from advx.evaluation.image_quality import UNITS
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
 from advx.report.results import Results, Row, csv_text, table
@@ -204,3 +205,13 @@ def test_a_small_number_keeps_three_digits() -> None:
     assert "0.00155 – 0.00195" in text
     assert "0.02 " in text
     assert "0.021" not in text
+
+
+def test_what_may_exceed_a_hundred_percent_is_no_share() -> None:
+    """Noise has more gradient energy than the data; only shares have Wilson's interval."""
+    made = Results("exp")
+    for seed, value in enumerate((104.0, 110.0)):
+        unit = UNITS["gradient_energy"]
+        made.add(Row.of("exp", Cell("samples", "gradient_energy"), seed, value, unit, 2000, None))
+    (line,) = made.summary(judge=False)
+    assert (line.mean, line.low < 104, line.high > 110) == (107.0, True, True)
