@@ -8,9 +8,12 @@ from advx.config.compose import resolved
 from advx.config.documents import Composed
 from advx.errors import reason
 
-FREE = ("seeds", "device", "store", "data_dir", "dataset.data_dir", "dataset.digests")
+FREE = ("seeds", "device", "store", "data_dir")
 """Keys that say how often, on what machine (`device` with its threads) and from which files: any
 value leaves the chapter's protocol as it is."""
+
+FILES = ("data_dir", "digests")
+"""The same of every data set, whatever key it stands under."""
 
 LONGEST = 60
 """Characters of a value that are shown."""
@@ -22,7 +25,7 @@ def departures(config: Composed) -> list[str]:
     The chapter's figures are judged only where nothing does: a verdict on another attack, model,
     data set, size or training would compare two different things. Every key counts, also one that
     changes no number (`figure_examples`): a rule without exceptions is easy to keep. Only the keys
-    of `FREE` do not.
+    of `FREE` and `FILES` do not.
 
     Args:
         config: the resolved configuration of a run.
@@ -42,10 +45,10 @@ def departures(config: Composed) -> list[str]:
 def differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
     """Keys whose values differ, each with our value; a node as a whole where it is another one.
 
-    Those of `FREE` do not count, nor does an argument that is given its default and that the other
-    side does not have: it is younger than a run, or older.
+    Those of `FREE` and `FILES` do not count, nor does an argument that is given its default and
+    that the other side does not have: it is younger than a run, or older.
     """
-    if path in FREE or _same(ours, chapter):
+    if _is_free(path) or _same(ours, chapter):
         return []
     if not (isinstance(ours, dict) and isinstance(chapter, dict)):
         return [f"{path}={_short(ours)}"]
@@ -58,9 +61,14 @@ def differences(ours: Any, chapter: Any, path: str = "") -> list[str]:
         here = f"{path}.{key}" if path else str(key)
         if key in ours and key in chapter:
             found += differences(ours[key], chapter[key], here)
-        elif here not in FREE and not _is_default(ours if key in ours else chapter, key):
+        elif not _is_free(here) and not _is_default(ours if key in ours else chapter, key):
             found.append(f"{here}={_short(ours[key])}" if key in ours else f"~{here}")
     return found
+
+
+def _is_free(path: str) -> bool:
+    """Whether a key changes no number."""
+    return path in FREE or path.rpartition(".")[2] in FILES
 
 
 def _is_default(node: dict[str, Any], key: str) -> bool:

@@ -262,3 +262,12 @@ def test_an_argument_at_its_default_is_no_difference() -> None:
     assert differences(node, changed) == ["~channels"]
     assert differences(node | {"chanels": 1}, node) == ["chanels=1"]
     assert differences({}, {"channels": [32, 48]}) == ["~channels"]
+
+
+def test_where_files_lie_is_no_difference_under_any_key() -> None:
+    node = {"name": "mnist", "data_dir": None, "digests": None, "train": 5}
+    other = node | {"data_dir": "elsewhere", "digests": "mine.json"}
+    for key in ("dataset", "digits", "targets"):
+        assert differences({key: node}, {key: other}) == []
+        assert differences({key: {"mine": node}}, {key: {"mine": other}}) == []
+        assert differences({key: other | {"train": 6}}, {key: node}) == [f"{key}.train=6"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from advx.config.cells import Cell, parts_of
-from advx.config.chapter import FREE
+from advx.config.chapter import FILES, FREE
 from advx.config.choices import choices
 from advx.config.compose import composed
 from advx.config.declared import declared
@@ -203,7 +203,7 @@ def test_the_worked_interval_comes_out_as_the_page_shows_it(capsys, monkeypatch)
 
 
 def test_what_a_verdict_leaves_free_is_what_the_page_says() -> None:
-    assert set(first_cells("scale.md", "What a verdict needs")) == set(FREE)
+    assert set(first_cells("scale.md", "What a verdict needs")) == {*FREE, *FILES}
 
 
 def test_the_settings_of_the_page_on_scales_are_the_defaults() -> None:
