@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
@@ -34,7 +35,6 @@ from advx.evaluation.audit import (
 from advx.evaluation.transfer import error_rate
 from advx.figures import frontier as figure
 from advx.figures.saved import save_and_draw
-from advx.games import base as networks
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
@@ -183,7 +183,7 @@ def add_examples(audit: Audited) -> None:
 
 
 def add_leakage(
-    audit: Audited, row: str, model: Derived[networks.Game] | None, seed: int | None
+    audit: Audited, row: str, model: Derived[nn.Module] | None, seed: int | None
 ) -> None:
     """What every fresh critic recovers from a model's representations; None: from the examples."""
     run, test = audit.run, audit.run.data.test

@@ -50,11 +50,8 @@ WAYS: dict[WayName, str] = {
 CRITICS: tuple[CriticName, ...] = ("logistic_regression", "mlp")
 """Those that are trained afresh."""
 
-MEASURES = {
-    "target_error_rate": "error on the target's test images (%)",
-    "trained_critic_accuracy": "images whose domain a critic names (%)",
-}
-"""Of the figure's panels."""
+SHOWN = ("target_error_rate", "trained_critic_accuracy")
+"""Metrics in the figure, beside the fresh critics'."""
 
 EMBEDDED = 400
 """Test images of either domain in the embedding."""
@@ -235,7 +232,7 @@ def draw(
     arrays: dict[str, np.ndarray] = {}
     for name in domains:
         under = setting(target=name)
-        for metric in MEASURES:
+        for metric in SHOWN:
             cells = [Cell(row, metric, setting=under) for row in rows]
             arrays[f"{metric} {name}"] = found.over_seeds(cells)
         for critic in CRITICS:

@@ -67,8 +67,8 @@ EDITED = 3
 """Games whose edits the figure shows."""
 
 NOTE = (
-    "Edits: the image's code is moved by the mean difference between codes of training images with "
-    "the attribute and without."
+    "Images are the first seed's, numbers means over the seeds. Edits: the image's code is moved "
+    "by the mean difference between codes of training images with the attribute and without."
 )
 """Under the figure."""
 

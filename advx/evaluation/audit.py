@@ -25,7 +25,6 @@ from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH, predictions
-from advx.games.base import Game
 from advx.training.load_or_train import TrainedGame
 
 CriticName = Literal["logistic_regression", "mlp", "boosted_trees"]
@@ -120,7 +119,7 @@ def leakage(
 
 
 @measurement(version=1)
-def networks_of(trained: TrainedGame) -> Game:
+def networks_of(trained: TrainedGame) -> nn.Module:
     """The networks of a trained game, for other measurements: called, they are the classifier."""
     return trained.game
 

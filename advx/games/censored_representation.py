@@ -27,7 +27,7 @@ from advx.data.dataset import Dataset, Split
 from advx.data.minibatches import grouped_minibatches
 from advx.errors import ConfigError
 from advx.games.base import Game, Observer
-from advx.games.diagnostics import Limit
+from advx.games.diagnostics import Limit, percent_wrong
 from advx.games.multilayer import perceptron
 from advx.games.players import Players
 from advx.models.base import features
@@ -188,8 +188,3 @@ class CodeObserver(Observer):
             "adversary_error": percent_wrong(self.game.adversary(codes), groups),
             "code_spread": codes.std(0, unbiased=False).mean().item(),
         }
-
-
-def percent_wrong(logits: Tensor, labels: Tensor) -> float:
-    """Percent of logits (n, k) whose largest is not that of the label (n,)."""
-    return 100 * (logits.argmax(1) != labels).double().mean().item()

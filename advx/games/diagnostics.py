@@ -147,3 +147,8 @@ def warnings(history: list[dict[str, float]], limits: Mapping[str, Limit] = LIMI
                 }
             )
     return results
+
+
+def percent_wrong(logits: Tensor, labels: Tensor) -> float:
+    """Percent of logits (n, k) whose largest is not that of the label (n,)."""
+    return 100 * (logits.argmax(1) != labels).double().mean().item()

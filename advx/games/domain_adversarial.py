@@ -28,7 +28,7 @@ from advx.data.domains import SOURCE, TARGET
 from advx.data.minibatches import chosen, endless
 from advx.errors import ConfigError
 from advx.games.base import Game, Observer
-from advx.games.diagnostics import Limit
+from advx.games.diagnostics import Limit, percent_wrong
 from advx.games.multilayer import perceptron
 from advx.games.players import Players
 from advx.games.reversal import reversed_gradient
@@ -228,11 +228,8 @@ def domains_of(train: Split) -> tuple[Tensor, Tensor]:
 @torch.no_grad()
 def error_rate(model: nn.Module, split: Split) -> float:
     """Percent of the examples that a classifier is wrong about."""
-    wrong = sum(
-        int((model(x).argmax(1) != y).sum())
-        for x, y in zip(split.images.split(AT_ONCE), split.labels.split(AT_ONCE), strict=True)
-    )
-    return 100 * wrong / len(split)
+    logits = torch.cat([model(x) for x in split.images.split(AT_ONCE)])
+    return percent_wrong(logits, split.labels)
 
 
 class DomainObserver(Observer):
