@@ -19,6 +19,7 @@ from advx.evaluation.two_samples import PERMUTATIONS, energy_test
 from advx.games.adversarial_autoencoder import AdversarialAutoencoder
 from advx.games.priors import PriorName, prior_samples
 from advx.games.vae import VariationalAutoencoder
+from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 
 TESTED = 1_000
@@ -58,8 +59,7 @@ def codes_of(trained: TrainedGame, images: Tensor, seed: int = 0) -> Tensor:
     """
     game = cast(AdversarialAutoencoder | VariationalAutoencoder, trained.game)
     parts = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for x in images.split(BATCH):
             if isinstance(game, VariationalAutoencoder):
                 noise = torch.randn(len(x), game.latent).to(x)  # on the CPU, the same on a GPU
@@ -72,8 +72,7 @@ def codes_of(trained: TrainedGame, images: Tensor, seed: int = 0) -> Tensor:
 @measurement(version=1)
 def prior_draws(prior: PriorName, count: int, latent: int, seed: int) -> Tensor:
     """Draws (count, latent) from a prior, always the same for a seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return prior_samples(prior, count, latent)
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import conv2d, pad, softplus
 from advx.data.heads import Twins
 from advx.evaluation.ears import real_frames
 from advx.evaluation.measurement import measurement
+from advx.training.construct import seeded
 from advx.types import NonNegative, PositiveInt
 
 WIDEST = 1.0
@@ -57,8 +58,7 @@ def trained_probe(
     n, channels, side, _ = frames.eared.shape
     device = frames.eared.device
     steps = epochs * len(torch.arange(n).split(HEADS))
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.manual_seed(seed)
+    with seeded(seed), torch.enable_grad():
         probe = EarProbe(channels, side).to(device).train()
         adam = torch.optim.Adam(probe.parameters(), lr=learning_rate)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps)

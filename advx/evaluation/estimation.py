@@ -22,6 +22,7 @@ from torch.nn.functional import cosine_similarity, logsigmoid
 
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.measurement import measurement
+from advx.training.construct import seeded
 
 LogDensity = Callable[[Tensor], Tensor]
 """From points (n,) to the logarithms of a density there."""
@@ -146,8 +147,7 @@ def contrastive_gradients(
     exact = likelihood_gradient(theta, data)
     means, noise = data.centers, Mixture((0.0,), noise_deviation)
     results = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for count in counts:
             x = (
                 means[torch.randint(len(means), (count,))]

@@ -9,6 +9,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
 from advx.games.diagnostics import LIMITS
 from advx.games.generative import GenerativeGame, LatentGame
+from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 
 
@@ -38,8 +39,7 @@ def generated_examples(
     game = generative(trained)
     device = next(game.parameters()).device
     made = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         z = game.draw(count)  # on the CPU, so that a GPU sees the same
     for first in range(0, count, BATCH):
         part = None if conditions is None else conditions[first : first + BATCH].to(device)
