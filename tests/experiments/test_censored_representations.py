@@ -5,8 +5,10 @@ import pytest
 
 from advx.config.check import keywords
 from advx.config.config import Config
+from advx.data import hiring
 from advx.data.hiring import Hiring
 from advx.errors import ConfigError
+from advx.evaluation.audit import networks_of
 from advx.experiments.censored_representations import game_of
 from tests.running import RESULTS, lines, started
 
@@ -38,8 +40,8 @@ def test_the_best_guesses_are_those_of_the_applicants_that_were_drawn(tmp_path) 
 def test_the_truth_is_that_of_the_same_applicants(tmp_path) -> None:
     """A model that errs on no label errs on the truth where managers did."""
     run, config, _ = started(tmp_path, SMOKE)
-    hiring = Config(config["hiring"], "hiring")
-    past, truth = run.on(hiring).data.test, run.on(hiring.with_(labels="qualified")).data.test
+    decided = Config(config["hiring"], "hiring")
+    past, truth = run.on(decided).data.test, run.on(decided.with_(labels="qualified")).data.test
     assert past.images.equal(truth.images)
     assert past.groups is not None
     disagree = past.labels != truth.labels
@@ -47,6 +49,24 @@ def test_the_truth_is_that_of_the_same_applicants(tmp_path) -> None:
     assert disagree.any()
     assert (past.labels[disagree & favored] == 1).all()  # hired, though not qualified
     assert (past.labels[disagree & ~favored] == 0).all()
+
+
+def test_errors_on_the_truth_are_counted_against_who_is_qualified(tmp_path) -> None:
+    run, config, main = started(tmp_path, SMOKE, "weights=[0]", "~rows", "~claims")
+    main(run, **keywords(config, main))
+    on = run.on(Config(config["hiring"], "hiring"))
+    networks = networks_of(game_of(on, Config(config["game"], "game"), 0.0, 0).value)
+    sizes = {key: config["hiring"][key] for key in ("train", "validation", "test")}
+    qualified = hiring.load(labels="qualified", **sizes).test
+    wrong = (networks(qualified.images).argmax(1) != qualified.labels).double().mean().item()
+    (row,) = [
+        row
+        for row in lines(run.folder / "results.csv", RESULTS)
+        if (row["row"], row["metric"]) == ("c = 0, hiring", "error_rate_on_truth")
+    ]
+    assert float(row["value"]) == pytest.approx(100 * wrong, abs=1e-4)
+    past = on.data.test
+    assert (past.labels != qualified.labels).any()
 
 
 def test_a_game_has_the_weight_and_as_many_groups_as_the_data(tmp_path) -> None:
