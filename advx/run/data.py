@@ -1,5 +1,6 @@
 """A run's data set on its device, and the parts of it that models are trained and scored on."""
 
+import re
 from collections.abc import Callable
 from functools import cached_property
 
@@ -10,7 +11,7 @@ from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
-from advx.errors import ConfigError
+from advx.errors import ConfigError, DataError
 from advx.run.notices import Seconds
 from advx.training.recipe import DataPart
 
@@ -35,6 +36,17 @@ def fitting(config: Config, data: Dataset) -> Config:
     return config.with_(input_shape=list(data.input_shape), **classes)
 
 
+def in_place(message: str, path: str) -> str:
+    """A loader's message, which speaks of `dataset`, for a data set that stands under another key.
+
+    `dataset.digests=FILE` becomes `digits.digests=FILE`, and `dataset=mnist` what would choose it.
+    """
+    if path in ("", "dataset"):
+        return message
+    message = re.sub(r"\bdataset\.(?=\w)", f"{path}.", message)
+    return re.sub(r"\bdataset=(?=\w)", f"dataset@{path}=", message)
+
+
 class RunData:
     """The data set, loaded when it is first needed.
 
@@ -56,7 +68,10 @@ class RunData:
         """The whole data set."""
         with self.seconds.timed("load", self.config["name"]):
             loader = Config({k: v for k, v in self.config.items() if k not in DESCRIPTIVE})
-            data = loader.build()
+            try:
+                data = loader.build()
+            except (ConfigError, DataError) as error:
+                raise type(error)(in_place(str(error), self.config.path)) from error
             data = usable(data, self.config["_target_"]) if loader.is_own else data
             return data.to(self.device)
 
