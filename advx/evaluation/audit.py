@@ -170,7 +170,7 @@ def fresh_critic(critic: CriticName, seed: int) -> Any:
     if critic == "boosted_trees":
         return HistGradientBoostingClassifier(early_stopping=True, random_state=seed)
     if critic == "mlp":
-        network = MLPClassifier((100,), early_stopping=True, random_state=seed, batch_size=200)
+        network = MLPClassifier((100,), early_stopping=True, random_state=seed)
         return make_pipeline(StandardScaler(), network)
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
 
