@@ -19,6 +19,9 @@ from advx.training.recipe import Recipe, recipe_key, trajectory
 CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints of one training run."""
 
+CHECKPOINT_SHARE = 0.05
+"""Share of a training's time that its checkpoints may take: large ones are written less often."""
+
 Tensors = dict[str, Tensor]
 
 Shown = Callable[[Progress], None]
@@ -45,6 +48,7 @@ class CheckpointedTraining:
         self.progress = Progress()
         self.spent = 0.0
         self.start = self.saved = time.perf_counter()
+        self.pause = CHECKPOINT_SECONDS
         self.unsaved: Checkpoint | None = None
 
     def run(self, trainer: Any, fit: Callable[..., Progress]) -> Progress:
@@ -66,9 +70,10 @@ class CheckpointedTraining:
         def after_epoch(progress: Progress, checkpoint: Callable[[], Checkpoint]) -> None:
             now = time.perf_counter()
             last = continues and trainer.finished(progress)
-            if now - self.saved >= CHECKPOINT_SECONDS or last:
+            if now - self.saved >= self.pause or last:
                 self.store.save_checkpoint(self.key, checkpoint() | self._seconds(now))
-                self.saved, self.unsaved = now, None
+                self.saved, self.unsaved = time.perf_counter(), None
+                self.pause = max(CHECKPOINT_SECONDS, (self.saved - now) / CHECKPOINT_SHARE)
             elif self.recipe.is_game:
                 self.unsaved = copy.deepcopy(checkpoint() | self._seconds(now))
             self.on_epoch(progress)

@@ -24,6 +24,7 @@ from tests.toy_games import RING, Killed, recipe
 @pytest.mark.parametrize("options", [{}, {"average": 0.9}, {"game": {"discriminator_steps": 2}}])
 def test_a_killed_game_continues_to_the_same_bytes(options, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SHARE", math.inf)
     whole = load_or_train_game(recipe(**options), RING, Store(tmp_path / "whole"))
 
     def kill(progress) -> None:

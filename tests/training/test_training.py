@@ -221,6 +221,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("epoch", [1, 3, 5])
 def test_a_killed_run_ends_with_the_same_bytes(tiny, tmp_path, monkeypatch, epoch) -> None:
     monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SHARE", math.inf)
     whole = load_or_train_model(recipe(), tiny, Store(tmp_path / "whole"))
 
     def kill(progress: Progress) -> None:
