@@ -67,7 +67,8 @@ def accepted_remark(count: int, digests: str | None) -> tuple[str, ...]:
     """What a result must say when files were accepted through `dataset.digests`."""
     if not count:
         return ()
-    return (f"{count} data files differ from the published ones (accepted by {digests})",)
+    by = Path(digests).name if digests else digests
+    return (f"{count} data files differ from the published ones (accepted by {by})",)
 
 
 def unpack_gzip(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from advx.config.documents import Composed
 from advx.report.finished import cells_of, summary_of, table_of
 from advx.report.markdown import markdown, measured
-from advx.report.pages import SUMMARY, duration, hours
+from advx.report.pages import SUMMARY, cost, duration
 from advx.text_files import read_text
 
 HEADLINES = "headlines.csv"
@@ -161,7 +161,7 @@ def experiments_map(pages: list[Page], reference: Path, listed: Mapping[str, Com
             "`experiment=`": f"[`{page.name}`](docs/results/{page.name}.md)",
             "what": page.heading,
             "quick": duration(quick[page.name] / 3600) if page.name in quick else "",
-            "chapter": duration(hours(reference / page.name)),
+            "chapter": cost(reference / page.name),
         }
         for page in pages
         if page.name in listed

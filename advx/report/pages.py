@@ -53,18 +53,21 @@ def block(folder: Path, listed: Composed) -> str:
     return "\n\n".join(filter(None, blocks))
 
 
-def hours(folder: Path) -> float:
-    """Core-hours that training a run's networks and crafting its examples took.
+def cost(folder: Path) -> str:
+    """What training a run's networks and crafting its examples took: hours of a core, or of a GPU.
 
     Raises:
         Unfinished: the folder is not that of a whole run.
     """
     manifest = manifest_of(folder)
-    return sum(manifest["seconds"].values()) * manifest["threads"] / HOUR
+    spent = sum(manifest["seconds"].values()) / HOUR
+    if manifest["device"] == "cuda":
+        return f"{duration(spent)} (GPU)"
+    return duration(spent * manifest["threads"])
 
 
 def duration(of: float) -> str:
-    """Hours of one core, as a reader says them."""
+    """Hours, as a reader says them."""
     return f"{of:.1f} h" if of >= 1 else f"{max(1, round(60 * of))} min"
 
 
@@ -78,10 +81,10 @@ def _run(folder: Path) -> str:
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
     code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
     settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"
+    core = "" if manifest["device"] == "cuda" else " of one core"
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
-        f"{manifest['threads']} thread{plural}: {duration(hours(folder))} of one core "
-        f"for training and crafting."
+        f"{manifest['threads']} thread{plural}: {cost(folder)}{core} for training and crafting."
         f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name}). Code and settings: {_linked(code)}, "
         f"{_linked(settings)}."

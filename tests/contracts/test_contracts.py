@@ -119,6 +119,7 @@ MAKHZANI, GANIN = "Makhzani et al. 2015", "Ganin and Lempitsky 2015, on MNIST-M"
 MIYATO, SPRINGENBERG = "Miyato et al. 2015", "Springenberg 2016"
 
 PUBLISHED = {
+    "church_windows": {Cell("clean", "error_rate"): (11.68, "Goodfellow et al. 2013b")},
     "adversarial_autoencoder": {
         Cell("few labels", "clean_error_rate", setting="labels=100"): (1.9, MAKHZANI),
         Cell("few labels", "clean_error_rate", setting="labels=1000"): (1.6, MAKHZANI),
