@@ -114,6 +114,22 @@ def brute_force(decisions: list[int], labels: list[int], groups: list[int]) -> t
     return 100 * worst((0, 1)), 100 * max(worst((1,)), worst((0,)))
 
 
+@pytest.mark.parametrize("values", [2, 3])
+def test_parity_is_fairlearns(values) -> None:
+    metrics = pytest.importorskip("fairlearn.metrics")
+    draw = torch.Generator().manual_seed(values)
+    for n in (40, 400):
+        decisions, labels = (torch.randint(2, (n,), generator=draw) for _ in range(2))
+        groups = torch.arange(n) % values
+        found = parity_of(decisions, labels, groups)
+        asked = {"sensitive_features": groups.numpy()}
+        y, guess = labels.numpy(), decisions.numpy()
+        expected = metrics.demographic_parity_difference(y, guess, **asked)
+        assert found.demographic_parity_difference == pytest.approx(100 * expected)
+        expected = metrics.equalized_odds_difference(y, guess, **asked)
+        assert found.equalized_odds_difference == pytest.approx(100 * expected)
+
+
 @pytest.mark.parametrize("values", [2, 3, 4])
 def test_parity_is_its_definition(values: int) -> None:
     draw = torch.Generator().manual_seed(values)
