@@ -1,6 +1,6 @@
 """How much a game costs over the forward and backward passes that it cannot do without.
 
-    advx run experiment=benchmark_gan                  # games on digits and on clips, few filters
+    advx run experiment=benchmark_gan                  # of few filters
     advx run experiment=benchmark_gan scale=chapter    # as large as they are trained
 
 One round of the loop against the bare passes of the same layers, on a minibatch that is in memory,
@@ -20,8 +20,10 @@ from torch import Tensor
 from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
+from advx.data.domains import pair
 from advx.evaluation.benchmark import operations_of, product_rate, seconds_of
 from advx.games.base import Game
+from advx.games.domain_adversarial import DomainAdversarial
 from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.games.players import Held, Players
@@ -33,19 +35,18 @@ from advx.training.loop import one_epoch
 from advx.types import PositiveInt
 
 
-def cells(games: dict[str, Config], games_on_clips: dict[str, Config]) -> Iterator[Cells]:
+def cells(games: dict[str, Config], games_on_other_data: dict[str, Config]) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    yield Cells(
-        [*games, *games_on_clips], ["bare_over_round", "bare_share_of_matrix_product", "round"]
-    )
+    rows = [*games, *games_on_other_data]
+    yield Cells(rows, ["bare_over_round", "bare_share_of_matrix_product", "round"])
 
 
 def main(
     run: Run,
     games: dict[str, Config],
     trainers: dict[str, Config],
-    clips: Config,
-    games_on_clips: dict[str, Config],
+    games_on_other_data: dict[str, Config],
+    other_data: dict[str, Config],
     rounds: PositiveInt,
     repeats: PositiveInt,
 ) -> None:
@@ -55,14 +56,16 @@ def main(
         run: the run to measure on.
         games: by name.
         trainers: each one's trainer, by the same names.
-        clips: a data set of clips.
-        games_on_clips: those that are trained on clips, by name.
+        games_on_other_data: further games, by name.
+        other_data: by a further game's name, the data set that it is trained on in place of the
+            run's; of a game of two domains the target, the run's being the source.
         rounds: of one measurement.
         repeats: measurements of each; one row each.
     """
-    other = run.on(clips)
-    for name, config in (games | games_on_clips).items():
-        data = (other if name in games_on_clips else run).data
+    for name, config in (games | games_on_other_data).items():
+        data = run.data if name in games else run.on(other_data[name]).data
+        if issubclass(config.target, DomainAdversarial):
+            data = pair(run.data, data)
         with seeded(0):
             game = fitting(config, data).build().to(run.device)
         trainer = trainers[name].with_(epoch_updates=rounds).build()
@@ -104,13 +107,12 @@ def repeated(work: Callable[[], object], times: int) -> Callable[[], object]:
 
 
 def bare_round(game: Game, train: Split, batch_size: int) -> Callable[[], object]:
-    """What one round must compute, on the first examples."""
-    minibatch = train.take(torch.arange(batch_size) % len(train))
-    images = minibatch.images
+    """What one round must compute, on one minibatch."""
     if isinstance(game, GenerativeGame):
+        images = train.take(torch.arange(batch_size) % len(train)).images
         z = game.draw(batch_size, images.device)
         return lambda: passes(game, images, z)
-    data = repeat(next(game.minibatches(minibatch, batch_size)))
+    data = repeat(next(game.minibatches(train, batch_size)))
     players = Players({name: Held(getattr(game, name)) for name in game.players})
     return lambda: game.train().update(data, players)
 
