@@ -98,7 +98,7 @@ class MyNet(nn.Module):
 
 @pytest.fixture
 def readers_files(tmp_path) -> Path:
-    """What README's reader has: a module, its weights, images."""
+    """What the pages' reader has: a module, its weights, images, a table."""
     (tmp_path / "my_module.py").write_text(NETWORK, encoding="utf-8")
     layers = {"1": (100, 784), "3": (10, 100)}
     state = {f"layers.{k}.weight": 0.1 * torch.randn(*shape) for k, shape in layers.items()}
@@ -106,6 +106,9 @@ def readers_files(tmp_path) -> Path:
     torch.save(state, tmp_path / "my_weights.pt")
     images = np.random.default_rng(0).integers(0, 256, (400, 28, 28), dtype=np.uint8)
     np.savez(tmp_path / "my_images.npz", images=images, labels=np.arange(400) % 10)
+    np.savez(tmp_path / "my_other_images.npz", images=images // 2, labels=np.arange(400) % 10)
+    people = [f"{k % 7},{'ab'[k % 2]},{'fm'[k % 3 % 2]},{k % 5 % 2}\n" for k in range(200)]
+    (tmp_path / "people.csv").write_text("skill,hobby,gender,hired\n" + "".join(people), "utf-8")
     return tmp_path
 
 

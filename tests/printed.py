@@ -59,7 +59,7 @@ def kind(words: list[str]) -> str:
         return "its own runs"
     if words[0] not in ("run", "attack"):
         return "verb"
-    if any("my_" in word for word in words):
+    if any("my_" in word or "people.csv" in word for word in words):
         return "own files"
     return "plain" if all(SIZE.match(word) for word in words[1:]) else "changed"
 

@@ -23,6 +23,8 @@ from tests.printed import README, SMOKE, commands, kind
 OWN_PAGES = ["own-models.md", "own-data.md"]
 
 FEW = ["figure_examples=1"]
+NO_EXAMPLES = re.compile("my_table|my_game|dcgan|censored|domain")
+"""In commands of experiments whose figures show no examples."""
 
 
 def files_of(page: str) -> dict[str, str]:
@@ -79,7 +81,7 @@ def is_kmnist(words: list[str]) -> bool:
 def test_every_command_of_a_page_on_own_code_runs_as_printed(page, reader, kmnist, command) -> None:
     ran = [words for words in commands(ROOT / "docs" / page) if words[1:] and words not in README]
     for words in ran:
-        few = [] if any(re.search("my_table|my_game|dcgan", word) for word in words) else FEW
+        few = [] if any(map(NO_EXAMPLES.search, words)) else FEW
         done = command(*words, *SMOKE, *few, *(kmnist if is_kmnist(words) else []))
         assert done.status == 0, (words, done.err)
         assert not is_kmnist(words) or "kmnist (80 training, 40 test examples; 4 data" in done.out
