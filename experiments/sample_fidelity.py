@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
@@ -23,9 +23,10 @@ from advx.config.documents import Node
 from advx.errors import ConfigError
 from advx.evaluation.discriminators import Answers, answers_to_change
 from advx.evaluation.equal_error import EqualErrors, equal_errors
-from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
+from advx.evaluation.image_quality import UNITS, ImageQuality, features, image_quality
 from advx.evaluation.measurement import measurement
 from advx.evaluation.reconstructions import relative_gradient_energy, rms_error
+from advx.evaluation.sample_quality import two_sample_accuracy
 from advx.evaluation.samples import generated_examples, warning_rates
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
@@ -113,13 +114,13 @@ def main(
         label: each.model(fitting(classifier, each.data), 0, trainer=classifier_trainer)
         for label, each in every.items()
     }
-    features = {k: check_floor(each, networks[k], layer, samples) for k, each in every.items()}
+    widths = {k: check_floor(each, networks[k], layer, samples) for k, each in every.items()}
     equal = {
         label: each.derive(equally_changed, each.data.test.images, error)
         for label, each in changed_on.items()
     }
     for label, changed in equal.items():
-        refuse_too_few_changed(error, len(changed.value.places), features[label] + 1)
+        refuse_too_few_changed(error, len(changed.value.places), widths[label] + 1)
     trained = len(every) + (len(games) * len(compared_on) + len(changed_on) - 1) * len(run.seeds)
     with run.progress(models=trained):
         for label, each in every.items():
@@ -170,6 +171,23 @@ def equally_changed(images: Tensor, error: float, seed: int = 0) -> EqualErrors:
 
 
 @measurement(version=1)
+def accuracy_on_others(classifier: nn.Module, layer: str, images: Tensor, changed: Tensor) -> float:
+    """How often a fresh classifier discriminates changed images from others that are not changed.
+
+    No image stands on both sides: after a small change it would be recognized, and be taken for
+    what it was in training.
+
+    Args:
+        classifier: whose features are looked at.
+        layer: whose output is the features.
+        images: (n, *shape).
+        changed: the same images after the change.
+    """
+    others, kept = features(classifier, layer, images[::2]), changed[1::2]
+    return two_sample_accuracy(others, features(classifier, layer, kept))[0]
+
+
+@measurement(version=1)
 def unchanged_images(equal: EqualErrors) -> Tensor:
     """Those that every change can bring to the error."""
     return equal.images
@@ -203,7 +221,9 @@ def add_changes(
     for name, changed in equal.value.changed.items():
         row, after = CHANGED.format(name, label), run.derive(changed_images, equal, name)
         quality = run.measure(image_quality, network, setup.layer, run.data, after)
-        run.table.add(row, quality, seed=None, n=n, unit=UNITS)
+        accuracy = run.measure(accuracy_on_others, network, setup.layer, images, after)
+        measured = vars(quality) | {"two_sample_accuracy": accuracy}
+        run.table.add(row, measured, seed=None, n=n, unit=UNITS)
         reached = run.measure(rms_error, images, after)
         run.table.add(row, rms_error=reached, seed=None, n=n, unit="gray levels")
         size = changed.size.mean().item()

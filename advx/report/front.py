@@ -164,6 +164,6 @@ def experiments_map(pages: list[Page], reference: Path, listed: Mapping[str, Com
             "chapter": cost(reference / page.name),
         }
         for page in pages
-        if page.name in listed
+        if page.name in listed and page.section  # README names the benchmarks in a sentence
     ]
     return markdown(pd.DataFrame(lines))

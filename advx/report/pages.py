@@ -74,9 +74,9 @@ def duration(of: float) -> str:
 def _run(folder: Path) -> str:
     """What ran, where, how long and by which command."""
     manifest = manifest_of(folder)
-    command = re.sub(r" (dataset\.digests|hydra\.run\.dir)=\S+", "", manifest["command"])
+    command = re.sub(r" ([\w.]*\bdigests|hydra\.run\.dir)=\S+", "", manifest["command"])
     copied = " The data were a copy whose digests the run was given." * (
-        "dataset.digests=" in manifest["command"]
+        "digests=" in manifest["command"]
     )
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
     code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
