@@ -6,11 +6,11 @@
 
 The procedure: train a classifier on labeled images of a source and unlabeled ones of a target,
 against a critic that is to tell from the features which of the two an image is from. Beside it
-stand the same network trained on the source alone, which sees no image of the target, and trained
-on the target's labels. Whatever is chosen is chosen on the source; the target's labels are looked
-at when all is trained. Then ask the critic on images that it has not seen, and critics that are
-trained afresh on the same features. The game is played in three ways: by gradient reversal,
-simultaneously, and alternating.
+stand the same network trained on the source alone, which sees no image of the target; trained on
+both, but with features that do not play; and trained on the target's labels. Whatever is chosen is
+chosen on the source; the target's labels are looked at when all is trained. Then ask the critic on
+images that it has not seen, and critics that are trained afresh on the same features. The game is
+played in three ways: by gradient reversal, simultaneously, and alternating.
 """
 
 from collections.abc import Iterator
@@ -39,6 +39,9 @@ from advx.types import PositiveInt
 
 SOURCE_ONLY, ON_TARGET = "source only", "trained on target"
 """The floor and the ceiling of what an adaptation can do."""
+
+NO_GAME = "no game"
+"""What there is of an adaptation without the features' part in it: λ = 0."""
 
 WAYS: dict[WayName, str] = {
     "reversal": "gradient reversal",
@@ -103,7 +106,7 @@ class Domains:
         return cls(
             source,
             target,
-            dict.fromkeys(WAYS.values(), pair(source, target)) | alone,
+            dict.fromkeys((NO_GAME, *WAYS.values()), pair(source, target)) | alone,
             of_both(source.train, target.train, critic_examples),
             of_both(source.test, target.test, critic_examples),
         )
@@ -162,11 +165,11 @@ def main(
 
 
 def kinds(networks: dict[NetworkName, list[WayName]]) -> list[Kind]:
-    """The rows: every network on the source alone, in its ways, and on the target."""
+    """The rows: every network on the source alone, without a game, in its ways, on the target."""
     return [
         Kind(training, network)
         for network, ways in networks.items()
-        for training in (SOURCE_ONLY, *(WAYS[way] for way in ways), ON_TARGET)
+        for training in (SOURCE_ONLY, NO_GAME, *(WAYS[way] for way in ways), ON_TARGET)
     ]
 
 
@@ -178,13 +181,13 @@ def loaded(run: Run, target: Config) -> Dataset:
 def game_of(run: Run, game: Config, kind: Kind, domains: Domains, seed: int) -> Game:
     """The game that makes one row, for one seed.
 
-    Alone, a domain is both source and target, and the features do not play against the critic:
-    what has been trained on the source has seen no image of the target, not even to normalize it.
+    Alone, a domain is both source and target: what has been trained on the source has seen no image
+    of the target, not even for a mean.
     """
     way = next((way for way, training in WAYS.items() if training == kind.training), "reversal")
     data = domains.trained_on[kind.training]
     changed = fitting(game, data).with_(network=kind.network, way=way)
-    changed = changed.with_(strength=0.0) if kind.alone else changed
+    changed = changed if kind.training in WAYS.values() else changed.with_(strength=0.0)
     return run.game(changed, seed, trainer=scheduled(run.models.trainer), data=data)
 
 
@@ -270,14 +273,14 @@ def findings(found: Numbers, target: str, network: NetworkName, way: str) -> lis
     """Above the figures, from means: the errors; and what a fresh critic makes of the features."""
     under = setting(target=target)
     asked = setting(under, critic="mlp")
-    rows = [Kind(training, network).row for training in (SOURCE_ONLY, way, ON_TARGET)]
+    rows = [Kind(training, network).row for training in (SOURCE_ONLY, NO_GAME, way, ON_TARGET)]
     errors = [found.mean(row, "target_error_rate", setting=under) for row in rows]
-    named = [found.mean(row, "fresh_critic_accuracy", setting=asked) for row in rows[:2]]
-    own = found.mean(rows[1], "trained_critic_accuracy", setting=under)
+    named = [found.mean(row, "fresh_critic_accuracy", setting=asked) for row in rows[1:3]]
+    own = found.mean(rows[2], "trained_critic_accuracy", setting=under)
     return [
         f"On {target}, the network trained on the source alone errs on {errors[0]:.1f}% of the "
-        f"images, against a critic of domains on {errors[1]:.1f}%, with labels of the target on "
-        f"{errors[2]:.1f}%",
+        f"images, with the target's images but no game on {errors[1]:.1f}%, against a critic of "
+        f"domains on {errors[2]:.1f}%, with labels of the target on {errors[3]:.1f}%",
         f"The critic that was played against names the domain of {own:.0f}% of the images, one "
         f"that is trained afresh of {named[1]:.0f}%; without the game, of {named[0]:.0f}%",
     ]

@@ -36,6 +36,7 @@ def test_the_source_alone_is_all_that_its_network_sees(parts) -> None:
     images = torch.cat([domains.source.train.images] * 2)
     assert torch.equal(alone.train.images, images)
     assert torch.equal(alone.validation.images, domains.source.validation.images)
+    assert domains.trained_on["no game"] is domains.trained_on["gradient reversal"]
     ceiling = domains.trained_on["trained on target"]
     assert torch.equal(ceiling.train.images, torch.cat([domains.target.train.images] * 2))
     played = domains.trained_on["gradient reversal"]
@@ -71,10 +72,12 @@ def test_a_row_is_its_own_game(parts) -> None:
     every = kinds({"plain": ["reversal", "alternating"], "bn": ["reversal"]})
     assert [kind.row for kind in every] == [
         "source only, plain",
+        "no game, plain",
         "gradient reversal, plain",
         "alternating, plain",
         "trained on target, plain",
         "source only, bn",
+        "no game, bn",
         "gradient reversal, bn",
         "trained on target, bn",
     ]
@@ -121,5 +124,5 @@ def test_critics_are_scored_on_images_of_both_domains(tmp_path) -> None:
     assert {row["n"] for row in scored} == {str(2 * config["critic_examples"])}
     alone = {row["row"] for row in scored if row["metric"] == "trained_critic_accuracy"}
     assert alone == {
-        f"{way}, plain" for way in ("gradient reversal", "simultaneous", "alternating")
+        f"{way}, plain" for way in ("no game", "gradient reversal", "simultaneous", "alternating")
     }
