@@ -105,8 +105,9 @@ class Foreign(Attack):
                 raise
             require_gradient(model)
             kind, text = type(error).__name__, reason(error)
+            package = package_version(dotted(self.call)) or self.library.distribution
             raise ConfigError(
-                f"attack.call={self.call}: {package_version(dotted(self.call))} fails "
+                f"attack.call={self.call}: {package} fails "
                 f"({text if text.startswith(kind) else f'{kind}: {text}'}); valid: arguments, a "
                 "model and images that it can work with"
             ) from error
