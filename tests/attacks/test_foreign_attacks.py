@@ -402,7 +402,7 @@ def test_no_defense_falls_to_another_librarys_attack_alone(tmp_path) -> None:
     words = ["experiment=independent_attacks", *SMALL[:1], "seeds=[1]", *SMALL[2:3]]
     words += ["trainer.max_epochs=15", "autoencoder_trainer.max_epochs=15"]
     words += ["dataset.limit.test=200", "examples=200", "epsilons=[0.04]", "foolbox_steps=20"]
-    words += ["strongest={steps: 50, targets: 9, restarts: 2, queries: 0}"]
+    words += ["strongest={steps: 20, targets: 9, restarts: 1, queries: 0}"]
     words += ["+attack@libraries.apgd=foreign", "libraries.apgd.call=torchattacks:APGDT"]
     run = ran(tmp_path, [*words, f"store={tmp_path / 'store'}"])
     found = {(row.row, row.metric): row.value for row in run.table.results.rows}
