@@ -5,17 +5,21 @@
 
 The same networks as `experiment=defenses`, attacked by `strongest`, by foolbox's PGD and by
 torchattacks' AutoAttack (Croce and Hein 2020), all with the same ε and images kept in [0, 1].
+Another library's attack joins them by its name:
+
+    advx run experiment=independent_attacks +attack@libraries.deepfool=foreign \\
+        libraries.deepfool.call=foolbox.attacks:LinfDeepFoolAttack
+
 `theirs_minus_ours` is a difference of error rates; `missed` is the share of the examples that a
 library breaks and `strongest` does not. Needs the optional packages: pip install "advx[oracles]".
 """
 
 import importlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import AnyAttack
@@ -34,17 +38,34 @@ def cells(
     defenses: dict[str, Config],
     first_seed_defenses: dict[str, Config],
     epsilons: list[float],
+    foolbox_steps: int,
     autoattack: bool,
+    libraries: dict[str, Config] | None = None,
 ) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    attacks = ["strongest", *others(autoattack)]
+    attacks = ["strongest", *others(foolbox_steps, autoattack), *(libraries or {})]
     metrics = [*(RATE.format(who) for who in attacks), "theirs_minus_ours", "missed"]
     yield Cells([*defenses, *first_seed_defenses], metrics, epsilons)
 
 
-def others(autoattack: bool) -> dict[str, Callable[..., AnyAttack]]:
-    """The libraries' attacks, by name."""
-    return {"foolbox_pgd": foolbox_pgd} | ({"autoattack": auto_attack} if autoattack else {})
+def others(foolbox_steps: int, autoattack: bool) -> dict[str, Config]:
+    """The libraries' attacks, by name.
+
+    Args:
+        foolbox_steps: of foolbox's PGD, on the cross-entropy from a random start; they are of one
+            size, and 2.5 radii long together.
+        autoattack: whether AutoAttack is among them, the standard version, which has its own steps.
+    """
+    steps = {"steps": foolbox_steps, "rel_stepsize": 2.5 / foolbox_steps}
+    attacks = {"foolbox_pgd": foreign("foolbox.attacks:LinfPGD", **steps)}
+    return attacks | ({"autoattack": foreign("torchattacks:AutoAttack")} if autoattack else {})
+
+
+def foreign(call: str, **arguments: float) -> Config:
+    """Another library's attack."""
+    return Config(
+        {"_target_": "advx.attacks.foreign.Foreign", "call": call, "arguments": arguments}
+    )
 
 
 RATE = "{}_error_rate"
@@ -62,6 +83,7 @@ def main(
     examples: PositiveInt,
     foolbox_steps: PositiveInt,
     autoattack: bool,
+    libraries: dict[str, Config] | None = None,
 ) -> None:
     """Error rates of every defense under each library's attack.
 
@@ -76,6 +98,7 @@ def main(
         examples: test examples attacked.
         foolbox_steps: gradient steps of foolbox's PGD.
         autoattack: whether to run AutoAttack too, which takes most of the time.
+        libraries: further attacks to compare with, by name.
     """
     refuse(strongest)
     (name,) = models
@@ -87,20 +110,22 @@ def main(
         for seed in run.seeds
         for row, defense in (defenses | (first_seed_defenses if seed == first else {})).items()
     }
+    attacks = {"strongest": strongest, **others(foolbox_steps, autoattack), **(libraries or {})}
     trainings = sum(1 + len(dependencies(network.recipe)) for network in networks.values())
     with run.progress(models=trainings):
         for (row, seed), network in networks.items():
             clean = run.test(examples)
             for epsilon in epsilons:
-                ours = run.attack(strongest.with_(epsilon=epsilon), network)
                 results = {
-                    "strongest": run.measure(misclassified, network, ours, clean, epsilon=epsilon)
-                }
-                for library, attack in others(autoattack).items():
-                    search = run.derive(attack, epsilon=epsilon, steps=foolbox_steps)
-                    results[library] = run.measure(
-                        misclassified, network, search, clean, epsilon=epsilon
+                    who: run.measure(
+                        misclassified,
+                        network,
+                        run.attack(attack.with_(epsilon=epsilon), network),
+                        clean,
+                        epsilon=epsilon,
                     )
+                    for who, attack in attacks.items()
+                }
                 compare(run, row, epsilon, seed, examples, results)
     run.finish()
 
@@ -166,8 +191,8 @@ def misclassified(
         epsilon: the size that it must keep, in the max norm.
 
     Returns:
-        The places; of no examples where the attack leaves the ball: a point outside of it proves
-        nothing.
+        The places; of no examples where the attack leaves the ball, as a point outside of it proves
+        nothing (`Foreign` gives back the original images instead).
     """
     with evaluating(model):
         moved = craft(attack, model, clean)
@@ -188,29 +213,3 @@ def missed(ours: Misclassified, *theirs: Misclassified) -> float:
         return math.nan
     anyones = {place for results in theirs for place in results.places}
     return 100 * len(anyones - set(ours.places)) / ours.of
-
-
-@measurement(version=1)
-def foolbox_pgd(*, epsilon: float, steps: int) -> AnyAttack:
-    """foolbox's projected gradient descent on the cross-entropy, random start."""
-    import foolbox
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        torch.manual_seed(0)
-        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-        search = foolbox.attacks.LinfPGD(steps=steps, rel_stepsize=2.5 / steps)
-        return search(wrapped, x, y, epsilons=epsilon)[1]
-
-    return attack
-
-
-@measurement(version=1)
-def auto_attack(*, epsilon: float, steps: int) -> AnyAttack:
-    """torchattacks' AutoAttack, its standard version, which has its own numbers of steps."""
-    import torchattacks
-
-    def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-        classes = model(x[:1]).shape[1]
-        return torchattacks.AutoAttack(model, eps=epsilon, n_classes=classes, seed=0)(x, y)
-
-    return attack

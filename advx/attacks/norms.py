@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from advx.types import DistanceName, NormName
+from advx.types import DistanceName
 
 ORDERS = {"linf": torch.inf, "l2": 2, "l1": 1}
 
@@ -42,8 +42,11 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     return unit.view_as(gradient)
 
 
-def projected(perturbation: Tensor, norm: NormName, epsilon: float) -> Tensor:
-    """The nearest point of the ball of radius `epsilon`, for each example's perturbation."""
+def projected(perturbation: Tensor, norm: DistanceName, epsilon: float) -> Tensor:
+    """The nearest point of the ball of radius `epsilon`, for each example's perturbation.
+
+    For L1 the point of the ball in the same direction.
+    """
     if norm == "linf":
         return perturbation.clamp(-epsilon, epsilon)
     size = length(perturbation, norm).view(-1, *[1] * (perturbation.dim() - 1))  # (batch, 1, …)

@@ -74,23 +74,38 @@ class OwnAttack(Attack):
         given = labels.clone() if isinstance(labels, Tensor) else labels
         with put_back(model):
             made = self.attack(model, images.clone(), given)
-        wanted = f"valid: a floating-point tensor of shape {tuple(images.shape)}, like the images"
-        if not isinstance(made, Tensor):
-            raise ConfigError(
-                f"attack: {_name(self.attack)} returns a {type(made).__name__}; {wanted}"
-            )
-        if made.shape != images.shape or not made.is_floating_point():
-            kind = str(made.dtype).removeprefix("torch.")
-            raise ConfigError(
-                f"attack: {_name(self.attack)} returns {kind} of {tuple(made.shape)}; {wanted}"
-            )
+        who = f"attack: {_name(self.attack)}"
+        made = like_images(made, images, who)
         undefined = int((~made.isfinite()).flatten(1).any(1).sum())
         if undefined:
             raise ConfigError(
-                f"attack: {_name(self.attack)} returns {undefined} of {len(made)} images with "
-                f"pixels that are no numbers; {wanted}"
+                f"{who} returns {undefined} of {len(made)} images with pixels that are no numbers; "
+                f"{_wanted(images)}"
             )
-        return made.detach().to(images)
+        return made
+
+
+def like_images(made: Any, images: Tensor, who: str) -> Tensor:
+    """What an attack returned, detached, in the number format and on the device of the images.
+
+    Args:
+        made: what it returned.
+        images: (batch, *shape), what it was given.
+        who: the attack, for the message.
+
+    Raises:
+        ConfigError: no images of that shape.
+    """
+    if not isinstance(made, Tensor):
+        raise ConfigError(f"{who} returns a {type(made).__name__}; {_wanted(images)}")
+    if made.shape != images.shape or not made.is_floating_point():
+        kind = str(made.dtype).removeprefix("torch.")
+        raise ConfigError(f"{who} returns {kind} of {tuple(made.shape)}; {_wanted(images)}")
+    return made.detach().to(images)
+
+
+def _wanted(images: Tensor) -> str:
+    return f"valid: a floating-point tensor of shape {tuple(images.shape)}, like the images"
 
 
 def _name(attack: AnyAttack) -> str:

@@ -5,6 +5,7 @@ One rule for models, games, attacks, defenses, trainers and data sets:
 - a class of advx: its name, and all arguments that are not at their defaults; what advx's own code
   does is counted by `RECIPE_VERSION`, `GAME_VERSION` and `EVALUATION_VERSION`;
 - a class or function of an installed package: its name, all arguments, and the package's version;
+  so too one that a part of advx is to call (`call: package.module:name`);
 - a user's own class or function: its name, all arguments, the content of the files that they name,
   and the source of every module outside the installed packages that it can reach. Sources count as
   syntax trees: a comment or another line break changes nothing.
@@ -20,7 +21,14 @@ from typing import Any
 from advx.config.build import arguments, plain, target
 from advx.config.check import check_node
 from advx.config.documents import Node, OwnCode
-from advx.config.sources import is_module, is_own_module, origin, package_version, reachable
+from advx.config.sources import (
+    dotted,
+    is_module,
+    is_own_module,
+    origin,
+    package_version,
+    reachable,
+)
 from advx.text_files import file_digest
 
 Foreign = dict[str, dict[str, str]]
@@ -84,10 +92,12 @@ def _is_advx(node: Mapping[str, Any]) -> bool:
 
 
 def _targets(content: Any) -> Iterator[str]:
-    """Every `_target_` in a node, its own first."""
+    """Every `_target_` in a node, its own first, and every installed `call`, with dots."""
     if isinstance(content, Mapping):
         if "_target_" in content:
             yield str(content["_target_"])
+        if _is_call(content.get("call")):
+            yield dotted(content["call"])
         content = list(content.values())
     if isinstance(content, list | tuple):
         for value in content:
@@ -135,6 +145,12 @@ def _path(text: str) -> Path | None:
         return path if text and path.exists() else None
     except (OSError, ValueError, RuntimeError):  # too long for a file's name, say
         return None
+
+
+def _is_call(value: Any) -> bool:
+    """Whether a value is `package.module:name` of a package that is installed."""
+    module = value.partition(":")[0] if isinstance(value, str) and ":" in value else ""
+    return all(part.isidentifier() for part in module.split(".")) and is_module(module)
 
 
 def _modules_in(text: str) -> frozenset[str]:

@@ -119,6 +119,11 @@ def is_module(name: str) -> bool:
     return _spec(name) is not None
 
 
+def dotted(call: str) -> str:
+    """`package.module.name` for `package.module:name`."""
+    return call.replace(":", ".")
+
+
 def package_version(name: str) -> str:
     """Name and version of the installed package that a dotted name belongs to."""
     top = name.partition(".")[0]

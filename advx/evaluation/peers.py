@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from advx.attacks.libraries import foolbox_images
 from advx.config.config import Config
 
 Contender = Callable[[nn.Module, Tensor, Tensor], Tensor]
@@ -20,8 +21,8 @@ def foolbox_attack(make: Callable[[Any], Any], epsilon: float | None = None) -> 
     def attack(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         import foolbox
 
-        wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device)
-        return make(foolbox.attacks)(wrapped, x, y, epsilons=epsilon)[1]
+        made: Tensor = foolbox_images(make(foolbox.attacks), model, x, y, epsilon)
+        return made
 
     return attack
 

@@ -1,14 +1,9 @@
 """Answers that are no class: counted, left out of every rate, and refused where they are many.
 
 An image whose logits hold a NaN is neither right nor wrong. `answered` says which examples a rate
-may count, and notes how many it may not; whoever measures collects the notes with `noting`.
+may count, and notes how many it may not.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -16,39 +11,10 @@ from torch import Tensor, nn
 
 from advx.errors import ConfigError
 from advx.models.call import UNDEFINED, UNDEFINED_LIMIT
-
-log = logging.getLogger(__name__)
+from advx.notes import Note, note
 
 NAMES: "WeakKeyDictionary[nn.Module, str]" = WeakKeyDictionary()
 """What a run calls its models, for messages."""
-
-
-class Note(NamedTuple):
-    """So many of an example set's answers are no class."""
-
-    model: str
-    undefined: int
-    examples: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.model}: the logits of {self.undefined} of {self.examples:,} examples are NaN; "
-            "they count neither as right nor as wrong"
-        )
-
-
-_notes: ContextVar[list[Note] | None] = ContextVar("notes", default=None)
-
-
-@contextmanager
-def noting() -> Iterator[list[Note]]:
-    """Collects the notes of what is measured inside, instead of logging them."""
-    notes: list[Note] = []
-    token = _notes.set(notes)
-    try:
-        yield notes
-    finally:
-        _notes.reset(token)
 
 
 def called(model: nn.Module) -> str:
@@ -69,18 +35,13 @@ def answered(model: nn.Module, classes: Tensor) -> Tensor:
     defined = classes != UNDEFINED
     missing = len(classes) - int(defined.sum())
     if missing:
-        note = Note(called(model), missing, len(classes))
         if missing > UNDEFINED_LIMIT * len(classes):
             raise ConfigError(
-                f"{note.model}: the logits of {missing:,} of {len(classes):,} examples are NaN, "
+                f"{called(model)}: the logits of {missing:,} of {len(classes):,} examples are NaN, "
                 f"more than the {100 * UNDEFINED_LIMIT:g}% that may be left out; look in the model "
                 "for damaged weights, a division by 0 or a logarithm of 0"
             )
-        notes = _notes.get()
-        if notes is None:
-            log.warning("%s", note)
-        elif note not in notes:
-            notes.append(note)
+        note(Note(called(model), missing, len(classes)))
     return defined
 
 

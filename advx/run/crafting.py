@@ -15,10 +15,11 @@ from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import FittedClassifier
+from advx.notes import Note, noting, pass_on
 from advx.run.data import RunData
 from advx.run.model import Model
 from advx.run.named import Deferred
-from advx.run.notices import Seconds
+from advx.run.notices import Remarks, Seconds
 
 COST = "attack.objective=training_cost"
 
@@ -115,12 +116,14 @@ class Crafting:
     Args:
         data: of the run.
         seconds: where crafting is timed.
+        remarks: where what an attack notes on its examples is said.
     """
 
-    def __init__(self, data: RunData, seconds: Seconds) -> None:
+    def __init__(self, data: RunData, seconds: Seconds, remarks: Remarks) -> None:
         self.data = data
         self.seconds = seconds
-        self._last: tuple[Any, Split] | None = None
+        self.remarks = remarks
+        self._last: tuple[Any, Split, list[Note]] | None = None
         self._layers: set[tuple[str, str]] = set()  # of which models, known to be there
 
     def attack(self, config: Config, source: Model) -> PointedAttack:
@@ -149,16 +152,22 @@ class Crafting:
         return Crafted(self.attack(config, source), examples, self)
 
     def examples(self, crafted: Crafted) -> Split:
-        """The examples themselves; the last ones are remembered."""
+        """The examples themselves; the last ones are remembered, with what was noted on them."""
         key = crafted.key
         if self._last is None or self._last[0] != key:
             source = crafted.attack.source
             module, clean = source.value, self.data.test(crafted.examples)
             targets = self.targets(crafted.attack, crafted.examples)
-            with self.seconds.timed("craft", f"{source.name}, seed {source.seed}"):
+            with (
+                noting() as notes,
+                self.seconds.timed("craft", f"{source.name}, seed {source.seed}"),
+            ):
                 made = craft(crafted.attack.value, module, clean, targets)
-            self._last = key, made
-        return self._last[1]
+            self._last = key, made, notes
+        _, made, notes = self._last
+        self.remarks.of_examples(notes)
+        pass_on(notes)
+        return made
 
     def targets(self, attack: PointedAttack, examples: int | None = None) -> Tensor | None:
         """What the attack is to reach for every test example: classes, images, or nothing."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from advx.errors import Diverged
-from advx.evaluation.undefined import Note, noting
+from advx.notes import Note, noting
 from advx.run.named import content_of, made
 from advx.run.notices import Remarks
 from advx.store.store import Store
@@ -54,10 +54,10 @@ class Measurements:
                 with noting() as notes:
                     value = function(**{key: made(each) for key, each in bound.arguments.items()})
                 self.store.save_value(content, value, notes)
-                self.remarks.undefined(notes)
+                self.remarks.of_examples(notes)
                 return unpacked(*packed(value), kind)  # what a later run will read
         except Diverged as error:
             log.warning("diverged: %s", error)
             return undefined(kind)
-        self.remarks.undefined(Note(*note) for note in stored.notes)
+        self.remarks.of_examples(Note(*note) for note in stored.notes)
         return stored.value

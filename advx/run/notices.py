@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from advx.evaluation.undefined import Note, noting
+from advx.notes import Note
 
 log = logging.getLogger(__name__)
 
@@ -28,17 +28,11 @@ class Remarks:
             log.warning("%s", text)
             self._texts[about, kind] = text
 
-    def undefined(self, notes: Iterable[Note]) -> None:
-        """Say how many examples a measurement left out."""
+    def of_examples(self, notes: Iterable[Note]) -> None:
+        """Say what a measurement or an attack noted on some of its examples."""
         for note in notes:
-            self.add(note.model, f"{note.undefined} of {note.examples}", str(note))
-
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """What is measured inside may leave a few examples out."""
-        with noting() as notes:
-            yield
-        self.undefined(notes)
+            kind = f"{note.affected} of {note.examples}"
+            self.add(note.about, f"{kind}: {note.text}" if note.text else kind, str(note))
 
     def texts(self) -> list[str]:
         """All lines, the oldest first."""

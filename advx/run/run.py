@@ -58,7 +58,7 @@ class Run:
         self.source = RunData(Config(config["dataset"], "dataset"), self.device, self.seconds)
         trainer = Config(config["trainer"], "trainer")
         self.models = Models(self.source, self.store, trainer, self.remarks)
-        self.crafting = Crafting(self.source, self.seconds)
+        self.crafting = Crafting(self.source, self.seconds, self.remarks)
         self.measurements = Measurements(self.store, self.remarks)
         self.table = Table(config["experiment"], config.get("rows") or [], folder)
         self.files = RunFiles(
@@ -84,7 +84,7 @@ class Run:
         other = copy.copy(self)
         other.source = RunData(dataset, self.device, self.seconds)
         other.models = self.models.on(other.source)
-        other.crafting = Crafting(other.source, self.seconds)
+        other.crafting = Crafting(other.source, self.seconds, self.remarks)
         return other
 
     @property

@@ -14,7 +14,8 @@ from advx.run import check
 from tests.paths import ROOT, SOURCES
 
 LAYERS = [
-    {"errors", "types", "progress", "memory", "text_files", "places", "termination", "packages"},
+    {"errors", "types", "progress", "memory", "text_files", "places", "termination", "packages"}
+    | {"notes"},
     {"config"},
     {"models", "data"},
     {"attacks", "defenses", "games"},

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from advx.errors import Diverged
 from advx.evaluation.measurement import measurement
-from advx.evaluation.undefined import Note, answered
+from advx.evaluation.undefined import answered
 from advx.models.call import UNDEFINED
+from advx.notes import Note
 from advx.run.measure import Measurements
 from advx.run.notices import Remarks
 from advx.store.store import Store
