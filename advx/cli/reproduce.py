@@ -8,7 +8,8 @@ from advx.config.choices import choices
 from advx.errors import ConfigError, nearest
 from advx.reproduce.experiments import listed
 from advx.reproduce.jobs import selected
-from advx.reproduce.reproduce import Request, reproduce
+from advx.reproduce.plan import Request
+from advx.reproduce.reproduce import reproduce
 
 MOST_WORKERS = 2
 """Of one thread each, where the user does not say how many: what was measured, and what a machine

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from advx.reproduce.reproduce import FOLDER
+from advx.reproduce.plan import FOLDER
 from tests.paths import ROOT, pythons
 
 

@@ -9,7 +9,8 @@ from filelock import FileLock
 
 from advx.reproduce import reproduce as module
 from advx.reproduce.experiments import listed
-from advx.reproduce.reproduce import FOLDER, Request, reproduce
+from advx.reproduce.plan import FOLDER, Request
+from advx.reproduce.reproduce import reproduce
 from tests.reproduce import entries
 
 ROOT = FOLDER / "smoke"
