@@ -21,8 +21,10 @@ REFERENCE = Path(advx.__file__).parents[1] / "outputs" / "reference"
 
 TIMES, NETWORKS, SIZES = "times.csv", "networks.csv", "sizes.csv"
 
-UNKNOWN = {"smoke": 10.0, "quick": 300.0, "chapter": 7200.0}
-"""Seconds of an experiment at a scale of which nothing is known."""
+SCALES = ("smoke", "quick", "chapter")
+
+UNTIMED = 300.0
+"""Seconds of an experiment where nothing is known of any."""
 
 TOO_FEW = 10.0
 """Seconds of training and crafting with which a manifest says nothing of how long a run takes."""
@@ -56,7 +58,12 @@ class Cost:
 
 
 def costs(
-    names: Iterable[str], scale: str, untimed: Collection[str] = (), folder: Path = REFERENCE
+    names: Iterable[str],
+    scale: str,
+    *,
+    untimed: Collection[str] = (),
+    steady: Collection[str] = (),
+    folder: Path = REFERENCE,
 ) -> dict[str, Cost]:
     """The cost of each of these experiments: timed, or estimated from what was.
 
@@ -67,13 +74,18 @@ def costs(
         names: of experiments.
         scale: of the runs.
         untimed: names whose timing is of another configuration.
+        steady: names of those that take as long at every scale.
         folder: with the timed runs.
     """
-    timed = {each: timings(each, folder) for each in UNKNOWN}
+    timed = {each: timings(each, folder) for each in SCALES}
     here = {name: cost for name, cost in timed[scale].items() if name not in untimed}
     if scale == "quick" and not any(cost.networks for cost in here.values()):
         here = {name: _shared_as(cost, timed["chapter"].get(name)) for name, cost in here.items()}
-    return {name: here.get(name) or _estimate(name, scale, here, timed) for name in names}
+    others = {each: timed[each] for each in ("quick", "smoke") if each != scale}
+    return {
+        name: here.get(name) or _estimate(name, here, others, steady=name in steady)
+        for name in names
+    }
 
 
 def timings(scale: str, folder: Path) -> dict[str, Cost]:
@@ -128,20 +140,24 @@ def _shared_as(cost: Cost, chapter: Cost | None) -> Cost:
 
 
 def _estimate(
-    name: str, scale: str, here: Mapping[str, Cost], timed: Mapping[str, Mapping[str, Cost]]
+    name: str,
+    here: Mapping[str, Cost],
+    others: Mapping[str, Mapping[str, Cost]],
+    *,
+    steady: bool,
 ) -> Cost:
-    """The cost of an experiment that was not timed at this scale."""
+    """The cost of an experiment that was timed at other scales at most."""
     size = _mean(cost.network_bytes for cost in here.values())
-    for other in ("quick", "smoke"):
-        there = timed[other]
+    for other, there in others.items():
         common = here.keys() & there.keys()
-        if other != scale and name in there and common:
-            times = sum(here[n].seconds for n in common) / sum(there[n].seconds for n in common)
+        if name in there and (common or steady):
+            longer = sum(here[n].seconds for n in common)
+            times = 1.0 if steady else longer / sum(there[n].seconds for n in common)
             return Cost(there[name].seconds * times, {}, size, basis=f"from scale={other}")
     if here:
         middle = statistics.median(cost.seconds for cost in here.values())
         return Cost(middle, {}, size, basis="as the median")
-    return Cost(UNKNOWN[scale], {}, basis="nothing was timed")
+    return Cost(UNTIMED, {}, basis="nothing was timed")
 
 
 def _mean(values: Iterable[float]) -> float:

@@ -80,7 +80,9 @@ def planned(request: Request, all_jobs: Sequence[Job], trained: set[str]) -> Pla
     first = waiting[:1] if request.words else []
     _check([*first, *(job for job in waiting if job.given and job not in first)])
     replaced = {job.name for job in all_jobs if job.remark}
-    found = costs([job.name for job in all_jobs], request.scale, replaced)
+    steady = {job.name for job in all_jobs if job.experiment.alone}
+    names = [job.name for job in all_jobs]
+    found = costs(names, request.scale, untimed=replaced, steady=steady)
     order = shared_first if request.hours is None else most_valuable_first
     ordered = order(waiting, found, trained)
     return Plan(ordered, finished, skipped, found, left_by_job(ordered, found, trained), trained)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from tests.processes import ADVX, advx
+from tests.processes import ADVX
 
 TWO = ("hidden_representation", "norm_balls")
 """Experiments that share networks."""
@@ -34,7 +34,7 @@ SAME = ("results.csv", "summary.csv", "summary.md", "claims.csv")
         ("hydra.run.dir=x", "hydra.run.dir=x: each run has its folder in outputs/reproduce"),
         ("cosinus=1", "cosinus=1: none of these experiments has such a key"),
         ("--only linearity device.threads=0", "device.threads=0: a whole number from 1"),
-        ("--only linearity attack.epsilon=-1", "attack.epsilon=-1: input should be greater"),
+        ("--only transfer_table attack.epsilon=-1", "attack.epsilon=-1: input should be greater"),
     ],
 )
 def test_bad_input_is_one_line(command, tmp_path, words, expected) -> None:
@@ -67,41 +67,43 @@ def test_help_names_every_option(command) -> None:
         assert option in done.out
 
 
-def started(folder: Path) -> subprocess.Popen:
-    """A `reproduce` of two experiments, one after the other."""
+def started(folder: Path, *, at_work: bool) -> subprocess.Popen:
+    """A `reproduce` of two experiments, one after the other.
+
+    Args:
+        folder: where it runs.
+        at_work: whether to wait until one of the experiments has begun.
+    """
+    runs, began = folder / "outputs" / "reproduce" / "smoke", time.time()
     words = ["reproduce", "scale=smoke", "--only", ",".join(TWO), "--workers", "1"]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*ADVX, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-
-
-def await_the_first(process: subprocess.Popen, folder: Path) -> None:
-    """Until one of the experiments has a folder."""
-    runs = folder / "outputs" / "reproduce" / "smoke"
-    while process.poll() is None and not list(runs.glob("*/.hydra")):
+    while at_work and process.poll() is None:
+        composed = runs.glob("*/.hydra/config.yaml")  # written as soon as a run begins
+        at_work = not any(path.stat().st_mtime > began for path in composed)
         time.sleep(0.02)
+    return process
 
 
 @pytest.mark.parametrize("experiments", [TWO])
 def test_interrupted_anywhere_and_run_again_it_ends_with_the_same_bytes(
     experiments, reproduced, tmp_path
 ) -> None:
-    process = started(tmp_path)
-    await_the_first(process, tmp_path)
+    process = started(tmp_path, at_work=True)
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
     assert said.endswith("terminated by SIGTERM: run the same command again to continue\n")
     moments = random.Random(0)
     for _ in range(3):
-        process = started(tmp_path)
-        await_the_first(process, tmp_path)
+        process = started(tmp_path, at_work=True)
         time.sleep(moments.uniform(0, 3))
         process.kill()
         process.communicate()
-    words = ["reproduce", "scale=smoke", "--only", ",".join(experiments), "--workers", "1"]
-    done = advx(tmp_path, *words)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = started(tmp_path, at_work=False)
+    said = process.communicate()[1]
+    assert process.returncode == 0, said
     runs = tmp_path / "outputs" / "reproduce" / "smoke"
     for name in experiments:
         for file in SAME:
@@ -127,10 +129,9 @@ def test_it_runs_what_advx_run_runs(experiments, reproduced, command, tmp_path) 
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path) -> None:
-    process = started(tmp_path)
-    await_the_first(process, tmp_path)
+    process = started(tmp_path, at_work=True)
     process.kill()
     process.communicate()
     (folder,) = {path.parent for path in tmp_path.glob("outputs/reproduce/smoke/*/.hydra")}
-    with FileLock(folder / ".lock", timeout=10):  # that a process at work there holds
-        pass
+    with FileLock(folder / ".lock", timeout=60):  # that a process at work there holds
+        assert not (folder / "summary.md").exists()

@@ -35,6 +35,7 @@ def test_without_a_timing_the_others_say_how_much_longer_a_scale_is(tmp_path) ->
     assert (found["c"].seconds, found["c"].basis) == (50, "from scale=smoke")
     assert (found["d"].seconds, found["d"].basis) == (200, "as the median")
     assert costs(["a"], "quick", untimed=["a"], folder=tmp_path)["a"].basis == "from scale=smoke"
+    assert costs(["c"], "quick", steady=["c"], folder=tmp_path)["c"].seconds == 5
     assert costs(["a"], "quick", folder=tmp_path / "none")["a"].basis == "nothing was timed"
 
 
