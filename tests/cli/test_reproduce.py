@@ -96,7 +96,7 @@ def test_interrupted_anywhere_and_run_again_it_ends_with_the_same_bytes(
     assert process.returncode == 128 + signal.SIGTERM
     assert said.endswith("terminated by SIGTERM: run the same command again to continue\n")
     moments = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         process = started(tmp_path, at_work=True)
         time.sleep(moments.uniform(0, 3))
         process.kill()
