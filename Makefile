@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+SCALE := chapter
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test smoke reproduce-all report readme docs lint lock
@@ -23,15 +24,13 @@ quickstart: $(READY) ## Table 1.1 on digits that need no download, one to three 
 	$(BIN)/advx run experiment=transfer_table
 
 test: $(READY) ## every test, about five minutes on two cores; more of them where ADVX_DATA is set
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
-smoke: $(READY) ## every experiment at its smallest size
-	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
-		$(BIN)/advx run experiment=$$name scale=smoke || exit 1; done
+smoke: SCALE := smoke
+smoke: reproduce-all ## every experiment at its smallest size, about four minutes on two cores
 
-reproduce-all: $(READY) ## every experiment at the chapter's size: days; run it again to continue
-	for name in $$(ls conf/experiment | sed 's/.yaml//'); do \
-		$(BIN)/advx run experiment=$$name scale=chapter || exit 1; done
+reproduce-all: $(READY) ## every experiment at SCALE (chapter: days); run it again to continue
+	$(BIN)/advx reproduce scale=$(SCALE)
 
 report: $(READY) ## one table over the latest runs
 	$(BIN)/advx report

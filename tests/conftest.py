@@ -14,6 +14,7 @@ from torch import nn
 
 from advx.cli import main
 from advx.data.dataset import Dataset, Split
+from tests.reproduced import runs
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,20 @@ def _threads() -> Iterator[None]:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One process of the tests waits for `reproduced`; the others go on with what needs it not."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            if "reproduced" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group("reproduced"))
+
+
+@pytest.fixture(scope="session")
+def reproduced(request, tmp_path_factory) -> Path:
+    """A folder with a run of every experiment that the chosen tests read, by `advx reproduce`."""
+    return runs(request.session, tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from advx import __version__
@@ -14,6 +15,7 @@ examples:
   advx run experiment=transfer_table scale=chapter   the same on MNIST, as in the chapter
   advx run -m experiment=transfer model@crafting=maxout,relu model@target=tanh
   advx run --help                                    Hydra's own options
+  advx reproduce --plan                              all experiments: what would run, how long
 """
 
 
@@ -22,9 +24,11 @@ def main() -> None:
     never_fail_to_print()
     try:
         if sys.argv[1:2] == ["run"]:
-            status = _guarded(sys.argv[2:])
+            status = _guarded(_run, sys.argv[2:])
         elif sys.argv[1:2] == ["attack"]:
-            status = _guarded(["experiment=attack", *sys.argv[2:]])
+            status = _guarded(_run, ["experiment=attack", *sys.argv[2:]])
+        elif sys.argv[1:2] == ["reproduce"]:
+            status = _guarded(_reproduce, sys.argv[2:])
         else:
             status = _dispatch(_parser().parse_args())
         sys.stdout.flush()
@@ -35,7 +39,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Of every verb; what follows `run` and `attack` is Hydra's."""
+    """Of every verb; what follows `run` and `attack` is Hydra's, and `reproduce` has its own."""
     parser = argparse.ArgumentParser(
         prog="advx",
         description="Experiments on adversarial perturbations of deep networks.",
@@ -47,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("run", help="run an experiment: experiment=NAME key=value ...", add_help=False)
     verbs.add_parser(
         "attack", help="run experiment=attack: your own model and images", add_help=False
+    )
+    verbs.add_parser(
+        "reproduce", help="run all experiments, or continue: scale=SCALE --plan", add_help=False
     )
     listing = verbs.add_parser("list", help="experiments, and the choices of every group")
     listing.add_argument(
@@ -136,13 +143,24 @@ def _carried_out(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _guarded(arguments: list[str]) -> int:
-    """Run Hydra and turn every error a user can mend into one line."""
+def _run(arguments: list[str]) -> int:
+    from advx.cli.run import launch
+
+    launch(arguments)
+    return 0
+
+
+def _reproduce(arguments: list[str]) -> int:
+    from advx.cli.reproduce import run_reproduce
+
+    return run_reproduce(arguments)
+
+
+def _guarded(work: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Carry out what runs experiments, and turn every error a user can mend into one line."""
     try:
         with terminating():
-            from advx.cli.run import launch
-
-            launch(arguments)
+            return work(arguments)
     except KeyboardInterrupt:
         print("interrupted: run the same command again to continue", file=sys.stderr)
         return 130
@@ -162,4 +180,3 @@ def _guarded(arguments: list[str]) -> int:
             raise
         print(f"advx: {line}", file=sys.stderr)
         return 2
-    return 0

@@ -5,7 +5,8 @@ COMPLETION = r"""
 _advx() {
   local word="${COMP_WORDS[COMP_CWORD]}"
   if [ "$COMP_CWORD" -eq 1 ]; then
-    COMPREPLY=($(compgen -W "run attack list doctor report compare store completion" -- "$word"))
+    COMPREPLY=($(compgen -W "run attack reproduce list doctor report compare store completion" \
+      -- "$word"))
   elif [ "${COMP_WORDS[1]}" = run ] || [ "${COMP_WORDS[1]}" = attack ]; then
     local choices
     choices=$(COMP_LINE="advx ${COMP_LINE#* * }" advx run -sc query=bash 2>/dev/null)

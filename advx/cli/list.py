@@ -9,9 +9,7 @@ import yaml
 
 from advx.config.choices import choices
 from advx.errors import ConfigError, reason
-
-READER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""Ten times as fast where PyYAML was built with libyaml."""
+from advx.reproduce.experiments import READER
 
 
 def print_choices(folder: Path | None = None) -> None:

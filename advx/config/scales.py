@@ -65,6 +65,7 @@ class ScalesSource(ConfigSource):
         if group == "experiment" and isinstance(loaded.config, DictConfig):
             own = self.list("scale", ObjectType.CONFIG)
             blocks = checked(loaded.config.pop("scales", None), name, own)
+            loaded.config.pop("reproduce", None)  # advx/reproduce/experiments.py reads it
             self.sizes |= {f"{GROUP}/{name}/{scale}": block for scale, block in blocks.items()}
         return loaded
 

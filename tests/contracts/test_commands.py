@@ -20,7 +20,7 @@ from advx.run import check
 from tests.paths import ROOT
 from tests.printed import ALL, BY_PAGE, PAGES, README, SMOKE, code, kind
 
-VERBS = ("run", "attack", "list", "doctor", "report", "compare", "store", "completion")
+VERBS = ("run", "attack", "reproduce", "list", "doctor", "report", "compare", "store", "completion")
 
 
 def test_the_commands_are_found() -> None:
@@ -135,7 +135,8 @@ def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     "words", [w for w in ALL if kind(w) == "verb" and w[0] != "doctor"], ids=" ".join
 )
 def test_a_verb_that_a_page_prints_is_understood(words, command) -> None:
-    done = command(*words)
+    more = ["--plan"] if words[0] == "reproduce" else []
+    done = command(*words, *more)
     assert done.status in (0, 1), done.err  # 1: there is nothing to show
     assert done.err == ""
 

@@ -22,7 +22,7 @@ LAYERS = [
     {"store", "training", "evaluation"},
     {"figures", "report", "run_folder"},
     {"run"},
-    {"experiments"},
+    {"experiments", "reproduce"},
     {"cli"},
 ]
 

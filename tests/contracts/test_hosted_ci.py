@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from advx.reproduce.plan import FOLDER
 from tests.paths import ROOT, pythons
 
 
@@ -35,9 +36,17 @@ def test_every_python_that_is_supported_is_tested(workflow) -> None:
 def test_it_runs_targets_that_there_are(workflow) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([\w-]+):", makefile, re.MULTILINE))
-    called = [re.fullmatch(r"make ([\w-]+)", line).group(1) for line in steps(workflow, "run")]
+    lines = steps(workflow, "run")
+    called = [re.fullmatch(r"make ([\w-]+)(?: \w+=\w+)*", line).group(1) for line in lines]
     assert called[0] == "setup"
-    assert {"lint", "test", "smoke", "docs"} <= set(called) <= targets
+    assert {"lint", "test", "reproduce-all", "docs"} <= set(called) <= targets
+
+
+def test_the_experiments_run_once_and_the_tests_read_what_they_left(workflow) -> None:
+    lines = steps(workflow, "run")
+    assert lines.index("make reproduce-all SCALE=smoke") < lines.index("make test")
+    (job,) = workflow["jobs"].values()
+    assert job["env"]["ADVX_REPRODUCED"] == str(FOLDER / "smoke")
 
 
 def test_actions_are_pinned_and_the_cache_follows_the_lock_file(workflow) -> None:

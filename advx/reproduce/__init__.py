@@ -1,0 +1,1 @@
+"""All experiments in one command: which, in what order, each in a process of its own."""

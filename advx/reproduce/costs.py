@@ -1,0 +1,173 @@
+"""What an experiment takes, from runs that were timed: seconds of one core, networks, disk.
+
+`outputs/reference` of the project holds them. At `scale=chapter` the manifests of the reference
+runs say what training and crafting took; at the other scales `SCALE/times.csv` has the seconds of
+each experiment from an empty store, and `SCALE/networks.csv` those of its networks, with their
+sizes. A run of `advx reproduce` leaves the same two files (`advx/reproduce/records.py`).
+"""
+
+import csv
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import advx
+from advx.report.finished import Unfinished, manifest_of
+
+REFERENCE = Path(advx.__file__).parents[1] / "outputs" / "reference"
+"""The timed runs; not there where advx was installed from a wheel."""
+
+TIMES, NETWORKS, SIZES = "times.csv", "networks.csv", "sizes.csv"
+
+SCALES = ("smoke", "quick", "chapter")
+
+UNTIMED = 300.0
+"""Seconds of an experiment where nothing is known of any."""
+
+TOO_FEW = 10.0
+"""Seconds of training and crafting with which a manifest says nothing of how long a run takes."""
+
+LEAST = 0.02
+"""The share of its seconds that an experiment takes at least when all its networks are stored."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one experiment takes.
+
+    Attributes:
+        seconds: of one core, from an empty store.
+        networks: seconds that each of its networks took of them, by key.
+        network_bytes: size of an entry in the store, on average.
+        files_bytes: size of the run's folder.
+        basis: how the seconds are known: "timed", or what the estimate rests on.
+    """
+
+    seconds: float
+    networks: Mapping[str, float] = field(default_factory=dict)
+    network_bytes: float = 0.0
+    files_bytes: float = 0.0
+    basis: str = "timed"
+
+    def left(self, trained: Collection[str]) -> float:
+        """Seconds where these networks are in the store."""
+        saved = sum(seconds for key, seconds in self.networks.items() if key in trained)
+        return max(self.seconds - saved, LEAST * self.seconds)
+
+
+def costs(
+    names: Iterable[str],
+    scale: str,
+    *,
+    untimed: Collection[str] = (),
+    steady: Collection[str] = (),
+    folder: Path = REFERENCE,
+) -> dict[str, Cost]:
+    """The cost of each of these experiments: timed, or estimated from what was.
+
+    An experiment without a timing at this scale takes as many times longer than at another scale as
+    the others do; without any it takes what the others take in the middle.
+
+    Args:
+        names: of experiments.
+        scale: of the runs.
+        untimed: names whose timing is of another configuration.
+        steady: names of those that take as long at every scale.
+        folder: with the timed runs.
+    """
+    timed = {each: timings(each, folder) for each in SCALES}
+    here = {name: cost for name, cost in timed[scale].items() if name not in untimed}
+    if scale == "quick" and not any(cost.networks for cost in here.values()):
+        here = {name: _shared_as(cost, timed["chapter"].get(name)) for name, cost in here.items()}
+    others = {each: timed[each] for each in ("quick", "smoke") if each != scale}
+    return {
+        name: here.get(name) or _estimate(name, here, others, steady=name in steady)
+        for name in names
+    }
+
+
+def timings(scale: str, folder: Path) -> dict[str, Cost]:
+    """The experiments that were timed at a scale."""
+    if scale == "chapter":
+        sizes = {
+            row["experiment"]: float(row["bytes"]) for row in read_rows(folder / scale / SIZES)
+        }
+        found = {path.parent.name: path.parent for path in folder.glob("*/manifest.json")}
+        made = {name: _of_reference(each, sizes.get(name, 0)) for name, each in found.items()}
+        return {name: cost for name, cost in made.items() if cost}
+    return tables(folder / scale)
+
+
+def tables(folder: Path) -> dict[str, Cost]:
+    """The experiments of a folder's `times.csv`, with their networks in `networks.csv`."""
+    networks: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in read_rows(folder / NETWORKS):
+        networks[row["experiment"]].append(row)
+    return {
+        row["experiment"]: Cost(
+            float(row["seconds"]),
+            {each["key"]: float(each["seconds"]) for each in networks[row["experiment"]]},
+            _mean(float(each["bytes"]) for each in networks[row["experiment"]]),
+            float(row.get("bytes") or 0),
+        )
+        for row in read_rows(folder / TIMES)
+    }
+
+
+def _of_reference(run: Path, network_bytes: float) -> Cost | None:
+    """What a reference run's manifest says; None where it says nothing of time."""
+    try:
+        manifest = manifest_of(run)
+    except Unfinished:
+        return None
+    cores = 1 if manifest["device"] == "cuda" else manifest["threads"]
+    seconds = sum(manifest["seconds"].values()) * cores
+    networks = {k: (v.get("seconds") or 0) * cores for k, v in manifest["store_keys"].items()}
+    size = sum(file.stat().st_size for file in run.iterdir() if file.is_file())
+    return Cost(seconds, networks, network_bytes, size) if seconds >= TOO_FEW else None
+
+
+def _shared_as(cost: Cost, chapter: Cost | None) -> Cost:
+    """A cost whose networks are not known: their shares, and who else has them, as at the
+    chapter's scale."""
+    if chapter is None:
+        return cost
+    factor = cost.seconds / max(chapter.seconds, sum(chapter.networks.values()))
+    networks = {f"chapter/{key}": factor * s for key, s in chapter.networks.items()}
+    return replace(cost, networks=networks, network_bytes=chapter.network_bytes)
+
+
+def _estimate(
+    name: str,
+    here: Mapping[str, Cost],
+    others: Mapping[str, Mapping[str, Cost]],
+    *,
+    steady: bool,
+) -> Cost:
+    """The cost of an experiment that was timed at other scales at most."""
+    size = _mean(cost.network_bytes for cost in here.values())
+    for other, there in others.items():
+        common = here.keys() & there.keys()
+        if name in there and (common or steady):
+            longer = sum(here[n].seconds for n in common)
+            times = 1.0 if steady else longer / sum(there[n].seconds for n in common)
+            return Cost(there[name].seconds * times, {}, size, basis=f"from scale={other}")
+    if here:
+        middle = statistics.median(cost.seconds for cost in here.values())
+        return Cost(middle, {}, size, basis="as the median")
+    return Cost(UNTIMED, {}, basis="nothing was timed")
+
+
+def _mean(values: Iterable[float]) -> float:
+    listed = list(values)
+    return sum(listed) / len(listed) if listed else 0.0
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The lines of a CSV file; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
