@@ -22,7 +22,7 @@ from advx.config.compose import composed
 from advx.config.config import with_configs
 from advx.config.identity import identified, identity
 from advx.errors import ConfigError, NoGradientError
-from advx.evaluation.transfer import error_rate
+from advx.evaluation.transfer import error_rate, mean_confidence_on_mistakes
 from advx.models.nearest_neighbor import NearestNeighbor
 from advx.notes import noting
 from advx.run import Run
@@ -212,25 +212,33 @@ def test_what_a_library_changes_is_put_back_and_said(linear, monkeypatch) -> Non
     ]
 
 
-def test_random_numbers_are_the_same_in_every_run(linear, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "draw", [np.random.rand, random.random, lambda: torch.rand(1).item()], ids=["np", "py", "torch"]
+)
+def test_random_numbers_follow_pytorchs_generator(draw, linear, monkeypatch) -> None:
     def attack(model, inputs, labels):
+        moved = inputs + 0.1 * draw()
         torch.manual_seed(123)
-        noise = [np.random.rand(), random.random(), torch.rand(1).item()]
-        return inputs + 0.1 * torch.tensor(noise[:2]).mean() + 0 * noise[2]
+        return moved
 
     images = torch.full((2, 1, 5, 5), 0.5).double()
     foreign = Foreign(call=library(monkeypatch, attack), epsilon=0.2)
+
+    def drawn(seed: int) -> tuple[Tensor, Tensor]:
+        torch.manual_seed(seed)
+        return foreign(linear, images, torch.zeros(2).long()), torch.rand(3)
+
+    first, after_first = drawn(7)
+    np.random.seed(5)
+    random.seed(5)
     before = np.random.get_state()[1].tolist(), random.getstate()
-    made = []
-    for _ in range(2):
-        torch.manual_seed(7)
-        made += [foreign(linear, images, torch.zeros(2).long()), torch.rand(3)]
-    assert torch.equal(made[0], made[2])
-    assert torch.equal(made[1], made[3])
-    again = foreign(linear, images, torch.zeros(2).long())
-    assert not torch.equal(again, made[0])
-    assert not torch.equal(made[1], torch.rand(3, generator=torch.Generator().manual_seed(123)))
+    second, after_second = drawn(7)
     assert (np.random.get_state()[1].tolist(), random.getstate()) == before
+    assert torch.equal(first, second)
+    assert torch.equal(after_first, after_second)
+    other, after_other = drawn(8)
+    assert not torch.equal(first, other)
+    assert not torch.equal(after_first, after_other)
 
 
 REFUSED = {
@@ -377,8 +385,16 @@ def test_examples_outside_are_remarked_again_from_the_store(stand_in, monkeypatc
         assert ("craft" in run.seconds.by_phase()) == crafted
         (remark,) = run.remarks.texts()
         assert "attack.call=adv_lib:far: 100 of 200 examples are moved out of the ball" in remark
-    assert len(run.craft(config["attack"], source).value) == 200
-    assert run.remarks.texts() == [remark]
+    for crafted in (True, False):  # examples remembered are remarked of a later measurement too
+        run = Run(composed(words)[0], stand_in, "advx run")
+        source = run.model(config["crafting"], 0, path="crafting")
+        adversarial = run.craft(config["attack"], source)
+        if crafted:
+            assert len(adversarial.value) == 200
+            assert run.remarks.texts() == [remark]
+        run.measure(mean_confidence_on_mistakes, source, adversarial)
+        assert ("craft" in run.seconds.by_phase()) == crafted
+        assert run.remarks.texts() == [remark]
 
 
 def test_what_was_measured_before_an_attack_failed_is_kept(stand_in, command) -> None:
