@@ -28,7 +28,7 @@ def test_a_second_data_set_is_checked_but_for_what_describes_it() -> None:
     """`input_shape` and `classes` are for networks; all else must be the loader's."""
     words = ["experiment=benchmark_gan", "scale=smoke"]
     check(*composed(words))
-    with pytest.raises(ConfigError, match=r"clips.*sides"):
-        check(*composed([*words, "+clips.sides=16"]))
-    with pytest.raises(ConfigError, match=r"clips\.turn=fast"):
-        check(*composed([*words, "clips.turn=fast"]))
+    with pytest.raises(ConfigError, match=r"other_data.*sides"):
+        check(*composed([*words, "+other_data.predictive_gan.sides=16"]))
+    with pytest.raises(ConfigError, match=r"other_data\.predictive_gan\.turn=fast"):
+        check(*composed([*words, "other_data.predictive_gan.turn=fast"]))
