@@ -27,7 +27,7 @@ test: $(READY) ## every test, about five minutes on two cores; more of them wher
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 smoke: SCALE := smoke
-smoke: reproduce-all ## every experiment at its smallest size, about four minutes on two cores
+smoke: reproduce-all ## every experiment at its smallest size, about two minutes on two cores
 
 reproduce-all: $(READY) ## every experiment at SCALE (chapter: days); run it again to continue
 	$(BIN)/advx reproduce scale=$(SCALE)

@@ -65,10 +65,10 @@ def verify(path: Path, name: str, expected: str, accepted: dict[str, str]) -> bo
 
 def accepted_remark(count: int, digests: str | None) -> tuple[str, ...]:
     """What a result must say when files were accepted through `dataset.digests`."""
-    if not count:
+    if not count or digests is None:
         return ()
-    by = Path(digests).name if digests else digests
-    return (f"{count} data files differ from the published ones (accepted by {by})",)
+    accepted = f"accepted by {Path(digests).name}"
+    return (f"{count} data files differ from the published ones ({accepted})",)
 
 
 def unpack_gzip(source: Path, target: Path) -> None:
