@@ -4,7 +4,6 @@ import math
 from dataclasses import replace
 
 import pytest
-import torch
 
 from advx.config.cells import parts_of
 from advx.config.compose import composed
