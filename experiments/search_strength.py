@@ -346,7 +346,7 @@ def finding(figures: list[Figure], tables: list[Table], nearest: str, within: fl
     chapter = ", ".join(f"{figure.error:g}" for figure in figures)
     means = np.mean([table[nearest] for table in tables], axis=0)
     return (
-        f"{near or 'None'} of {len(tables[0]):,} searches {'give' if near != 1 else 'gives'} the "
+        f"{near or 'None'} of {len(tables[0]):,} searches {'give' if near > 1 else 'gives'} the "
         f"chapter's {chapter}% within {within:g} points with every seed; the nearest "
         f"({', '.join(parts_of(nearest))}) gives {', '.join(map(percentage, means))}"
     )

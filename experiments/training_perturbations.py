@@ -139,7 +139,7 @@ def draw(run: Run, rows: dict[str, Row], attacked: list[Ball]) -> None:
     dots = [Dots("clean", CLEAN, "|")]
     looks = ((ADVERSARIAL, "D"), (OURS, "o"), ("#cc79a7", "s"))
     for ball, (color, marker) in zip(attacked, looks, strict=False):
-        dots.append(Dots(f"strongest attack, {in_words(ball)}", color, marker))
+        dots.append(Dots(f"within {in_words(ball)}", color, marker))
     panels, shown = {}, []
     for network in dict.fromkeys(network for network, _, _ in rows.values()):
         named = [f"{network}, {each}" for each in lines]
@@ -156,7 +156,7 @@ def draw(run: Run, rows: dict[str, Row], attacked: list[Ball]) -> None:
         dots,
         panels,
         finding=finding(numbers, rows, attacked),
-        provenance=f"{run.heading()}. Dots: {numbers.basis(shown)}",
+        provenance=f"{run.heading()}. Errors under the strongest attack. Dots: {numbers.basis(shown)}",
         reference=PLAIN,
     )
 

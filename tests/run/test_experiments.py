@@ -53,6 +53,7 @@ FIGURES = {
     "distribution_matching": "distribution_matching",
     "categorical_gan": "categorical_gan",
     "search_strength": "search_strength",
+    "training_perturbations": "training_perturbations",
 }
 
 
