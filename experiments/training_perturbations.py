@@ -156,7 +156,7 @@ def draw(run: Run, rows: dict[str, Row], attacked: list[Ball]) -> None:
         dots,
         panels,
         finding=finding(numbers, rows, attacked),
-        provenance=f"{run.heading()}. Errors under the strongest attack. Dots: {numbers.basis(shown)}",
+        provenance=f"{run.heading()}. Errors under the strongest attack: {numbers.basis(shown)}",
         reference=PLAIN,
     )
 
