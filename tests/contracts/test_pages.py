@@ -157,7 +157,7 @@ def test_claims_are_counted_by_kind() -> None:
 
 def test_claims_on_few_seeds_say_what_the_others_would_take(tmp_path) -> None:
     for name, device, seeds in (("a", "cpu", [0]), ("b", "cuda", [0, 1]), ("c", "cpu", [0, 1, 2])):
-        config = {"seeds": seeds}
+        config = {"seeds": seeds, "experiment": name, "scale": "chapter"}
         manifest = {"device": device, "threads": 2, "config": config, "seconds": {"train": 3600}}
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
