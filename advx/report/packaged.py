@@ -1,4 +1,4 @@
-"""The lists of `docs/` that advx reads: in a clone they lie there, in a wheel beside its modules."""
+"""The lists of `docs/` that advx reads: there in a clone, beside its modules in a wheel."""
 
 from pathlib import Path
 

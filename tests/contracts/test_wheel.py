@@ -10,7 +10,7 @@ import pytest
 
 from tests.paths import ROOT
 
-PACKAGED = ("advx", "conf", "experiments", "pyproject.toml", "README.md", "LICENSE")
+PACKAGED = ("advx", "conf", "docs/*.csv", "experiments", "pyproject.toml", "README.md", "LICENSE")
 
 FILES = (
     "results.csv",

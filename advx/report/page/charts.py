@@ -128,7 +128,7 @@ def spec_of(panel: Panel) -> Spec:
         "title": "ε",
         "axis": {"grid": False, "tickCount": 6},
     }
-    color = {"field": "series", "type": "nominal", "scale": {"domain": []}, "legend": None}
+    color: Spec = {"field": "series", "type": "nominal", "scale": {"domain": []}, "legend": None}
     picked = "shown == '' || datum.series == shown"
     number = ".2f" if percent else ".4~g"
     tooltip = [

@@ -5,7 +5,7 @@ import importlib
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -75,13 +75,13 @@ def findings(run: RunRead, stems: list[str]) -> dict[str, str]:
         return {}
     drawn_by, arrays, options = run.drawn
     made: dict[str, str] = {}
-    some = options.get("findings")
+    some: Any = options.get("findings")
     if isinstance(some, dict):
-        made |= some
+        made |= {str(name): str(text) for name, text in some.items()}
     elif isinstance(some, list):
-        made |= dict(zip(ORDER.get(drawn_by, ()), some, strict=False))
-    if isinstance(options.get("finding"), str):
-        made |= dict.fromkeys(stems, options["finding"])
+        made |= dict(zip(ORDER.get(drawn_by, ()), map(str, some), strict=False))
+    if options.get("finding"):
+        made |= dict.fromkeys(stems, str(options["finding"]))
     for value in options.values():
         rest = [stem for stem in stems if stem not in made]
         if isinstance(value, dict) and isinstance(value.get("finding"), str) and len(rest) == 1:
@@ -119,8 +119,3 @@ def _webp(image: Image.Image, *, lossless: bool) -> bytes:
 def uri(kind: str, content: bytes) -> str:
     """Bytes as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def text_of(path: Path) -> str:
-    """A file of the page's own."""
-    return path.read_text(encoding="utf-8")

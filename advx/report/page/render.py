@@ -31,6 +31,7 @@ from advx.report.page.scoreboard import (
     boards,
     outcomes_of,
 )
+from advx.report.page.tables import none_whole
 from advx.report.selection import Selection
 
 ASSETS = "assets"
@@ -38,6 +39,9 @@ ASSETS = "assets"
 
 FEW = 8
 """Lines of the first table where no headline was measured."""
+
+BUNDLED = "window.vegaEmbed = vegaEmbed;"
+"""What the bundle of Vega leaves for other scripts."""
 
 EXTRA = 'pip install "advx[report]"'
 """What brings the packages that only the page needs."""
@@ -97,10 +101,7 @@ def page(selection: Selection) -> str:
     bundle = javascript()
     runs = read(selection)
     if not runs:
-        raise ConfigError(
-            f"folder: no whole run ({len(selection.unfinished)} unfinished or of another version); "
-            "valid: a folder with a finished run, e.g. of advx run experiment=transfer_table"
-        )
+        raise ConfigError(none_whole(selection))
     found = boards(runs)
     explored = explorers(runs)
     environment = Environment(
@@ -188,4 +189,4 @@ def javascript() -> Markup:
         raise ConfigError(
             f"html: the package vl-convert-python is not installed ({error}); try {EXTRA}"
         ) from error
-    return Markup(javascript_bundle().replace("</script", "<\\/script"))
+    return Markup(javascript_bundle(BUNDLED).replace("</script", "<\\/script"))

@@ -208,18 +208,21 @@ def _number(cell: Cell, line: object, random: Iterable[Cell]) -> Number:
         value = getattr(line, name)
         return "" if pd.isna(value) else str(value)
 
-    n = number("n")
+    n, seeds = number("n"), number("seeds")
     return Number(
-        cell,
-        *(number(name) for name in ("mean", "low", "high")),
-        text("unit"),
-        *(number(name) for name in ("chapter", "published")),
-        text("source"),
-        int(number("seeds")) if number("seeds") == number("seeds") else 0,
-        None if math.isnan(n) else int(n),
-        text("verdict"),
-        text("note"),
-        cell in random,
+        cell=cell,
+        mean=number("mean"),
+        low=number("low"),
+        high=number("high"),
+        unit=text("unit"),
+        chapter=number("chapter"),
+        published=number("published"),
+        source=text("source"),
+        seeds=0 if math.isnan(seeds) else int(seeds),
+        n=None if math.isnan(n) else int(n),
+        verdict=text("verdict"),
+        note=text("note"),
+        random=cell in random,
     )
 
 

@@ -143,7 +143,7 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
     """What came of a run's claims."""
     made = []
     for at, line in enumerate(run.claims.itertuples()):
-        margin = f"{float(line.margin):.3g}".replace("inf", "∞") if line.margin else ""
+        margin = short(float(line.margin), digits=3) if line.margin else ""
         made.append(
             Outcome(
                 f"{run.id}-claim-{at + 1}",
@@ -179,7 +179,7 @@ def of_row(run: RunRead, name: str) -> Outcome | None:
         if name_of(number.cell) == name:
             result = number.verdict or (UNTESTED if math.isnan(number.mean) else MEASURED)
             gap = number.mean - number.chapter
-            margin = "" if math.isnan(gap) else f"{gap:+.3g}".replace("-", "−")
+            margin = "" if math.isnan(gap) else f"{'+' * (gap > 0)}{short(gap, digits=3)}"
             seeds = str(number.seeds)
             told = name.removeprefix(ROW)
             return Outcome(
@@ -189,7 +189,7 @@ def of_row(run: RunRead, name: str) -> Outcome | None:
                 CHAPTER,
                 "",
                 result,
-                margin,
+                margin.replace("-", "−"),
                 seeds,
                 f"{told} {short(number.mean, number.unit)}",
                 [number],

@@ -52,7 +52,7 @@ for (const part of document.querySelectorAll("details.every")) {
 
 addEventListener("beforeprint", () => {
   for (const act of printing) act();
-  for (const part of document.querySelectorAll("details:not(.every)")) part.open = true;
+  for (const part of document.querySelectorAll(".run details:not(.every)")) part.open = true;
 });
 
 for (const button of document.querySelectorAll(".copy")) {

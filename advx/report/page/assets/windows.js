@@ -52,7 +52,7 @@ explorer("windows", (root, data) => {
   function palette() {
     const style = getComputedStyle(document.documentElement);
     const rgb = (name) => style.getPropertyValue(name).trim().match(/\w\w/g).map((hex) => parseInt(hex, 16));
-    return { right: rgb("--window-right"), none: rgb("--window-none"), of: (k) => rgb(`--class-${k % 10}`) };
+    return { right: rgb("--window-right"), none: rgb("--window-none"), ground: style.getPropertyValue("--faint"), of: (k) => rgb(`--class-${k % 10}`) };
   }
 
   function paint(context, window, left, top, colors) {
@@ -73,6 +73,8 @@ explorer("windows", (root, data) => {
     all.width = columns * (side + gap) - gap;
     all.height = rows * (side + gap) - gap;
     const context = all.getContext("2d");
+    context.fillStyle = colors.ground;
+    context.fillRect(0, 0, all.width, all.height);
     for (let k = 0; k < count; k++) {
       paint(context, k, (k % columns) * (side + gap), Math.floor(k / columns) * (side + gap), colors);
     }

@@ -21,7 +21,8 @@ OUTSIDE = 255
 
 def explorer(runs: Sequence[RunRead]) -> Explorer | None:
     """The games of which the runs' arrays hold snapshots; of an experiment the largest scale's."""
-    games, used = [], []
+    games: list[dict[str, Any]] = []
+    used: list[RunRead] = []
     for run in sorted(runs, key=lambda run: scale_place(run.group)):
         if run.experiment in {one.experiment for one in used} or run.drawn is None:
             continue
@@ -50,7 +51,7 @@ def _images(run: RunRead) -> dict[str, Any] | None:
     if not {"snapshots", "epochs"} <= arrays.keys():
         return None
     snapshots = arrays["snapshots"][:, :SHOWN]
-    epochs, count, channels, h, w = snapshots.shape
+    _, count, _, h, w = snapshots.shape
     columns = min(COLUMNS, count)
     frames = np.stack(
         [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from advx.report.numbers import short
 from advx.report.page.explorers.explorer import Explorer, run_of, sheet, webp
 from advx.report.page.runs import RunRead
 
@@ -33,6 +34,11 @@ class Measure:
     lines: dict[str, str]
     dots: dict[str, list[tuple[float, float]]]
 
+    @property
+    def percent(self) -> bool:
+        """Whether it is a share of heads."""
+        return "%" in self.label
+
 
 def explorer(runs: Sequence[RunRead]) -> Explorer | None:
     """The weights, the measures over them, and the heads where they are stored."""
@@ -54,9 +60,12 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         for name in options["rows"]
         if name in arrays
     }
-    values = {
+    texts = {
         measure.name: {
-            setting: np.nanmean(arrays[f"{measure.name} {setting}"], axis=0).tolist()
+            setting: [
+                short(float(value), "percent" if measure.percent else "")
+                for value in np.nanmean(arrays[f"{measure.name} {setting}"], axis=0)
+            ]
             for setting in settings
         }
         for measure in measures
@@ -69,9 +78,9 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         "heads": {name: (options["rows"][name], uri) for name, uri in heads.items()},
         "width": WIDTH,
         "height": HEIGHT,
-        "values": values,
+        "texts": texts,
     }
-    data: dict[str, Any] = {"weights": weights, "values": values, "places": shown["places"]}
+    data: dict[str, Any] = {"weights": weights, "texts": texts, "places": shown["places"]}
     return Explorer("weights", "Figure 1.6 over the adversarial weight", [run], shown, data)
 
 
