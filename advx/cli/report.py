@@ -67,6 +67,9 @@ def report(folders: Sequence[Path], outputs: Path) -> int:
     return 0 if selection.runs else 1
 
 
+EXTRA = 'pip install "advx[report]"'
+"""What brings the packages that only the page needs."""
+
 TRY = "try advx run experiment=transfer_table"
 
 
@@ -111,9 +114,12 @@ def write_page(folders: Sequence[Path], outputs: Path, html: Path | None, into: 
             f"that holds runs; {TRY}"
         )
     if html is not None:
-        from advx.report.page.render import page  # Jinja only where it is needed
+        try:
+            from advx.report.page.render import page
 
-        text = page(selection)
+            text = page(selection)
+        except ImportError as error:  # of what only the page needs
+            raise ConfigError(f"html={html}: {reason(error)}; try {EXTRA}") from error
         write_text(html, text)
         print(f"page:   {html} ({len(text.encode()) / 1e6:.1f} MB, {len(selection.runs)} run(s))")
     if into is not None:

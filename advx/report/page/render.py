@@ -43,9 +43,6 @@ FEW = 8
 BUNDLED = "window.vegaEmbed = vegaEmbed;"
 """What the bundle of Vega leaves for other scripts."""
 
-EXTRA = 'pip install "advx[report]"'
-"""What brings the packages that only the page needs."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -96,7 +93,8 @@ def page(selection: Selection) -> str:
     """The page of a selection's runs, HTML.
 
     Raises:
-        ConfigError: none of them can be read whole, or a package is missing.
+        ConfigError: none of them can be read whole.
+        ImportError: a package is missing.
     """
     bundle = javascript()
     runs = read(selection)
@@ -181,12 +179,10 @@ def javascript() -> Markup:
     """Vega, Vega-Lite and vega-embed as one script, to stand in a `<script>`.
 
     Raises:
-        ConfigError: the package that carries it is not installed.
+        ImportError: the package that carries it is not installed.
     """
     try:
         from vl_convert import javascript_bundle
     except ImportError as error:
-        raise ConfigError(
-            f"html: the package vl-convert-python is not installed ({error}); try {EXTRA}"
-        ) from error
+        raise ImportError("the package vl-convert-python is not installed") from error
     return Markup(javascript_bundle(BUNDLED).replace("</script", "<\\/script"))

@@ -42,6 +42,7 @@ class Outcome:
         predicate: what was tested; empty for a row.
         result: "holds", "does not hold", "not tested", a verdict, or "measured".
         margin: as a reader sees it; empty where there is none.
+        gap: a claim's margin as a number; NaN where there is none.
         seeds: "2/3", or how many.
         evidence: the file's own words, for a claim whose cells cannot be found.
         numbers: the rows that it rests on.
@@ -56,6 +57,7 @@ class Outcome:
     predicate: str
     result: str
     margin: str
+    gap: float
     seeds: str
     evidence: str
     numbers: Sequence[Number]
@@ -143,7 +145,7 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
     """What came of a run's claims."""
     made = []
     for at, line in enumerate(run.claims.itertuples()):
-        margin = short(float(line.margin), digits=3) if line.margin else ""
+        gap = float(line.margin) if line.margin else math.nan
         made.append(
             Outcome(
                 f"{run.id}-claim-{at + 1}",
@@ -152,7 +154,8 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
                 line.source or OURS,
                 line.predicate,
                 line.holds,
-                margin.replace("-", "−"),
+                short(gap, digits=3).replace("-", "−"),
+                gap,
                 line.seeds if line.holds != UNTESTED else "",
                 line.evidence,
                 [run.by_cell[cell] for cell in cells_in(line, run) if cell in run.by_cell],
@@ -190,6 +193,7 @@ def of_row(run: RunRead, name: str) -> Outcome | None:
                 "",
                 result,
                 margin.replace("-", "−"),
+                math.nan,
                 seeds,
                 f"{told} {short(number.mean, number.unit)}",
                 [number],

@@ -105,7 +105,7 @@ def _statements(board: Board) -> Iterator[list[Cell]]:
             entry.verdict,
             "yes" if entry.one_seed else "",
             "; ".join(f"{one.experiment}: {one.name}: {one.result}" for one in some),
-            "; ".join(one.margin for one in some if one.margin),
+            min((one.gap for one in some if not math.isnan(one.gap)), default=None),
             "; ".join(one.seeds for one in some if one.seeds),
             " ".join(filter(None, [entry.status * (entry.status != "tested"), entry.reason])),
         ]
@@ -113,8 +113,7 @@ def _statements(board: Board) -> Iterator[list[Cell]]:
 
 def _claims(runs: Sequence[RunRead]) -> Iterator[list[Cell]]:
     for run in runs:
-        margins = run.claims.margin.tolist()
-        for margin, one in zip(margins, outcomes_of(run), strict=True):
+        for one in outcomes_of(run):
             yield [
                 run.experiment,
                 one.name,
@@ -122,7 +121,7 @@ def _claims(runs: Sequence[RunRead]) -> Iterator[list[Cell]]:
                 one.source,
                 one.predicate,
                 one.result,
-                float(margin) if margin else None,
+                one.gap,
                 one.seeds,
                 "yes" if one.one_seed else "",
                 one.evidence,
