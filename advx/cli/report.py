@@ -13,7 +13,7 @@ from advx.errors import ConfigError, reason
 from advx.report.conclusions import Conclusions
 from advx.report.finished import summary_of
 from advx.report.results import table
-from advx.report.selection import Selection, select
+from advx.report.selection import Selection, scale_place, select
 from advx.text_files import write_text
 
 COLUMNS = ["experiment", *CELL_KEYS, "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
@@ -48,9 +48,9 @@ def report(folders: Sequence[Path], outputs: Path) -> int:
         ConfigError: a folder does not exist.
     """
     selection = chosen(folders, outputs)
-    groups = dict.fromkeys((run.scale, run.version) for run in selection.runs)
+    groups = sorted({run.group for run in selection.runs}, key=scale_place)
     for scale, version in groups:
-        some = [run for run in selection.runs if (run.scale, run.version) == (scale, version)]
+        some = [run for run in selection.runs if run.group == (scale, version)]
         tables = [summary_of(run.folder, COLUMNS, dtype=str) for run in some]
         lines = pd.concat(tables)[COLUMNS].fillna("").map(_short)
         if len(groups) > 1:  # never mixed into one table

@@ -18,6 +18,9 @@ from advx.report.finished import (
     title_of,
 )
 
+SCALES = ("chapter", "quick", "smoke")
+"""In the order in which they are shown; others come last."""
+
 UNKNOWN = "unknown"
 """The scale or version of a run that does not say it."""
 
@@ -38,6 +41,11 @@ class Found:
     title: str
     scale: str
     version: str
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """Scale and version: what is never mixed into one table with another."""
+        return self.scale, self.version
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -111,3 +119,9 @@ def found_in(folder: Path, root: Path, columns: Sequence[str]) -> Found:
     config = manifest["config"]
     version = manifest.get("versions", {}).get("advx", UNKNOWN)
     return Found(folder, str(config["experiment"]), title, str(config["scale"]), str(version))
+
+
+def scale_place(group: tuple[str, str]) -> tuple[int, str]:
+    """The order of scales and versions."""
+    scale, version = group
+    return (SCALES.index(scale) if scale in SCALES else len(SCALES)), version

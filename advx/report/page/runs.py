@@ -23,10 +23,7 @@ from advx.report.numbers import short
 from advx.report.packaged import CHAPTER, STATEMENTS, lines_of
 from advx.report.pages import OUTCOMES, SUMMARY
 from advx.report.results import RESULTS
-from advx.report.selection import Found, Selection
-
-SCALES = ("chapter", "quick", "smoke")
-"""In the order in which a page shows them; others come last."""
+from advx.report.selection import Found, Selection, scale_place
 
 DASH = " — "
 """Between the title of a run and what it ran on."""
@@ -118,7 +115,7 @@ class RunRead:
     @property
     def group(self) -> tuple[str, str]:
         """Scale and version: what is never mixed into one table with another."""
-        return self.found.scale, self.found.version
+        return self.found.group
 
     @property
     def title(self) -> str:
@@ -256,9 +253,3 @@ def _place(run: RunRead) -> tuple[int, str, int, str, str]:
     """The order of the page: section, experiment, scale, newest version first."""
     sections = [*SECTIONS, BEYOND]
     return (sections.index(run.section), run.experiment, *scale_place(run.group), run.id)
-
-
-def scale_place(group: tuple[str, str]) -> tuple[int, str]:
-    """The order of scales and versions."""
-    scale, version = group
-    return (SCALES.index(scale) if scale in SCALES else len(SCALES)), version

@@ -16,7 +16,8 @@ from advx.errors import ConfigError
 from advx.report.chapter_map import ROW, SECTIONS, name_of, names
 from advx.report.numbers import short
 from advx.report.packaged import STATEMENTS, lines_of
-from advx.report.page.runs import BEYOND, Number, RunRead, scale_place
+from advx.report.page.runs import BEYOND, Number, RunRead
+from advx.report.selection import scale_place
 
 HOLDS, FAILS, MIXED = "holds", "does not hold", "holds in part"
 MEASURED, UNTESTED = "measured", "not tested"

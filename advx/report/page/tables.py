@@ -23,7 +23,7 @@ from advx.report.page.scoreboard import Board, boards, outcomes_of
 from advx.report.selection import Selection
 from advx.text_files import write_text
 
-FORMULA = "=+-@\t\r"
+FORMULA = "=+-@\t"
 """What a spreadsheet takes for the beginning of a formula."""
 
 LATEX = {
@@ -175,7 +175,10 @@ def comma_separated(head: Sequence[str], lines: Lines) -> str:
 
 def _no_formula(cell: Cell) -> str:
     text = plain(cell)
-    return f"'{text}" if isinstance(cell, str) and text[:1] in tuple(FORMULA) and text else text
+    if not isinstance(cell, str):
+        return text
+    text = text.replace("\r", " ")  # csv of Python 3.11 leaves one outside of quotes
+    return f"'{text}" if text.lstrip(" ").startswith(tuple(FORMULA)) else text
 
 
 def markdown(head: Sequence[str], lines: Lines) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from advx.report.page.figures import uri
-from advx.report.page.runs import RunRead, scale_place
+from advx.report.page.runs import RunRead
+from advx.report.selection import scale_place
 
 
 @dataclass(frozen=True)

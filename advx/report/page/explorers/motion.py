@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from advx.report.page.explorers.explorer import Explorer, sheet, webp
-from advx.report.page.runs import RunRead, scale_place
+from advx.report.page.runs import RunRead
+from advx.report.selection import scale_place
 
 SHOWN, COLUMNS, QUALITY = 64, 8, 72
 """Images of an epoch, how many in a row, and how well they are stored."""
