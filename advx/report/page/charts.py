@@ -24,6 +24,9 @@ CURVE = "curve"
 FEWEST = 3
 """Sizes that make a curve."""
 
+MOST_TICKS = 7
+"""Sizes that are all named on the axis; more are left to Vega."""
+
 HEIGHT = 200
 """Of a chart, in pixels; it is as wide as its place."""
 
@@ -126,8 +129,11 @@ def spec_of(panel: Panel) -> Spec:
         "field": "epsilon",
         "type": "quantitative",
         "title": "ε",
-        "axis": {"grid": False, "tickCount": 6},
+        "axis": {"grid": False, "format": "~g", "labelFlush": False, "tickCount": 6},
     }
+    sizes = sorted({point["epsilon"] for point in panel.points})
+    if len(sizes) <= MOST_TICKS:
+        x["axis"]["values"] = sizes
     color: Spec = {"field": "series", "type": "nominal", "scale": {"domain": []}, "legend": None}
     picked = "shown == '' || datum.series == shown"
     number = ".2f" if percent else ".4~g"

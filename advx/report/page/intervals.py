@@ -21,7 +21,7 @@ def drawing(
 
     Args:
         number: with a mean; without an interval only the dot is drawn.
-        line: a figure that stands as a vertical line instead of the diamond.
+        line: a figure that its table draws as one line through all rows: no diamond.
         bounds: an interval instead of the number's.
         width: in pixels.
     """
@@ -29,14 +29,13 @@ def drawing(
         return Markup("")
 
     def x(value: float) -> float:
-        return round(EDGE + min(max(value, 0.0), 100.0) / 100 * (width - 2 * EDGE), 1)
+        return place(value, width)
 
     middle = HEIGHT // 2
     said = f"here {short(number.mean, 'percent')}"
     parts = [f'<line class="rail" x1="{EDGE}" x2="{width - EDGE}" y1="{middle}" y2="{middle}"/>']
     low, high = bounds or (number.low, number.high)
     if line is not None:
-        parts.append(f'<line class="mark" x1="{x(line)}" x2="{x(line)}" y1="0" y2="{HEIGHT}"/>')
         said += f", the chapter {line:g}"
     if not math.isnan(low):
         parts.append(
@@ -52,3 +51,8 @@ def drawing(
         f'<svg class="interval" width="{width}" height="{HEIGHT}" role="img" '
         f'viewBox="0 0 {width} {HEIGHT}" aria-label="{said}, of 0 to 100">{"".join(parts)}</svg>'
     )
+
+
+def place(value: float, width: int = WIDTH) -> float:
+    """Where a percentage stands in a drawing of that width, in pixels."""
+    return round(EDGE + min(max(value, 0.0), 100.0) / 100 * (width - 2 * EDGE), 1)

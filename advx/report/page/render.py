@@ -20,7 +20,7 @@ from advx.report.page.charts import Charts, charts_of
 from advx.report.page.environment import command_of, environment_of
 from advx.report.page.explorers import explorers
 from advx.report.page.figures import Figure, figures_of
-from advx.report.page.intervals import drawing
+from advx.report.page.intervals import drawing, place
 from advx.report.page.runs import BEYOND, Number, RunRead, read
 from advx.report.page.scoreboard import (
     UNTESTED,
@@ -109,7 +109,13 @@ def page(selection: Selection) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": words, "which": which, "short": short, "drawing": drawing}
+    environment.filters |= {
+        "words": words,
+        "which": which,
+        "short": short,
+        "drawing": drawing,
+        "place": place,
+    }
     environment.globals |= {"section_name": section_name, "asset": asset, "data": data_block}
     return environment.get_template("page.html.j2").render(
         version=__version__,

@@ -19,7 +19,7 @@ from advx.report.verdict import TOO_WIDE
 EVERY = "*"
 """A setting that stands for all of them."""
 
-PLAIN = "the protocol of the table"
+PLAIN = "the experiment’s own"
 """What a row without a setting was measured by."""
 
 
