@@ -7,7 +7,7 @@ explorer("defenses", (root) => {
     root.dataset.attack = chosen("defense-attack");
     const size = chosen("defense-size");
     for (const part of root.querySelectorAll(".defense-size")) part.hidden = part.dataset.size !== size;
-    for (const cell of root.querySelectorAll("td[data-attack]")) {
+    for (const cell of root.querySelectorAll("th[data-attack], td[data-attack]")) {
       cell.classList.toggle("strong", cell.dataset.attack === root.dataset.attack);
     }
   };

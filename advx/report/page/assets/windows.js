@@ -151,6 +151,7 @@ explorer("windows", (root, data) => {
         return item;
       }));
       moved.hidden = false;
+      example.hidden = true; // it is one of them
     }
   }
 
