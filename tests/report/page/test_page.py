@@ -151,6 +151,17 @@ def test_versions_of_advx_are_kept_apart(tmp_path) -> None:
     assert len({one.attributes["id"] for one in articles}) == 2
 
 
+def test_scales_stand_in_their_order(tmp_path) -> None:
+    for scale in ("a scale of one's own", "smoke", "quick"):
+        whole_run(tmp_path / scale, scale=scale)
+    root = parsed(page(select([tmp_path], SUMMARY)))
+    shown = [one.attributes["data-scale"] for one in root.all("article")]
+    assert shown == ["quick", "smoke", "a scale of one's own"]
+    assert [one.words for one in root.all("h3", class_="group")] == [
+        f"scale {scale}, advx 0.1.0 1 run" for scale in shown
+    ]
+
+
 NASTY = "</script><script>alert(1)</script><b onclick='x'>\"&amp;$x^2$ {{ 7*7 }}"
 
 
