@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -188,6 +189,18 @@ def test_an_image_that_is_damaged_is_left_out(tmp_path) -> None:
     (folder / "figure.png").write_bytes(b"\x89PNG damaged")
     (folder / "arrays.npz").write_bytes(b"PK damaged")
     assert parsed(page(select([tmp_path], SUMMARY))).all("img") == []
+
+
+@pytest.mark.parametrize("drawn_by", ["windows", "predictive", "collapse", "samples"])
+@pytest.mark.parametrize("options", ["{}", "[]", '{"places": ["neither"], "settings": {}}'])
+def test_arrays_of_another_version_cost_only_the_explorer(tmp_path, drawn_by, options) -> None:
+    name = {"windows": "church_windows", "predictive": "predictive_gan"}.get(drawn_by, "x")
+    folder = whole_run(tmp_path / "run", name)
+    arrays = {"points_neither": np.zeros((2, 3, 2)), "snapshots": np.zeros(3), "epochs": [0, 1]}
+    np.savez(folder / "arrays.npz", drawn_by=drawn_by, options=options, **arrays)
+    root = parsed(page(select([tmp_path], SUMMARY)))
+    assert root.all("section", class_="explorer") == []
+    assert len(root.all("article")) == 1
 
 
 def test_what_a_missing_package_brings_is_said(tmp_path, monkeypatch) -> None:

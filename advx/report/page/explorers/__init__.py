@@ -16,5 +16,12 @@ EXPLORERS = (disputed, defenses, windows, motion, weights)
 
 def explorers(runs: Sequence[RunRead]) -> list[Explorer]:
     """Those that the runs have the rows and arrays for."""
-    made = (module.explorer(runs) for module in EXPLORERS)
-    return [explorer for explorer in made if explorer is not None]
+    made = []
+    for module in EXPLORERS:
+        try:
+            explorer = module.explorer(runs)
+        except (LookupError, TypeError, ValueError):
+            continue  # arrays of another version: the figures are shown all the same
+        if explorer is not None:
+            made.append(explorer)
+    return made
