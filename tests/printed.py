@@ -57,6 +57,8 @@ def kind(words: list[str]) -> str:
     """How a command is tested."""
     if any("outputs/runs/" in word for word in words):
         return "its own runs"
+    if words[0] == "report" and len(words) > 1:
+        return "page"
     if words[0] not in ("run", "attack"):
         return "verb"
     if any("my_" in word or "people.csv" in word for word in words):

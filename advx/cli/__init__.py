@@ -16,6 +16,7 @@ examples:
   advx run -m experiment=transfer model@crafting=maxout,relu model@target=tanh
   advx run --help                                    Hydra's own options
   advx reproduce --plan                              all experiments: what would run, how long
+  advx report --html report.html                     the latest runs on one page
 """
 
 
@@ -60,8 +61,19 @@ def _parser() -> argparse.ArgumentParser:
         "--config-dir", type=Path, metavar="FOLDER", help="your own as well, as for advx run"
     )
     verbs.add_parser("doctor", help="versions, device, data, and every experiment checked")
-    report = verbs.add_parser("report", help="one table over the latest runs")
-    report.add_argument("--outputs", type=Path, default=Path("outputs"))
+    report = verbs.add_parser("report", help="the latest runs as a table, a page, or files")
+    report.add_argument(
+        "folders",
+        type=Path,
+        nargs="*",
+        metavar="FOLDER",
+        help="runs, or folders that hold runs; otherwise those below --outputs",
+    )
+    report.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write one page of all of them")
+    report.add_argument(
+        "--tables", type=Path, metavar="FOLDER", help="write their tables: CSV, Markdown and LaTeX"
+    )
     report.add_argument(
         "--redraw", type=Path, metavar="RUN", help="draw a run's figures again, from its arrays"
     )
@@ -122,15 +134,9 @@ def _carried_out(arguments: argparse.Namespace) -> int:
 
         return min(1, diagnose())
     elif arguments.verb == "report":
-        from advx.cli.report import join, judge, redraw_figures, report
+        from advx.cli.report import carry_out
 
-        if arguments.merge or arguments.into:
-            return join(arguments.merge, arguments.into)
-        if arguments.redraw:
-            redraw_figures(arguments.redraw)
-        if arguments.judge:
-            judge(arguments.judge)
-        return 0 if arguments.redraw or arguments.judge else report(arguments.outputs)
+        return carry_out(arguments)
     elif arguments.verb == "compare":
         from advx.report.compare import printed
 

@@ -120,6 +120,22 @@ def best(arrays: Arrays, games: dict[str, str], sums: Sequence[str], target: str
     )
 
 
+def findings(
+    arrays: Arrays,
+    *,
+    games: dict[str, str],
+    sums: Sequence[str],
+    names: Sequence[str],
+    shown: int,
+    **_: object,
+) -> dict[str, str]:
+    """What each figure shows, by its file's name; the arguments are those of `draw`."""
+    return {
+        "latent_arithmetic": at_count(arrays, games, sums[0], names[3], shown),
+        "success": best(arrays, games, sums, names[3]),
+    }
+
+
 def measured(arrays: Arrays, row: str) -> np.ndarray:
     """The percentages of a row, (seeds, counts), of those seeds that have them."""
     results = arrays.get(row, np.zeros((0, len(arrays["averaged"]))))

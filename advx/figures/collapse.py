@@ -135,6 +135,24 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
     )
 
 
+def findings(
+    arrays: Arrays,
+    *,
+    places: Sequence[str],
+    columns: Sequence[str],
+    count: int,
+    shown: str,
+    **_: object,
+) -> dict[str, str]:
+    """What each figure shows, by its file's name; the arguments are those of `draw`."""
+    said = seed_finding(arrays, places, shown, count)
+    return {
+        "gan_collapse": finding(arrays, places, columns, count),
+        "points": said,
+        "images": said,
+    }
+
+
 def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) -> str:
     """The modes that the first seed's generators have at the end."""
     results = {

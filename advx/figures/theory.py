@@ -120,6 +120,17 @@ def finding(
     return whole[0].upper() + whole[1:]
 
 
+def findings(
+    arrays: dict[str, np.ndarray],
+    *,
+    generators: Sequence[str],
+    games: dict[str, dict[str, str]],
+    **_: object,
+) -> dict[str, str]:
+    """What each figure shows, by its file's name; the arguments are those of `draw`."""
+    return {"gan_theory": finding(arrays, generators, games)}
+
+
 def beside(axis: "Axes", arrays: dict[str, np.ndarray], name: str) -> None:
     """D and D* over x, above the densities."""
     x, p, q = (arrays[f"{kind}_{name}"] for kind in ("x", "p", "q"))

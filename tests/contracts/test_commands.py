@@ -17,6 +17,7 @@ from advx.cli.run import flags_and_overrides
 from advx.config.choices import choices
 from advx.config.compose import composed
 from advx.run import check
+from tests.made_up import whole_run
 from tests.paths import ROOT
 from tests.printed import ALL, BY_PAGE, PAGES, README, SMOKE, code, kind
 
@@ -149,6 +150,17 @@ def test_a_verb_that_a_page_prints_is_understood(words, command) -> None:
     done = command(*words, *more)
     assert done.status in (0, 1), done.err  # 1: there is nothing to show
     assert done.err == ""
+
+
+@pytest.mark.parametrize("words", [w for w in ALL if kind(w) == "page"], ids=" ".join)
+def test_a_report_that_a_page_prints_is_written(words, tmp_path, command) -> None:
+    for name in ("runs/transfer_table/1", "reference/transfer_table"):
+        whole_run(tmp_path / "outputs" / name)
+    done = command(*words)
+    assert (done.status, done.err) == (0, "")
+    for option, made in (("--html", "{}"), ("--tables", "{}/quick-0.1.0/numbers.csv")):
+        if option in words:
+            assert (tmp_path / made.format(words[words.index(option) + 1])).is_file()
 
 
 def test_list_names_every_choice(command) -> None:

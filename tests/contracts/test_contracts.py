@@ -60,7 +60,7 @@ def test_packages_are_listed_completely() -> None:
     found = {
         ".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "advx").rglob("__init__.py")
     }
-    assert set(listed) == found | {"advx.conf", "advx.experiments"}
+    assert set(listed) == found | {"advx.conf", "advx.docs", "advx.experiments"}
 
 
 def test_lock_file_has_hashes_and_no_address() -> None:

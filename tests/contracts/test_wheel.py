@@ -10,7 +10,7 @@ import pytest
 
 from tests.paths import ROOT
 
-PACKAGED = ("advx", "conf", "experiments", "pyproject.toml", "README.md", "LICENSE")
+PACKAGED = ("advx", "conf", "docs/*.csv", "experiments", "pyproject.toml", "README.md", "LICENSE")
 
 FILES = (
     "results.csv",
@@ -102,6 +102,8 @@ def test_the_wheel_takes_the_pytorch_that_is_there_and_runs_from_an_empty_folder
     for name in FILES:
         assert (empty / "out" / name).exists(), name
     assert not (empty / "out" / "FAILED").exists()
+    done(advx, "report", "out", "--html", "page.html", folder=empty)
+    assert (empty / "page.html").stat().st_size > 1e6
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="symbolic links, and other names of folders")
