@@ -271,22 +271,35 @@ def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
 
 
 class Hole(nn.Module):
-    """Logits of one pixel that are no numbers between .2 and .4; success is past .6."""
+    """Logits of one pixel: no numbers between .2 and .4, a mistake between .6 and .68."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
+        value = torch.where(x < 0.68, x, 0.5)
         hole = (x > 0.2) & (x < 0.4)
-        return torch.cat([torch.full_like(x, 0.6), torch.where(hole, torch.nan, x)], 1)
+        return torch.cat([torch.full_like(x, 0.6), torch.where(hole, torch.nan, value)], 1)
 
 
-@pytest.mark.parametrize("kind", [APGD, PGD])
-def test_a_nan_ends_no_search_when_another_example_succeeds(kind) -> None:
-    x, y = torch.tensor([0.1, 0.55]).double().view(2, 1, 1, 1), torch.zeros(2, dtype=torch.int64)
-    attack = kind(epsilon=0.15, steps=8, step_size=0.1, random_start=False, stop_on_success=True)
+@pytest.mark.parametrize(("kind", "shrinking"), [(APGD, {}), (PGD, {"schedule": "linear"})])
+def test_a_nan_ends_no_search_when_another_example_succeeds(kind, shrinking) -> None:
+    """Both at the first step; shorter ones stay before the hole, and higher than the example."""
+    x, y = torch.tensor([0.15, 0.55]).double().view(2, 1, 1, 1), torch.zeros(2, dtype=torch.int64)
+    shared = {"step_size": 0.1, "random_start": False, "stop_on_success": True} | shrinking
+    attack = kind(epsilon=0.2, steps=20, **shared)
     together = attack(Hole(), x, y)
     assert Hole()(together).argmax(1).tolist() == [0, 1]
-    assert together[:1].item() == pytest.approx(attack(Hole(), x[:1], y[:1]).item(), abs=1e-12)
-    assert not Hole()(together).isnan().any()
+    assert 0.16 < together[0].item() <= 0.2
+    assert torch.equal(together[:1], attack(Hole(), x[:1], y[:1]))
+
+
+def test_a_start_that_is_a_nan_goes_on_from_the_best_point() -> None:
+    x, y = torch.linspace(0.1, 0.19, 10).double().view(10, 1, 1, 1), torch.zeros(10).long()
+    starts = x + 0.2 * in_ball(x, "linf", 0)
+    hidden = ((starts > 0.2) & (starts < 0.4)).flatten()
+    assert hidden.any()
+    found = APGD(epsilon=0.2, steps=30, step_size=0.1)(Hole(), x, y)
+    assert (found > x + 0.001)[hidden].all()
+    assert (found <= 0.2)[hidden].all()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
