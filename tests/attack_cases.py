@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from advx.attacks.apgd import APGD
 from advx.attacks.feature import Feature
 from advx.attacks.fgsm import FGSM
 from advx.attacks.jsma import JSMA
@@ -61,6 +62,13 @@ ATTACKS = {
     "pgd, shrinking": Case(PGD, {"steps": 6, "schedule": "linear"}),
     "pgd, l2": Case(
         PGD, {"norm": "l2", "steps": 6, "objective": "margin", "stop_on_success": True}, ball="l2"
+    ),
+    "apgd": Case(APGD, {"steps": 12, "restarts": 2}),
+    "apgd, l2": Case(
+        APGD, {"norm": "l2", "steps": 12, "objective": "margin", "stop_on_success": True}, ball="l2"
+    ),
+    "apgd, targeted": Case(
+        APGD, {"steps": 12, "random_start": False, "targeted": True}, receives="target_classes"
     ),
     "multi_targeted": Case(MultiTargeted, {"steps": 5, "targets": 2}),
     "strongest": Case(Strongest, {"steps": 5, "restarts": 1, "queries": 30}),

@@ -39,6 +39,25 @@ def margin(logits: Tensor, labels: Tensor) -> Tensor:
     return others.amax(1) - logits.gather(1, target).squeeze(1)
 
 
+def targeted_ratio(logits: Tensor, pairs: Tensor) -> Tensor:
+    """(z_t − z_y) / (z₁ − (z₃ + z₄) / 2): the targeted DLR loss of Croce and Hein 2020.
+
+    z₁, z₃ and z₄ are the largest, third and fourth largest logits. That a common factor of the
+    logits cancels changes the gradient's direction too, and so the way that an ascent takes. With
+    fewer than four classes, or where these logits are all equal or one is infinite, z_t − z_y.
+
+    Args:
+        logits: (batch, classes).
+        pairs: (batch, 2) int64, the label y and the class t.
+    """
+    label, target = logits.gather(1, pairs).unbind(1)
+    if logits.shape[1] < 4:
+        return target - label
+    first, _, third, fourth = logits.topk(4).values.unbind(1)
+    spread = first - (third + fourth) / 2
+    return (target - label) / torch.where((spread > 0) & spread.isfinite(), spread, 1)
+
+
 def hard_label_cost(logits: Tensor, labels: Tensor) -> Tensor:
     """−log P(y | x) as softplus of the log-odds: the same value, its gradient never rounds to 0."""
     return F.softplus(log_odds(logits, labels))

@@ -5,12 +5,13 @@ Each attack is tried only on the examples that withstood all before it:
 1. `fgsm`             one step along the log-odds;
 2. `pgd_log_odds`     iterated, from the example itself;
 3. `pgd_margin`       iterated along the margin, from a random start;
-4. `multi_targeted`   iterated toward the likeliest wrong classes, one after the other;
-5. `restarts`         iterated along the log-odds, from further random starts;
+4. `multi_targeted`   Auto-PGD toward the likeliest wrong classes, one after the other: two starts
+                      toward each, of half as many steps;
+5. `restarts`         Auto-PGD along the margin, from further random starts;
 6. `gradient_free`    the search over sign vectors, which needs no gradient.
 
-Gradient steps start at the ball's diameter and shrink to nothing. A model whose gradient is masked
-is found out by what the last ones still break.
+Gradient steps start at the ball's diameter, and shrink to nothing or halve where they do not pay. A
+model whose gradient is masked is found out by what the last ones still break.
 """
 
 from functools import partial
@@ -19,6 +20,7 @@ from typing import TypedDict
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.apgd import APGD
 from advx.attacks.base import Attack
 from advx.attacks.fgsm import FGSM
 from advx.attacks.multi_targeted import MultiTargeted
@@ -53,9 +55,9 @@ class Strongest(Attack):
     Args:
         epsilon: radius of the ball in `norm`, in the units of the images.
         norm: the max norm (`linf`) or the Euclidean norm (`l2`).
-        steps: gradient steps of each start.
+        steps: gradient steps of each start, but half as many toward each of the targets.
         targets: wrong classes to ascend toward.
-        restarts: further random starts, after the first two.
+        restarts: further random starts along the margin.
         queries: forward passes an example may cost the gradient-free search.
         searched: examples of one call that the gradient-free search is tried on, at most.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
@@ -88,9 +90,11 @@ class Strongest(Attack):
             "pgd_margin": ascent(objective="margin"),
         }
         if targets:
-            self.attacks["multi_targeted"] = MultiTargeted(**ball, steps=steps, targets=targets)
+            half = (steps + 1) // 2
+            self.attacks["multi_targeted"] = MultiTargeted(**ball, steps=half, targets=targets)
         if restarts:
-            self.attacks["restarts"] = ascent(restarts=restarts)
+            further = partial(APGD, objective="margin", stop_on_success=True)
+            self.attacks["restarts"] = further(**ball, steps=steps, restarts=restarts)
         if queries and searched:
             self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
         if epsilon == 0:

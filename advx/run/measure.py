@@ -15,7 +15,7 @@ from advx.store.values import packed, returned_by, undefined, unpacked
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
-EVALUATION_VERSION = 3
+EVALUATION_VERSION = 4
 """Raised by hand when a fix changes the gradients that attacks follow, or what all measurements
 rest on: every stored value is then measured again. A single one has its own version."""
 
