@@ -56,6 +56,7 @@ def dot_figure(
     provenance: str,
     reference: str = "",
     printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> None:
     """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`.
 
@@ -69,6 +70,7 @@ def dot_figure(
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
         printed: the chapter's figure for each panel, where it has one.
+        quantity: what the percentages are.
     """
     save_and_draw(
         folder,
@@ -82,6 +84,7 @@ def dot_figure(
         provenance=provenance,
         reference=reference,
         printed=list(printed),
+        quantity=quantity,
     )
 
 
@@ -97,6 +100,7 @@ def draw(
     provenance: str,
     reference: str,
     printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> None:
     """The figure from its arrays and from how they look."""
     with style.styled():
@@ -108,6 +112,7 @@ def draw(
             provenance=provenance,
             reference=reference,
             printed=printed,
+            quantity=quantity,
         )
         save_figure(figure, folder, name, dpi=style.DPI)
         plt.close(figure)
@@ -122,6 +127,7 @@ def drawn(
     provenance: str,
     reference: str = "",
     printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> "Figure":
     """The figure, to be saved; inside `style.styled()`."""
     height = LINE * (len(lines) + 1) + 0.6 + KEY
@@ -137,8 +143,8 @@ def drawn(
             axis.axvline(chapter, color=style.CHAPTER, linewidth=0.9, label="chapter")
         _panel(axis, lines, dots, values, reference)
         axis.tick_params(left=False, labelleft=index == 0)
-        if len(panels) >= MANY and index != len(panels) // 2:
-            axis.set_xlabel("")
+        said = len(panels) < MANY or index == len(panels) // 2
+        axis.set_xlabel(quantity if said else "")
     above = figure.add_subplot(grid[0, :])
     above.axis("off")
     above.legend(
@@ -186,7 +192,6 @@ def _panel(
         yticks=heights,
         yticklabels=lines,
         xlim=(-2, 102),
-        xlabel="error rate (%)",
         ylim=(len(lines) - 0.5, -0.5),
     )
     for text in axis.get_yticklabels():
