@@ -40,7 +40,7 @@ UNITS = dict.fromkeys(("wrong_signs", "zero_signs", "spurious_signs"), "percent 
 PANELS = {
     "error_rate": "nearest neighbor's error",
     "wrong_signs": "wrong signs",
-    "undefined_rate": "undefined",
+    "mostly_wrong": "digits mostly wrong",
 }
 """What the figure shows, by metric."""
 

@@ -208,25 +208,30 @@ class SignErrors:
         zero_signs: of the same components, those that are zero.
         spurious_signs: of the components that are zero, those that are not.
         undefined_rate: of the examples, those of whose gradient a component is NaN.
+        mostly_wrong: of the examples, those of whose signs that are not zero more than half are
+            wrong.
     """
 
     wrong_signs: float
     zero_signs: float
     spurious_signs: float
     undefined_rate: float
+    mostly_wrong: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 def sign_errors(signs: Tensor, exact: Tensor) -> SignErrors:
     """How signs differ from the exact ones, (n, features) int8 both."""
     moves, undefined = exact != 0, signs == UNDEFINED
+    wrong = (signs != exact) & moves
 
     def percent(hits: Tensor, among: Tensor) -> float:
         return 100 * hits[among].double().mean().item() if among.any() else 0.0
 
     return SignErrors(
-        wrong_signs=percent(signs != exact, moves),
+        wrong_signs=percent(wrong, moves),
         zero_signs=percent(signs == 0, moves),
         spurious_signs=percent((signs != 0) & ~undefined, ~moves),
         undefined_rate=100 * undefined.any(1).double().mean().item(),
+        mostly_wrong=100 * (2 * wrong.sum(1) > moves.sum(1)).double().mean().item(),
     )

@@ -163,6 +163,7 @@ def test_signs_are_counted_by_what_the_exact_ones_are() -> None:
     assert found.zero_signs == pytest.approx(100 / 6)
     assert found.spurious_signs == pytest.approx(50)
     assert found.undefined_rate == 50
+    assert found.mostly_wrong == 50  # two of three signs, and one of three
     assert sign_errors(exact, exact).wrong_signs == 0
 
 
