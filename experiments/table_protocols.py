@@ -22,6 +22,7 @@ from pydantic import ConfigDict
 
 from advx.config.cells import Cell, Cells, parts_of, setting
 from advx.config.config import Config
+from advx.config.joined import joined
 from advx.data.dataset import Split
 from advx.errors import ConfigError, nearest
 from advx.evaluation.counting import Counted, counted, examples, in_gray_levels
@@ -166,27 +167,6 @@ def chosen(
     return made
 
 
-def joined(one: Mapping[str, Any], other: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Both together, level by level.
-
-    Raises:
-        ConfigError: they differ in a value; `path` begins the message.
-    """
-    both = dict(one)
-    for key, value in other.items():
-        here = f"{path}{key}"
-        if key not in both or both[key] == value:
-            both[key] = value
-        elif isinstance(value, dict) and isinstance(both[key], dict):
-            both[key] = joined(both[key], value, f"{here}.")
-        else:
-            raise ConfigError(
-                f"{here}: one change sets {both[key]}, another {value}; valid: changes of "
-                "different things"
-            )
-    return both
-
-
 def refuse(run: Run, attack: Config, change: Change) -> None:
     """Refuse, before anything is trained, a change that a model or the attack does not take.
 
@@ -313,7 +293,7 @@ def draw(run: Run, named: list[str]) -> None:
     dot_figure(
         run.folder,
         "table_protocols",
-        [f"{title(name)}  {distance[name]:.1f}" for name in order],
+        [line(name, distance[name]) for name in order],
         [Dots("here", OURS, "o")],
         {words: rates[:, panel] for panel, words in enumerate(PANELS.values())},
         finding=finding(results, order),
@@ -321,7 +301,7 @@ def draw(run: Run, named: list[str]) -> None:
             f"{run.heading()}. Beside each protocol the root mean square distance of its five "
             f"rates from the chapter's, in points. Dots: {results.basis(shown)}"
         ),
-        reference=f"{title(UNCHANGED)}  {distance[UNCHANGED]:.1f}",
+        reference=line(UNCHANGED, distance[UNCHANGED]),
         printed=[results.chapter(row, "error_rate") for row in PANELS],
     )
 
@@ -330,6 +310,11 @@ def title(name: str) -> str:
     """A protocol's name for readers."""
     parts = [called(part.partition("=")[2]) for part in parts_of(name)]
     return " + ".join(parts).replace("epsilon", "ε =") or "unchanged"
+
+
+def line(name: str, distance: float) -> str:
+    """What stands beside a protocol's dots; without a distance one of its networks diverged."""
+    return f"{title(name)}  {distance:.1f}" if math.isfinite(distance) else f"{title(name)}  –"
 
 
 def finding(results: Numbers, order: list[str]) -> str:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from advx.config.compose import composed
 from advx.config.config import Config
+from advx.config.joined import joined
 from advx.errors import ConfigError
 from advx.experiments import table_protocols, transfer_table
 from advx.experiments.table_protocols import (
@@ -16,7 +17,6 @@ from advx.experiments.table_protocols import (
     Change,
     chosen,
     explained,
-    joined,
     models_by,
     rms_distance,
     shown_by,
