@@ -33,6 +33,8 @@ class FGSM(Attack):
         targeted: labels are classes to be reached, not to be left.
         training_cost: the training cost of the attacked model's defense, (logits, labels) to
             (batch,); needed for `objective="training_cost"`.
+        dropout: the model's dropout is on while its gradient is taken, one mask for each example,
+            as in training. The attack is random then, and no example is independent of its batch.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class FGSM(Attack):
         clip: Interval | None = None,
         targeted: bool = False,
         training_cost: Objective | None = None,
+        dropout: bool = False,
     ) -> None:
         self.epsilon = epsilon
         self.norm = norm
         self.clip = clip
         self.targeted = targeted
+        self.random = dropout
         self.objective = objective_named(objective, training_cost)
 
     @property
@@ -58,7 +62,7 @@ class FGSM(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """One step from every image."""
-        gradient = input_gradient(model, images, labels, self.objective)
+        gradient = input_gradient(model, images, labels, self.objective, dropout=self.random)
         return self.step(images, -gradient if self.targeted else gradient)
 
     def step(self, images: Tensor, gradient: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The gradient of an objective with respect to the images, leaving the model as it was found."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -11,6 +11,10 @@ from advx.attacks.objectives import Objective
 from advx.errors import ConfigError, NoGradientError
 from advx.models.base import is_differentiable
 from advx.models.call import logits_of
+from advx.models.layers import Dropout
+
+DROPOUT = (Dropout, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+"""Layers that drop components at random in training mode."""
 
 
 @contextmanager
@@ -48,6 +52,23 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             setattr(module, name, before[module, name])
 
 
+@contextmanager
+def dropping(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside but for dropout, which is on as in training; the modes restored after.
+
+    What is drawn comes from PyTorch's generator, for the whole batch at once.
+    """
+    with evaluating(model):
+        layers = [module for module in model.modules() if isinstance(module, DROPOUT)]
+        for layer in layers:
+            layer.training = True
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.training = False
+
+
 def _plain(module: nn.Module) -> bool:
     """Whether training and evaluation mode differ in nothing but `training`."""
     return (
@@ -83,21 +104,28 @@ def _put_back(model: nn.Module, modes: dict[nn.Module, bool]) -> None:
 
 
 def evaluated(
-    model: nn.Module, images: Tensor, labels: Tensor, objective: Objective, *, gradient: bool = True
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    objective: Objective,
+    *,
+    gradient: bool = True,
+    dropout: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Logits (batch, classes), objective (batch,) and its ∇ₓ, like images (batch, *shape).
 
     Parameters, their `.grad`, buffers, mode and the caller's tensors are left untouched. Without
-    `gradient` the last of the three is empty.
+    `gradient` the last of the three is empty. With `dropout` the model's dropout is on.
 
     Raises:
         NoGradientError: the model's prediction has no gradient.
     """
+    mode = dropping if dropout else evaluating
     if not gradient:
-        with evaluating(model), torch.no_grad():
+        with mode(model), torch.no_grad():
             logits = logits_of(model, images.detach())
             return logits, objective(logits, labels), images.new_empty(0)
-    x, logits = _traced(model, images)
+    x, logits = _traced(model, images, mode)
     with torch.enable_grad():
         value = objective(logits, labels)
         (slope,) = torch.autograd.grad(value.sum(), x)
@@ -184,10 +212,14 @@ def require_slope(model: nn.Module, logits: Tensor) -> None:
         raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
 
 
-def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The images as a leaf, and the logits that depend on it, in evaluation mode."""
+def _traced(
+    model: nn.Module,
+    images: Tensor,
+    mode: Callable[[nn.Module], AbstractContextManager[None]] = evaluating,
+) -> tuple[Tensor, Tensor]:
+    """The images as a leaf, and the logits that depend on it, in evaluation mode or another."""
     require_gradient(model)
-    with evaluating(model), torch.enable_grad():
+    with mode(model), torch.enable_grad():
         x = images.detach()  # the same memory: `logits_of` gives the model a copy
         x = (x.clone() if x.is_inference() else x).requires_grad_(True)
         logits = logits_of(model, x)
@@ -196,10 +228,15 @@ def _traced(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def input_gradient(
-    model: nn.Module, images: Tensor, labels: Tensor, objective: Objective
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    objective: Objective,
+    *,
+    dropout: bool = False,
 ) -> Tensor:
     """∇ₓ objective(model(x), y) for every example: images (batch, *shape) to the same shape.
 
     See `evaluated`.
     """
-    return evaluated(model, images, labels, objective)[2]
+    return evaluated(model, images, labels, objective, dropout=dropout)[2]

@@ -24,6 +24,9 @@ KEY = 0.2
 DOT, RING = 5.0, 7.5
 """Width of a filled dot and of a hollow one, which shows around it, in points."""
 
+MANY = 4
+"""From so many panels on they have no letters, and one of them says for all what the axis is."""
+
 
 @dataclass
 class Dots:
@@ -52,6 +55,8 @@ def dot_figure(
     finding: str,
     provenance: str,
     reference: str = "",
+    printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> None:
     """Write `name.png`, `name.pdf` and `arrays.npz` into `folder`.
 
@@ -64,6 +69,8 @@ def dot_figure(
         finding: the figure's title: what the numbers say, in one sentence.
         provenance: what ran, and what was measured.
         reference: the line that the others are compared with; its last dot is continued.
+        printed: the chapter's figure for each panel, where it has one.
+        quantity: what the percentages are.
     """
     save_and_draw(
         folder,
@@ -76,6 +83,8 @@ def dot_figure(
         finding=finding,
         provenance=provenance,
         reference=reference,
+        printed=list(printed),
+        quantity=quantity,
     )
 
 
@@ -90,6 +99,8 @@ def draw(
     finding: str,
     provenance: str,
     reference: str,
+    printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> None:
     """The figure from its arrays and from how they look."""
     with style.styled():
@@ -100,6 +111,8 @@ def draw(
             finding=finding,
             provenance=provenance,
             reference=reference,
+            printed=printed,
+            quantity=quantity,
         )
         save_figure(figure, folder, name, dpi=style.DPI)
         plt.close(figure)
@@ -113,6 +126,8 @@ def drawn(
     finding: str,
     provenance: str,
     reference: str = "",
+    printed: Sequence[float | None] = (),
+    quantity: str = "error rate (%)",
 ) -> "Figure":
     """The figure, to be saved; inside `style.styled()`."""
     height = LINE * (len(lines) + 1) + 0.6 + KEY
@@ -121,15 +136,20 @@ def drawn(
     axes = [figure.add_subplot(grid[1, 0])]
     axes += [figure.add_subplot(grid[1, k], sharey=axes[0]) for k in range(1, len(panels))]
     for index, (axis, (title, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-        head = f"{style.letter(index)}  " if len(panels) > 1 else ""
+        head = f"{style.letter(index)}  " if 1 < len(panels) < MANY else ""
         axis.set_title(head + title, loc="left", fontsize=style.TEXT)
+        chapter = printed[index] if index < len(printed) else None
+        if chapter is not None:
+            axis.axvline(chapter, color=style.CHAPTER, linewidth=0.9, label="chapter")
         _panel(axis, lines, dots, values, reference)
         axis.tick_params(left=False, labelleft=index == 0)
+        said = len(panels) < MANY or index == len(panels) // 2
+        axis.set_xlabel(quantity if said else "")
     above = figure.add_subplot(grid[0, :])
     above.axis("off")
     above.legend(
         *axes[0].get_legend_handles_labels(),
-        ncols=len(dots),
+        ncols=len(dots) + 1,
         loc="center",
         handletextpad=0.3,
         borderpad=0,
@@ -172,7 +192,6 @@ def _panel(
         yticks=heights,
         yticklabels=lines,
         xlim=(-2, 102),
-        xlabel="error rate (%)",
         ylim=(len(lines) - 0.5, -0.5),
     )
     for text in axis.get_yticklabels():

@@ -272,9 +272,9 @@ class _Maximum(nn.Module):
         return self.layer.maximum(z)
 
 
-def flattened(parts: tuple[Affine, Affine] | None) -> tuple[Affine, Affine] | None:
-    """The same for images (batch, *shape), which the affine map takes as vectors."""
+def flattened(parts: tuple[Affine, Affine] | None, inputs: Affine) -> tuple[Affine, Affine] | None:
+    """The same for images (batch, *shape), which go flattened through `inputs` first."""
     if parts is None:
         return None
     affine, after = parts
-    return (lambda x: affine(x.flatten(1))), after
+    return (lambda x: affine(inputs(x.flatten(1)))), after

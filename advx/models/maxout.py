@@ -7,6 +7,7 @@ layer, trained with dropout on inputs and hidden units and a bound on every filt
 from torch import Tensor
 
 from advx.models.base import Classifier, features
+from advx.models.inputs import InputName, fit, scaled_inputs
 from advx.models.layers import Affine, Dropout, Linear, Maxout, Sequential, flattened
 from advx.types import KeepProbability, Positive, PositiveInt, Shape
 
@@ -21,8 +22,10 @@ class MaxoutNetwork(Classifier):
         pieces: affine functions under each maximum.
         init_range: weights start in U(-init_range, init_range).
         max_column_norm: bound on the L2 norm of each filter's incoming weights; None for none.
-        keep_input: probability of keeping a pixel in training; kept pixels are not rescaled.
+        keep_input: probability of keeping a pixel in training.
+        scale_input: kept pixels are multiplied by it; 1 is the authors', 1/keep_input PyTorch's.
         keep_hidden: probability of keeping a hidden unit; kept ones are scaled by 1/keep_hidden.
+        inputs: what the first layer sees of the pixels, see `advx.models.inputs`.
     """
 
     def __init__(
@@ -35,10 +38,13 @@ class MaxoutNetwork(Classifier):
         init_range: Positive = 0.005,
         max_column_norm: Positive | None = 1.9365,
         keep_input: KeepProbability = 0.8,
+        scale_input: Positive = 1.0,
         keep_hidden: KeepProbability = 0.5,
+        inputs: InputName = "unit",
     ) -> None:
         super().__init__()
-        layers = Sequential(Dropout(keep_input, scale=1.0))
+        self.inputs = scaled_inputs(inputs, input_shape)
+        layers = Sequential(Dropout(keep_input, scale=scale_input))
         width = features(input_shape)
         for count in units:
             layers.append(
@@ -53,10 +59,13 @@ class MaxoutNetwork(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *input_shape) in [0, 1] to logits (batch, classes)."""
-        return self.layers(x.flatten(1))
+        return self.layers(self.inputs(x.flatten(1)))
+
+    def adapt(self, images: Tensor) -> None:
+        fit(self.inputs, images)
 
     def constrain(self) -> None:
         self.layers.constrain()
 
     def split(self) -> tuple[Affine, Affine] | None:
-        return flattened(self.layers.split())
+        return flattened(self.layers.split(), self.inputs)

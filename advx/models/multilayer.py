@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from advx.models.base import Classifier, features
+from advx.models.inputs import InputName, fit, scaled_inputs
 from advx.models.layers import Affine, Dropout, Linear, Sequential, flattened
 from advx.types import KeepProbability, Positive, PositiveInt, Shape
 
@@ -16,8 +17,10 @@ class MultilayerPerceptron(Classifier):
         units: units of each hidden layer.
         init_range: weights start in U(-init_range, init_range).
         max_column_norm: bound on the L2 norm of each filter's incoming weights; None for none.
-        keep_input: probability of keeping a pixel in training; kept pixels are not rescaled.
+        keep_input: probability of keeping a pixel in training.
+        scale_input: kept pixels are multiplied by it; 1 is the authors', 1/keep_input PyTorch's.
         keep_hidden: probability of keeping a hidden unit; kept ones are scaled by 1/keep_hidden.
+        inputs: what the first layer sees of the pixels, see `advx.models.inputs`.
     """
 
     activation: type[nn.Module] = nn.Identity
@@ -31,10 +34,13 @@ class MultilayerPerceptron(Classifier):
         init_range: Positive = 0.05,
         max_column_norm: Positive | None = 1.9365,
         keep_input: KeepProbability = 0.8,
+        scale_input: Positive = 1.0,
         keep_hidden: KeepProbability = 0.5,
+        inputs: InputName = "unit",
     ) -> None:
         super().__init__()
-        layers = Sequential(Dropout(keep_input, scale=1.0))
+        self.inputs = scaled_inputs(inputs, input_shape)
+        layers = Sequential(Dropout(keep_input, scale=scale_input))
         width = features(input_shape)
         for count in units:
             layers.append(
@@ -50,10 +56,13 @@ class MultilayerPerceptron(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (batch, *input_shape) in [0, 1] to logits (batch, classes)."""
-        return self.layers(x.flatten(1))
+        return self.layers(self.inputs(x.flatten(1)))
+
+    def adapt(self, images: Tensor) -> None:
+        fit(self.inputs, images)
 
     def constrain(self) -> None:
         self.layers.constrain()
 
     def split(self) -> tuple[Affine, Affine] | None:
-        return flattened(self.layers.split())
+        return flattened(self.layers.split(), self.inputs)

@@ -8,9 +8,13 @@ from advx.attacks import norms
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
+from advx.config.compose import composed
+from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.slopes import zero_gradient_rate
+from advx.evaluation.transfer import craft
+from advx.models.layers import Dropout
 from advx.models.maxout import MaxoutNetwork
 
 
@@ -107,3 +111,37 @@ def test_a_gradient_has_vanished_where_all_of_it_is_zero() -> None:
     x = torch.cat([torch.full((3, 1, 2, 2), 0.4), torch.full((1, 1, 2, 2), 0.1)])
     split = Split(x, torch.zeros(4, dtype=torch.int64))
     assert zero_gradient_rate(Half(), split, log_odds) == 25.0
+
+
+def test_dropout_is_on_while_the_gradient_is_taken_where_asked_for() -> None:
+    """Along the gradient of the same masks, and every layer's mode as it was."""
+    model = nn.Sequential(nn.Flatten(), Dropout(0.5, scale=2.0), nn.Linear(25, 4), nn.Dropout(0.3))
+    model = model.double().eval()
+    model[3].train()
+    x, y = torch.rand(6, 1, 5, 5).double(), torch.arange(6) % 4
+    attack = FGSM(epsilon=0.25, dropout=True)
+    torch.manual_seed(1)
+    found = attack(model, x, y)
+    assert [layer.training for layer in model] == [False, False, False, True]
+    torch.manual_seed(1)
+    free = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(log_odds(model.train()(free), y).sum(), free)
+    assert torch.equal(found, x + 0.25 * gradient.sign())
+    assert (gradient == 0).any()  # where a pixel was dropped
+    assert attack.random
+    assert not FGSM(epsilon=0.25).random
+    assert not torch.equal(found, FGSM(epsilon=0.25)(model, x, y))
+    frozen = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(25), nn.Linear(25, 4)).double().train()
+    before = frozen[1].running_mean.clone()
+    attack(frozen, x, y)  # only dropout is on
+    assert torch.equal(frozen[1].running_mean, before)
+
+
+def test_dropout_of_the_attack_is_chosen_by_name_and_the_same_in_every_run() -> None:
+    config, _ = composed(["experiment=transfer", "attack=fgsm_dropout", "attack.epsilon=0.1"])
+    attack = Config(config["attack"]).build()
+    assert attack.random
+    assert attack.epsilon == 0.1
+    model = MaxoutNetwork(input_shape=(1, 5, 5), classes=4, units=(12, 12), init_range=0.5).eval()
+    split = Split(torch.rand(8, 1, 5, 5), torch.arange(8) % 4)
+    assert torch.equal(craft(attack, model, split).images, craft(attack, model, split).images)

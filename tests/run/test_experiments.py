@@ -23,6 +23,8 @@ from tests.running import CELL, CLAIMS, MANIFEST, RESULTS, SUMMARY, lines, start
 
 FIGURES = {
     "transfer_table": "transfer",
+    "table_protocols": "table_protocols",
+    "smoothed_neighbor_precision": "smoothed_neighbor_precision",
     "transfer": "transfer",
     "label_smoothing": "label_smoothing",
     "adversarial_training": "adversarial_training",
