@@ -6,6 +6,7 @@ tests are skipped.
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -106,9 +107,8 @@ def test_the_filters_show_what_python_counts(opened, runs) -> None:
     page.uncheck("[name=verdict][value=holds]")
     check(sum(entry.one_seed and entry.verdict != "holds" for entry in entries))
     page.click("#filters [type=reset]")
-    page.wait_for_function(
-        f"document.getElementById('filter-count').textContent.startsWith('{len(entries)} ')"
-    )
+    whole = re.compile(f"^{len(entries)} ")
+    sync_api.expect(page.locator("#filter-count")).to_have_text(whole, timeout=PATIENCE)
     page.select_option("#filter-section", "1.2.7")
     check(sum(entry.section == "1.2.7" for entry in entries))
     page.select_option("#filter-whose", "ours")
