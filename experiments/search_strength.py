@@ -285,18 +285,18 @@ def draw(
         within: points from the chapter's figure that count as near.
     """
     numbers = run.numbers()
-    kinds = list(dict.fromkeys(each.kind for each in lengths))
+    kinds = {each.kind: each.words for each in lengths}
     panels = []
     for place, figure in enumerate(figures):
         panel = Panel(named(figure), y="" if place else "error rate (%)")
         panel.x, panel.logarithmic, panel.names = "gradient steps", "x", "inside"
         drawn = []
-        for dash, kind in enumerate(kinds):
+        for dash, (kind, words) in enumerate(kinds.items()):
             some = [each for each in lengths if each.kind == kind]
             at = [Cell(called(figure), ERROR, figure.epsilon, each.setting) for each in some]
             values = numbers.over_seeds(at)
             counts = [each.count for each in some]
-            panel.curves.append(Curve(length_in_words(kind), counts, values, SERIES[dash], dash))
+            panel.curves.append(Curve(words, counts, values, SERIES[dash], dash))
             drawn += at
         panel.basis = numbers.basis(drawn)
         panels.append(panel)
@@ -320,15 +320,6 @@ def called(figure: Figure) -> str:
 def named(figure: Figure) -> str:
     """What one of the chapter's figures is of."""
     return f"{called(figure)}, ε = {size(figure.epsilon)}"
-
-
-def length_in_words(kind: str) -> str:
-    """How long steps are, from their setting."""
-    key, _, value = kind.partition("=")
-    if value == "epsilon":
-        return "each ε"
-    length = size(float(value))
-    return f"each {length}" if key == "step" else f"{length} ε together".removeprefix("1 ")
 
 
 def finding(figures: list[Figure], tables: list[Table], nearest: str, within: float) -> str:

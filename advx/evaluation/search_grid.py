@@ -63,6 +63,15 @@ class Steps:
     def setting(self) -> str:
         return setting(self.kind, steps=self.count)
 
+    @property
+    def words(self) -> str:
+        """How long the steps are, for a figure: `2.5 ε together`, `each ε`, `each .01`."""
+        key, _, value = self.kind.partition("=")
+        if value == "epsilon":
+            return "each ε"
+        length = f"{float(value):g}".removeprefix("0")
+        return f"each {length}" if key == "step" else f"{length} ε together".removeprefix("1 ")
+
     def size(self, epsilon: float) -> float:
         """The length of a step, in the max norm."""
         return self.length * epsilon if self.relative else self.length

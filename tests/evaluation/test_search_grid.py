@@ -43,6 +43,11 @@ def test_lengths_of_steps() -> None:
     ]
 
 
+def test_what_figures_call_the_lengths() -> None:
+    words = [each.words for each in every_length([4], [1.0, 2.5], [0.01])]
+    assert words == ["ε together", "2.5 ε together", "each ε", "each .01"]
+
+
 def test_every_combination_stands_there_once() -> None:
     ways = combinations()
     assert next(iter(ways)) == ""
