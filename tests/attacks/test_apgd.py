@@ -20,22 +20,6 @@ CLIP = (0.0, 1.0)
 OBJECTIVES = {"log_odds": log_odds, "margin": margin, "cross_entropy": cross_entropy}
 
 
-@pytest.fixture
-def batch() -> tuple[Tensor, Tensor]:
-    return torch.rand(32, 1, 5, 5, dtype=torch.float64), torch.arange(32) % 4
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    shape = {"input_shape": (1, 5, 5), "classes": 4}
-    return MaxoutNetwork(**shape, units=(12, 12), init_range=0.7).double().eval()
-
-
-@pytest.fixture
-def binary() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
-
-
 def visited(model: nn.Module, attack: APGD, images: Tensor, labels: Tensor) -> list[Tensor]:
     """The points of a search from the images, without the example and its FGSM point."""
     seen: list[Tensor] = []

@@ -15,25 +15,8 @@ from advx.attacks.objectives import (
     targeted_ratio,
 )
 from advx.attacks.pgd import PGD
-from advx.models.maxout import MaxoutNetwork
 
 CLIP = (0.0, 1.0)
-
-
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.rand(32, 1, 5, 5, dtype=torch.float64), torch.arange(32) % 4
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    shape = {"input_shape": (1, 5, 5), "classes": 4}
-    return MaxoutNetwork(**shape, units=(12, 12), init_range=0.7).double().eval()
-
-
-@pytest.fixture
-def binary() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
 
 
 @pytest.mark.parametrize("clip", [None, CLIP])

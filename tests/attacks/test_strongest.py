@@ -11,23 +11,6 @@ from advx.attacks.sign_search import SignSearch, blocks
 from advx.attacks.strongest import STAGES, Strongest
 from advx.data.dataset import Split
 from advx.evaluation.transfer import craft
-from advx.models.maxout import MaxoutNetwork
-
-
-@pytest.fixture
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.rand(32, 1, 5, 5, dtype=torch.float64), torch.arange(32) % 4
-
-
-@pytest.fixture
-def network() -> nn.Module:
-    shape = {"input_shape": (1, 5, 5), "classes": 4}
-    return MaxoutNetwork(**shape, units=(12, 12), init_range=0.7).double().eval()
-
-
-@pytest.fixture
-def binary() -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
 
 
 def test_sign_search_reaches_the_best_corner_of_a_linear_model(binary, batch) -> None:

@@ -2,24 +2,11 @@
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from advx.data.dataset import Split
 from advx.evaluation.counting import counted, examples, in_gray_levels
 from advx.evaluation.transfer import error_rate
-
-
-class Answers(nn.Module):
-    """Gives the image whose first pixel is k the k-th of some classes; −1 stands for NaN."""
-
-    def __init__(self, classes: list[int]) -> None:
-        super().__init__()
-        self.classes = torch.tensor(classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        answer = self.classes[x[:, 0, 0, 0].long()]
-        logits = nn.functional.one_hot(answer.clamp(min=0), 4).double()
-        return logits.masked_fill((answer < 0)[:, None], torch.nan)
+from tests.listed import Listed
 
 
 def numbered(first: int, count: int) -> Split:
@@ -40,8 +27,8 @@ def numbered(first: int, count: int) -> Split:
 def test_the_examples_that_are_counted(which, kept, rate) -> None:
     fill = [0] * 95
     clean, adversarial = numbered(0, 100), numbered(100, 100)
-    target = Answers([0, 3, 0, 0, 3, *[1] * 95, 0, 1, 2, 1, 0, *fill])
-    source = Answers([0, 0, 3, 3, 0, *[1] * 95, 0, 2, 2, 2, 0, *fill])
+    target = Listed([0, 3, 0, 0, 3, *[1] * 95, 0, 1, 2, 1, 0, *fill])
+    source = Listed([0, 0, 3, 3, 0, *[1] * 95, 0, 2, 2, 2, 0, *fill])
     if which == "all":
         kept = [*range(100)]
         rate = 3
@@ -53,7 +40,7 @@ def test_the_examples_that_are_counted(which, kept, rate) -> None:
 
 def test_without_an_answer_an_example_is_not_right_before() -> None:
     clean = numbered(0, 200)
-    target = Answers([-1, *[0] * 199])
+    target = Listed([-1, *[0] * 199])
     found = counted(clean, clean, target, target, "right_before")
     assert examples(found) == 199
 

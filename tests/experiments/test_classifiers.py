@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from advx.config.config import Config
 from advx.data.dataset import Split
@@ -15,20 +15,8 @@ from advx.experiments.attack import answers, mean_sizes
 from advx.experiments.cross_dataset import brought_to, stretched_error_rate
 from advx.experiments.defenses import amplification
 from advx.experiments.same_mistake import agreement, by_chance
+from tests.listed import Listed
 from tests.running import started
-
-
-class Listed(nn.Module):
-    """Gives the image whose first pixel is k the k-th of some classes; −1 stands for NaN."""
-
-    def __init__(self, classes: list[int]) -> None:
-        super().__init__()
-        self.classes = torch.tensor(classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        answer = self.classes[x[:, 0, 0, 0].long()]
-        logits = nn.functional.one_hot(answer.clamp(min=0), 4).double()
-        return logits.masked_fill((answer < 0)[:, None], torch.nan)
 
 
 def numbered(labels: list[int]) -> Split:
