@@ -119,11 +119,12 @@ def _cores() -> int:
 
 
 def _has_cuda(request: Request) -> bool:
-    """Whether the runs may use CUDA; PyTorch is asked only where that changes what runs."""
+    """Whether the runs may use CUDA; PyTorch is asked only where that changes the plan."""
     if "device=cpu" in request.words:
         return False
     chosen = selected(listed(), request.only, request.skip)
-    if not any(request.scale in each.without_cuda for each in chosen):
+    timed_on_gpus = request.scale == "chapter"
+    if not timed_on_gpus and not any(request.scale in each.without_cuda for each in chosen):
         return False
     import torch
 

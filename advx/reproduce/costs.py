@@ -3,7 +3,8 @@
 `outputs/reference` of the project holds them. At `scale=chapter` the manifests of the reference
 runs say what training and crafting took; at the other scales `SCALE/times.csv` has the seconds of
 each experiment from an empty store, and `SCALE/networks.csv` those of its networks, with their
-sizes. A run of `advx reproduce` leaves the same two files (`advx/reproduce/records.py`).
+sizes. Of reference runs that were made on a GPU the same two files in `chapter/` say what they take
+on a core. A run of `advx reproduce` leaves such files too (`advx/reproduce/records.py`).
 """
 
 import csv
@@ -63,6 +64,7 @@ def costs(
     *,
     untimed: Collection[str] = (),
     steady: Collection[str] = (),
+    cuda: bool = False,
     folder: Path = REFERENCE,
 ) -> dict[str, Cost]:
     """The cost of each of these experiments: timed, or estimated from what was.
@@ -75,9 +77,10 @@ def costs(
         scale: of the runs.
         untimed: names whose timing is of another configuration.
         steady: names of those that take as long at every scale.
+        cuda: whether the runs may use CUDA.
         folder: with the timed runs.
     """
-    timed = {each: timings(each, folder) for each in SCALES}
+    timed = {each: timings(each, folder, cuda=cuda) for each in SCALES}
     here = {name: cost for name, cost in timed[scale].items() if name not in untimed}
     if scale == "quick" and not any(cost.networks for cost in here.values()):
         here = {name: _shared_as(cost, timed["chapter"].get(name)) for name, cost in here.items()}
@@ -88,15 +91,17 @@ def costs(
     }
 
 
-def timings(scale: str, folder: Path) -> dict[str, Cost]:
-    """The experiments that were timed at a scale."""
+def timings(scale: str, folder: Path, *, cuda: bool = False) -> dict[str, Cost]:
+    """The experiments that were timed at a scale, on a GPU only where runs may use one."""
     if scale == "chapter":
         sizes = {
             row["experiment"]: float(row["bytes"]) for row in read_rows(folder / scale / SIZES)
         }
         found = {path.parent.name: path.parent for path in folder.glob("*/manifest.json")}
-        made = {name: _of_reference(each, sizes.get(name, 0)) for name, each in found.items()}
-        return {name: cost for name, cost in made.items() if cost}
+        made = {
+            name: _of_reference(each, sizes.get(name, 0), cuda=cuda) for name, each in found.items()
+        }
+        return tables(folder / scale) | {name: cost for name, cost in made.items() if cost}
     return tables(folder / scale)
 
 
@@ -116,13 +121,16 @@ def tables(folder: Path) -> dict[str, Cost]:
     }
 
 
-def _of_reference(run: Path, network_bytes: float) -> Cost | None:
-    """What a reference run's manifest says; None where it says nothing of time."""
+def _of_reference(run: Path, network_bytes: float, *, cuda: bool) -> Cost | None:
+    """What a reference run's manifest says; None where it says nothing of time on this device."""
     try:
         manifest = manifest_of(run)
     except Unfinished:
         return None
-    cores = 1 if manifest["device"] == "cuda" else manifest["threads"]
+    on_gpu = manifest["device"] == "cuda"
+    if on_gpu and not cuda:
+        return None
+    cores = 1 if on_gpu else manifest["threads"]
     seconds = sum(manifest["seconds"].values()) * cores
     networks = {k: (v.get("seconds") or 0) * cores for k, v in manifest["store_keys"].items()}
     size = sum(file.stat().st_size for file in run.iterdir() if file.is_file())

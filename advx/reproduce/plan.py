@@ -62,13 +62,16 @@ class Plan:
     trained: set[str]
 
 
-def planned(request: Request, all_jobs: Sequence[Job], trained: set[str]) -> Plan:
+def planned(
+    request: Request, all_jobs: Sequence[Job], trained: set[str], *, cuda: bool = False
+) -> Plan:
     """What of it is finished, what cannot run, and in what order the rest does.
 
     Args:
         request: what is asked for.
         all_jobs: every experiment of it.
         trained: keys of the networks in the store.
+        cuda: whether the runs may use CUDA.
 
     Raises:
         ConfigError: the user's words do not fit an experiment.
@@ -82,7 +85,7 @@ def planned(request: Request, all_jobs: Sequence[Job], trained: set[str]) -> Pla
     replaced = {job.name for job in all_jobs if job.remark}
     steady = {job.name for job in all_jobs if job.experiment.alone}
     names = [job.name for job in all_jobs]
-    found = costs(names, request.scale, untimed=replaced, steady=steady)
+    found = costs(names, request.scale, untimed=replaced, steady=steady, cuda=cuda)
     order = shared_first if request.hours is None else most_valuable_first
     ordered = order(waiting, found, trained)
     return Plan(ordered, finished, skipped, found, left_by_job(ordered, found, trained), trained)

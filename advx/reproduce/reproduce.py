@@ -46,7 +46,7 @@ def reproduce(request: Request, entry: Entry, *, cuda: bool) -> int:
     chosen = selected(listed(), request.only, request.skip)
     all_jobs = jobs(chosen, request.scale, request.words, root, cuda=cuda)
     records = Records(root, _store(request.words))
-    plan = planned(request, all_jobs, records.trained())
+    plan = planned(request, all_jobs, records.trained(), cuda=cuda)
     if request.plan:
         print(described(request, plan, factor(plan.costs, records)))
         return 0

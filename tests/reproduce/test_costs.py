@@ -47,11 +47,20 @@ def test_every_experiment_is_timed_at_the_smoke_scale() -> None:
 
 def test_the_reference_runs_are_the_timings_of_the_chapters_scale() -> None:
     found = timings("chapter", REFERENCE)
-    table = found["transfer_table"]
-    assert len(table.networks) == 24
-    assert table.seconds == pytest.approx(7.5 * 3600, rel=0.05)
-    assert table.left(table.networks.keys()) < 0.1 * table.seconds
+    table = found["black_box"]
+    assert len(table.networks) == 9
+    assert table.seconds == pytest.approx(2474, rel=0.01)
+    assert table.left(table.networks.keys()) < 0.3 * table.seconds
     assert "benchmark_training" not in found  # its manifest has no seconds: nothing is trained
+
+
+def test_the_hours_of_a_gpu_are_not_those_of_a_core() -> None:
+    core, gpu = (
+        timings("chapter", REFERENCE, cuda=cuda)["transfer_table"] for cuda in (False, True)
+    )
+    assert core.networks.keys() == {key for key, seconds in gpu.networks.items() if seconds}
+    assert 3 * gpu.seconds < core.seconds
+    assert core.left(core.networks.keys()) < 0.1 * core.seconds
 
 
 def test_at_the_quick_scale_networks_are_shared_as_at_the_chapters() -> None:
