@@ -194,8 +194,8 @@ def test_the_worked_interval_comes_out_as_the_page_shows_it(capsys, monkeypatch)
     exec(code, {})
     printed = capsys.readouterr().out
     assert printed == shown
-    wanted = {"row": "smoothed targets", "metric": "fgsm_error_rate", "epsilon": "", "setting": ""}
-    with (REFERENCE / "label_smoothing" / "summary.csv").open(encoding="utf-8") as stream:
+    wanted = {"row": "maxout -> nearest_neighbor", "metric": "error_rate", "setting": ""}
+    with (REFERENCE / "transfer_table" / "summary.csv").open(encoding="utf-8") as stream:
         (row,) = [line for line in csv.DictReader(stream) if wanted.items() <= line.items()]
     assert f"interval {float(row['low']):.2f} to {float(row['high']):.2f}\n" in printed
     assert f"In the example the chapter has `{row['chapter']}`, which lies in" in page
