@@ -206,7 +206,7 @@ class _Best:
         before = self.loss[rows]
         better = loss > before
         tolerance = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
-        close = (loss - before).abs() <= tolerance
+        close = ((loss - before).abs() <= tolerance) & loss.isfinite()  # success ends a search
         if close.any():
             better[close] = self._settled(rows[close], logits[close])
         rows = rows[better]

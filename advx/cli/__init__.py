@@ -93,14 +93,17 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--into", type=Path, metavar="FOLDER", help="where --merge writes")
     comparison = verbs.add_parser("compare", help="two runs side by side, differences first")
     comparison.add_argument("runs", type=Path, nargs=2, metavar="RUN")
-    store = verbs.add_parser("store", help="trained models: ls, verify, prune")
-    store.add_argument("action", choices=["ls", "verify", "prune"])
+    store = verbs.add_parser("store", help="trained models: ls, verify, prune, export")
+    store.add_argument("action", choices=["ls", "verify", "prune", "export"])
+    store.add_argument("names", nargs="*", metavar="NAME", help="export: KEY FILE.safetensors")
     store.add_argument("--store", type=Path, default=Path("outputs/store"))
     store.add_argument(
         "--unfinished",
         action="store_true",
         help="prune: also what a killed run would continue from",
     )
+    store.add_argument("--half", action="store_true", help="export: in half precision")
+    store.add_argument("--card", action="store_true", help="export: with a card beside the file")
     completion = verbs.add_parser("completion", help='eval "$(advx completion bash)", or zsh')
     completion.add_argument("shell", choices=["bash", "zsh"])
     return parser
@@ -139,8 +142,17 @@ def _carried_out(arguments: argparse.Namespace) -> int:
 
         print(printed(*arguments.runs))
     elif arguments.verb == "store":
-        from advx.cli.store import manage
+        from advx.cli.store import manage, write_weights
+        from advx.errors import ConfigError
 
+        if arguments.action == "export":
+            return write_weights(
+                arguments.store, arguments.names, half=arguments.half, card=arguments.card
+            )
+        if arguments.names:
+            raise ConfigError(
+                f"store {arguments.action}: {' '.join(arguments.names)} given; valid: nothing more"
+            )
         return manage(arguments.action, arguments.store, unfinished=arguments.unfinished)
     else:
         from advx.cli.completion import COMPLETION

@@ -1,10 +1,12 @@
-"""`advx store ls | verify | prune`: what is kept, whether it is sound, and what can go."""
+"""`advx store ls | verify | prune | export`: what is kept, whether it is sound, what can go."""
 
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from advx.errors import ConfigError
+from advx.store.export import export, write_card
 from advx.store.store import Meta, Store
 
 
@@ -23,6 +25,31 @@ def manage(verb: str, folder: Path, *, unfinished: bool = False) -> int:
     if verb == "prune":
         return prune(store, unfinished=unfinished)
     return {"ls": list_entries, "verify": verify}[verb](store)
+
+
+def write_weights(folder: Path, names: list[str], *, half: bool = False, card: bool = False) -> int:
+    """Write the weights of one entry into a file; returns the exit status.
+
+    Args:
+        folder: of the store.
+        names: the entry's key, or its beginning, and the file.
+        half: in half precision.
+        card: with a card beside it.
+
+    Raises:
+        ConfigError: as `export`; or there are not two names.
+    """
+    if len(names) != 2:
+        given = " ".join(names) or "nothing"
+        raise ConfigError(f"store export: {given} given; valid: advx store export KEY FILE")
+    if not folder.exists():
+        raise ConfigError(f"--store {folder}: there is none; valid: the folder of a store")
+    path = Path(names[1])
+    described = export(Store(folder), names[0], path, half=half)
+    print(f"{described['name']}, {described['precision']}: {path}")
+    if card:
+        print(f"card: {write_card(path, described)}")
+    return 0
 
 
 def list_entries(store: Store) -> int:

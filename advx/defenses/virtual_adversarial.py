@@ -18,19 +18,20 @@ from advx.attacks.objectives import hard_label_cost
 from advx.attacks.virtual_direction import divergence, virtual_adversarial_direction
 from advx.defenses.base import Defense
 from advx.models.call import logits_of
-from advx.types import NonNegative, Positive, PositiveInt
+from advx.types import NonNegative, NormName, Positive, PositiveInt
 
 
 class VirtualAdversarial(Defense):
     """Cross-entropy and the local smoothness of the prediction.
 
     Args:
-        epsilon: L2 length of the perturbation, in the units of the images.
+        epsilon: size of the perturbation in `norm`, in the units of the images.
         weight: λ; at 0 only the labeled examples count.
         iterations: steps of the power iteration.
         xi: the distance at which the power iteration differentiates the divergence; None for the
             exact second order at the example. With few labels a large one is needed: the exact
             direction smooths the prediction away (`experiment=virtual_adversarial_training`).
+        norm: the Euclidean norm (`l2`), as in the paper, or the max norm (`linf`).
     """
 
     uses_unlabeled = True
@@ -42,11 +43,13 @@ class VirtualAdversarial(Defense):
         weight: NonNegative = 1.0,
         iterations: PositiveInt = 1,
         xi: Positive | None = None,
+        norm: NormName = "l2",
     ) -> None:
         self.epsilon = epsilon
         self.weight = weight
         self.iterations = iterations
         self.xi = xi
+        self.norm: NormName = norm
 
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
         """J, the labeled part of the cost: logits, labels (batch,) to (batch,)."""
@@ -55,7 +58,7 @@ class VirtualAdversarial(Defense):
     def smoothness(self, model: nn.Module, images: Tensor) -> Tensor:
         """Mean KL between the predictions for the images and for their perturbed versions."""
         direction = virtual_adversarial_direction(
-            model, images, torch.randn_like(images), self.iterations, xi=self.xi
+            model, images, torch.randn_like(images), self.iterations, self.norm, self.xi
         )
         with frozen_statistics(model):
             with torch.no_grad():

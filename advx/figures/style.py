@@ -247,6 +247,7 @@ NAMES = {
     "maxout": "maxout network",
     "none": "no defense",
     "relu": "ReLU network",
+    "relu_batch_norm": "ReLU network with batch normalization",
     "tanh": "tanh network",
     "virtual_adversarial": "virtual adversarial training",
 }

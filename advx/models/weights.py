@@ -1,4 +1,4 @@
-"""Weights of the user's own: what `torch.save` wrote, however wrapped, or why it will not do.
+"""Weights of the user's own: what `torch.save` wrote, however wrapped, or a safetensors file.
 
 Nothing in the file is executed. A training checkpoint (`{"state_dict": …, "epoch": …}`) and the
 prefixes that `DataParallel` and `torch.compile` put before the names are taken off, and said.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from advx.errors import ConfigError, reason
@@ -38,7 +39,7 @@ def load_weights(module: nn.Module, path: Path, key: str) -> None:
 
     Args:
         module: of the class whose weights they are.
-        path: of a file made by `torch.save`.
+        path: of a file made by `torch.save` or by safetensors.
         key: `crafting.weights=PATH`, for messages.
 
     Raises:
@@ -71,6 +72,8 @@ def _content(path: Path, key: str) -> Any:
             first = stream.read(16)
     except OSError as error:
         raise ConfigError(f"{key}: {error.strerror}") from error
+    if path.suffix == ".safetensors" or first[8:9] == b"{":
+        return _safetensors(path, key)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many types on files that are not its own
@@ -84,15 +87,18 @@ def _content(path: Path, key: str) -> Any:
     return content
 
 
+def _safetensors(path: Path, key: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name."""
+    try:
+        return load_file(path)
+    except Exception as error:  # SafetensorError, and what torch makes of shapes that do not fit
+        raise ConfigError(f"{key}: damaged, or no safetensors file ({reason(error)})") from error
+
+
 def _why_unreadable(path: Path, first: bytes, error: Exception) -> str:
     """In place of torch's message, which goes on to advise to execute what is in the file."""
     if not first:
         return "the file is empty"
-    if path.suffix == ".safetensors" or first[8:9] == b"{":
-        return (
-            "a safetensors file; save what safetensors.torch.load_file(PATH) returns with "
-            "torch.save(…)"
-        )
     text = reason(error)
     held = re.search(r"GLOBAL ([\w.]+)", text)
     if "TorchScript" in text:

@@ -7,9 +7,12 @@ import pandas as pd
 
 from advx.config.claims import CHAPTER, OURS
 from advx.config.documents import Composed
-from advx.report.finished import summary_of, table_of
+from advx.report.finished import manifest_of, summary_of, table_of
 from advx.report.markdown import markdown
-from advx.report.pages import OUTCOMES, claims_table, history
+from advx.report.pages import OUTCOMES, claims_table, core_hours, duration, history
+
+ENOUGH = 3
+"""Seeds that a claim about anything random should rest on."""
 
 KINDS = {CHAPTER: "the chapter's", "": "its sources'", OURS: "ours"}
 """Names of the three kinds; every source that is neither the chapter nor ours is a paper."""
@@ -29,7 +32,11 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
         name: table_of(reference / name, "claims.csv", OUTCOMES, dtype=str).fillna("")
         for name in listed
     }
-    blocks = [counts(pd.concat(found.values())), verdicts(reference, list(listed))]
+    blocks = [
+        counts(pd.concat(found.values())),
+        verdicts(reference, list(listed)),
+        few_seeds(reference, found),
+    ]
     for name, claims in found.items():
         if len(claims):
             blocks += [
@@ -42,14 +49,52 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
 
 def counts(claims: pd.DataFrame) -> str:
     """How many claims of each kind hold, do not, or were not tested."""
-    kinds = claims.source.map(lambda source: KINDS.get(source, KINDS[""]))
     outcomes = ["holds", "does not hold", "not tested"]
+    claims = claims.reset_index(drop=True)
+    kinds = claims.source.map(lambda source: KINDS.get(source, KINDS[""]))
     table = pd.crosstab(kinds, claims.holds).reindex(
         index=list(KINDS.values()), columns=outcomes, fill_value=0
     )
     table.insert(0, "statements", table.sum(axis=1))
+    enough = claims[claims.seeds.map(tried) >= ENOUGH]
+    table["on three seeds or more"] = kinds[enough.index].value_counts()
+    table = table.fillna(0).astype(int)
     lines = table.reset_index(names="whose").rename_axis(columns=None)
     return markdown(lines.astype(str))
+
+
+def tried(seeds: str) -> int:
+    """In how many seeds a claim was tested: 3 of "2/3"."""
+    return int(seeds.partition("/")[2] or 0)
+
+
+def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
+    """The experiments whose claims rest on fewer than three seeds, and what the others would cost.
+
+    Args:
+        reference: a folder an experiment.
+        found: the claims, by experiment.
+    """
+    rows = []
+    for name, claims in found.items():
+        seeds = claims.seeds.map(tried)
+        few = seeds[(seeds > 0) & (seeds < ENOUGH)]
+        if len(few):
+            manifest = manifest_of(reference / name)
+            hours = core_hours(manifest) / max(1, len(manifest["config"]["seeds"]))
+            rest = (ENOUGH - int(few.min())) * hours
+            where = " (GPU)" if manifest["device"] == "cuda" else ""
+            rows.append(
+                [f"[{name}](results/{name}.md)", len(few), int(few.min()), duration(rest) + where]
+            )
+    if not rows:
+        return ""
+    columns = ["experiment", "claims on fewer seeds", "seeds", "the others would take"]
+    table = markdown(pd.DataFrame(rows, columns=columns).astype(str))
+    return (
+        "Claims that rest on fewer than three seeds, and what the others would take at most on one "
+        f"core, with nothing in the store:\n\n{table}"
+    )
 
 
 def verdicts(reference: Path, names: list[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from advx.config.claims import CELL_KEYS
-from advx.config.documents import Claim, Composed
+from advx.config.documents import Claim, Composed, Manifest
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.markdown import folded, markdown, measured, which, words
 
@@ -60,10 +60,13 @@ def cost(folder: Path) -> str:
         Unfinished: the folder is not that of a whole run.
     """
     manifest = manifest_of(folder)
+    return duration(core_hours(manifest)) + " (GPU)" * (manifest["device"] == "cuda")
+
+
+def core_hours(manifest: Manifest) -> float:
+    """Hours of a core, or of a GPU, that a run's networks and its crafting took."""
     spent = sum(manifest["seconds"].values()) / HOUR
-    if manifest["device"] == "cuda":
-        return f"{duration(spent)} (GPU)"
-    return duration(spent * manifest["threads"])
+    return spent if manifest["device"] == "cuda" else spent * manifest["threads"]
 
 
 def duration(of: float) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,9 @@ from advx.report.verdict import plain_verdict, verdict
 from advx.text_files import append_text, write_text
 
 RESULTS = "results.csv"
+
+MOST_LINES = 60
+"""Lines of a table that a run prints whole."""
 
 
 @dataclass(frozen=True)
@@ -239,6 +242,22 @@ def write_summary(
     listed = "".join(f"- {remark}\n" for remark in remarks)
     text = "\n".join([f"{title}\n", f"{table(lines, 'github')}\n", listed])
     write_text(folder / "summary.md", text.rstrip() + "\n")
+
+
+def at_the_front(lines: Sequence[SummaryRow], listed: Container[Cell]) -> list[SummaryRow]:
+    """What a run prints: the whole table, of a long one the rows that its experiment lists.
+
+    Args:
+        lines: of the summary.
+        listed: cells that the YAML lists.
+    """
+    some = [
+        line
+        for line in lines
+        if line.chapter is not None
+        or Cell(line.row, line.metric, line.epsilon, line.setting) in listed
+    ]
+    return some if some and len(lines) > MOST_LINES else list(lines)
 
 
 def table(lines: Sequence[SummaryRow], style: str = "simple") -> str:

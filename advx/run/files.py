@@ -12,13 +12,14 @@ from typing import Any
 import torch
 
 from advx.config.chapter import departures
+from advx.config.claims import listed_cell
 from advx.config.documents import Composed, Manifest
 from advx.config.identity import own_code
 from advx.errors import reason
 from advx.memory import resident_peak
 from advx.packages import packages
 from advx.report.conclusions import conclude, write_conclusions
-from advx.report.results import Results, csv_text, table, write_results
+from advx.report.results import Results, at_the_front, csv_text, table, write_results
 from advx.run.checks import own_parts
 from advx.run.data import RunData
 from advx.run.models import Models
@@ -82,7 +83,10 @@ class RunFiles:
         for limit in drawn.missing if self.config["scale"] == "chapter" else []:
             log.warning(limit)  # smaller scales leave rows out on purpose
         write_conclusions(self.folder, drawn, self.heading(), self.remarks.texts())
-        print(f"\n{self.heading()}\n\n{table(drawn.lines)}\n")
+        shown = at_the_front(drawn.lines, set(map(listed_cell, self.config.get("rows") or [])))
+        print(f"\n{self.heading()}\n\n{table(shown)}\n")
+        if len(shown) < len(drawn.lines):
+            print(f"all {len(drawn.lines):,} lines: {self.folder / 'summary.md'}\n")
         for text in self.remarks.texts():
             print(f"remark: {text}")
         for outcome in drawn.outcomes:

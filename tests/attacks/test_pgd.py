@@ -107,6 +107,50 @@ def test_stopping_on_success_finds_the_same_successes(network, batch) -> None:
     assert not torch.equal(first, best)
 
 
+class Sine(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.sin()
+
+
+@pytest.mark.parametrize("objective", ["log_odds", "cross_entropy", "margin"])
+@pytest.mark.parametrize("targeted", [False, True])
+def test_stopping_on_success_misses_no_mistake_on_its_way(objective, targeted) -> None:
+    """A mistake counts although a point before it, that is none, has a larger objective.
+
+    So it is where several classes are about as likely, as after label smoothing.
+    """
+    torch.manual_seed(3)
+    layers = (nn.Flatten(), nn.Linear(25, 40), Sine(), nn.Linear(40, 8))
+    unsure = nn.Sequential(*layers).double().eval()
+    with torch.no_grad():
+        unsure[1].weight.mul_(8)
+        unsure[3].weight.mul_(0.2)
+    x = torch.rand(500, 1, 5, 5, dtype=torch.float64)
+    y = unsure(x).topk(2).indices[:, 1 if targeted else 0]
+    kinds = {"log_odds": log_odds, "cross_entropy": cross_entropy, "margin": margin}
+    shared = {"epsilon": 0.1, "objective": objective, "targeted": targeted}
+
+    def look(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        points = points.clone().requires_grad_(True)
+        logits = unsure(points)
+        value = kinds[objective](logits, y) * (-1 if targeted else 1)
+        (slope,) = torch.autograd.grad(value.sum(), points)
+        return value.detach(), (logits.argmax(1) == y) == targeted, slope.sign()
+
+    most, won, _ = look(FGSM(**shared)(unsure, x, y))
+    lower, point = torch.zeros_like(won), x  # than the objective of a point that was no success
+    for _ in range(21):
+        value, success, way = look(point)
+        lower |= success & ~won & (value < most)
+        won |= success
+        most = most.maximum(value)
+        point = x + (point + 0.03 * way - x).clamp(-0.1, 0.1)
+    assert lower.any() == (objective != "margin")
+    assert not won.all()
+    search = PGD(**shared, steps=20, step_size=0.03, random_start=False, stop_on_success=True)
+    assert torch.equal(look(search(unsure, x, y))[1], won)
+
+
 def test_targeted_success_is_the_class_aimed_at(network, batch) -> None:
     x, _ = batch
     targets = (network(x).argmax(1) + 1) % 4

@@ -117,6 +117,14 @@ def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     assert done.status == 0, done.err
     assert "softmax_regression" in command("store", "ls").out
     assert command("store", "verify").out == "1 sound, 0 not\n"
+    (key,) = (path.name for path in tmp_path.glob("outputs/store/models/*"))
+    for words in EXPORT:
+        done = command(*(key[:6] if word == "KEY" else word for word in words))
+        assert done.status == 0, done.err
+        assert (tmp_path / words[3]).exists()
+    for wrong in (["export", "ffff", "a.safetensors"], ["export"], ["verify", "all"]):
+        done = command("store", *wrong)
+        assert (done.status, done.err.count("\n")) == (2, 1)
     assert "last checkpoints" in command("store", "prune").out
     done = command("report")
     assert done.status == 0
@@ -132,9 +140,11 @@ def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     assert command("store", "ls").out == "outputs/store is empty\n"
 
 
-@pytest.mark.parametrize(
-    "words", [w for w in ALL if kind(w) == "verb" and w[0] != "doctor"], ids=" ".join
-)
+EXPORT = [w for w in ALL if w[:2] == ["store", "export"]]
+VERBS_ALONE = [w for w in ALL if kind(w) == "verb" and w[0] != "doctor" and w not in EXPORT]
+
+
+@pytest.mark.parametrize("words", VERBS_ALONE, ids=" ".join)
 def test_a_verb_that_a_page_prints_is_understood(words, command) -> None:
     more = ["--plan"] if words[0] == "reproduce" else []
     done = command(*words, *more)

@@ -11,7 +11,7 @@ import pytest
 
 from advx.config.choices import choices
 from advx.errors import AdvxError
-from advx.report.claims_page import counts
+from advx.report.claims_page import counts, few_seeds
 from advx.report.front import headlines, index, page_of
 from advx.report.markdown import markdown
 from advx.report.pages import MOST_COLUMNS, OUTCOMES, _wide, block, history
@@ -144,13 +144,31 @@ def test_no_table_is_too_wide_and_none_loses_a_number(rows, metrics) -> None:
 def test_claims_are_counted_by_kind() -> None:
     sources = ["chapter", "chapter", "Szegedy et al. 2014b", "ours", "ours", "ours"]
     holds = ["holds", "does not hold", "holds", "holds", "not tested", "holds"]
-    lines = counts(pd.DataFrame({"source": sources, "holds": holds})).splitlines()[2:]
+    seeds = ["3/3", "1/3", "1/1", "5/5", "0/0", "2/2"]
+    claims = pd.DataFrame({"source": sources, "holds": holds, "seeds": seeds}, index=[0, 1] * 3)
+    lines = counts(claims).splitlines()[2:]
     found = [re.sub(r"\s+", " ", line) for line in lines]
     assert found == [
-        "| the chapter's | 2 | 1 | 1 | 0 |",
-        "| its sources' | 1 | 1 | 0 | 0 |",
-        "| ours | 3 | 2 | 0 | 1 |",
+        "| the chapter's | 2 | 1 | 1 | 0 | 2 |",
+        "| its sources' | 1 | 1 | 0 | 0 | 0 |",
+        "| ours | 3 | 2 | 0 | 1 | 1 |",
     ]
+
+
+def test_claims_on_few_seeds_say_what_the_others_would_take(tmp_path) -> None:
+    for name, device, seeds in (("a", "cpu", [0]), ("b", "cuda", [0, 1]), ("c", "cpu", [0, 1, 2])):
+        config = {"seeds": seeds, "experiment": name, "scale": "chapter"}
+        manifest = {"device": device, "threads": 2, "config": config, "seconds": {"train": 3600}}
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    seeds = {"a": ["1/1", "0/1", "0/0"], "b": ["2/2", "3/3"], "c": ["3/3", "0/3"]}
+    found = {name: pd.DataFrame({"seeds": each}) for name, each in seeds.items()}
+    lines = few_seeds(tmp_path, found).splitlines()[4:]
+    assert [re.sub(r"\s+", " ", line) for line in lines] == [
+        "| [a](results/a.md) | 2 | 1 | 4.0 h |",  # two seeds of an hour of two threads
+        "| [b](results/b.md) | 1 | 2 | 30 min (GPU) |",
+    ]
+    assert few_seeds(tmp_path, {"c": found["c"]}) == ""
 
 
 def test_a_cell_cannot_end_its_table() -> None:

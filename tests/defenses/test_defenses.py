@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
-from advx.defenses.adversarial_training import AdversarialTraining
+from advx.defenses.adversarial_training import AdversarialTraining, random_point
 from advx.defenses.denoising_autoencoder import Autoencoder, DenoisingAutoencoder, Stacked
 from advx.defenses.distillation import Distillation, HighTemperature
 from advx.defenses.ensemble import Ensemble, MeanOfProbabilities
@@ -87,6 +87,56 @@ def test_noise_controls_have_the_same_max_norm(network, batch) -> None:
         assert moved.abs().max() <= 0.3 + 1e-12
         assert ((moved.abs() - 0.3).abs() < 1e-12).all() == (kind == "sign_noise")
         assert abs(moved.mean()) < 0.1
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize(("steps", "random_start"), [(1, False), (1, True), (4, False), (4, True)])
+def test_training_takes_its_steps_inside_the_ball(
+    network, batch, norm, steps, random_start
+) -> None:
+    """Against a loop for each example; a start is another one each time, the same with a seed."""
+    x, y = batch
+    network.eval()
+    defense = AdversarialTraining(epsilon=0.3, norm=norm, steps=steps, random_start=random_start)
+
+    def crafted() -> torch.Tensor:
+        torch.manual_seed(5)
+        return defense.perturbed(network, x, y)
+
+    def length(moved: torch.Tensor) -> torch.Tensor:
+        return moved.flatten(1).norm(dim=1, p=math.inf if norm == "linf" else 2)
+
+    torch.manual_seed(5)
+    starts = 0.3 * random_point(x, norm) if random_start else torch.zeros_like(x)
+    assert (length(starts) <= 0.3 + 1e-12).all()
+    reach = 1.0 if steps == 1 and not random_start else 1.25 if steps == 1 else 2.5
+    for k, (image, label) in enumerate(zip(x, y, strict=True)):
+        moved = starts[k : k + 1]
+        for _ in range(steps):
+            g = input_gradient(network, image[None] + moved, label[None], log_odds)
+            way = g.sign() if norm == "linf" else g / g.norm()
+            moved = moved + reach * 0.3 / steps * way
+            moved = moved.clamp(-0.3, 0.3) if norm == "linf" else moved * min(1, 0.3 / moved.norm())
+        torch.testing.assert_close(crafted()[k : k + 1], image[None] + moved)
+    assert (length(crafted() - x) <= 0.3 + 1e-12).all()
+    again = defense.perturbed(network, x, y)
+    assert torch.equal(again, defense.perturbed(network, x, y)) != random_start
+    network.zero_grad()
+    defense(network, x, y).backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_random_points_of_the_training_are_uniform_in_the_ball() -> None:
+    """Of n pixels a radius below r has the share rⁿ of an L2 ball; pixels of the max norm's too."""
+    torch.manual_seed(0)
+    images = torch.zeros(20_000, 1, 2, 2, dtype=torch.float64)
+    radius = random_point(images, "l2").flatten(1).norm(dim=1)
+    assert radius.max() <= 1
+    for r in (0.5, 0.8, 0.95):
+        assert (radius < r).double().mean().item() == pytest.approx(r**4, abs=0.012)
+    pixels = random_point(images, "linf")
+    assert pixels.abs().max() <= 1
+    assert (pixels.abs() < 0.5).double().mean().item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_early_stopping_counts_adversarial_mistakes(tiny) -> None:

@@ -1,5 +1,7 @@
 """The virtual adversarial direction against the Hessian, and its loss against its equation."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -84,18 +86,21 @@ def test_a_small_xi_gives_the_exact_virtual_direction_a_large_one_does_not(smoot
     )
 
 
-def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, batch) -> None:
+@pytest.mark.parametrize("norm", ["l2", "linf"])
+def test_virtual_adversarial_loss_needs_labels_only_for_its_first_term(smooth, batch, norm) -> None:
     x, y = batch
-    defense = VirtualAdversarial(epsilon=0.5, iterations=2)
+    defense = VirtualAdversarial(epsilon=0.5, iterations=2, norm=norm)
     hidden = torch.cat([y[:4], torch.full((8,), UNLABELED)])
     torch.manual_seed(1)
     loss = defense(smooth, x, hidden)
     torch.manual_seed(1)
     start = torch.randn_like(x[4:])
-    direction = virtual_adversarial_direction(smooth, x[4:], start, 2)
+    direction = virtual_adversarial_direction(smooth, x[4:], start, 2, norm)
     kl = divergence(smooth(x[4:]), smooth(x[4:] + 0.5 * direction)).mean()
     torch.testing.assert_close(loss, F.cross_entropy(smooth(x[:4]), y[:4]) + kl)
-    torch.testing.assert_close(direction.flatten(1).norm(dim=1), torch.ones(8).double())
+    order = 2 if norm == "l2" else math.inf
+    sizes = direction.flatten(1).norm(dim=1, p=order)
+    torch.testing.assert_close(sizes, torch.ones(8).double())
 
 
 def test_virtual_training_records_statistics_of_labeled_examples_only(batch) -> None:

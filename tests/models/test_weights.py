@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from advx.config.compose import composed
@@ -99,6 +100,23 @@ def safetensors(path: Path) -> None:
     path.write_bytes(struct.pack("<Q", len(header)) + header.encode() + b"\0\0\0\0")
 
 
+def cut_short(path: Path, end: int) -> None:
+    save_file(Net().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:end])
+
+
+def test_safetensors_are_loaded_also_in_half_precision(tmp_path, loaded) -> None:
+    state = Net().state_dict()
+    save_file(state, tmp_path / "w.safetensors")
+    for name, value in loaded(tmp_path / "w.safetensors").state_dict().items():
+        assert torch.equal(value.cpu(), state[name])
+    halves = {name: value.half() for name, value in state.items()}
+    save_file(halves, tmp_path / "named.otherwise")
+    for name, value in loaded(tmp_path / "named.otherwise").state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value.cpu(), halves[name].float())
+
+
 def cut(path: Path) -> None:
     torch.save(Net().state_dict(), path)
     path.write_bytes(path.read_bytes()[:400])
@@ -121,7 +139,10 @@ def saving(content: Any) -> Callable[[Path], None]:
         (lambda p: p.mkdir(), "directory"),
         (lambda p: None, "No such file"),
         (cut, "damaged"),
-        (safetensors, "a safetensors file"),
+        (safetensors, "missing: layers.1.weight"),
+        (lambda p: cut_short(p, 60), "no safetensors file"),
+        (lambda p: cut_short(p, -4), "no safetensors file"),
+        (lambda p: save_file({"other": torch.zeros(2)}, p), "missing: layers.1.weight"),
         (saving(Net()), "whole module"),
         (saving({"state_dict": STATE, "arguments": SimpleNamespace(a=1)}), "SimpleNamespace"),
         (saving(torch.zeros(3)), "it holds a Tensor"),

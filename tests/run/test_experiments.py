@@ -52,6 +52,8 @@ FIGURES = {
     "sample_fidelity": "sample_fidelity",
     "distribution_matching": "distribution_matching",
     "categorical_gan": "categorical_gan",
+    "search_strength": "search_strength",
+    "training_perturbations": "training_perturbations",
 }
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
+from advx.config.cells import Cell
+from advx.report.results import MOST_LINES, Results, Row, at_the_front
 from advx.run.table import Table
 
 LISTED = [
@@ -55,3 +57,18 @@ def test_numbers_without_a_metric_are_refused(tmp_path) -> None:
         with pytest.raises(TypeError, match=r"^run.table.add: a \w+ names no metric; write error"):
             table.add("a", nameless, seed=0)  # type: ignore[arg-type]
     assert not (tmp_path / "results.csv").exists()
+
+
+def test_a_long_table_shows_what_its_experiment_lists() -> None:
+    results = Results("mine")
+    for k in range(MOST_LINES):
+        cell = Cell(f"row {k}", "error_rate")
+        results.add(Row.of("mine", cell, 0, 1.0, "percent", 10, None))
+    lines = results.summary(judge=False)
+    assert at_the_front(lines, {Cell("row 3", "error_rate")}) == lines
+    one_more = Row.of("mine", Cell("a -> b", "error_rate", 0.1), 0, 1.0, "percent", 10, LISTED[0])
+    results.add(one_more)
+    lines = results.summary(judge=False)
+    shown = at_the_front(lines, {Cell("row 3", "error_rate")})
+    assert [line.row for line in shown] == ["row 3", "a -> b"]
+    assert at_the_front(lines[:-1] * 2, set()) == lines[:-1] * 2
