@@ -6,15 +6,16 @@ lack it; `../assets/NAME.html.j2` shows it, whole without a script; `../assets/N
 
 from collections.abc import Sequence
 
-from advx.report.page.explorers import defenses, disputed, motion, weights, windows
+from advx.report.page.explorers import defenses, digits, disputed, motion, weights, windows
 from advx.report.page.explorers.explorer import Explorer
+from advx.report.page.networks import Networks
 from advx.report.page.runs import RunRead
 
 EXPLORERS = (disputed, defenses, windows, motion, weights)
-"""In the order of the page."""
+"""In the order of the page, after the one that needs networks."""
 
 
-def explorers(runs: Sequence[RunRead]) -> list[Explorer]:
-    """Those that the runs have the rows and arrays for."""
-    made = (module.explorer(runs) for module in EXPLORERS)
+def explorers(runs: Sequence[RunRead], networks: Networks) -> list[Explorer]:
+    """Those that the runs have the rows and arrays for; first what networks of the page answer."""
+    made = [digits.explorer(runs, networks), *(module.explorer(runs) for module in EXPLORERS)]
     return [explorer for explorer in made if explorer is not None]
