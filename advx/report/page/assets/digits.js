@@ -182,13 +182,16 @@ explorer("digits", (root, data) => {
   }
 
   function line(from, to) {
-    ink.strokeStyle = "#fff";
+    ink.strokeStyle = ink.fillStyle = "#fff";
     ink.lineWidth = BRUSH;
     ink.lineCap = "round";
     ink.beginPath();
     ink.moveTo(...from);
     ink.lineTo(...to);
     ink.stroke();
+    ink.beginPath(); // a line without length is not drawn
+    ink.arc(...to, BRUSH / 2, 0, 7);
+    ink.fill();
   }
 
   let last = null;

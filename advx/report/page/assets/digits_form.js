@@ -35,9 +35,9 @@ function mnistForm(ink, width, height) {
     across += box[at] * (at % BOX);
     down += box[at] * Math.floor(at / BOX);
   }
-  // Whole pixels, so that the center of mass comes to lie within half a pixel of (14, 14).
-  const toRight = Math.ceil(SIDE / 2 - 0.5 - across / mass);
-  const toBottom = Math.ceil(SIDE / 2 - 0.5 - down / mass);
+  // Whole pixels, so that the center of mass comes to lie within half a pixel of (14, 14); of two the first.
+  const toCenter = (at) => Math.ceil(SIDE / 2 - 0.5 - at - 1e-6);
+  const toRight = toCenter(across / mass), toBottom = toCenter(down / mass);
   const made = new Float32Array(SIDE * SIDE);
   for (let at = 0; at < box.length; at++) {
     const column = (at % BOX) + toRight, row = Math.floor(at / BOX) + toBottom;

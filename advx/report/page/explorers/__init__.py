@@ -6,12 +6,21 @@ lack it; `../assets/NAME.html.j2` shows it, whole without a script; `../assets/N
 
 from collections.abc import Sequence
 
-from advx.report.page.explorers import defenses, digits, disputed, motion, weights, windows
+from advx.report.page.explorers import (
+    defenses,
+    digits,
+    disputed,
+    flicker,
+    logits,
+    motion,
+    weights,
+    windows,
+)
 from advx.report.page.explorers.explorer import Explorer
 from advx.report.page.networks import Networks
 from advx.report.page.runs import RunRead
 
-EXPLORERS = (disputed, defenses, windows, motion, weights)
+EXPLORERS = (disputed, defenses, flicker, logits, windows, motion, weights)
 """In the order of the page, after the one that needs networks."""
 
 
