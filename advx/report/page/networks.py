@@ -1,6 +1,6 @@
 """Networks that the page itself computes with: weights as safetensors, brought to 8 bits each.
 
-The files are those of `advx store export KEY FILE --half`. What is said in them of the model and its
+The files are those of `advx store export KEY FILE --half`. What they say of the model and its
 training, not their names, tells which network each is. A row of weights has one scale, symmetrical:
 w ≈ scale · q, with whole q from −127 to 127; biases stay as they are.
 """
@@ -263,7 +263,7 @@ def targets_of(kind: str, defense: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def dense(content: bytes) -> str:
-    """Bytes as text to stand in a `<script>`: two of 91 characters for 13 bits, so a byte takes 1.23.
+    """Bytes as text to stand in a `<script>`: two of 91 characters for 13 bits, 1.23 for a byte.
 
     The lowest bits come first, in the bytes and in the characters; base64 takes 1.33.
     """

@@ -243,7 +243,8 @@ def check_answers(opened: Opened, modules: dict[str, nn.Module], image: Tensor, 
         assert card.get_attribute("data-before") == str(before.argmax().item())
         bars = card.locator(".bars li")
         widths = bars.evaluate_all(
-            "all => all.map(bar => ['--before', '--after'].map(k => +bar.style.getPropertyValue(k)))"
+            "all => all.map(({ style }) =>"
+            " ['--before', '--after'].map(name => +style.getPropertyValue(name)))"
         )
         assert np.array(widths)[:, 0] == pytest.approx(before.numpy(), abs=2e-3)
         assert np.array(widths)[:, 1] == pytest.approx(after.numpy(), abs=0.02)

@@ -99,9 +99,8 @@ def test_the_second_file_of_a_network_is_refused(models, tmp_path) -> None:
         shutil.copy(sorted(models.iterdir())[1], tmp_path / f"{name}.safetensors")
     found = networks_in(tmp_path)
     assert found.found["plain"].path.name == "a.safetensors"
-    assert found.refused == [
-        f"{tmp_path / 'b.safetensors'}: the maxout network is in a.safetensors"
-    ]
+    second = tmp_path / "b.safetensors"
+    assert found.refused == [f"{second}: the maxout network is in a.safetensors"]
     assert found.missing.endswith(
         "lacks: softmax regression; maxout network, labels smoothed; "
         "maxout network, adversarially trained"
@@ -220,5 +219,5 @@ def test_the_page_holds_the_networks_and_the_errors_of_the_runs(models) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path) -> None:
-    with pytest.raises(ConfigError, match="models=.*nowhere: no such folder; valid: "):
+    with pytest.raises(ConfigError, match=r"models=.*nowhere: no such folder; valid: "):
         write_page([REFERENCE], tmp_path, tmp_path / "p.html", None, tmp_path / "nowhere")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
     def y(value: float) -> float:
         return float(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM))
 
-    def points(values: np.ndarray) -> str:
-        pairs = zip(sizes, values, strict=True)
+    def points(some: np.ndarray, values: np.ndarray) -> str:
+        pairs = zip(some, values, strict=True)
         return " ".join(f"{x(size):.1f},{y(value):.1f}" for size, value in pairs)
 
     leading = [options["label"], *logits.argmax(1).tolist(), *tangents.argmax(1).tolist()]
@@ -73,8 +74,8 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         Line(
             name,
             at,
-            points(logits[:, at]),
-            f"{x(sizes[0]):.1f},{y(tangents[0, at]):.1f} {x(sizes[-1]):.1f},{y(tangents[-1, at]):.1f}",
+            points(sizes, logits[:, at]),
+            points(sizes[[0, -1]], tangents[[0, -1], at]),
             round(named[at], 1),
             colors.get(at),
         )
@@ -119,7 +120,7 @@ def changes(
     cuts = [0, *(np.flatnonzero(np.diff(classes)) + 1).tolist(), len(classes)]
     return [
         (names[classes[first]], minus(sizes[first]), minus(sizes[last - 1]))
-        for first, last in zip(cuts[:-1], cuts[1:], strict=True)
+        for first, last in pairwise(cuts)
     ]
 
 
