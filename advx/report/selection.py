@@ -117,7 +117,8 @@ def found_in(folder: Path, root: Path, columns: Sequence[str]) -> Found:
         inside = folder.relative_to(root).parts
         return Found(folder, inside[0] if inside else folder.name, title, UNKNOWN, UNKNOWN)
     config = manifest["config"]
-    version = manifest.get("versions", {}).get("advx", UNKNOWN)
+    versions = manifest.get("versions")
+    version = versions.get("advx", UNKNOWN) if isinstance(versions, dict) else UNKNOWN
     return Found(folder, str(config["experiment"]), title, str(config["scale"]), str(version))
 
 

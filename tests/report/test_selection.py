@@ -151,6 +151,11 @@ def test_a_manifest_that_is_damaged_leaves_the_run_out_of_the_page(advx) -> None
     whole_run(Path("runs/good"))
     bad = whole_run(Path("runs/bad"), "rubbish")
     (bad / "manifest.json").write_text(json.dumps({"config": {}}))
+    odd = whole_run(Path("runs/odd"), "norm_balls")
+    text = (odd / "manifest.json").read_text(encoding="utf-8")
+    changed = json.loads(text) | {"versions": ["0.1.0"]}
+    (odd / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
     done = advx("report", "runs", "--html", "out.html")
     assert done.status == 0
     assert f"  {bad}: manifest.json cannot be read" in done.out
+    assert f"  {odd}: manifest.json has no keys under versions" in done.out

@@ -61,6 +61,6 @@ def _cost(run: RunRead) -> str:
     """Hours of a core, or of a GPU."""
     try:
         spent = cost(run.folder)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, AttributeError):
         return ""
     return spent if run.manifest["device"] == "cuda" else f"{spent} of one core"

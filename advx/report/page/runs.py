@@ -15,6 +15,7 @@ from advx.config import renamed
 from advx.config.cells import Cell
 from advx.config.claims import CELL_KEYS
 from advx.config.documents import Manifest
+from advx.errors import ConfigError
 from advx.figures.saved import ARRAYS, Options, load
 from advx.report.chapter_map import SECTIONS, names
 from advx.report.finished import Unfinished, cells_of, manifest_of, summary_of, table_of
@@ -137,12 +138,11 @@ class RunRead:
         """What its figures were drawn by and from; None where nothing readable is stored."""
         if not (self.folder / ARRAYS).is_file():
             return None
-        from advx.errors import ConfigError
-
         try:
-            return load(self.folder)
+            drawn = load(self.folder)
         except ConfigError:
             return None
+        return drawn if isinstance(drawn[2], dict) else None
 
 
 def read(selection: Selection) -> list[RunRead]:
@@ -175,6 +175,9 @@ def _run(found: Found, taken: Counter[str]) -> RunRead:
     folder = found.folder
     manifest = manifest_of(folder)
     config = manifest["config"]
+    for key in ("versions", "data"):
+        if not isinstance(manifest.get(key, {}), dict):
+            raise Unfinished(folder, f"manifest.json has no keys under {key}")
     summary = summary_of(folder, SUMMARY)
     claims = table_of(folder, "claims.csv", OUTCOMES, dtype=str).fillna("")
     results = table_of(folder, RESULTS, MEASURED, numbers=("epsilon", "seed", "value", "n"))

@@ -97,7 +97,7 @@ def test_the_church_windows_are_the_arrays(opened) -> None:
     half = (side - 1) // 2
     one = page.locator(".windows-one > canvas").first
     told = page.locator(".windows-one .readout")
-    all_windows = page.locator(".windows-all canvas")
+    all_windows = page.locator(".windows-all > canvas").first
     for pair, window in (("fgsm_random", 0), ("random_random", 37), ("fgsm_gradient", 99)):
         page.check(f"input[name=window-pair][value={pair}]", force=True)
         page.wait_for_selector(f"#windows[data-pair={pair}]")

@@ -1,5 +1,6 @@
 """Flicker and the slider of logits in a browser, against the arrays that they are made of."""
 
+import shutil
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,6 +8,9 @@ import pytest
 
 from advx.figures.saved import load
 from advx.report.page.explorers.logits import APART, HEIGHT, changes, spread
+from advx.report.page.render import page
+from advx.report.pages import SUMMARY
+from advx.report.selection import select
 from tests.paths import REFERENCE
 from tests.report.page.opened import BROWSER, NO_BROWSER, Opened, pixels, slide
 
@@ -123,6 +127,27 @@ def test_the_slider_shows_logits_and_tangents(opened) -> None:
         image = arrays["image"][0] + sizes[at] * arrays["sign"][0]
         wanted = 255 * (image + reach) / (1 + 2 * reach)
         assert np.abs(pixels(page, "#logits canvas") - wanted[..., None]).max() <= 0.51
+
+
+def test_the_network_and_its_tangents_are_told_apart(browser, tmp_path) -> None:
+    """On arrays whose tangents are another class's: the reference run's change at the same ε."""
+    folder = tmp_path / "linearity"
+    shutil.copytree(REFERENCE / "linearity", folder)
+    with np.load(folder / "arrays.npz") as file:
+        arrays = dict(file)
+    arrays["tangents"] = np.roll(arrays["tangents"], 3, axis=1)
+    np.savez(folder / "arrays.npz", **arrays)
+    path = tmp_path / "page.html"
+    path.write_text(page(select([folder], SUMMARY)), encoding="utf-8")
+    made = Opened(browser, path)
+    made.see("#logits")
+    slide(made.page, "[name=logits-at]", 200)
+    said = made.page.locator("#logits .said").text_content()
+    network, linear = (arrays[name][200].argmax() for name in ("logits", "tangents"))
+    assert said == f"The network says {network}, the tangents {linear}."
+    assert made.page.locator("#digits").count() == 0
+    assert made.wrong == []
+    made.context.close()
 
 
 def test_the_chart_is_the_arrays(opened) -> None:

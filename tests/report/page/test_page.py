@@ -6,10 +6,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from advx.report.packaged import STATEMENTS, lines_of
+from advx.report.page.explorers import flicker, logits
 from advx.report.page.render import page
 from advx.report.page.runs import RunRead
 from advx.report.pages import SUMMARY
@@ -151,6 +153,17 @@ def test_versions_of_advx_are_kept_apart(tmp_path) -> None:
     assert len({one.attributes["id"] for one in articles}) == 2
 
 
+def test_scales_stand_in_their_order(tmp_path) -> None:
+    for scale in ("a scale of one's own", "smoke", "quick"):
+        whole_run(tmp_path / scale, scale=scale)
+    root = parsed(page(select([tmp_path], SUMMARY)))
+    shown = [one.attributes["data-scale"] for one in root.all("article")]
+    assert shown == ["quick", "smoke", "a scale of one's own"]
+    assert [one.words for one in root.all("h3", class_="group")] == [
+        f"scale {scale}, advx 0.1.0 1 run" for scale in shown
+    ]
+
+
 NASTY = "</script><script>alert(1)</script><b onclick='x'>\"&amp;$x^2$ {{ 7*7 }}"
 
 
@@ -177,6 +190,22 @@ def test_an_image_that_is_damaged_is_left_out(tmp_path) -> None:
     (folder / "figure.png").write_bytes(b"\x89PNG damaged")
     (folder / "arrays.npz").write_bytes(b"PK damaged")
     assert parsed(page(select([tmp_path], SUMMARY))).all("img") == []
+
+
+DRAWN_BY = ["windows", "predictive", "collapse", "samples", "imperceptible", "linearity"]
+
+
+@pytest.mark.parametrize("drawn_by", DRAWN_BY)
+@pytest.mark.parametrize("options", ["{}", "[]", '{"places": ["neither"], "settings": {}}'])
+def test_arrays_of_another_version_cost_only_the_explorer(tmp_path, drawn_by, options) -> None:
+    name = {"windows": "church_windows", "predictive": "predictive_gan"}.get(drawn_by, drawn_by)
+    folder = whole_run(tmp_path / "run", name)
+    arrays = {"points_neither": np.zeros((2, 3, 2)), "snapshots": np.zeros(3), "epochs": [0, 1]}
+    arrays |= dict.fromkeys([*flicker.NEEDED, *logits.NEEDED], np.zeros((2, 3, 4)))
+    np.savez(folder / "arrays.npz", drawn_by=drawn_by, options=options, **arrays)
+    root = parsed(page(select([tmp_path], SUMMARY)))
+    assert root.all("section", class_="explorer") == []
+    assert len(root.all("article")) == 1
 
 
 def test_what_a_missing_package_brings_is_said(tmp_path, monkeypatch) -> None:

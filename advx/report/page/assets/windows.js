@@ -2,7 +2,8 @@
 "use strict";
 explorer("windows", (root, data) => {
   const { side, columns, epsilon, classes, labels } = data;
-  const gap = 5;
+  const gap = Math.ceil(side / 40);
+  const scale = Math.ceil(400 / side); // of the large window: its lines are finer than its points
   const box = root.querySelector(".windows");
   const all = root.querySelector(".windows-all canvas");
   const one = root.querySelector(".windows-one canvas");
@@ -84,17 +85,21 @@ explorer("windows", (root, data) => {
   function drawOne() {
     const colors = palette();
     colors.classes = classes.map((_, k) => colors.of(k));
-    one.width = one.height = side;
+    const window = new OffscreenCanvas(side, side);
+    paint(window.getContext("2d"), state.chosen, 0, 0, colors);
+    one.width = one.height = side * scale;
     const context = one.getContext("2d");
-    paint(context, state.chosen, 0, 0, colors);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(window, 0, 0, one.width, one.height);
     context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--ink");
-    context.lineWidth = 1;
+    context.lineWidth = 1.5;
+    const middle = one.width / 2, x = (state.column + 0.5) * scale, y = (state.row + 0.5) * scale;
     context.beginPath();
-    context.arc((side - 1) / 2 + 0.5, (side - 1) / 2 + 0.5, 2.5, 0, 2 * Math.PI);
+    context.arc(middle, middle, 5, 0, 2 * Math.PI);
     context.stroke();
     context.beginPath();
-    context.moveTo(state.column + 0.5, state.row - 6); context.lineTo(state.column + 0.5, state.row + 7);
-    context.moveTo(state.column - 6, state.row + 0.5); context.lineTo(state.column + 7, state.row + 0.5);
+    context.moveTo(x, y - 11); context.lineTo(x, y + 11);
+    context.moveTo(x - 11, y); context.lineTo(x + 11, y);
     context.stroke();
     tell();
   }
@@ -206,8 +211,8 @@ explorer("windows", (root, data) => {
   const within = (at) => Math.max(0, Math.min(side - 1, Math.floor(at)));
   one.addEventListener("pointermove", (event) => {
     const [x, y] = place(one, event);
-    state.column = within(x);
-    state.row = within(y);
+    state.column = within(x / scale);
+    state.row = within(y / scale);
     drawOne();
   });
   one.addEventListener("keydown", (event) => {

@@ -26,5 +26,10 @@ EXPLORERS = (disputed, defenses, flicker, logits, windows, motion, weights)
 
 def explorers(runs: Sequence[RunRead], networks: Networks) -> list[Explorer]:
     """Those that the runs have the rows and arrays for; first what networks of the page answer."""
-    made = [digits.explorer(runs, networks), *(module.explorer(runs) for module in EXPLORERS)]
+    made = [digits.explorer(runs, networks)]
+    for module in EXPLORERS:
+        try:
+            made.append(module.explorer(runs))
+        except (LookupError, TypeError, ValueError):
+            continue  # arrays of another version: the figures are shown all the same
     return [explorer for explorer in made if explorer is not None]

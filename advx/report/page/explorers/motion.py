@@ -87,8 +87,8 @@ def _points(run: RunRead) -> dict[str, Any] | None:
                 "place": place,
                 "count": int(points.shape[1]),
                 "points": _levels(points),
-                "outside": (np.abs(points) > REACH).any(-1).sum(1).tolist(),
-                "modes": None if modes is None else modes[0].tolist(),
+                "outside": (~(np.abs(points) <= REACH).all(-1)).sum(1).tolist(),
+                "modes": None if modes is None else np.nan_to_num(modes[0]).tolist(),
             }
         )
     return {

@@ -99,7 +99,7 @@ def _measure(
 ) -> Measure:
     """One measure over the weights."""
     values = {setting: arrays[f"{name} {setting}"] for setting in settings}  # (seeds, weights)
-    most = max(float(np.nanmax(each)) for each in values.values())
+    most = max((float(v) for each in values.values() for v in each.flat if v > 0), default=1.0)
     top = 100.0 if "%" in label else 1.0 if name == "auc" else most * 1.08
 
     def y(value: float) -> float:
@@ -107,8 +107,8 @@ def _measure(
 
     lines, dots = {}, {}
     for setting, each in values.items():
-        means = np.nanmean(each, axis=0)
-        lines[setting] = " ".join(f"{x:.1f},{y(v):g}" for x, v in zip(places, means, strict=True))
+        points = zip(places, np.nanmean(each, axis=0), strict=True)
+        lines[setting] = " ".join(f"{x:.1f},{y(v):g}" for x, v in points if math.isfinite(v))
         dots[setting] = [
             (round(x, 1), y(float(v)))
             for x, column in zip(places, each.T, strict=True)

@@ -1,5 +1,6 @@
 """Church windows: the class of every point, for three pairs of directions."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,9 +9,6 @@ from advx.report.page.explorers.explorer import Explorer, png, run_of, sheet, we
 from advx.report.page.runs import RunRead
 
 EXPERIMENT = "church_windows"
-
-COLUMNS = 10
-"""Windows in a row of a sheet."""
 
 NO_CLASS = 255
 """The level of a point to which the network gives no class."""
@@ -27,6 +25,7 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         return None
     labels = arrays["labels"]
     side = int(arrays[f"maps_{pairs[0]}"].shape[1])
+    columns = math.isqrt(max(len(labels) - 1, 0)) + 1  # a square
     moved = options.get("moved") or {}
     shown = {
         "pairs": [
@@ -47,15 +46,15 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         "epsilon": options["epsilon"],
         "classes": options["class_names"],
         "side": side,
-        "columns": COLUMNS,
+        "columns": columns,
         "labels": labels.tolist(),
         "axes": {name: list(options["axes"][name]) for name in pairs},
-        "maps": {name: png(_sheet_of_classes(arrays[f"maps_{name}"])) for name in pairs},
+        "maps": {name: png(_sheet_of_classes(arrays[f"maps_{name}"], columns)) for name in pairs},
         "examples": None,
         "moved": None,
     }
     if "examples" in arrays:
-        data["examples"] = webp(sheet(_colored(arrays["examples"]), COLUMNS))
+        data["examples"] = webp(sheet(_colored(arrays["examples"]), columns))
         data["pixels"] = int(arrays["examples"].shape[-1])
     if shown["moved"]:
         images = arrays["images"]
@@ -68,10 +67,10 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
     return Explorer("windows", "Church windows", [run], shown, data)
 
 
-def _sheet_of_classes(maps: np.ndarray) -> np.ndarray:
+def _sheet_of_classes(maps: np.ndarray, columns: int) -> np.ndarray:
     """Windows (n, side, side) side by side; no class is `NO_CLASS`."""
     made = np.where(maps < 0, NO_CLASS, maps).astype(np.uint8)[:, None]
-    return np.array(sheet(made, COLUMNS, ground=NO_CLASS))
+    return np.array(sheet(made, columns, ground=NO_CLASS))
 
 
 def _colored(images: np.ndarray) -> np.ndarray:
