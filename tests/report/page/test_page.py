@@ -229,4 +229,4 @@ def test_the_assets_are_in_the_package() -> None:
     import advx.report.page
 
     assets = Path(advx.report.page.__file__).parent / "assets"
-    assert {path.suffix for path in assets.iterdir()} == {".css", ".js", ".j2"}
+    assert {path.suffix for path in assets.iterdir()} == {".css", ".js", ".j2", ".png"}

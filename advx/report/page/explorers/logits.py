@@ -24,6 +24,9 @@ APART = 13
 
 TICKS = 6
 
+FIRST = 4
+"""Classes that the table lists."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -81,13 +84,18 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         )
         for at, name in enumerate(options["class_names"])
     ]
+    begins = int(np.abs(sizes).argmin())
     shown = {
         "lines": sorted(lines, key=lambda line: line.color is not None),
         "model": options["model"],
         "label": options["class_names"][options["label"]],
         "finding": options.get("finding", ""),
         "steps": len(sizes) - 1,
-        "begins": int(np.abs(sizes).argmin()),
+        "begins": begins,
+        "first": [
+            (options["class_names"][at], *(f"{one[begins, at]:.2f}" for one in (logits, tangents)))
+            for at in np.argsort(-logits[begins])[:FIRST].tolist()
+        ],
         "reach": float(sizes[-1]),
         "down": [(round(x(size), 1), minus(size)) for size in np.linspace(sizes[0], sizes[-1], 5)],
         "across": [(round(y(value), 1), minus(value)) for value in _round_numbers(low, high)],
