@@ -282,9 +282,9 @@ def test_the_counts_are_pythons(opened, modules) -> None:
         ("odds", PGD(epsilon=0.15, steps=40, random_start=False)),
     ):
         page.click(f"[data-preset={preset}]")
+        page.wait_for_selector(f"[data-preset={preset}][aria-pressed=true]")
         shown = set_to(opened, epsilon=0.15)
         assert shown["attacked"] == "smoothed"
-        assert page.locator(f"[data-preset={preset}]").get_attribute("aria-pressed") == "true"
         page.wait_for_function(
             "() => { const { counted, shown } = document.querySelector('#digits').dataset;"
             " return counted === shown; }"
