@@ -61,7 +61,7 @@ def test_the_filters_show_what_python_counts(opened, runs) -> None:
     check(sum(entry.one_seed and entry.verdict != "holds" for entry in entries))
     page.click("#filters [type=reset]")
     page.wait_for_function(
-        f"document.getElementById('filter-count').textContent.startsWith('{len(entries)} ')"
+        f"() => document.getElementById('filter-count').textContent.startsWith('{len(entries)} ')"
     )
     page.select_option("#filter-section", "1.2.7")
     check(sum(entry.section == "1.2.7" for entry in entries))

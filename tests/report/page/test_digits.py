@@ -335,7 +335,7 @@ def test_a_finger_draws(browser, explorers_page) -> None:
     made = Opened(browser, explorers_page, has_touch=True, viewport={"width": 390, "height": 800})
     made.see("#digits .pad").tap(position={"x": 60, "y": 90})
     made.page.wait_for_selector("#digits[data-shown]")
-    made.page.wait_for_function("document.querySelector('[name=digit-label]').value === ''")
+    made.page.wait_for_function("() => document.querySelector('[name=digit-label]').value === ''")
     made.page.wait_for_timeout(200)
     assert (pixels(made.page, CLEAN) > 200).sum() > 100  # a dot, as large as a digit
     assert made.page.evaluate("document.documentElement.scrollWidth") == 390

@@ -205,15 +205,17 @@ def test_the_page_holds_the_networks_and_the_errors_of_the_runs(models) -> None:
     assert sorted(data["labels"]) == sorted(list(range(10)) * 10)
     assert data["labels"][:10] == list(range(10))
     shown = [[cell.words for cell in row.inside] for row in section.all("tbody")[0].all("tr")]
-    numbers = pd.read_csv(REFERENCE / "label_smoothing" / "summary.csv").fillna("")
-    rates = numbers[(numbers.setting == "") & (numbers.epsilon == "")]
+    numbers = pd.read_csv(REFERENCE / "label_smoothing" / "summary.csv")
+    rates = numbers[numbers.setting.isna() & numbers.epsilon.isna()]
     expected = []
     for name, row in (("maxout network", "hard"), (KINDS["smoothed"][0], "smoothed")):
         some = rates[rates.row == f"{row} targets"].set_index("metric")
         cells = [name]
         for metric in ("clean_error_rate", "fgsm_error_rate", "strongest_error_rate"):
             chapter = some.chapter[metric]
-            cells.append(f"{some['mean'][metric]:.2f}" + (f" ({chapter:g})" if chapter else ""))
+            cells.append(
+                f"{some['mean'][metric]:.2f}" + (f" ({chapter:g})" if chapter == chapter else "")
+            )
         expected.append([*cells, "3", "10,000"])
     assert shown == expected
 
