@@ -72,6 +72,12 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER")
     report.add_argument("--html", type=Path, metavar="FILE", help="write one page of all of them")
     report.add_argument(
+        "--models",
+        type=Path,
+        metavar="FOLDER",
+        help="networks that the page computes with; otherwise reference/models below --outputs",
+    )
+    report.add_argument(
         "--tables", type=Path, metavar="FOLDER", help="write their tables: CSV, Markdown and LaTeX"
     )
     report.add_argument(

@@ -35,7 +35,13 @@ def carry_out(arguments: argparse.Namespace) -> int:
     if arguments.judge:
         judge(arguments.judge)
     if arguments.html or arguments.tables:
-        return write_page(arguments.folders, arguments.outputs, arguments.html, arguments.tables)
+        return write_page(
+            arguments.folders,
+            arguments.outputs,
+            arguments.html,
+            arguments.tables,
+            arguments.models,
+        )
     if (arguments.redraw or arguments.judge) and not arguments.folders:
         return 0
     return report(arguments.folders, arguments.outputs)
@@ -70,6 +76,9 @@ def report(folders: Sequence[Path], outputs: Path) -> int:
 EXTRA = 'pip install "advx[report]"'
 """What brings the packages that only the page needs."""
 
+MODELS = Path("reference") / "models"
+"""Below `outputs`: the networks that the page computes with, where no folder is named."""
+
 TRY = "try advx run experiment=transfer_table"
 
 
@@ -93,13 +102,23 @@ def print_left_out(selection: Selection) -> None:
             print(f"  {line}")
 
 
-def write_page(folders: Sequence[Path], outputs: Path, html: Path | None, into: Path | None) -> int:
+def write_page(
+    folders: Sequence[Path],
+    outputs: Path,
+    html: Path | None,
+    into: Path | None,
+    models: Path | None = None,
+) -> int:
     """Write the page, or the tables, or both.
 
     Raises:
         ConfigError: a folder does not exist or holds no finished run, or a package is missing.
         OSError: what is asked for cannot be written.
     """
+    if models is not None and not models.is_dir():
+        raise ConfigError(
+            f"models={models}: no such folder; valid: one that advx store export has written to"
+        )
     if html is not None:
         if html.is_dir():
             raise ConfigError(f"html={html}: a folder; valid: a file, e.g. {html / 'report.html'}")
@@ -117,7 +136,7 @@ def write_page(folders: Sequence[Path], outputs: Path, html: Path | None, into: 
         try:
             from advx.report.page.render import page
 
-            text = page(selection)
+            text = page(selection, models or outputs / MODELS)
         except ImportError as error:  # of what only the page needs
             raise ConfigError(f"html={html}: {reason(error)}; try {EXTRA}") from error
         write_text(html, text)

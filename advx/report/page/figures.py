@@ -18,10 +18,10 @@ from advx.report.page.runs import RunRead
 GRAY = "_gray"
 """Ends the name of a figure that is another one in shades of gray."""
 
-LARGE = 90_000
+LARGE = 50_000
 """Bytes from which on a figure is compressed with losses, if that is smaller."""
 
-QUALITY = 78
+QUALITY = 72
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "predictive": ("predictive_gan", "weights"),
@@ -114,9 +114,9 @@ def packed(image: Image.Image) -> str:
 
 def _webp(image: Image.Image, *, lossless: bool) -> bytes:
     stream = io.BytesIO()
-    options = {"lossless": True, "quality": 30, "method": 1}  # small and fast enough
+    options = {"lossless": True, "quality": 30, "method": 3}  # small and fast enough
     if not lossless:
-        options = {"quality": QUALITY, "method": 2}
+        options = {"quality": QUALITY, "method": 4}
     image.save(stream, "WEBP", **options)
     return stream.getvalue()
 

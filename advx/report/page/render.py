@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,6 +22,7 @@ from advx.report.page.environment import command_of, environment_of
 from advx.report.page.explorers import explorers
 from advx.report.page.figures import Figure, figures_of
 from advx.report.page.intervals import drawing, place
+from advx.report.page.networks import networks_in
 from advx.report.page.runs import BEYOND, Number, RunRead, read
 from advx.report.page.scoreboard import (
     UNTESTED,
@@ -89,8 +91,12 @@ def part_of(run: RunRead) -> Part:
     )
 
 
-def page(selection: Selection) -> str:
+def page(selection: Selection, models: Path | None = None) -> str:
     """The page of a selection's runs, HTML.
+
+    Args:
+        selection: the runs.
+        models: folder of the networks that the page itself computes with.
 
     Raises:
         ConfigError: none of them can be read whole.
@@ -101,7 +107,8 @@ def page(selection: Selection) -> str:
     if not runs:
         raise ConfigError(none_whole(selection))
     found = boards(runs)
-    explored = explorers(runs)
+    networks = networks_in(models)
+    explored = explorers(runs, networks)
     environment = Environment(
         loader=PackageLoader("advx.report.page", ASSETS),
         autoescape=True,
@@ -128,6 +135,7 @@ def page(selection: Selection) -> str:
         tally=tally(found[0]),
         headlines=headlines(runs, found[0].group),
         explorers=explored,
+        networks=networks,
         selection=selection,
         verdicts=VERDICTS,
         whose=WHOSE,

@@ -1,16 +1,12 @@
 """The page of the reference runs in a browser: errors, requests, filters, sliders, accessibility.
 
-The browser is Debian's chromium, or what `CHROMIUM` names; where it or its driver is missing these
-tests are skipped.
+Where the browser or its driver is missing these tests are skipped.
 """
 
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,54 +17,12 @@ from advx.report.numbers import short
 from advx.report.page.runs import RunRead
 from advx.report.page.scoreboard import boards
 from tests.paths import REFERENCE
-
-BROWSER = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+from tests.report.page.opened import BROWSER, NO_BROWSER, NO_DRIVER, PATIENCE, Opened, slide
 
 pytestmark = [
     pytest.mark.xdist_group("page"),
-    pytest.mark.skipif(not BROWSER, reason="no chromium here: apt-get install chromium"),
+    pytest.mark.skipif(not BROWSER, reason=NO_BROWSER),
 ]
-
-sync_api = pytest.importorskip(
-    "playwright.sync_api", reason="no driver of browsers here: pip install playwright"
-)
-
-PATIENCE = 180_000
-"""Milliseconds that a step may take where other processes have the processor."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Opened:
-    """The page in a window of its own, with all that went wrong there."""
-
-    def __init__(self, browser: Any, path: Any, **window: Any) -> None:
-        self.context = browser.new_context(
-            **({"viewport": {"width": 1400, "height": 900}} | window)
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
-        self.wrong: list[str] = []
-        self.page.on("console", lambda message: self.wrong.append(message.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", self.asked)
-        self.page.goto(path.as_uri())
-
-    def asked(self, request: Any) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.wrong.append(request.url)
-
-    def see(self, selector: str) -> Any:
-        """Scroll to an element, so that what is drawn late is drawn."""
-        found = self.page.locator(selector).first
-        found.scroll_into_view_if_needed()
-        return found
 
 
 @pytest.fixture
@@ -108,6 +62,7 @@ def test_the_filters_show_what_python_counts(opened, runs) -> None:
     check(sum(entry.one_seed and entry.verdict != "holds" for entry in entries))
     page.click("#filters [type=reset]")
     whole = re.compile(f"^{len(entries)} ")
+    sync_api = pytest.importorskip("playwright.sync_api", reason=NO_DRIVER)
     sync_api.expect(page.locator("#filter-count")).to_have_text(whole, timeout=PATIENCE)
     page.select_option("#filter-section", "1.2.7")
     check(sum(entry.section == "1.2.7" for entry in entries))
@@ -196,16 +151,6 @@ def test_the_games_go_through_their_epochs(opened, runs) -> None:
             text = page.locator("#motion figcaption").first.text_content()
             assert f"{modes:g} of 8 modes" in text
     assert page.locator("#motion canvas, #motion .frames").count() >= 1
-
-
-def slide(page: Any, selector: str, at: int) -> None:
-    """Move a slider to a place."""
-    page.eval_on_selector(
-        selector,
-        "(slider, at) => { slider.value = at;"
-        " slider.dispatchEvent(new Event('input', {bubbles: true})); }",
-        at,
-    )
 
 
 def test_the_weight_shows_the_means(opened) -> None:

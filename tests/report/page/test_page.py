@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from advx.report.packaged import STATEMENTS, lines_of
+from advx.report.page.explorers import flicker, logits
 from advx.report.page.render import page
 from advx.report.page.runs import RunRead
 from advx.report.pages import SUMMARY
@@ -191,12 +192,16 @@ def test_an_image_that_is_damaged_is_left_out(tmp_path) -> None:
     assert parsed(page(select([tmp_path], SUMMARY))).all("img") == []
 
 
-@pytest.mark.parametrize("drawn_by", ["windows", "predictive", "collapse", "samples"])
+DRAWN_BY = ["windows", "predictive", "collapse", "samples", "imperceptible", "linearity"]
+
+
+@pytest.mark.parametrize("drawn_by", DRAWN_BY)
 @pytest.mark.parametrize("options", ["{}", "[]", '{"places": ["neither"], "settings": {}}'])
 def test_arrays_of_another_version_cost_only_the_explorer(tmp_path, drawn_by, options) -> None:
-    name = {"windows": "church_windows", "predictive": "predictive_gan"}.get(drawn_by, "x")
+    name = {"windows": "church_windows", "predictive": "predictive_gan"}.get(drawn_by, drawn_by)
     folder = whole_run(tmp_path / "run", name)
     arrays = {"points_neither": np.zeros((2, 3, 2)), "snapshots": np.zeros(3), "epochs": [0, 1]}
+    arrays |= dict.fromkeys([*flicker.NEEDED, *logits.NEEDED], np.zeros((2, 3, 4)))
     np.savez(folder / "arrays.npz", drawn_by=drawn_by, options=options, **arrays)
     root = parsed(page(select([tmp_path], SUMMARY)))
     assert root.all("section", class_="explorer") == []
@@ -224,4 +229,4 @@ def test_the_assets_are_in_the_package() -> None:
     import advx.report.page
 
     assets = Path(advx.report.page.__file__).parent / "assets"
-    assert {path.suffix for path in assets.iterdir()} == {".css", ".js", ".j2"}
+    assert {path.suffix for path in assets.iterdir()} == {".css", ".js", ".j2", ".png"}

@@ -6,22 +6,30 @@ lack it; `../assets/NAME.html.j2` shows it, whole without a script; `../assets/N
 
 from collections.abc import Sequence
 
-from advx.report.page.explorers import defenses, disputed, motion, weights, windows
+from advx.report.page.explorers import (
+    defenses,
+    digits,
+    disputed,
+    flicker,
+    logits,
+    motion,
+    weights,
+    windows,
+)
 from advx.report.page.explorers.explorer import Explorer
+from advx.report.page.networks import Networks
 from advx.report.page.runs import RunRead
 
-EXPLORERS = (disputed, defenses, windows, motion, weights)
-"""In the order of the page."""
+EXPLORERS = (disputed, defenses, flicker, logits, windows, motion, weights)
+"""In the order of the page, after the one that needs networks."""
 
 
-def explorers(runs: Sequence[RunRead]) -> list[Explorer]:
-    """Those that the runs have the rows and arrays for."""
-    made = []
+def explorers(runs: Sequence[RunRead], networks: Networks) -> list[Explorer]:
+    """Those that the runs have the rows and arrays for; first what networks of the page answer."""
+    made = [digits.explorer(runs, networks)]
     for module in EXPLORERS:
         try:
-            explorer = module.explorer(runs)
+            made.append(module.explorer(runs))
         except (LookupError, TypeError, ValueError):
             continue  # arrays of another version: the figures are shown all the same
-        if explorer is not None:
-            made.append(explorer)
-    return made
+    return [explorer for explorer in made if explorer is not None]
