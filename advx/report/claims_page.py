@@ -9,7 +9,8 @@ from advx.config.claims import CHAPTER, OURS
 from advx.config.documents import Composed
 from advx.report.finished import manifest_of, summary_of, table_of
 from advx.report.markdown import markdown
-from advx.report.pages import OUTCOMES, claims_table, core_hours, duration, history
+from advx.report.pages import OUTCOMES, claims_table, history
+from advx.report.spent import Spent, spent
 
 ENOUGH = 3
 """Seeds that a claim about anything random should rest on."""
@@ -81,12 +82,9 @@ def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
         few = seeds[(seeds > 0) & (seeds < ENOUGH)]
         if len(few):
             manifest = manifest_of(reference / name)
-            hours = core_hours(manifest) / max(1, len(manifest["config"]["seeds"]))
-            rest = (ENOUGH - int(few.min())) * hours
-            where = " (GPU)" if manifest["device"] == "cuda" else ""
-            rows.append(
-                [f"[{name}](results/{name}.md)", len(few), int(few.min()), duration(rest) + where]
-            )
+            others = (ENOUGH - int(few.min())) / max(1, len(manifest["config"]["seeds"]))
+            rest = Spent(*(hours * others for hours in spent(manifest)))
+            rows.append([f"[{name}](results/{name}.md)", len(few), int(few.min()), rest])
     if not rows:
         return ""
     columns = ["experiment", "claims on fewer seeds", "seeds", "the others would take"]

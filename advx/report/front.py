@@ -11,7 +11,8 @@ from tabulate import tabulate
 from advx.config.documents import Composed
 from advx.report.finished import cells_of, summary_of, table_of
 from advx.report.markdown import markdown, measured
-from advx.report.pages import SUMMARY, cost, duration
+from advx.report.pages import SUMMARY, cost
+from advx.report.spent import duration
 from advx.text_files import read_text
 
 HEADLINES = "headlines.csv"
@@ -161,7 +162,7 @@ def experiments_map(pages: list[Page], reference: Path, listed: Mapping[str, Com
             "`experiment=`": f"[`{page.name}`](docs/results/{page.name}.md)",
             "what": page.heading,
             "quick": duration(quick[page.name] / 3600) if page.name in quick else "",
-            "chapter": cost(reference / page.name),
+            "chapter": str(cost(reference / page.name)),
         }
         for page in pages
         if page.name in listed and page.section  # README names the benchmarks in a sentence

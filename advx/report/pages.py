@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from advx.config.claims import CELL_KEYS
-from advx.config.documents import Claim, Composed, Manifest
+from advx.config.documents import Claim, Composed
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.markdown import folded, markdown, measured, which, words
+from advx.report.spent import Spent, spent
 
 FIGURES = ("unit", "chapter", "published", "source", "mean", "low", "high", "seeds", "n")
 SUMMARY = (*CELL_KEYS, *FIGURES, "verdict", "note")
@@ -23,8 +24,6 @@ MOST_COLUMNS = 7
 
 FEW_ROWS = MOST_COLUMNS - 1
 """Rows that stand side by side, one metric a line; with more, the metrics do."""
-
-HOUR = 3600
 
 
 def block(folder: Path, listed: Composed) -> str:
@@ -53,25 +52,13 @@ def block(folder: Path, listed: Composed) -> str:
     return "\n\n".join(filter(None, blocks))
 
 
-def cost(folder: Path) -> str:
-    """What training a run's networks and crafting its examples took: hours of a core, or of a GPU.
+def cost(folder: Path) -> Spent:
+    """What training a run's networks and crafting its examples took.
 
     Raises:
         Unfinished: the folder is not that of a whole run.
     """
-    manifest = manifest_of(folder)
-    return duration(core_hours(manifest)) + " (GPU)" * (manifest["device"] == "cuda")
-
-
-def core_hours(manifest: Manifest) -> float:
-    """Hours of a core, or of a GPU, that a run's networks and its crafting took."""
-    spent = sum(manifest["seconds"].values()) / HOUR
-    return spent if manifest["device"] == "cuda" else spent * manifest["threads"]
-
-
-def duration(of: float) -> str:
-    """Hours, as a reader says them."""
-    return f"{of:.1f} h" if of >= 1 else f"{max(1, round(60 * of))} min"
+    return spent(manifest_of(folder))
 
 
 def _run(folder: Path) -> str:
@@ -84,10 +71,10 @@ def _run(folder: Path) -> str:
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
     code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
     settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"
-    core = "" if manifest["device"] == "cuda" else " of one core"
+    took = cost(folder).in_words()
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
-        f"{manifest['threads']} thread{plural}: {cost(folder)}{core} for training and crafting."
+        f"{manifest['threads']} thread{plural}: {took} for training and crafting."
         f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name}). Code and settings: {_linked(code)}, "
         f"{_linked(settings)}."

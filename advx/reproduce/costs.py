@@ -16,6 +16,7 @@ from pathlib import Path
 
 import advx
 from advx.report.finished import Unfinished, manifest_of
+from advx.report.spent import spent
 
 REFERENCE = Path(advx.__file__).parents[1] / "outputs" / "reference"
 """The timed runs; not there where advx was installed from a wheel."""
@@ -127,10 +128,10 @@ def _of_reference(run: Path, network_bytes: float, *, cuda: bool) -> Cost | None
         manifest = manifest_of(run)
     except Unfinished:
         return None
-    on_gpu = manifest["device"] == "cuda"
-    if on_gpu and not cuda:
+    some_on_gpu = spent(manifest).gpu > 0
+    if some_on_gpu and not cuda:
         return None
-    cores = 1 if on_gpu else manifest["threads"]
+    cores = 1 if some_on_gpu else manifest["threads"]
     seconds = sum(manifest["seconds"].values()) * cores
     networks = {k: (v.get("seconds") or 0) * cores for k, v in manifest["store_keys"].items()}
     size = sum(file.stat().st_size for file in run.iterdir() if file.is_file())

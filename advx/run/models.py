@@ -220,7 +220,10 @@ class Models:
 
     def training(self) -> dict[str, Mapping[str, Any]]:
         """What the store knows of the models that were named, by key."""
-        facts = ("best_epoch", "epochs", "validation_error_rate", "seconds", "threads", "torch")
+        facts = (
+            *("best_epoch", "epochs", "validation_error_rate"),
+            *("seconds", "device", "threads", "torch"),
+        )
         metas = {key: self.store.meta(key) for key in self.names}
         return {
             key: {"model": self.names[key]} | {fact: meta[fact] for fact in facts}

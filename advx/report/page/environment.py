@@ -60,7 +60,6 @@ def _lines(run: RunRead) -> Iterator[tuple[str, str]]:
 def _cost(run: RunRead) -> str:
     """Hours of a core, or of a GPU."""
     try:
-        spent = cost(run.folder)
+        return cost(run.folder).in_words()
     except (KeyError, TypeError, AttributeError):
         return ""
-    return spent if run.manifest["device"] == "cuda" else f"{spent} of one core"
