@@ -21,7 +21,7 @@ GRAY = "_gray"
 LARGE = 50_000
 """Bytes from which on a figure is compressed with losses, if that is smaller."""
 
-QUALITY = 72
+QUALITY = 60
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "predictive": ("predictive_gan", "weights"),
@@ -116,7 +116,7 @@ def _webp(image: Image.Image, *, lossless: bool) -> bytes:
     stream = io.BytesIO()
     options = {"lossless": True, "quality": 30, "method": 3}  # small and fast enough
     if not lossless:
-        options = {"quality": QUALITY, "method": 4}
+        options = {"quality": QUALITY, "method": 6}
     image.save(stream, "WEBP", **options)
     return stream.getvalue()
 

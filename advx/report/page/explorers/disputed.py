@@ -1,7 +1,7 @@
 """Numbers of the chapter in dispute, each under every protocol that was tried.
 
 `docs/disputed.csv` names the cells: `number,what,experiment,row,metric,epsilon,setting`, a line for
-each source of a number; the setting `*` stands for every one that was measured.
+each source of a number; a row or setting `*` stands for every one that was measured.
 """
 
 import math
@@ -17,7 +17,7 @@ from advx.report.page.runs import Number, RunRead, sampling
 from advx.report.verdict import TOO_WIDE
 
 EVERY = "*"
-"""A setting that stands for all of them."""
+"""A row or a setting that stands for all of them."""
 
 PLAIN = "the experiment’s own"
 """What a row without a setting was measured by."""
@@ -92,15 +92,18 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
 def _tried(run: RunRead, line: dict[str, str]) -> Iterator[Tried]:
     """The protocols of one line, that of the table first."""
     size = float(line["epsilon"]) if line["epsilon"] else None
-    wanted = Cell(line["row"], line["metric"], size, line["setting"].replace(EVERY, ""))
+    row, setting = (line[key].replace(EVERY, "") for key in ("row", "setting"))
+    wanted = Cell(row, line["metric"], size, setting)
     every = line["setting"] == EVERY
     for number in run.numbers:
         cell = number.cell
-        same = (cell.row, cell.metric, cell.epsilon) == (wanted.row, wanted.metric, wanted.epsilon)
+        row = wanted.row or cell.row
+        same = (cell.row, cell.metric, cell.epsilon) == (row, wanted.metric, wanted.epsilon)
         if not same or math.isnan(number.mean) or CURVE in parts_of(cell.setting):
             continue
         if every or cell.setting == wanted.setting:
             parts = [part.replace("=", " = ") for part in parts_of(cell.setting)]
+            parts = ([] if wanted.row else [cell.row]) + parts
             bounds = number.low, number.high
             if math.isnan(number.low):
                 bounds = sampling(number)
