@@ -33,6 +33,9 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
         name: table_of(reference / name, "claims.csv", OUTCOMES, dtype=str).fillna("")
         for name in listed
     }
+    for name, claims in found.items():
+        drawn = table_of(reference / name, "results.csv", ("seed",)).seed.notna().any()
+        claims["settled"] = [not drawn or tried(seeds) >= ENOUGH for seeds in claims.seeds]
     blocks = [
         counts(pd.concat(found.values())),
         verdicts(reference, list(listed)),
@@ -49,7 +52,7 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
 
 
 def counts(claims: pd.DataFrame) -> str:
-    """How many claims of each kind hold, do not, or were not tested."""
+    """How many claims of each kind hold, do not, or were not tested; how many are `settled`."""
     outcomes = ["holds", "does not hold", "not tested"]
     claims = claims.reset_index(drop=True)
     kinds = claims.source.map(lambda source: KINDS.get(source, KINDS[""]))
@@ -57,8 +60,7 @@ def counts(claims: pd.DataFrame) -> str:
         index=list(KINDS.values()), columns=outcomes, fill_value=0
     )
     table.insert(0, "statements", table.sum(axis=1))
-    enough = claims[claims.seeds.map(tried) >= ENOUGH]
-    table["on three seeds or more"] = kinds[enough.index].value_counts()
+    table["on enough seeds"] = kinds[claims.settled & (claims.holds != "not tested")].value_counts()
     table = table.fillna(0).astype(int)
     lines = table.reset_index(names="whose").rename_axis(columns=None)
     return markdown(lines.astype(str))
@@ -74,12 +76,12 @@ def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
 
     Args:
         reference: a folder an experiment.
-        found: the claims, by experiment.
+        found: the claims, by experiment, and whether they are `settled`.
     """
     rows = []
     for name, claims in found.items():
         seeds = claims.seeds.map(tried)
-        few = seeds[(seeds > 0) & (seeds < ENOUGH)]
+        few = seeds[(seeds > 0) & ~claims.settled]
         if len(few):
             manifest = manifest_of(reference / name)
             others = (ENOUGH - int(few.min())) / max(1, len(manifest["config"]["seeds"]))

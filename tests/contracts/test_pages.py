@@ -145,7 +145,10 @@ def test_claims_are_counted_by_kind() -> None:
     sources = ["chapter", "chapter", "Szegedy et al. 2014b", "ours", "ours", "ours"]
     holds = ["holds", "does not hold", "holds", "holds", "not tested", "holds"]
     seeds = ["3/3", "1/3", "1/1", "5/5", "0/0", "2/2"]
-    claims = pd.DataFrame({"source": sources, "holds": holds, "seeds": seeds}, index=[0, 1] * 3)
+    settled = [True, True, False, True, True, False]
+    claims = pd.DataFrame(
+        {"source": sources, "holds": holds, "seeds": seeds, "settled": settled}, index=[0, 1] * 3
+    )
     lines = counts(claims).splitlines()[2:]
     found = [re.sub(r"\s+", " ", line) for line in lines]
     assert found == [
@@ -162,7 +165,10 @@ def test_claims_on_few_seeds_say_what_the_others_would_take(tmp_path) -> None:
         (tmp_path / name).mkdir()
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     seeds = {"a": ["1/1", "0/1", "0/0"], "b": ["2/2", "3/3"], "c": ["3/3", "0/3"]}
-    found = {name: pd.DataFrame({"seeds": each}) for name, each in seeds.items()}
+    found = {
+        name: pd.DataFrame({"seeds": each, "settled": [one.endswith("/3") for one in each]})
+        for name, each in seeds.items()
+    }
     lines = few_seeds(tmp_path, found).splitlines()[4:]
     assert [re.sub(r"\s+", " ", line) for line in lines] == [
         "| [a](results/a.md) | 2 | 1 | 4.0 h |",  # two seeds of an hour of two threads
