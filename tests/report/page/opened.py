@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,16 @@ class Opened:
         found = self.page.locator(selector).first
         found.scroll_into_view_if_needed()
         return found
+
+
+@contextmanager
+def opening(browser: Any, path: Any) -> Iterator[Opened]:
+    """The page in a window, closed after; nothing may have gone wrong there."""
+    made = Opened(browser, path)
+    yield made
+    wrong = made.wrong[:]
+    made.context.close()
+    assert wrong == []
 
 
 def slide(page: Any, selector: str, at: float) -> None:

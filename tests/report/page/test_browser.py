@@ -17,7 +17,15 @@ from advx.report.numbers import short
 from advx.report.page.runs import RunRead
 from advx.report.page.scoreboard import boards
 from tests.paths import REFERENCE
-from tests.report.page.opened import BROWSER, NO_BROWSER, NO_DRIVER, PATIENCE, Opened, slide
+from tests.report.page.opened import (
+    BROWSER,
+    NO_BROWSER,
+    NO_DRIVER,
+    PATIENCE,
+    Opened,
+    opening,
+    slide,
+)
 
 pytestmark = [
     pytest.mark.xdist_group("page"),
@@ -27,11 +35,8 @@ pytestmark = [
 
 @pytest.fixture
 def opened(browser, reference_page) -> Iterator[Opened]:
-    made = Opened(browser, reference_page)
-    yield made
-    wrong = made.wrong[:]
-    made.context.close()
-    assert wrong == []
+    with opening(browser, reference_page) as made:
+        yield made
 
 
 def test_it_opens_and_asks_for_nothing(opened, record_property, capsys) -> None:

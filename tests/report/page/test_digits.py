@@ -17,7 +17,7 @@ from advx.data import mnist5k
 from advx.defenses.label_smoothing import LabelSmoothing
 from advx.report.page.explorers.digits import digits_of_sheet
 from advx.report.page.networks import KINDS, networks_in
-from tests.report.page.opened import BROWSER, NO_BROWSER, Opened, pixels, slide
+from tests.report.page.opened import BROWSER, NO_BROWSER, Opened, opening, pixels, slide
 from tests.report.page.trained import dequantized
 
 pytestmark = [
@@ -43,13 +43,10 @@ COSTS = {"smoothed": LabelSmoothing().cost}
 
 @pytest.fixture
 def opened(browser, explorers_page) -> Iterator[Opened]:
-    made = Opened(browser, explorers_page)
-    made.see("#digits")
-    made.page.wait_for_selector("#digits[data-shown]")
-    yield made
-    wrong = made.wrong[:]
-    made.context.close()
-    assert wrong == []
+    with opening(browser, explorers_page) as made:
+        made.see("#digits")
+        made.page.wait_for_selector("#digits[data-shown]")
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from advx.report.page.render import page
 from advx.report.pages import SUMMARY
 from advx.report.selection import select
 from tests.paths import REFERENCE
-from tests.report.page.opened import BROWSER, NO_BROWSER, Opened, pixels, slide
+from tests.report.page.opened import BROWSER, NO_BROWSER, Opened, opening, pixels, slide
 
 pytestmark = [
     pytest.mark.xdist_group("page"),
@@ -22,11 +22,8 @@ pytestmark = [
 
 @pytest.fixture
 def opened(browser, explorers_page) -> Iterator[Opened]:
-    made = Opened(browser, explorers_page)
-    yield made
-    wrong = made.wrong[:]
-    made.context.close()
-    assert wrong == []
+    with opening(browser, explorers_page) as made:
+        yield made
 
 
 def test_flicker_shows_the_images_and_their_classes(opened) -> None:
