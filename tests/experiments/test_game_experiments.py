@@ -16,8 +16,8 @@ from advx.data.dataset import Split
 from advx.data.resize import doubled
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.fixed_generator import discriminator_alone, gradient_factors
+from advx.evaluation.image_quality import class_rates
 from advx.evaluation.point_gradients import gradients_around
-from advx.experiments.conditional_gan import class_rates
 from advx.experiments.dcgan_samples import after_training, before_training, svm_error_rate
 from advx.experiments.gan_collapse import spread_rate, stacked_error_rate
 from advx.experiments.gan_theory import game_outcome
