@@ -257,6 +257,8 @@ def test_titles_without_a_floor_say_nothing_of_it() -> None:
     metric = "frechet_classifier_distance"
     found = numbers({("pyramid", metric): 400.0, ("finest level on real images", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
+    found = numbers({("pyramid", metric): 400.0, ("single game", metric): 80.0})
+    assert laplacian_gan.finding(found).endswith("the whole pyramid at 400, a single game at 80")
     rates = {"": 50.0, "class=a": 80.0, "class=b": 20.0}
     found = numbers({("generator", "asked_for", which): rate for which, rate in rates.items()})
     assert conditional_gan.finding(found, 1000, ["a", "b"]) == (

@@ -55,6 +55,8 @@ def test_so_few_images_that_no_distance_is_defined_are_no_row(tmp_path) -> None:
         ("dcgan_samples", "generator", {"two_sample_accuracy", "classes"}),
         ("conditional_gan", "generator", {"asked_for", "parzen", "class_kl"}),
         ("laplacian_gan", "pyramid", {"two_sample_accuracy", "warnings_at_the_end"}),
+        ("laplacian_gan", "class-conditional pyramid", {"asked_for", "warnings_at_the_end"}),
+        ("laplacian_gan", "pyramid on real thumbnails", {"frechet_classifier_distance"}),
         ("latent_arithmetic", "a − b + c, never seen", set()),
         ("vae_gan", "VAE/GAN, samples, digits", {"two_sample_accuracy", "gradient_energy"}),
         ("sample_fidelity", "DCGAN samples, digits", {"two_sample_accuracy", "gradient_energy"}),
