@@ -65,6 +65,11 @@ class AdversarialTraining(Defense):
         self.random_start = random_start
         self.fgsm = FGSM(epsilon=epsilon, norm=norm)
 
+    @property
+    def repeats(self) -> bool:  # type: ignore[override]
+        """In the max norm; L2 looks for lengths that leave the number format."""
+        return self.norm == "linf"
+
     def perturbed(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The images that training adds: (batch, *shape) to the same shape."""
         if self.perturbation == "adversarial":

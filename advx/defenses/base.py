@@ -47,6 +47,10 @@ class Defense:
     uses_unlabeled: bool = False
     """Whether examples with the label −1, whose class is hidden, may stand in a minibatch."""
 
+    repeats: bool = False
+    """Whether the loss does the same with every minibatch of a shape, and asks for no number on the
+    way: a GPU can then repeat the update by itself. Only what the class itself says counts."""
+
     def dependencies(self, seed: int) -> list[Dependency]:
         """Networks that must be trained before this one, which has seed `seed`."""
         return []

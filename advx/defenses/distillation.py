@@ -29,6 +29,8 @@ class HighTemperature(Defense):
         temperature: T, above 0.
     """
 
+    repeats = True
+
     def __init__(self, *, temperature: Positive) -> None:
         self.temperature = temperature
 
@@ -47,6 +49,8 @@ class Distillation(HighTemperature):
     Args:
         temperature: T of the teacher and of the student, above 0; the authors use 20 to 100.
     """
+
+    repeats = True
 
     def __init__(self, *, temperature: Positive = 20.0) -> None:
         super().__init__(temperature=temperature)

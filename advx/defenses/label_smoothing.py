@@ -45,6 +45,8 @@ class LabelSmoothing(Defense):
         convention: what the other classes get of it, see above.
     """
 
+    repeats = True
+
     def __init__(self, *, smoothing: Smoothing = 0.1, convention: Convention = "chapter") -> None:
         self.smoothing = smoothing
         self.convention: Convention = convention

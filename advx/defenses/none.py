@@ -11,6 +11,8 @@ from advx.models.call import logits_of
 class NoDefense(Defense):
     """Plain training: J(x, y) = −log P(y | x)."""
 
+    repeats = True
+
     def cost(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Training cost of each example: logits (batch, classes), labels (batch,) to (batch,)."""
         return hard_label_cost(logits, labels)

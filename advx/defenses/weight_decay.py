@@ -21,6 +21,8 @@ class WeightDecay(Defense):
         coefficient: λ.
     """
 
+    repeats = True
+
     def __init__(self, *, coefficient: NonNegative) -> None:
         self.coefficient = coefficient
 

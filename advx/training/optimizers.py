@@ -95,11 +95,19 @@ class AttachedOptimizer:
         """Forget the gradient."""
         self.optimizer.zero_grad(set_to_none=True)
 
-    def step(self, update: int, epoch: int) -> None:
-        """One update along the gradient that the parameters have."""
+    def schedule(self, update: int, epoch: int) -> None:
+        """Set what changes from update to update."""
         self.rule.schedule(self.optimizer, update, epoch)
+
+    def move(self) -> None:
+        """Move the parameters along the gradient that they have, and project them."""
         self.optimizer.step()
         self.constrain()
+
+    def step(self, update: int, epoch: int) -> None:
+        """One update along the gradient that the parameters have."""
+        self.schedule(update, epoch)
+        self.move()
 
 
 @dataclass(frozen=True, kw_only=True)

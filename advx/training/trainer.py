@@ -13,6 +13,7 @@ from advx.errors import Diverged
 from advx.models.base import constrain
 from advx.models.call import UNDEFINED, UNDEFINED_LIMIT, logits_of, predicted
 from advx.training.alone import fails_alone
+from advx.training.cuda_graph import RecordedUpdates, Update, recordable
 from advx.training.loop import Checkpoint, OnEpoch, Progress, Row, Task, train
 from advx.training.optimizers import SGD, Optimizer
 from advx.training.rule import TrainingRule
@@ -128,6 +129,9 @@ class ClassifierTask(Task):
         self.device = data.train.images.device
         self.optimizer = trainer.optimizer.attach(model, lambda: constrain(model))
         self.optimizers = {"model": self.optimizer}
+        self.moved: Update = self.move
+        if recordable(model, loss, self.optimizer):
+            self.moved = RecordedUpdates(self.move, self.optimizer)
 
     def finished(self, progress: Progress) -> bool:
         return self.trainer.finished(progress)
@@ -140,11 +144,16 @@ class ClassifierTask(Task):
 
     def update(self, batch: Minibatch, update: int, epoch: int) -> tuple[dict[str, Tensor], int]:
         images, labels = batch
+        self.optimizer.schedule(update, epoch)
+        return {"training_loss": self.moved(images, labels)}, len(labels)
+
+    def move(self, images: Tensor, labels: Tensor) -> Tensor:
+        """One update by a minibatch's gradient; returns its cost, a scalar."""
         cost = self.loss(self.module, images, labels)
         self.optimizer.zero_grad()
         cost.backward()
-        self.optimizer.step(update, epoch)
-        return {"training_loss": cost.detach()}, len(labels)
+        self.optimizer.move()
+        return cost.detach()
 
     def validation_error(self, epoch: int) -> float:
         if len(self.data.validation):
