@@ -14,7 +14,6 @@ from torch import nn
 from advx.config.compose import composed
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.data.resize import doubled
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.fixed_generator import discriminator_alone, gradient_factors
 from advx.evaluation.image_quality import class_rates
@@ -22,7 +21,6 @@ from advx.evaluation.point_gradients import gradients_around
 from advx.experiments.dcgan_samples import after_training, before_training, svm_error_rate
 from advx.experiments.gan_collapse import spread_rate, stacked_error_rate
 from advx.experiments.gan_theory import game_outcome
-from advx.experiments.laplacian_gan import chained, chained_images, detailed, taken_apart
 from advx.training.construct import seeded
 
 
@@ -93,56 +91,9 @@ def test_spread_and_misread_digits_by_hand() -> None:
     assert stacked_error_rate(First(10), split) == 25
 
 
-class Level(nn.Module):
-    """Adds z to what it is given, or makes z where it is given nothing.
-
-    Where it is given a class too, it also adds it, a hundredth for each.
-    """
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-        self.side = side
-
-    def draw(self, count):
-        return torch.rand(count, self.side**2)
-
-    def generate(self, z, condition=None):
-        z = z.view(-1, 1, self.side, self.side)
-        if condition is None:
-            return z
-        return condition[:, :1] + 0.5 * z + 0.01 * condition[:, 1:].sum(1, keepdim=True)
-
-
-@pytest.mark.parametrize("classes", [None, torch.tensor([3, 0, 9, 9, 4])])
-def test_a_chain_adds_each_levels_detail_to_the_one_before(classes) -> None:
-    finer = [SimpleNamespace(game=Level(side)) for side in (4, 8)]
-    thumbnails = 0.3 * torch.rand(5, 1, 2, 2)
-    made = chained(thumbnails, finer, classes, seed=8)
-    assert made[0] is thumbnails
-    added = 0 if classes is None else 0.01 * classes.view(5, 1, 1, 1)
-    for depth in (1, 2):
-        with seeded(7 + depth):
-            z = torch.rand(5, finer[depth - 1].game.side ** 2).view_as(made[depth])
-        expected = (doubled(made[depth - 1]) + 0.5 * z + added).clamp(0, 1)
-        torch.testing.assert_close(made[depth], expected)
-    assert torch.equal(chained_images(thumbnails, finer, classes, seed=8), made[-1])
-    assert torch.equal(detailed(finer[1], doubled(made[1]), classes, seed=9), made[2])
-
-
-def test_a_panel_shows_what_every_level_adds() -> None:
-    images = [torch.rand(3, 1, side, side) for side in (2, 4, 8)]
-    thumbnail, detail, sum_, finest_detail, finest = taken_apart(images).split(3)
-    assert torch.equal(thumbnail[..., ::4, ::4], images[0])
-    assert torch.equal(sum_[..., ::2, ::2], images[1])
-    assert torch.equal(finest, images[2])
-    torch.testing.assert_close(detail[..., 1::2, 1::2] - 0.5 + doubled(images[0]), images[1])
-    torch.testing.assert_close(finest_detail - 0.5 + doubled(images[1]), images[2])
-
-
 @pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
 def test_the_single_game_beside_the_pyramid_is_that_of_gan_samples(scale) -> None:
-    here, _ = composed(["experiment=laplacian_gan", f"scale={scale}"])
+    here, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
     there, _ = composed(["experiment=gan_samples", f"scale={scale}"])
     assert here["single"] == there["game"]
     assert here["single_trainer"] == there["trainer"]
@@ -151,8 +102,17 @@ def test_the_single_game_beside_the_pyramid_is_that_of_gan_samples(scale) -> Non
 
 
 @pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
+def test_the_pyramid_whose_causes_are_sought_is_that_of_laplacian_gan(scale) -> None:
+    here, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
+    there, _ = composed(["experiment=laplacian_gan", f"scale={scale}"])
+    shared = ("dataset", "coarse", "coarse_trainer", "level", "trainer")
+    for key in (*shared, "classifier", "classifier_trainer", "layer", "samples"):
+        assert here[key] == there[key]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
 def test_pyramids_differ_in_what_their_rows_say(scale) -> None:
-    config, _ = composed(["experiment=laplacian_gan", f"scale={scale}"])
+    config, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
     filters = {"generator_filters", "discriminator_filters"}
     level, wide, conditional = (config[key] for key in ("level", "wide_level", "conditional_level"))
     assert {key for key in level if level[key] != wide[key]} == filters

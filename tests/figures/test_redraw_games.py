@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from advx.experiments import conditional_gan, dcgan_samples, gan_samples, laplacian_gan
+from advx.experiments import (
+    conditional_gan,
+    dcgan_samples,
+    gan_samples,
+    laplacian_gan,
+    laplacian_gan_causes,
+)
 from advx.figures import arithmetic, collapse, predictive, theory
 from advx.figures.samples import beside_nearest, tiled
 from advx.figures.saved import redraw, save
@@ -257,13 +263,26 @@ def test_titles_without_a_floor_say_nothing_of_it() -> None:
     metric = "frechet_classifier_distance"
     found = numbers({("pyramid", metric): 400.0, ("finest level on real images", metric): 7.34})
     assert laplacian_gan.finding(found).endswith("of 7.34 from the data, the whole pyramid at 400")
-    found = numbers({("pyramid", metric): 400.0, ("single game", metric): 80.0})
-    assert laplacian_gan.finding(found).endswith("the whole pyramid at 400, a single game at 80")
     rates = {"": 50.0, "class=a": 80.0, "class=b": 20.0}
     found = numbers({("generator", "asked_for", which): rate for which, rate in rates.items()})
     assert conditional_gan.finding(found, 1000, ["a", "b"]) == (
         "The generator makes the class that it is asked for in 50.0% of 1,000 images: at worst in "
         "20.0% (b), at best in 80.0% (a)"
+    )
+
+
+def test_the_title_of_the_pyramids_causes_names_each() -> None:
+    rows = {
+        "single game": 80.0,
+        "pyramid": 400.0,
+        "pyramid on real thumbnails": 50.0,
+        "class-conditional pyramid": 300.0,
+        "wide pyramid": 200.0,
+    }
+    distances = {(row, "frechet_classifier_distance"): value for row, value in rows.items()}
+    assert laplacian_gan_causes.finding(numbers(distances)) == (
+        "A single game ends at a Fréchet distance of 80 from the data, the pyramid at 400; on real "
+        "thumbnails it ends at 50, with the class at 300, with more filters at 200"
     )
 
 
