@@ -9,20 +9,16 @@ same z down a column: what stays the same is what z decides.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.errors import ConfigError
-from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality
-from advx.evaluation.measurement import measurement
+from advx.evaluation.image_quality import UNITS, ImageQuality, class_rates, image_quality
 from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood
 from advx.evaluation.samples import generated_examples, generative, warning_rates
-from advx.evaluation.transfer import predictions
-from advx.evaluation.undefined import answered
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
@@ -92,34 +88,6 @@ def main(
                 run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
     draw(run, run.game(game, run.seeds[0]), samples)
     run.finish()
-
-
-@dataclass(frozen=True)
-class ClassRates:
-    """How often images are of the class that they were generated for, in percent.
-
-    Attributes:
-        overall: of all images.
-        by_class: of those of each class, in its order.
-    """
-
-    overall: float
-    by_class: list[float]
-
-
-@measurement(version=1)
-def class_rates(classifier: nn.Module, images: Tensor, classes: Tensor) -> ClassRates:
-    """How often a classifier gives images (n, *shape) the classes (n,) that they are meant to be.
-
-    Raises:
-        ConfigError: too many images get no class at all; few are left out.
-    """
-    predicted = predictions(classifier, images).cpu()
-    right, known = (predicted == classes).double(), answered(classifier, predicted)
-    by_class = [right[known & (classes == k)] for k in range(int(classes.max()) + 1)]
-    return ClassRates(
-        100 * right[known].mean().item(), [100 * each.mean().item() for each in by_class]
-    )
 
 
 def same_noise(trained: TrainedGame, classes: int, columns: int, seed: int = 1) -> Tensor:

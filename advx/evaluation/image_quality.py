@@ -19,7 +19,7 @@ from advx.evaluation.sample_quality import (
     random_rows,
     two_sample_accuracy,
 )
-from advx.evaluation.transfer import BATCH, probabilities
+from advx.evaluation.transfer import BATCH, predictions, probabilities
 from advx.evaluation.undefined import answered
 from advx.models.call import logits_in, predicted
 
@@ -149,6 +149,34 @@ def image_quality(
         classes=modes.modes,
         class_kl=modes.reverse_kl,
         confident_rate=100 * (p.amax(1) > confident)[known].double().mean().item(),
+    )
+
+
+@dataclass(frozen=True)
+class ClassRates:
+    """How often images are of the class that they were generated for, in percent.
+
+    Attributes:
+        overall: of all images.
+        by_class: of those of each class, in its order.
+    """
+
+    overall: float
+    by_class: list[float]
+
+
+@measurement(version=1)
+def class_rates(classifier: nn.Module, images: Tensor, classes: Tensor) -> ClassRates:
+    """How often a classifier gives images (n, *shape) the classes (n,) that they are meant to be.
+
+    Raises:
+        ConfigError: too many images get no class at all; few are left out.
+    """
+    predicted = predictions(classifier, images).cpu()
+    right, known = (predicted == classes).double(), answered(classifier, predicted)
+    by_class = [right[known & (classes == k)] for k in range(int(classes.max()) + 1)]
+    return ClassRates(
+        100 * right[known].mean().item(), [100 * each.mean().item() for each in by_class]
     )
 
 

@@ -115,17 +115,25 @@ class ConditionalGAN(GenerativeGame):
 
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         g = self.generator
-        return g["both"](torch.cat([g["z"](z), g["y"](self._one_hot(condition, z))], 1))  # type: ignore[index]
+        y = one_hot_vectors(condition, self.classes, z)
+        return g["both"](torch.cat([g["z"](z), g["y"](y)], 1))  # type: ignore[index]
 
     def discriminate(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         d = self.discriminator
-        both = torch.cat([d["x"](x), d["y"](self._one_hot(condition, x))], 1)  # type: ignore[index]
+        y = one_hot_vectors(condition, self.classes, x)
+        both = torch.cat([d["x"](x), d["y"](y)], 1)  # type: ignore[index]
         return d["both"](both).squeeze(1)  # type: ignore[index]
 
     def adapt(self, images: Tensor) -> None:
         begin_at_the_mean(self.pixels, images)
 
-    def _one_hot(self, labels: Tensor | None, like: Tensor) -> Tensor:
-        if labels is None:
-            raise ValueError("a conditional game needs the classes of its examples")
-        return one_hot(labels, self.classes).to(like)
+
+def one_hot_vectors(labels: Tensor | None, classes: int, like: Tensor) -> Tensor:
+    """Classes (n,) as one-hot vectors (n, classes), in the type of another tensor.
+
+    Raises:
+        ValueError: no classes.
+    """
+    if labels is None:
+        raise ValueError("a conditional game needs the classes of its examples")
+    return one_hot(labels, classes).to(like)

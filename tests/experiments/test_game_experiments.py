@@ -11,17 +11,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from torch import nn
 
+from advx.config.compose import composed
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.data.resize import doubled
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.fixed_generator import discriminator_alone, gradient_factors
+from advx.evaluation.image_quality import class_rates
 from advx.evaluation.point_gradients import gradients_around
-from advx.experiments.conditional_gan import class_rates
 from advx.experiments.dcgan_samples import after_training, before_training, svm_error_rate
 from advx.experiments.gan_collapse import spread_rate, stacked_error_rate
 from advx.experiments.gan_theory import game_outcome
-from advx.experiments.laplacian_gan import chained, chained_images, detailed
 from advx.training.construct import seeded
 
 
@@ -92,34 +91,36 @@ def test_spread_and_misread_digits_by_hand() -> None:
     assert stacked_error_rate(First(10), split) == 25
 
 
-class Level(nn.Module):
-    """Adds z to what it is given, or makes z where it is given nothing."""
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.unused = nn.Parameter(torch.zeros(1))
-        self.side = side
-
-    def draw(self, count):
-        return torch.rand(count, self.side**2)
-
-    def generate(self, z, condition=None):
-        z = z.view(-1, 1, self.side, self.side)
-        return z if condition is None else condition + 0.5 * z
+@pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
+def test_the_single_game_beside_the_pyramid_is_that_of_gan_samples(scale) -> None:
+    here, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
+    there, _ = composed(["experiment=gan_samples", f"scale={scale}"])
+    assert here["single"] == there["game"]
+    assert here["single_trainer"] == there["trainer"]
+    for key in ("dataset", "classifier", "classifier_trainer", "layer", "samples"):
+        assert here[key] == there[key]
 
 
-def test_a_chain_adds_each_levels_detail_to_the_one_before() -> None:
-    games = [SimpleNamespace(game=Level(side)) for side in (2, 4, 8)]
-    made = chained(games, 5, seed=7)
-    with seeded(7):
-        torch.testing.assert_close(made[0].flatten(1), torch.rand(5, 4))
-    for depth in (1, 2):
-        with seeded(7 + depth):
-            z = torch.rand(5, games[depth].game.side ** 2).view_as(made[depth])
-        expected = (doubled(made[depth - 1]) + 0.5 * z).clamp(0, 1)
-        torch.testing.assert_close(made[depth], expected)
-    assert torch.equal(chained_images(games, 5, seed=7), made[-1])
-    assert torch.equal(detailed(games[2], doubled(made[1]), seed=9), made[2])
+@pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
+def test_the_pyramid_whose_causes_are_sought_is_that_of_laplacian_gan(scale) -> None:
+    here, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
+    there, _ = composed(["experiment=laplacian_gan", f"scale={scale}"])
+    shared = ("dataset", "coarse", "coarse_trainer", "level", "trainer")
+    for key in (*shared, "classifier", "classifier_trainer", "layer", "samples"):
+        assert here[key] == there[key]
+
+
+@pytest.mark.parametrize("scale", ["smoke", "quick", "chapter"])
+def test_pyramids_differ_in_what_their_rows_say(scale) -> None:
+    config, _ = composed(["experiment=laplacian_gan_causes", f"scale={scale}"])
+    filters = {"generator_filters", "discriminator_filters"}
+    level, wide, conditional = (config[key] for key in ("level", "wide_level", "conditional_level"))
+    assert {key for key in level if level[key] != wide[key]} == filters
+    assert all(wide[key] > level[key] for key in filters)
+    assert conditional == level | {"classes": config["dataset"]["classes"]}
+    shared = ("latent", "noise", "keep_input", "keep_hidden", "discriminator_init", "batch_norm")
+    for key in (*shared, "generator_init", "updates", "loss", "pieces"):
+        assert config["coarse"][key] == config["conditional_coarse"][key]
 
 
 class Plain(nn.Module):

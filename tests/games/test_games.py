@@ -11,7 +11,7 @@ from advx.data.resize import doubled, halved
 from advx.games.conditional_gan import ConditionalGAN
 from advx.games.dcgan import DCGAN
 from advx.games.gan import GAN
-from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid
+from advx.games.laplacian_gan import LaplacianLevel, collapsed, pyramid, with_classes
 from advx.games.losses import discriminator_loss, game_value, generator_loss
 from advx.games.multilayer import MultilayerGame
 from advx.training.game_trainer import GameTrainer
@@ -225,11 +225,66 @@ def test_a_level_adds_a_residual_to_its_coarse_image() -> None:
         LaplacianLevel(input_shape=(1, 7, 7))
 
 
+def class_conditional_level(classes: int = 3) -> LaplacianLevel:
+    torch.manual_seed(0)
+    filters = {"generator_filters": 4, "discriminator_filters": 4, "deviation": 0.5}
+    return LaplacianLevel(input_shape=(2, 6, 4), classes=classes, **filters).eval()
+
+
+def test_both_players_of_a_class_conditional_level_use_the_class() -> None:
+    """The same image and z under each class; a player that ignores it says three times the same."""
+    level = class_conditional_level()
+    x, z, labels = torch.rand(1, 2, 6, 4).expand(3, 2, 6, 4), level.draw(1), torch.arange(3)
+    condition = level.condition(x, labels)
+    assert torch.equal(condition[:, :2], doubled(halved(x)))
+    assert torch.equal(condition[:, 2], labels.float()[:, None, None].expand(3, 6, 4))
+    made, answers = level.generate(z.expand(3, 24), condition), level.discriminate(x, condition)
+    assert made.shape == x.shape
+    assert answers.shape == (3,)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (made[one] - made[other]).abs().max() > 1e-4
+        assert abs(answers[one] - answers[other]) > 1e-6
+    turned = with_classes(condition[:, :2], labels.flip(0))
+    torch.testing.assert_close(level.generate(z.expand(3, 24), turned), made.flip(0))
+    torch.testing.assert_close(level.discriminate(x, turned), answers.flip(0))
+
+
+def test_the_class_is_a_plane_that_each_player_makes_of_it() -> None:
+    """By hand: a column of the linear layer and its biases, rectified, after the other planes."""
+    level = class_conditional_level()
+    x, labels = torch.rand(5, 2, 6, 4), torch.tensor([2, 0, 1, 1, 2])
+    condition, z = level.condition(x, labels), level.draw(5)
+    coarse, noise = condition[:, :2], z.view(5, 1, 6, 4)
+    for player, planes in ((level.generator, [coarse, noise]), (level.discriminator, [x])):
+        first, *rest = player
+        columns = first.linear.weight.t()[labels] + first.linear.bias
+        seen = torch.cat([*planes, columns.clamp(min=0).view(5, 1, 6, 4)], 1)
+        expected = nn.Sequential(*rest)(seen)
+        if player is level.generator:
+            torch.testing.assert_close(level.generate(z, condition), coarse + expected)
+        else:
+            torch.testing.assert_close(level.discriminate(x, condition), expected[:, 0])
+    weights = [player[0].linear.weight for player in (level.generator, level.discriminator)]
+    assert not torch.equal(*weights)
+    level.discriminate(level.generate(z, condition), condition).sum().backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in weights)
+
+
+def test_a_class_conditional_level_needs_the_class() -> None:
+    level = class_conditional_level()
+    x = torch.rand(2, 2, 6, 4)
+    with pytest.raises(ValueError, match="needs the coarse images"):
+        level.generate(level.draw(2))
+    with pytest.raises(ValueError, match="needs the classes"):
+        level.discriminate(x)
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
         (ConditionalGAN, {"classes": 2, "joint_units": 20, "class_units": 5}),
         (LaplacianLevel, {"generator_filters": 4, "discriminator_filters": 4}),
+        (LaplacianLevel, {"generator_filters": 4, "discriminator_filters": 4, "classes": 2}),
         (DCGAN, {"filters": 4}),
         (GAN, {"generator_units": (10,), "discriminator_units": (10,)}),
     ],

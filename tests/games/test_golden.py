@@ -113,6 +113,11 @@ GAMES = {
         SMALL | {"generator_filters": 4, "discriminator_filters": 4},
         {},
     ),
+    "laplacian_gan_of_classes": (
+        LaplacianLevel,
+        SMALL | {"classes": 3, "generator_filters": 4, "discriminator_filters": 4},
+        {},
+    ),
     "labels_only": (LabelsOnly, SORTING | NARROW | {"style": 2}, {}),
     "multilayer": (
         MultilayerGame,
@@ -180,6 +185,7 @@ GOLDEN = {
     "domain_adversarial": [(1.1018, 0.6962, 0.6375), (1.1229, 0.6955, 0.9961)],
     "domain_adversarial_bn": [(1.0724, 0.7043, 0.6375), (1.0529, 0.73, 0.9961)],
     "laplacian_gan": [(1.3881, 0.7087), (1.3856, 0.7095)],
+    "laplacian_gan_of_classes": [(1.3891, 0.6741), (1.3865, 0.6747)],
     "labels_only": [(1.4502,), (1.3693,)],
     "multilayer": [(1.3436, 0.7225), (1.3026, 0.7149)],
     "multilayer_vae": [(61.0973, 0.0823), (59.4944, 0.0748)],

@@ -48,6 +48,7 @@ FIGURES = {
     "conditional_gan": "conditional_gan",
     "dcgan_samples": "dcgan_samples",
     "laplacian_gan": "laplacian_gan",
+    "laplacian_gan_causes": "laplacian_gan_causes",
     "predictive_gan": "predictive_gan",
     "vae_gan": "vae_gan",
     "adversarial_autoencoder": "adversarial_autoencoder",

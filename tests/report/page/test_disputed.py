@@ -32,4 +32,5 @@ def test_a_setting_stands_for_itself_and_a_star_for_all(runs) -> None:
         by_run.setdefault(one.run.folder.name, []).append(one.protocol)
     assert list(by_run) == ["transfer_table", "table_protocols"]
     for protocols in by_run.values():
-        assert protocols[0] == disputed.PLAIN and disputed.PLAIN not in protocols[1:]
+        assert protocols[0] == disputed.PLAIN
+        assert disputed.PLAIN not in protocols[1:]
