@@ -30,7 +30,7 @@ CONSTANTS = {10, 28, 32, 64, 95, 100, 255, 256, 784}
 OTHERS: dict[str, set[float]] = {
     "README.md": {5, 150},  # GB of packages; nothing else
     "docs/results/domain_adaptation.md": {47.75, 23.34},  # another paper's, of another data set
-    "docs/results/laplacian_gan_causes.md": {40},  # percent: people on the paper's samples
+    "docs/results/laplacian_gan_causes.md": {40},  # percent, the paper's samples
 }
 """Numbers of pages that belong to no experiment, each with what it is."""
 

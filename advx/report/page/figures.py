@@ -21,7 +21,13 @@ GRAY = "_gray"
 LARGE = 50_000
 """Bytes from which on a figure is compressed with losses, if that is smaller."""
 
-QUALITY = 60
+LOSSLESS = {"lossless": True, "quality": 30, "method": 3}  # small and fast enough
+LOSSY = {"quality": 60, "method": 6}
+FEW = {"lossless": True, "quality": 60, "method": 4}
+"""How WebP is asked for."""
+
+COLORS = 128
+"""Of a figure that is shown in few."""
 
 ORDER: Mapping[str, tuple[str, ...]] = {
     "predictive": ("predictive_gan", "weights"),
@@ -105,18 +111,35 @@ def computed(
 
 
 def packed(image: Image.Image) -> str:
-    """An image as a data URI: WebP without losses, or with some where that is smaller."""
-    content = _webp(image, lossless=True)
+    """An image as a data URI: WebP without losses, or a smaller one where that is large.
+
+    With few colors most figures are smaller than by WebP's own compression, and nearer to what was
+    drawn; photographs need not be.
+    """
+    content = _webp(image, LOSSLESS)
     if len(content) > LARGE:
-        content = min(content, _webp(image, lossless=False), key=len)
+        lossy, fewer = _webp(image, LOSSY), _webp(_of_few_colors(image), FEW)
+        smaller = [lossy]
+        if _distance(fewer, image) <= _distance(lossy, image):
+            smaller.append(fewer)
+        content = min([content, *smaller], key=len)
     return uri("image/webp", content)
 
 
-def _webp(image: Image.Image, *, lossless: bool) -> bytes:
+def _of_few_colors(image: Image.Image) -> Image.Image:
+    """The image in its most frequent colors."""
+    palette = Image.Quantize.MEDIANCUT
+    return image.quantize(COLORS, method=palette, dither=Image.Dither.NONE).convert("RGB")
+
+
+def _distance(content: bytes, image: Image.Image) -> float:
+    """Root mean square difference of an encoded image from the image."""
+    decoded = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), np.float32)
+    return float(np.sqrt(np.square(decoded - np.asarray(image, np.float32)).mean()))
+
+
+def _webp(image: Image.Image, options: Mapping[str, Any]) -> bytes:
     stream = io.BytesIO()
-    options = {"lossless": True, "quality": 30, "method": 3}  # small and fast enough
-    if not lossless:
-        options = {"quality": QUALITY, "method": 6}
     image.save(stream, "WEBP", **options)
     return stream.getvalue()
 

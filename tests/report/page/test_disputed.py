@@ -27,4 +27,10 @@ def test_a_setting_stands_for_itself_and_a_star_for_all(runs) -> None:
     ]
     assert len(searched) == 6
     assert "path = 1, steps = 40" in searched
-    assert all(one.protocol != disputed.PLAIN for one in found["ReLU network"].tried[1:])
+    by_run: dict[str, list[str]] = {}
+    for one in found["ReLU network"].tried:
+        by_run.setdefault(one.run.folder.name, []).append(one.protocol)
+    assert list(by_run) == ["transfer_table", "table_protocols"]
+    for protocols in by_run.values():
+        assert protocols[0] == disputed.PLAIN
+        assert disputed.PLAIN not in protocols[1:]
