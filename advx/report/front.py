@@ -51,12 +51,12 @@ def page_of(path: Path) -> Page:
     """What stands at the head of an experiment's page: heading, section, first figure, caption."""
     text = read_text(path)
     heading = text.partition("\n")[0].removeprefix("# ")
-    section = re.search(r"section ([\d.]+\d)", heading)
+    section = re.search(r"sections? ([\d.]+\d)", heading)
     image = re.search(r"^!\[[^\]]*\]\(([^)]+)\)", text, re.MULTILINE)
     caption = re.search(r"^\*([^*\n][^*]*)\*$", text, re.MULTILINE)
     return Page(
         path.stem,
-        re.sub(r" \([^()]*section [^()]*\)$", "", heading),
+        re.sub(r" \([^()]*sections? [^()]*\)$", "", heading),
         section.group(1) if section else "",
         image.group(1) if image else "",
         " ".join(caption.group(1).split()) if caption else "",

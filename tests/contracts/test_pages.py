@@ -13,6 +13,7 @@ from advx.config.choices import choices
 from advx.errors import AdvxError
 from advx.report.claims_page import counts, few_seeds
 from advx.report.front import headlines, index, page_of
+from advx.report.page.runs import section_of
 from advx.report.markdown import markdown
 from advx.report.pages import MOST_COLUMNS, OUTCOMES, _wide, block, history
 from advx.report.readme import renew, update
@@ -227,6 +228,13 @@ def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:
     assert "## Section 1.2.1" in gallery
     assert '<a href="transfer.md"><img src="../x/a.png"' in gallery
     assert "It does." in gallery
+
+
+def test_a_page_on_several_sections_belongs_to_the_first(tmp_path) -> None:
+    path = tmp_path / "training.md"
+    path.write_text("# Two trainings (sections 1.2.7 to 1.3.1)\n", encoding="utf-8")
+    assert (page_of(path).heading, page_of(path).section) == ("Two trainings", "1.2.7")
+    assert section_of("training", "Two trainings (sections 1.2.7 to 1.3.1)") == "1.2.7"
 
 
 def test_a_headline_that_was_not_measured_is_named(tmp_path) -> None:

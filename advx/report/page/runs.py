@@ -240,7 +240,7 @@ def section_of(experiment: str, title: str) -> str:
         experiment: its name.
         title: its title.
     """
-    said = re.search(r"section (\d(?:\.\d+)*)", title)
+    said = re.search(r"sections? (\d(?:\.\d+)*)", title)
     if said and said.group(1) in SECTIONS:
         return said.group(1)
     for line in lines_of(CHAPTER):
