@@ -13,8 +13,8 @@ from advx.config.choices import choices
 from advx.errors import AdvxError
 from advx.report.claims_page import counts, few_seeds
 from advx.report.front import headlines, index, page_of
-from advx.report.page.runs import section_of
 from advx.report.markdown import markdown
+from advx.report.page.runs import section_of
 from advx.report.pages import MOST_COLUMNS, OUTCOMES, _wide, block, history
 from advx.report.readme import renew, update
 from advx.report.results import SummaryRow, csv_text
