@@ -14,7 +14,7 @@ CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed")
 predicates that it had, each {date, was, why}."""
 
 CELL_KEYS = ("row", "metric", "epsilon", "setting")
-ROW_KEYS = (*CELL_KEYS, "chapter", "published", "source", "note", "direction", "set")
+ROW_KEYS = (*CELL_KEYS, "chapter", "published", "source", "note", "direction", "set", "judged")
 """The first four name the number. `chapter` is the chapter's figure, `published` that of the paper
 that `source` names. `set` marks what the protocol fixes and no run measures: it gets no verdict."""
 
@@ -73,8 +73,9 @@ def _check_row(entry: Node, at: str, claims: list[str]) -> None:
         )
     if entry.get("published") is not None and not entry.get("source"):
         raise ConfigError(f"{at}.source: not given; it names the paper of {at}.published")
-    if not isinstance(entry.get("set", False), bool):
-        raise ConfigError(f"{at}.set={entry['set']}: true or false is needed")
+    for key in ("set", "judged"):
+        if not isinstance(entry.get(key, False), bool):
+            raise ConfigError(f"{at}.{key}={entry[key]}: true or false is needed")
     direction = entry.get("direction")
     if direction is not None and direction not in claims:
         raise ConfigError(

@@ -116,6 +116,7 @@ class ListedRow(TypedDict):
         note: on the figure.
         direction: the claim that says what the figure cannot.
         set: whether the protocol fixes it and no run measures it.
+        judged: whether it gets a verdict here; false where another experiment measures the figure.
     """
 
     row: str
@@ -128,3 +129,4 @@ class ListedRow(TypedDict):
     note: NotRequired[str]
     direction: NotRequired[str]
     set: NotRequired[bool]
+    judged: NotRequired[bool]

@@ -100,7 +100,8 @@ def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
 def verdicts(reference: Path, names: list[str]) -> str:
     """A sentence that counts the verdicts on the chapter's figures."""
     some = pd.concat([summary_of(reference / name, ("chapter", "verdict")) for name in names])
-    judged = some[some.chapter.notna()].verdict
+    figures = some[some.chapter.notna()].sort_values("verdict", kind="stable", na_position="last")
+    judged = figures.drop_duplicates(["row", "metric", "epsilon", "setting", "chapter"]).verdict
     found = ", ".join(f"{count} {verdict}" for verdict, count in judged.value_counts().items())
     return (
         f"Of the chapter's figures {judged.notna().sum()} were measured: {found}. "

@@ -55,7 +55,9 @@ def conclude(
             for cell, row in listed.items()
             if row.get("direction")
         },
-        given={cell for cell, row in listed.items() if row.get("set")},
+        unjudged={
+            cell for cell, row in listed.items() if row.get("set") or not row.get("judged", True)
+        },
     )
     limits = [f"unfinished: {failed}"] if failed else []
     absent = [str(cell) for cell in unmeasured(config, results)]

@@ -13,7 +13,7 @@ def markdown(table: pd.DataFrame) -> str:
     """The table with its column names, or nothing where it has no rows."""
     if table.empty:
         return ""
-    cells = table.fillna("").map(_cell)
+    cells = table.astype(object).fillna("").map(_cell)
     return tabulate(
         cells,
         headers=[_cell(name) for name in table.columns],

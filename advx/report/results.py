@@ -123,20 +123,20 @@ class Results:
         *,
         judge: bool,
         directions: Mapping[Cell, bool | None] | None = None,
-        given: Collection[Cell] = (),
+        unjudged: Collection[Cell] = (),
     ) -> list[SummaryRow]:
         """One line for each cell.
 
         Args:
             judge: whether what the chapter has a figure of gets a verdict.
             directions: whether the claim that a row names holds.
-            given: what the protocol sets and no run measures: it gets no verdict.
+            unjudged: what gets no verdict: the protocol sets it, or another experiment measures it.
         """
         lines = []
         for cell, rows in self.by_cell().items():
             mean, low, high = mean_and_interval(rows)
             first, outcome = rows[0], ""
-            if judge and cell not in given:
+            if judge and cell not in unjudged:
                 outcome = _verdict(first, mean, low, high, (directions or {}).get(cell))
             lines.append(
                 SummaryRow(

@@ -102,6 +102,7 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
         ),
         ("+rows=[{row: R, metric: m, note: [x]}]", "rows.0.note=['x']: text is needed"),
         ("+rows=[{row: R, metric: m, set: 3}]", "rows.0.set=3: true or false is needed"),
+        ("+rows=[{row: R, metric: m, judged: 3}]", "rows.0.judged=3: true or false is needed"),
         ("+rows=[{row: R}]", "rows.0.metric: not given"),
         ("+rows=[{row: R, metric: m},{row: R, metric: m}]", "rows.1: `R`.m is listed twice"),
     ],

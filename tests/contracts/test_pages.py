@@ -11,7 +11,7 @@ import pytest
 
 from advx.config.choices import choices
 from advx.errors import AdvxError
-from advx.report.claims_page import counts, few_seeds
+from advx.report.claims_page import counts, few_seeds, verdicts
 from advx.report.front import headlines, index, page_of
 from advx.report.markdown import markdown
 from advx.report.page.runs import section_of
@@ -228,6 +228,16 @@ def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:
     assert "## Section 1.2.1" in gallery
     assert '<a href="transfer.md"><img src="../x/a.png"' in gallery
     assert "It does." in gallery
+
+
+def test_a_figure_that_two_runs_measure_counts_once(tmp_path) -> None:
+    """The second run leaves the verdict to the first, and measures another one besides."""
+    run_of(tmp_path / "x", [("a", "error_rate", 51.0)], verdict="reproduced")
+    run_of(tmp_path / "y", [("a", "error_rate", 51.0), ("b", "error_rate", 9.0)], verdict="")
+    assert verdicts(tmp_path, ["y", "x"]) == (
+        "Of the chapter's figures 1 were measured: 1 reproduced. "
+        "1 more are set by the protocol and get no verdict."
+    )
 
 
 def test_a_page_on_several_sections_belongs_to_the_first(tmp_path) -> None:
