@@ -20,7 +20,16 @@ from advx.training.optimizers import AttachedOptimizer
 LAUNCHED_FIRST = 3
 """Updates launched one by one, in which the libraries make what they need."""
 
-KNOWN_LAYERS = ("advx.models.", "torch.nn.modules.")
+KNOWN_LAYERS = (
+    "advx.models.",
+    *(
+        f"torch.nn.modules.{kind}"
+        for kind in (
+            *("activation", "batchnorm", "container", "conv", "dropout", "flatten", "linear"),
+            *("normalization", "pooling"),
+        )
+    ),
+)
 """Where layers are defined whose forward pass always launches the same kernels."""
 
 Update = Callable[[Tensor, Tensor], Tensor]
@@ -34,7 +43,8 @@ class RecordedUpdates:
     single launches to rounding. Random numbers are the same.
 
     Args:
-        update: what is recorded; its optimizer's rates are set before it is called.
+        update: what is recorded; its optimizer's rates are set before it is called. The usual shape
+            is that of its first minibatch.
         optimizer: whose rates change from update to update, and whose momenta from epoch to epoch.
     """
 
@@ -42,16 +52,18 @@ class RecordedUpdates:
         self.update = update
         self.groups = optimizer.optimizer.param_groups
         self.launched = 0
+        self.usual: torch.Size | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
         self.recorded_for: tuple[object, ...] = ()
 
     def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
         """The update's cost, a scalar; images (batch, *shape) and labels (batch,) on a GPU."""
-        if self.launched < LAUNCHED_FIRST or (self.graph and images.shape != self.images.shape):
+        self.usual = self.usual or images.shape
+        if self.launched < LAUNCHED_FIRST or images.shape != self.usual:
             self.launched += 1
             return self.update(images, labels)
         momenta = [float(np.float32(group["momentum"])) for group in self.groups]
-        wanted = (images.shape, images.dtype, *momenta)
+        wanted = (images.dtype, *momenta)
         if wanted != self.recorded_for:
             self.record(images, labels, momenta)
             self.recorded_for = wanted
@@ -98,6 +110,8 @@ def repeats(model: nn.Module, loss: object) -> bool:
 
 
 def _known(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.momentum is None:
+        return False  # it divides by how many minibatches it has seen, a number on the GPU
     hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return type(layer).__module__.startswith(KNOWN_LAYERS) and not any(
         getattr(layer, name) for name in hooks

@@ -187,6 +187,21 @@ def test_a_network_with_code_of_its_own_is_not_recorded() -> None:
     assert not repeats(hooked, NoDefense())
 
 
+def test_a_layer_that_counts_on_the_gpu_is_not_recorded() -> None:
+    for momentum, expected in ((0.1, True), (None, False)):
+        layers = (nn.Flatten(), nn.BatchNorm1d(36, momentum=momentum), nn.Linear(36, 3))
+        assert repeats(nn.Sequential(*layers), NoDefense()) is expected
+    assert not repeats(nn.Sequential(nn.Embedding(3, 3, max_norm=1.0)), NoDefense())
+
+
+def test_the_usual_minibatch_is_recorded_though_a_smaller_one_comes_after_the_first(task) -> None:
+    sizes = [10, 10, 10, 4, 10]
+    for update, size in enumerate(sizes):
+        task.update((torch.rand(size, *SHAPE), torch.arange(size) % 3), update, 1)
+        assert (task.moved.graph is not None) == (update == 4)
+    assert len(task.moved.images) == 10
+
+
 def test_nothing_is_recorded_on_a_cpu() -> None:
     assert not isinstance(small_task(SGD()).moved, RecordedUpdates)
 
