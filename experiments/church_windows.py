@@ -35,12 +35,12 @@ from advx.evaluation.church_windows import (
 from advx.evaluation.half_spaces import AfterSteps, after_steps, directions_at, random_directions
 from advx.evaluation.measurement import measurement
 from advx.evaluation.slopes import slopes
-from advx.evaluation.space import Invertible, SpaceName, halves, in_space
+from advx.evaluation.space import Invertible, SpaceName, halves, in_pixels, in_space
 from advx.evaluation.transfer import error_rate, predictions
 from advx.evaluation.undefined import answered
 from advx.evaluation.window_statistics import WindowStatistics, window_statistics
 from advx.figures import windows
-from advx.figures.moved_images import captions, ends
+from advx.figures.moved_images import captions, ends, packed
 from advx.figures.saved import save_and_draw
 from advx.figures.tiles import thumbnails
 from advx.figures.windows import DIRECTIONS, NAMES, finding
@@ -118,7 +118,7 @@ def main(
     refuse(run, model, space, side, stride, first_example + grid**2, cosines, image_examples)
     window = {"space": space, "epsilon": epsilon, "length": length, "side": side, "stride": stride}
     shown, n = run.data.test.take(rows), min(examples, len(run.data.test))
-    drawn: dict[str, Tensor] = {}
+    drawn: dict[BasisName, Tensor] = {}
     run.table.add("half-width", {"epsilon": epsilon}, seed=None, unit=f"{space} units")
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
@@ -135,10 +135,11 @@ def main(
                         drawn[kind] = maps
             steps_along(run, network, run.test(n), cosines, draws, space, epsilon)
     first = run.model(model, run.seeds[0])
-    moved = run.attempt(
-        lambda: moved_images(run, first, rows[:image_examples], space, epsilon, length)
+    place = (rows[:image_examples], space, epsilon, length)
+    images = run.attempt(
+        lambda: moved_images(run, first, *place) | spanning(run, first, [*drawn], *place)
     )
-    draw(run, drawn, rows, epsilon, grid, moved or {})
+    draw(run, drawn, rows, epsilon, grid, images or {})
     run.finish()
 
 
@@ -311,9 +312,36 @@ def moved_images(
     }
 
 
+def spanning(
+    run: Run,
+    network: Model,
+    kinds: list[BasisName],
+    rows: Tensor,
+    space: SpaceName,
+    epsilon: float,
+    length: LengthName,
+) -> dict[str, np.ndarray]:
+    """The directions of some windows in pixels, from which every point's image can be made.
+
+    By pair `directions_PAIR` (n, 2, *shape) in bytes and `scales_PAIR` (n, 2), whose product is
+    what ε along the direction adds to an image of 0 … 1.
+    """
+    if not len(rows):
+        return {}
+    clean = run.data.test.take(rows)
+    model, points = in_space(network.value, clean.images, space)
+    slope = slopes(model, points, clean.labels)
+    made = {}
+    for kind in kinds:
+        steps = epsilon * basis(kind, points, slope, length=length)
+        pixels = in_pixels(network.value, clean.images, steps, space)
+        made[f"directions_{kind}"], made[f"scales_{kind}"] = packed(pixels.cpu().numpy())
+    return made
+
+
 def draw(
     run: Run,
-    drawn: dict[str, Tensor],
+    drawn: dict[BasisName, Tensor],
     rows: Tensor,
     epsilon: float,
     grid: int,

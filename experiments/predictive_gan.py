@@ -146,8 +146,8 @@ def main(
             networks = game.with_(initialization=balls_initialization)
             add_balls(run, networks, [0.0, shown_weight], balls.build(), squared_error_share)
     shown = {
-        f"w = {w:g}": game_of(run, game, w, run.seeds[0], populations[ALL], squared_error_share)
-        for w in (0.0, shown_weight)
+        ROW.format(w): game_of(run, game, w, run.seeds[0], populations[ALL], squared_error_share)
+        for w in weights
     }
     draw(run, shown, test, weights, shown_weight)
     run.finish()

@@ -36,6 +36,28 @@ def in_space(model: nn.Module, images: Tensor, space: SpaceName) -> tuple[nn.Mod
         return network, torch.cat([preprocessing(x.clone()) for x in images.split(BATCH)])
 
 
+def in_pixels(model: nn.Module, images: Tensor, steps: Tensor, space: SpaceName) -> Tensor:
+    """By how much each pixel changes for steps in that space, (n, k, *shape).
+
+    Preprocessing is undone with the mean and contrast of the images. For `Whitening` that is
+    affine: a multiple of a step changes the pixels by that multiple.
+
+    Args:
+        model: its preprocessing is `Invertible`, where the space is that of the preprocessed.
+        images: (n, *shape), the images themselves.
+        steps: k of each image, (n, k, *shape), in that space.
+        space: of the steps.
+    """
+    if space == "pixels":
+        return steps
+    preprocessing, _ = halves(model)
+    assert isinstance(preprocessing, Invertible)
+    lost = preprocessing.lost(images)
+    _, points = in_space(model, images, space)
+    moved = [preprocessing.invert(points + step, *lost) for step in steps.unbind(1)]
+    return torch.stack(moved, 1) - preprocessing.invert(points, *lost)[:, None]
+
+
 def halves(model: nn.Module) -> tuple[nn.Module, nn.Module]:
     """A model's `preprocessing` and the `network` behind it.
 

@@ -85,6 +85,17 @@ def draw(
     plt.close(sheet.figure)
 
 
+def packed(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Steps (n, k, *shape) as int8, and the scale of each (n, k): their product is the step.
+
+    It is off by half a scale at most, the 254th part of the largest component.
+    """
+    most = np.abs(steps).max(axis=tuple(range(2, steps.ndim)))
+    scales = np.where(most > 0, most / 127, 1.0).astype(np.float32)
+    levels = steps / scales.reshape(*scales.shape, *[1] * (steps.ndim - 2))
+    return np.round(levels).astype(np.int8), scales
+
+
 def ends(steps: Steps) -> list[int]:
     """The columns of the images that have moved by ε along each direction, its last ones."""
     return [int(end) - 1 for end in np.cumsum([len(shares) for shares in steps.values()])]

@@ -18,9 +18,11 @@ from advx.evaluation.church_windows import (
     point_classes,
 )
 from advx.evaluation.slopes import slopes
+from advx.evaluation.space import in_pixels
 from advx.models.conv_maxout import ConvMaxoutNetwork
 from advx.models.maxout import MaxoutNetwork
 from advx.models.relu import ReLUNetwork
+from advx.models.whitening import Whitening
 from advx.run import Run, check
 from advx.training.trainer import Trainer
 
@@ -224,3 +226,19 @@ def test_adaptive_and_dense_agree_on_ten_real_windows(kind) -> None:
     agree = (adaptive == dense).double().mean((1, 2))
     assert agree.min() >= 0.995
     assert len(dense.unique()) > 3
+
+
+def test_steps_in_pixels_undo_the_preprocessing() -> None:
+    """The whitened image, moved by a share of a step, is the image moved by that share of it."""
+    whitening = Whitening((1, 4, 4)).double()
+    images = torch.rand(50, 1, 4, 4, dtype=torch.float64)
+    whitening.fit(images)
+    model = nn.Module()
+    model.preprocessing, model.network = whitening, nn.Flatten()
+    some, steps = images[:3], torch.randn(3, 2, 1, 4, 4, dtype=torch.float64)
+    pixels = in_pixels(model, some, steps, "preprocessed")
+    for share in (-1.0, 0.37, 2.0):
+        moved = whitening(some) + share * steps[:, 1]
+        undone = whitening.invert(moved, *whitening.lost(some))
+        torch.testing.assert_close(some + share * pixels[:, 1], undone)
+    assert in_pixels(model, some, steps, "pixels") is steps

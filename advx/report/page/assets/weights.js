@@ -23,7 +23,9 @@ explorer("weights", (root, data) => {
       [...row.querySelectorAll(".num")].forEach((cell, k) => cell.classList.toggle("strong", k === at));
     }
     for (const item of root.querySelectorAll(".heads li")) {
-      item.classList.toggle("picked", item.dataset.row === `w = ${data.weights[at]}`);
+      const picked = item.dataset.row === `w = ${data.weights[at]}`;
+      item.classList.toggle("picked", picked);
+      item.hidden = data.every && !picked && item.dataset.row.startsWith("w");
     }
   }
 
@@ -31,5 +33,5 @@ explorer("weights", (root, data) => {
   select.addEventListener("change", show);
   root.querySelector(".controls").hidden = false;
   show();
-  whenPrinting(() => root.querySelectorAll("tbody").forEach((body) => { body.hidden = false; }));
+  whenPrinting(() => root.querySelectorAll("tbody, .heads li").forEach((some) => { some.hidden = false; }));
 });

@@ -12,6 +12,8 @@ explorer("windows", (root, data) => {
   const list = root.querySelector(".classes");
   const example = root.querySelector(".example");
   const moved = root.querySelector(".moved");
+  const atPoint = root.querySelector(".at-point");
+  const images = { example: null, steps: {} }; // pixels of the examples; by pair, levels of the directions
   const NO_CLASS = 255;
   const count = labels.length;
   const rows = Math.ceil(count / columns);
@@ -24,18 +26,56 @@ explorer("windows", (root, data) => {
     image.src = uri;
   });
 
+  async function pixelsOf(uri) {
+    const image = await decoded(uri);
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(image, 0, 0);
+    return { pixels: context.getImageData(0, 0, image.width, image.height).data, width: image.width };
+  }
+
+  // The levels of a gray image, a byte each.
+  async function levelsOf(uri) {
+    const { pixels, width } = await pixelsOf(uri);
+    const bytes = new Uint8Array(pixels.length / 4);
+    for (let at = 0; at < bytes.length; at++) bytes[at] = pixels[4 * at];
+    return { bytes, width };
+  }
+
   async function mapOf(pair) {
-    if (!maps[pair]) {
-      const image = await decoded(data.maps[pair]);
-      const canvas = new OffscreenCanvas(image.width, image.height);
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.drawImage(image, 0, 0);
-      const pixels = context.getImageData(0, 0, image.width, image.height).data;
-      const bytes = new Uint8Array(image.width * image.height);
-      for (let at = 0; at < bytes.length; at++) bytes[at] = pixels[4 * at];
-      maps[pair] = { bytes, width: image.width };
+    if (!maps[pair]) maps[pair] = await levelsOf(data.maps[pair]);
+    if (data.directions && !images.steps[pair]) {
+      images.example = images.example || await pixelsOf(data.examples);
+      images.steps[pair] = await levelsOf(data.directions[pair].levels);
     }
     return maps[pair];
+  }
+
+  // The image at the point that is told of: x + h u + v w, h and v in units of epsilon, in gray levels.
+  function showPoint() {
+    if (!atPoint) return;
+    const scales = data.directions[state.pair].scales[state.chosen];
+    atPoint.hidden = !scales;
+    if (!scales) return;
+    const { bytes, width } = images.steps[state.pair];
+    const size = data.pixels, area = size * size;
+    const [h, v] = [state.column, state.row].map((at) => 2 * at / (side - 1) - 1);
+    const [first, second] = [2 * state.chosen * width, (2 * state.chosen + 1) * width];
+    const left = (state.chosen % columns) * size, top = Math.floor(state.chosen / columns) * size;
+    const canvas = atPoint.querySelector("canvas");
+    canvas.width = canvas.height = size;
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(size, size);
+    for (let pixel = 0; pixel < area; pixel++) {
+      const from = 4 * ((top + Math.floor(pixel / size)) * images.example.width + left + pixel % size);
+      for (let channel = 0; channel < 3; channel++) {
+        const at = Math.min(channel, data.channels - 1) * area + pixel;
+        const step = h * scales[0] * (bytes[first + at] - 128) + v * scales[1] * (bytes[second + at] - 128);
+        image.data[4 * pixel + channel] = images.example.pixels[from + channel] + 255 * step;
+      }
+      image.data[4 * pixel + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
   }
 
   // The class at a point of a window: row 0 is v = -epsilon, column 0 is h = -epsilon.
@@ -109,6 +149,7 @@ explorer("windows", (root, data) => {
     const right = found === labels[state.chosen];
     oneText.textContent = `h ${signed(coordinate(state.column))}, v ${signed(coordinate(state.row))}: ${nameOf(found)}${right ? ", the right class" : ""}`;
     oneText.dataset.class = found;
+    showPoint();
   }
 
   function describe() {

@@ -55,9 +55,13 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         _measure(arrays, name, label, settings, places)
         for name, label in options["measures"].items()
     ]
+    rows = dict(options["rows"])
+    every = {f"w = {weight:g}" for weight in weights} <= set(arrays)
+    if every:
+        rows |= {f"w = {weight:g}": "predicted" for weight in weights}
     heads = {
         name: webp(sheet(arrays[name], len(arrays[name]), gap=2).resize(_enlarged(arrays[name])))
-        for name in options["rows"]
+        for name in rows
         if name in arrays
     }
     texts = {
@@ -75,12 +79,18 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         "settings": settings,
         "measures": measures,
         "places": [round(place, 1) for place in places],
-        "heads": {name: (options["rows"][name], uri) for name, uri in heads.items()},
+        "heads": {name: (rows[name], uri) for name, uri in heads.items()},
+        "every": every,
         "width": WIDTH,
         "height": HEIGHT,
         "texts": texts,
     }
-    data: dict[str, Any] = {"weights": weights, "texts": texts, "places": shown["places"]}
+    data: dict[str, Any] = {
+        "weights": weights,
+        "texts": texts,
+        "places": shown["places"],
+        "every": every,
+    }
     return Explorer("weights", "Figure 1.6 over the adversarial weight", [run], shown, data)
 
 

@@ -1,7 +1,7 @@
 """Church windows: the class of every point, for three pairs of directions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -41,6 +41,7 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         "classes": options["class_names"],
         "count": len(labels),
         "moved": len(arrays["images"]) if "images" in arrays and moved else 0,
+        "spanned": len(arrays[f"scales_{pairs[0]}"]) if _spanned(arrays, pairs) else 0,
     }
     data = {
         "epsilon": options["epsilon"],
@@ -52,6 +53,7 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
         "maps": {name: png(_sheet_of_classes(arrays[f"maps_{name}"], columns)) for name in pairs},
         "examples": None,
         "moved": None,
+        "directions": None,
     }
     if "examples" in arrays:
         data["examples"] = webp(sheet(_colored(arrays["examples"]), columns))
@@ -64,7 +66,30 @@ def explorer(runs: Sequence[RunRead]) -> Explorer | None:
             "columns": list(moved["columns"]),
             "predicted": arrays["predicted"].tolist(),
         }
+    if shown["spanned"]:
+        data["directions"] = {
+            name: {
+                "levels": png(_sheet_of_directions(arrays[f"directions_{name}"])),
+                "scales": arrays[f"scales_{name}"].astype(float).tolist(),
+            }
+            for name in pairs
+        }
+        data["channels"] = int(arrays["examples"].shape[1])
     return Explorer("windows", "Church windows", [run], shown, data)
+
+
+def _spanned(arrays: Mapping[str, np.ndarray], pairs: Sequence[str]) -> bool:
+    """Whether the image at a point can be made: image and directions, of one size."""
+    names = [f"directions_{name}" for name in pairs]
+    return "examples" in arrays and all(
+        name in arrays and arrays[name].shape[2:] == arrays["examples"].shape[1:] for name in names
+    )
+
+
+def _sheet_of_directions(directions: np.ndarray) -> np.ndarray:
+    """Directions (n, 2, channels, h, w) of int8, a row of pixels each; 0 is the level 128."""
+    n, two = directions.shape[:2]
+    return directions.reshape(n * two, -1).astype(np.int16) + 128
 
 
 def _sheet_of_classes(maps: np.ndarray, columns: int) -> np.ndarray:
