@@ -37,9 +37,18 @@ def steepest(gradient: Tensor, norm: DistanceName) -> Tensor:
     length = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)  # (batch, 1)
     unit = scaled / torch.where(length > 0, length, 1)
     defined = length.isfinite()
-    if not defined.all():  # seldom, and `where` takes as long as all the rest
+    if may_hold(~defined):  # `where` takes as long as all the rest
         unit = torch.where(defined, unit, 0)
     return unit.view_as(gradient)
+
+
+def may_hold(rare: Tensor) -> bool:
+    """Whether something that is rare holds anywhere, as far as that can be known without waiting.
+
+    On a CPU the answer saves what would be done about it. A GPU takes longer to answer than to do
+    it in vain, so that there it is always yes.
+    """
+    return not rare.is_cpu or bool(rare.any())
 
 
 def projected(perturbation: Tensor, norm: DistanceName, epsilon: float) -> Tensor:
@@ -78,9 +87,10 @@ def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
         return lengths
     tiny = torch.finfo(torch.promote_types(lengths.dtype, torch.float32)).tiny
     inaccurate = (lengths < ROOM * tiny**0.5) | (lengths == torch.inf)
-    if inaccurate.any():
-        scaled, factor = ordinary(flat[inaccurate])
-        lengths[inaccurate] = torch.linalg.vector_norm(scaled, dim=1) / factor.squeeze(1)
+    if may_hold(inaccurate):
+        scaled, factor = ordinary(flat)
+        again = torch.linalg.vector_norm(scaled, dim=1) / factor.squeeze(1)
+        lengths = torch.where(inaccurate, again, lengths)
     return lengths
 
 
@@ -97,7 +107,7 @@ def ordinary(rows: Tensor, largest: Tensor | None = None) -> tuple[Tensor, Tenso
     """
     largest = rows.abs().amax(1, keepdim=True) if largest is None else largest
     some = (largest < 1 / EXTREME) | (largest > EXTREME)
-    if not some.any():
+    if not may_hold(some):
         return rows, torch.ones_like(largest)
     some &= (largest > 0) & largest.isfinite()
     end = int(math.log2(torch.finfo(rows.dtype).max)) - 2  # the factor and its inverse are normal

@@ -39,8 +39,9 @@ def hessian_product(model: nn.Module, images: Tensor, direction: Tensor) -> Tens
         p = logits.detach().softmax(1)
         cotangent = p * (moved - (p * moved).sum(1, keepdim=True))
         certain = (cotangent == 0).all(1)
-        if certain.any():
-            cotangent[certain] = _of_the_certain(logits.detach()[certain], moved[certain])
+        if norms.may_hold(certain):
+            theirs = _of_the_certain(logits.detach(), moved)
+            cotangent = torch.where(certain[:, None], theirs, cotangent)
         (product,) = torch.autograd.grad(logits, x, norms.ordinary(cotangent)[0])
     return product.detach()
 

@@ -67,7 +67,7 @@ class AdversarialTraining(Defense):
 
     @property
     def repeats(self) -> bool:  # type: ignore[override]
-        """In the max norm; L2 looks for lengths that leave the number format."""
+        """In the max norm; L2 asks for no number either, but was never recorded on a GPU."""
         return self.norm == "linf"
 
     def perturbed(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

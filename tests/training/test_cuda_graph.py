@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.virtual_direction import virtual_adversarial_direction
 from advx.data.dataset import Dataset, Split
 from advx.defenses.adversarial_training import AdversarialTraining
 from advx.defenses.distillation import HighTemperature
@@ -16,6 +17,7 @@ from advx.defenses.label_smoothing import LabelSmoothing
 from advx.defenses.none import NoDefense
 from advx.defenses.virtual_adversarial import VirtualAdversarial
 from advx.defenses.weight_decay import WeightDecay
+from advx.models.base import constrain
 from advx.models.maxout import MaxoutNetwork
 from advx.models.relu_batch_norm import BatchNormReLUNetwork
 from advx.training import cuda_graph
@@ -161,18 +163,48 @@ class OwnLayer(nn.Module):
         return x if x.mean() > 0 else -x
 
 
+PROMISING = [
+    NoDefense(),
+    LabelSmoothing(),
+    WeightDecay(coefficient=0.1),
+    AdversarialTraining(),
+    AdversarialTraining(steps=3, random_start=True),
+    AdversarialTraining(perturbation="sign_noise"),
+    HighTemperature(temperature=2.0),
+]
+
+
+@pytest.mark.parametrize("loss", [*PROMISING, AdversarialTraining(norm="l2")])
+@pytest.mark.parametrize("kind", [MaxoutNetwork, BatchNormReLUNetwork])
+def test_who_promises_asks_for_no_number(loss, kind) -> None:
+    """On a device that holds no numbers whoever asks for one fails."""
+    with torch.device("meta"):
+        network = kind(input_shape=SHAPE, classes=3, units=(5,))
+        loss(network, torch.empty(10, *SHAPE), torch.zeros(10, dtype=torch.int64)).backward()
+        constrain(network)
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_a_virtual_direction_asks_for_no_number() -> None:
+    with torch.device("meta"):
+        network = MaxoutNetwork(input_shape=SHAPE, classes=3, units=(5,))
+        images = torch.empty(10, *SHAPE)
+        for xi in (None, 0.1):
+            found = virtual_adversarial_direction(network, images, images, 1, "l2", xi)
+            assert found.shape == images.shape
+
+
+@pytest.mark.parametrize(
+    "asks", [lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.any() or 1]
+)
+def test_asking_is_found(asks) -> None:
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        asks(torch.rand(3, device="meta"))
+
+
 def test_only_what_always_launches_the_same_is_recorded() -> None:
     network = MaxoutNetwork(input_shape=SHAPE, classes=3, units=(5,), pieces=2)
-    promising = [
-        NoDefense(),
-        LabelSmoothing(),
-        WeightDecay(coefficient=0.1),
-        AdversarialTraining(),
-        AdversarialTraining(steps=3, random_start=True),
-        AdversarialTraining(perturbation="sign_noise"),
-        HighTemperature(temperature=2.0),
-    ]
-    assert all(repeats(network, loss) for loss in promising)
+    assert all(repeats(network, loss) for loss in PROMISING)
     assert repeats(BatchNormReLUNetwork(input_shape=SHAPE, classes=3, units=(5,)), NoDefense())
     others = [Warmed(), VirtualAdversarial(), AdversarialTraining(norm="l2"), lambda *_: None]
     assert not any(repeats(network, loss) for loss in others)
