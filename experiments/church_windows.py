@@ -36,8 +36,9 @@ from advx.evaluation.half_spaces import AfterSteps, after_steps, directions_at, 
 from advx.evaluation.measurement import measurement
 from advx.evaluation.slopes import slopes
 from advx.evaluation.space import Invertible, SpaceName, halves, in_pixels, in_space
-from advx.evaluation.transfer import error_rate, predictions
+from advx.evaluation.transfer import error_rate
 from advx.evaluation.undefined import answered
+from advx.evaluation.window_images import images_at, window_steps
 from advx.evaluation.window_statistics import WindowStatistics, window_statistics
 from advx.figures import windows
 from advx.figures.moved_images import captions, ends, packed
@@ -51,7 +52,8 @@ from advx.types import NonNegativeInt, Positive, PositiveInt
 
 SIGN, RANDOM = "sign of the gradient", "random directions"
 STEPS = {SIGN: (-1.0, -0.5, 0.0, 0.5, 1.0), "random": (-1.0, 1.0)}
-"""Where points of the windows are shown as images, in units of ε."""
+PLACES = [*((h, 0.0) for h in STEPS[SIGN]), *((0.0, v) for v in STEPS["random"])]
+"""Where points of the windows are shown as images, in units of ε: by direction, and as (h, v)."""
 
 COSINE, MOVED = "cosine {:g}", "{}, ε"
 """Rows: of directions at that cosine to the gradient; of points shown as images."""
@@ -135,9 +137,8 @@ def main(
                         drawn[kind] = maps
             steps_along(run, network, run.test(n), cosines, draws, space, epsilon)
     first = run.model(model, run.seeds[0])
-    place = (rows[:image_examples], space, epsilon, length)
     images = run.attempt(
-        lambda: moved_images(run, first, *place) | spanning(run, first, [*drawn], *place)
+        lambda: images_of(run, first, [*drawn], rows[:image_examples], space, epsilon, length)
     )
     draw(run, drawn, rows, epsilon, grid, images or {})
     run.finish()
@@ -270,32 +271,26 @@ def cosine_of_sign(model: nn.Module, examples: Split, *, space: SpaceName) -> fl
     return nn.functional.cosine_similarity(slope, slope.sign()).mean().item()
 
 
-def moved_images(
-    run: Run, network: Model, rows: Tensor, space: SpaceName, epsilon: float, length: LengthName
+def images_of(
+    run: Run,
+    network: Model,
+    kinds: list[BasisName],
+    rows: Tensor,
+    space: SpaceName,
+    epsilon: float,
+    length: LengthName,
 ) -> dict[str, np.ndarray]:
     """Some points of the windows as images in 8 bits, and the classes there; how far they are.
 
-    The preprocessing is undone with the mean and contrast of each original.
+    Besides, from which every point's image can be made: by pair of directions `directions_PAIR`
+    (n, 2, *shape) in bytes and `scales_PAIR` (n, 2), whose product is what ε along the direction
+    adds to an image of 0 … 1.
     """
     if not len(rows):
         return {}
-    clean = run.data.test.take(rows)
-    model, points = in_space(network.value, clean.images, space)
-    both = basis("fgsm_random", points, slopes(model, points, clean.labels), length=length)
-    moved = torch.stack(
-        [
-            points + share * epsilon * both[:, k]
-            for k, steps in enumerate(STEPS.values())
-            for share in steps
-        ],
-        1,
-    )  # (rows, steps, *shape)
-    classes = torch.stack([predictions(model, x) for x in moved.unbind(1)], 1)
-    if space == "preprocessed":
-        preprocessing, _ = halves(network.value)
-        assert isinstance(preprocessing, Invertible)  # see `refuse`
-        lost = preprocessing.lost(clean.images)
-        moved = torch.stack([preprocessing.invert(x, *lost) for x in moved.unbind(1)], 1)
+    clean, model = run.data.test.take(rows), network.value
+    steps = partial(window_steps, model, clean, space=space, epsilon=epsilon, length=length)
+    moved, classes = images_at(model, clean, steps("fgsm_random"), PLACES, space)
     far = (moved - clean.images[:, None]).flatten(2).pow(2).mean(2).sqrt().median(0).values
     for name, place in zip(STEPS, ends(STEPS), strict=True):
         run.table.add(
@@ -305,37 +300,14 @@ def moved_images(
             n=len(rows),
             unit="gray levels",
         )
-    return {
+    made = {
         "images": (moved.clamp(0, 1) * 255).round().byte().cpu().numpy(),
         "predicted": classes.cpu().numpy(),
         "image_labels": clean.labels.cpu().numpy(),
     }
-
-
-def spanning(
-    run: Run,
-    network: Model,
-    kinds: list[BasisName],
-    rows: Tensor,
-    space: SpaceName,
-    epsilon: float,
-    length: LengthName,
-) -> dict[str, np.ndarray]:
-    """The directions of some windows in pixels, from which every point's image can be made.
-
-    By pair `directions_PAIR` (n, 2, *shape) in bytes and `scales_PAIR` (n, 2), whose product is
-    what ε along the direction adds to an image of 0 … 1.
-    """
-    if not len(rows):
-        return {}
-    clean = run.data.test.take(rows)
-    model, points = in_space(network.value, clean.images, space)
-    slope = slopes(model, points, clean.labels)
-    made = {}
     for kind in kinds:
-        steps = epsilon * basis(kind, points, slope, length=length)
-        pixels = in_pixels(network.value, clean.images, steps, space)
-        made[f"directions_{kind}"], made[f"scales_{kind}"] = packed(pixels.cpu().numpy())
+        pixels = in_pixels(model, clean.images, steps(kind), space).cpu().numpy()
+        made[f"directions_{kind}"], made[f"scales_{kind}"] = packed(pixels)
     return made
 
 

@@ -15,6 +15,7 @@ from advx.attacks.noise import gaussian
 from advx.attacks.pgd import PGD
 from advx.attacks.rubbish import Rubbish
 from advx.attacks.virtual_adversarial import VirtualAdversarial
+from advx.attacks.virtual_direction import hessian_product
 from advx.errors import NoGradientError
 from advx.evaluation.linearity import tangent
 from tests.attack_cases import ATTACKS
@@ -313,6 +314,28 @@ def test_the_virtual_direction_of_logits_of_any_scale(images) -> None:
         model.scale = 2.0**power
         found.append((VirtualAdversarial(epsilon=0.5)(model, images) - images).flatten(1))
     assert (nn.functional.cosine_similarity(*found).abs() > 0.999).all()
+
+
+def test_what_is_done_in_vain_on_a_gpu_changes_nothing(monkeypatch) -> None:
+    """There nobody asks whether a row is of extreme size: every row goes the long way."""
+    rows = torch.randn(6, 40)
+    network = nn.Linear(40, 3)
+    rows[4:] *= torch.tensor([[1e-25], [1e25]])
+    direction = torch.randn(6, 40)
+
+    def everything(part: torch.Tensor, along: torch.Tensor) -> list[torch.Tensor]:
+        found = [norms.length(part, "l2"), norms.steepest(part, "l2"), *norms.ordinary(part)]
+        return [*found, hessian_product(network, part.clamp(-5, 5), along)]
+
+    for kept in (slice(0, 4), slice(0, 6)):  # without an extreme row, and with both
+        expected = everything(rows[kept], direction[kept])
+        with monkeypatch.context() as patched:
+            patched.setattr(norms, "may_hold", lambda rare: True)
+            found = everything(rows[kept], direction[kept])
+        for one, other in zip(found, expected, strict=True):
+            assert torch.equal(one, other)
+    assert found[0][4] > 0
+    assert found[0].isfinite().all()
 
 
 def test_lengths_and_projections_of_any_scale() -> None:
