@@ -10,6 +10,7 @@ from advx.reproduce.experiments import listed
 from advx.reproduce.jobs import selected
 from advx.reproduce.plan import Request
 from advx.reproduce.reproduce import reproduce
+from advx.reproduce.yardstick import measured
 
 MOST_WORKERS = 2
 """Of one thread each, where the user does not say how many: what was measured, and what a machine
@@ -27,7 +28,7 @@ examples:
 def run_reproduce(arguments: list[str]) -> int:
     """Carry out `advx reproduce` on these words; returns the exit status."""
     request = requested(arguments)
-    return reproduce(request, run_one, cuda=_has_cuda(request))
+    return reproduce(request, run_one, cuda=_has_cuda(request), yardstick=measured)
 
 
 def run_one(words: list[str]) -> None:

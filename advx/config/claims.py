@@ -8,10 +8,11 @@ from advx.config.documents import Claim, Composed, ListedRow, Node
 from advx.config.predicate import EXAMPLE, Predicate, PredicateError, parse
 from advx.errors import ConfigError, nearest
 
-CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed")
+CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed", "fewer_seeds")
 """`source` is `chapter`, another paper ("Goodfellow et al. 2014b"), or ours where none is named.
 `added` says when and why a claim joined the list after the first run; `changed` lists the
-predicates that it had, each {date, was, why}."""
+predicates that it had, each {date, was, why}. `fewer_seeds` says why it is tested in fewer seeds
+than the run has."""
 
 CELL_KEYS = ("row", "metric", "epsilon", "setting")
 ROW_KEYS = (*CELL_KEYS, "chapter", "published", "source", "note", "direction", "set", "judged")
@@ -94,7 +95,7 @@ def _check_history(entry: Node, at: str) -> None:
     Raises:
         ConfigError: a source or date that is no text, or a change without one of its parts.
     """
-    for key in ("says", "source", "added"):
+    for key in ("says", "source", "added", "fewer_seeds"):
         if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
             raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
     for _ in _entries(entry, "changed", CHANGE_KEYS, CHANGE_KEYS, f"{at}."):

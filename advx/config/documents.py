@@ -95,6 +95,7 @@ class Claim(TypedDict):
         source: `chapter`, another paper, or ours where none is named.
         added: when and why it joined the list after the first run.
         changed: the predicates that it had.
+        fewer_seeds: why it is tested in fewer seeds than the run has.
     """
 
     claim: str
@@ -102,6 +103,7 @@ class Claim(TypedDict):
     says: NotRequired[str]
     source: NotRequired[str]
     added: NotRequired[str]
+    fewer_seeds: NotRequired[str]
     changed: NotRequired[list[Change]]
 
 

@@ -15,6 +15,9 @@ from advx.report.spent import Spent, spent
 ENOUGH = 3
 """Seeds that a claim about anything random should rest on."""
 
+HOURS = "hours"
+"""Why a claim rests on few seeds where its YAML file gives no other reason."""
+
 KINDS = {CHAPTER: "the chapter's", "": "its sources'", OURS: "ours"}
 """Names of the three kinds; every source that is neither the chapter nor ours is a paper."""
 
@@ -36,6 +39,8 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
     for name, claims in found.items():
         drawn = table_of(reference / name, "results.csv", ("seed",)).seed.notna().any()
         claims["settled"] = [not drawn or tried(seeds) >= ENOUGH for seeds in claims.seeds]
+        whys = {each["claim"]: each.get("fewer_seeds") for each in listed[name].get("claims") or []}
+        claims["why"] = [whys.get(claim) or HOURS for claim in claims.claim]
     blocks = [
         counts(pd.concat(found.values())),
         verdicts(reference, list(listed)),
@@ -72,29 +77,34 @@ def tried(seeds: str) -> int:
 
 
 def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
-    """The experiments whose claims rest on fewer than three seeds, and what the others would cost.
+    """The experiments whose claims rest on fewer than three seeds, why, and what the others cost.
 
     Args:
         reference: a folder an experiment.
-        found: the claims, by experiment, and whether they are `settled`.
+        found: the claims, by experiment, whether they are `settled`, and `why` they are not.
     """
     rows = []
     for name, claims in found.items():
-        seeds = claims.seeds.map(tried)
-        few = seeds[(seeds > 0) & ~claims.settled]
-        if len(few):
-            manifest = manifest_of(reference / name)
-            others = (ENOUGH - int(few.min())) / max(1, len(manifest["config"]["seeds"]))
-            rest = Spent(*(hours * others for hours in spent(manifest)))
-            rows.append([f"[{name}](results/{name}.md)", len(few), int(few.min()), rest])
+        tested = claims.assign(tried=claims.seeds.map(tried))
+        for why, few in tested[(tested.tried > 0) & ~tested.settled].groupby("why", sort=False):
+            seeds = int(few.tried.min())
+            others = str(_hours_of(reference / name, ENOUGH - seeds)) if why == HOURS else ""
+            rows.append([f"[{name}](results/{name}.md)", len(few), seeds, why, others])
     if not rows:
         return ""
-    columns = ["experiment", "claims on fewer seeds", "seeds", "the others would take"]
+    columns = ["experiment", "claims on fewer seeds", "seeds", "why", "the others would take"]
     table = markdown(pd.DataFrame(rows, columns=columns).astype(str))
     return (
         "Claims that rest on fewer than three seeds, and what the others would take at most on one "
         f"core, with nothing in the store:\n\n{table}"
     )
+
+
+def _hours_of(run: Path, seeds: int) -> Spent:
+    """What so many seeds take, by the manifest of a run."""
+    manifest = manifest_of(run)
+    times = seeds / max(1, len(manifest["config"]["seeds"]))
+    return Spent(*(times * hours for hours in spent(manifest)))
 
 
 def verdicts(reference: Path, names: list[str]) -> str:

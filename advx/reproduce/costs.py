@@ -4,7 +4,8 @@
 runs say what training and crafting took; at the other scales `SCALE/times.csv` has the seconds of
 each experiment from an empty store, and `SCALE/networks.csv` those of its networks, with their
 sizes. Of reference runs that were made on a GPU the same two files in `chapter/` say what they take
-on a core. A run of `advx reproduce` leaves such files too (`advx/reproduce/records.py`).
+on a core. `SCALE/machine.csv` says how fast that machine was, by a yardstick. A run of `advx
+reproduce` leaves such files too (`advx/reproduce/records.py`).
 """
 
 import csv
@@ -21,7 +22,7 @@ from advx.report.spent import spent
 REFERENCE = Path(advx.__file__).parents[1] / "outputs" / "reference"
 """The timed runs; not there where advx was installed from a wheel."""
 
-TIMES, NETWORKS, SIZES = "times.csv", "networks.csv", "sizes.csv"
+TIMES, NETWORKS, SIZES, MACHINE = "times.csv", "networks.csv", "sizes.csv", "machine.csv"
 
 SCALES = ("smoke", "quick", "chapter")
 
@@ -58,6 +59,11 @@ class Cost:
         saved = sum(seconds for key, seconds in self.networks.items() if key in trained)
         return max(self.seconds - saved, LEAST * self.seconds)
 
+    def on(self, slower: float) -> "Cost":
+        """The cost on a machine that takes so many times longer."""
+        networks = {key: slower * seconds for key, seconds in self.networks.items()}
+        return replace(self, seconds=slower * self.seconds, networks=networks)
+
 
 def costs(
     names: Iterable[str],
@@ -66,6 +72,7 @@ def costs(
     untimed: Collection[str] = (),
     steady: Collection[str] = (),
     cuda: bool = False,
+    yardstick: float | None = None,
     folder: Path = REFERENCE,
 ) -> dict[str, Cost]:
     """The cost of each of these experiments: timed, or estimated from what was.
@@ -79,9 +86,10 @@ def costs(
         untimed: names whose timing is of another configuration.
         steady: names of those that take as long at every scale.
         cuda: whether the runs may use CUDA.
+        yardstick: seconds of the yardstick on this machine; None to take the timings as they are.
         folder: with the timed runs.
     """
-    timed = {each: timings(each, folder, cuda=cuda) for each in SCALES}
+    timed = {each: timings(each, folder, cuda=cuda, yardstick=yardstick) for each in SCALES}
     here = {name: cost for name, cost in timed[scale].items() if name not in untimed}
     if scale == "quick" and not any(cost.networks for cost in here.values()):
         here = {name: _shared_as(cost, timed["chapter"].get(name)) for name, cost in here.items()}
@@ -92,18 +100,36 @@ def costs(
     }
 
 
-def timings(scale: str, folder: Path, *, cuda: bool = False) -> dict[str, Cost]:
+def timings(
+    scale: str, folder: Path, *, cuda: bool = False, yardstick: float | None = None
+) -> dict[str, Cost]:
     """The experiments that were timed at a scale, on a GPU only where runs may use one."""
+    slower = slower_than(folder / scale, yardstick)
     if scale == "chapter":
         sizes = {
             row["experiment"]: float(row["bytes"]) for row in read_rows(folder / scale / SIZES)
         }
         found = {path.parent.name: path.parent for path in folder.glob("*/manifest.json")}
         made = {
-            name: _of_reference(each, sizes.get(name, 0), cuda=cuda) for name, each in found.items()
+            name: _of_reference(each, sizes.get(name, 0), slower, cuda=cuda)
+            for name, each in found.items()
         }
-        return tables(folder / scale) | {name: cost for name, cost in made.items() if cost}
-    return tables(folder / scale)
+        on_a_core = {name: cost.on(slower) for name, cost in tables(folder / scale).items()}
+        return on_a_core | {name: cost for name, cost in made.items() if cost}
+    return {name: cost.on(slower) for name, cost in tables(folder / scale).items()}
+
+
+def slower_than(folder: Path, yardstick: float | None) -> float:
+    """How many times longer this machine takes than the one of a folder's timings, as far as it is
+    known."""
+    there = yardstick_of(folder)
+    return yardstick / there if yardstick and there else 1.0
+
+
+def yardstick_of(folder: Path) -> float | None:
+    """Seconds of the yardstick on the machine of a folder's timings; None where none are noted."""
+    rows = read_rows(folder / MACHINE)
+    return float(rows[0]["yardstick"]) if rows else None
 
 
 def tables(folder: Path) -> dict[str, Cost]:
@@ -122,8 +148,11 @@ def tables(folder: Path) -> dict[str, Cost]:
     }
 
 
-def _of_reference(run: Path, network_bytes: float, *, cuda: bool) -> Cost | None:
-    """What a reference run's manifest says; None where it says nothing of time on this device."""
+def _of_reference(run: Path, network_bytes: float, slower: float, *, cuda: bool) -> Cost | None:
+    """What a reference run's manifest says; None where it says nothing of time on this device.
+
+    How many times longer a core takes says nothing of a GPU.
+    """
     try:
         manifest = manifest_of(run)
     except Unfinished:
@@ -135,7 +164,9 @@ def _of_reference(run: Path, network_bytes: float, *, cuda: bool) -> Cost | None
     seconds = sum(manifest["seconds"].values()) * cores
     networks = {k: (v.get("seconds") or 0) * cores for k, v in manifest["store_keys"].items()}
     size = sum(file.stat().st_size for file in run.iterdir() if file.is_file())
-    return Cost(seconds, networks, network_bytes, size) if seconds >= TOO_FEW else None
+    if seconds < TOO_FEW:
+        return None
+    return Cost(seconds, networks, network_bytes, size).on(1.0 if some_on_gpu else slower)
 
 
 def _shared_as(cost: Cost, chapter: Cost | None) -> Cost:

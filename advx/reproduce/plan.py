@@ -11,7 +11,7 @@ from advx.config.compose import composed
 from advx.config.messages import one_line
 from advx.errors import ConfigError
 from advx.reproduce.board import spoken
-from advx.reproduce.costs import Cost, costs
+from advx.reproduce.costs import REFERENCE, Cost, costs, slower_than
 from advx.reproduce.jobs import Job
 from advx.reproduce.order import left_by_job, makespan, most_valuable_first, shared_first
 
@@ -52,6 +52,7 @@ class Plan:
         costs: of each, by name.
         seconds: of each that is to run, without the networks that are there by then.
         trained: keys of the networks in the store.
+        speed: how many times longer this machine takes than that of the timings, by the yardstick.
     """
 
     ordered: list[Job]
@@ -60,10 +61,16 @@ class Plan:
     costs: Mapping[str, Cost]
     seconds: Mapping[str, float]
     trained: set[str]
+    speed: float
 
 
 def planned(
-    request: Request, all_jobs: Sequence[Job], trained: set[str], *, cuda: bool = False
+    request: Request,
+    all_jobs: Sequence[Job],
+    trained: set[str],
+    *,
+    cuda: bool = False,
+    yardstick: float | None = None,
 ) -> Plan:
     """What of it is finished, what cannot run, and in what order the rest does.
 
@@ -72,6 +79,7 @@ def planned(
         all_jobs: every experiment of it.
         trained: keys of the networks in the store.
         cuda: whether the runs may use CUDA.
+        yardstick: seconds of the yardstick on this machine.
 
     Raises:
         ConfigError: the user's words do not fit an experiment.
@@ -85,10 +93,14 @@ def planned(
     replaced = {job.name for job in all_jobs if job.remark}
     steady = {job.name for job in all_jobs if job.experiment.alone}
     names = [job.name for job in all_jobs]
-    found = costs(names, request.scale, untimed=replaced, steady=steady, cuda=cuda)
+    found = costs(
+        names, request.scale, untimed=replaced, steady=steady, cuda=cuda, yardstick=yardstick
+    )
     order = shared_first if request.hours is None else most_valuable_first
     ordered = order(waiting, found, trained)
-    return Plan(ordered, finished, skipped, found, left_by_job(ordered, found, trained), trained)
+    seconds = left_by_job(ordered, found, trained)
+    speed = slower_than(REFERENCE / request.scale, yardstick)
+    return Plan(ordered, finished, skipped, found, seconds, trained, speed)
 
 
 def _check(given: Iterable[Job]) -> None:
@@ -115,7 +127,7 @@ def described(request: Request, plan: Plan, slower: float) -> str:
     Args:
         request: what is asked for.
         plan: of it.
-        slower: how many times longer this machine takes than the timings say.
+        slower: how many times longer experiments took here than was expected.
     """
     lines = [
         [
@@ -137,7 +149,7 @@ def described(request: Request, plan: Plan, slower: float) -> str:
             "",
             f"{len(plan.ordered)} to run at scale={request.scale}, {request.workers} at a time: "
             f"about {spoken(makespan(seconds, request.workers))}",
-            _speed(slower),
+            _speed(plan.speed, slower),
             _disk(plan),
         ]
     )
@@ -153,10 +165,13 @@ def _basis(cost: Cost) -> str:
     return "" if cost.basis == "timed" else f"an estimate, {cost.basis}"
 
 
-def _speed(slower: float) -> str:
+def _speed(speed: float, slower: float) -> str:
     if slower == 1.0:
-        return "times: of the project's timed runs; corrected as experiments end on this machine"
-    return f"times: of the project's timed runs, × {slower:.2f} as measured on this machine"
+        return (
+            f"times: of the project's timed runs, × {speed:.2f} for the speed of this machine; "
+            "corrected as experiments end"
+        )
+    return f"times: of the project's timed runs, × {speed * slower:.2f} as measured on this machine"
 
 
 def _disk(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """What a `reproduce` leaves beside the runs: how long each took, its networks, what failed.
 
-`times.csv` and `networks.csv` have the form of the project's own timings (`costs.py`): copied to
-`outputs/reference/SCALE/`, they take their place.
+`times.csv`, `networks.csv` and `machine.csv` have the form of the project's own timings
+(`costs.py`): copied to `outputs/reference/SCALE/`, they take their place.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Any
 
 from advx.report.finished import manifest_of
 from advx.report.results import csv_text
-from advx.reproduce.costs import NETWORKS, TIMES, read_rows, tables
+from advx.reproduce.costs import MACHINE, NETWORKS, TIMES, read_rows, slower_than, tables
 from advx.reproduce.jobs import Job
 from advx.text_files import write_text
 
@@ -39,19 +39,31 @@ class Records:
     Args:
         root: the folder of all runs of a scale.
         store: the folder of the store.
+        yardstick: seconds of the yardstick on this machine, now.
     """
 
-    def __init__(self, root: Path, store: Path) -> None:
+    def __init__(self, root: Path, store: Path, yardstick: float) -> None:
         self.root = root
         self.store = store
+        self.yardstick = yardstick
 
     def trained(self) -> set[str]:
         """Keys of the finished networks in the store."""
         return {path.parent.name for path in (self.store / "models").glob("*/meta.json")}
 
     def seconds(self) -> dict[str, float]:
-        """What each experiment took on this machine, of one core, from an empty store."""
-        return {name: cost.seconds for name, cost in tables(self.root).items()}
+        """What each experiment takes here, of one core, from an empty store.
+
+        That is what it took, unless the machine has another speed by now.
+        """
+        slower = slower_than(self.root, self.yardstick)
+        return {name: slower * cost.seconds for name, cost in tables(self.root).items()}
+
+    def begin(self) -> None:
+        """Note how fast the machine is, where no earlier command has."""
+        if not (self.root / MACHINE).exists():
+            line = [round(self.yardstick, 4)]
+            write_text(self.root / MACHINE, csv_text(["yardstick"], [line]))
 
     def add(self, job: Job, seconds: float, trained: set[str]) -> None:
         """Note how long a finished run took.

@@ -1,6 +1,6 @@
 """`advx reproduce`: every experiment that has a result, one command, continued by the same one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -30,13 +30,14 @@ PRELOADED = (
 """Imported once for all processes, with the experiments' own modules: seconds of each run."""
 
 
-def reproduce(request: Request, entry: Entry, *, cuda: bool) -> int:
+def reproduce(request: Request, entry: Entry, *, cuda: bool, yardstick: Callable[[], float]) -> int:
     """Do what is asked for; returns the exit status, 1 where an experiment failed.
 
     Args:
         request: what is asked for.
         entry: runs `advx run` on words, in a process of its own.
         cuda: whether this machine has CUDA and may use it.
+        yardstick: measures the seconds of the yardstick.
 
     Raises:
         ConfigError: a name or a word that there is not, the folder cannot be written, or another
@@ -45,8 +46,9 @@ def reproduce(request: Request, entry: Entry, *, cuda: bool) -> int:
     root = FOLDER / request.scale
     chosen = selected(listed(), request.only, request.skip)
     all_jobs = jobs(chosen, request.scale, request.words, root, cuda=cuda)
-    records = Records(root, _store(request.words))
-    plan = planned(request, all_jobs, records.trained(), cuda=cuda)
+    seconds = yardstick()
+    records = Records(root, _store(request.words), seconds)
+    plan = planned(request, all_jobs, records.trained(), cuda=cuda, yardstick=seconds)
     if request.plan:
         print(described(request, plan, factor(plan.costs, records)))
         return 0
@@ -82,6 +84,8 @@ def _carried_out(request: Request, plan: Plan, records: Records, entry: Entry) -
         if job.skipped or job.remark:
             print(f"{job.name}: {'skipped: ' if job.skipped else ''}{job.skipped or job.remark}")
     modules = [job.experiment.main.rpartition(".")[0] for job in plan.ordered]
+    with suppress(OSError):
+        records.begin()
     runner = Runner(
         plan.ordered,
         plan.costs,

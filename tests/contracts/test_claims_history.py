@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import yaml
@@ -62,16 +63,30 @@ def test_a_claims_history_has_dates_reasons_and_other_predicates(claim) -> None:
     assert all(before != after for before, after in pairwise(predicates))
 
 
-@pytest.mark.parametrize(
-    "folder",
-    sorted(path.parent for path in REFERENCE.glob("*/manifest.json")),
-    ids=lambda folder: folder.name,
-)
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+RUNS = sorted(path.parent for path in REFERENCE.glob("*/manifest.json"))
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
 def test_what_a_claim_names_was_measured_or_it_says_so(folder) -> None:
     """A row whose name is spelled wrong would never be tested, and nobody would know."""
-    with (folder / "claims.csv").open(encoding="utf-8") as stream:
-        outcomes = {row["claim"]: row["holds"] for row in csv.DictReader(stream)}
+    outcomes = {row["claim"]: row["holds"] for row in rows_of(folder / "claims.csv")}
     experiment = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["config"]
     for claim, holds in outcomes.items():
         waits = UNMEASURED in LISTED[experiment["experiment"], claim].get("added", "")
         assert (holds == HOLDS[None]) == waits, claim
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: folder.name)
+def test_a_claim_on_fewer_seeds_than_its_run_says_why(folder) -> None:
+    config = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["config"]
+    drawn = {row["seed"] for row in rows_of(folder / "results.csv")} != {""}
+    for row in rows_of(folder / "claims.csv"):
+        tried = int(row["seeds"].partition("/")[2])
+        fewer = drawn and 0 < tried < min(3, len(config["seeds"]))
+        listed = LISTED[config["experiment"], row["claim"]]
+        assert fewer == ("fewer_seeds" in listed), row["claim"]

@@ -11,7 +11,7 @@ import pytest
 
 from advx.config.choices import choices
 from advx.errors import AdvxError
-from advx.report.claims_page import counts, few_seeds, verdicts
+from advx.report.claims_page import HOURS, counts, few_seeds, verdicts
 from advx.report.front import headlines, index, page_of
 from advx.report.markdown import markdown
 from advx.report.page.runs import section_of
@@ -167,15 +167,19 @@ def test_claims_on_few_seeds_say_what_the_others_would_take(tmp_path) -> None:
         (tmp_path / name / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     seeds = {"a": ["1/1", "0/1", "0/0"], "b": ["2/2", "3/3"], "c": ["3/3", "0/3"]}
     found = {
-        name: pd.DataFrame({"seeds": each, "settled": [one.endswith("/3") for one in each]})
+        name: pd.DataFrame(
+            {"seeds": each, "settled": [one.endswith("/3") for one in each], "why": HOURS}
+        )
         for name, each in seeds.items()
     }
+    assert few_seeds(tmp_path, {"c": found["c"]}) == ""
+    found["c"].loc[0, ["seeds", "settled", "why"]] = ["1/1", False, "one judge"]
     lines = few_seeds(tmp_path, found).splitlines()[4:]
     assert [re.sub(r"\s+", " ", line) for line in lines] == [
-        "| [a](results/a.md) | 2 | 1 | 4.0 h |",  # two seeds of an hour of two threads
-        "| [b](results/b.md) | 1 | 2 | 30 min (GPU) |",
+        "| [a](results/a.md) | 2 | 1 | hours | 4.0 h |",  # two seeds of an hour of two threads
+        "| [b](results/b.md) | 1 | 2 | hours | 30 min (GPU) |",
+        "| [c](results/c.md) | 1 | 1 | one judge | |",
     ]
-    assert few_seeds(tmp_path, {"c": found["c"]}) == ""
 
 
 def test_a_cell_cannot_end_its_table() -> None:

@@ -1,5 +1,6 @@
 """What experiments take, from timed runs and without them; in what order they go."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,34 @@ def test_without_a_timing_the_others_say_how_much_longer_a_scale_is(tmp_path) ->
     assert costs(["a"], "quick", untimed=["a"], folder=tmp_path)["a"].basis == "from scale=smoke"
     assert costs(["c"], "quick", steady=["c"], folder=tmp_path)["c"].seconds == 5
     assert costs(["a"], "quick", folder=tmp_path / "none")["a"].basis == "nothing was timed"
+
+
+def test_timings_of_a_machine_of_another_speed_are_changed_by_as_much(tmp_path) -> None:
+    timed(tmp_path, "smoke", {"a": 10, "c": 5}, "a,k,6,1\n")
+    timed(tmp_path, "quick", {"a": 100})
+    for scale, yardstick in (("smoke", 0.1), ("quick", 0.4)):
+        path = tmp_path / scale / "machine.csv"
+        path.write_text(f"yardstick\n{yardstick}\n", encoding="utf-8")
+    smoke, quick = (
+        costs(["a", "c"], s, yardstick=0.2, folder=tmp_path) for s in ("smoke", "quick")
+    )
+    assert (smoke["a"].seconds, smoke["a"].networks) == (20, {"k": 12})
+    assert (quick["a"].seconds, quick["c"].seconds) == (50, 25)
+    assert costs(["a"], "smoke", folder=tmp_path)["a"].seconds == 10
+
+
+def test_a_slow_core_does_not_make_a_gpu_slow(tmp_path) -> None:
+    shutil.copytree(REFERENCE / "transfer_table", tmp_path / "transfer_table")
+    for file in ("times.csv", "networks.csv"):
+        (tmp_path / "chapter").mkdir(exist_ok=True)
+        shutil.copy(REFERENCE / "chapter" / file, tmp_path / "chapter" / file)
+    (tmp_path / "chapter" / "machine.csv").write_text("yardstick\n0.1\n", encoding="utf-8")
+    for cuda, slower in ((True, 1), (False, 3)):
+        before, after = (
+            timings("chapter", tmp_path, cuda=cuda, yardstick=yardstick)["transfer_table"].seconds
+            for yardstick in (None, 0.3)
+        )
+        assert after == pytest.approx(slower * before)
 
 
 def test_every_experiment_is_timed_at_the_smoke_scale() -> None:
