@@ -91,8 +91,6 @@ def costs(
     """
     timed = {each: timings(each, folder, cuda=cuda, yardstick=yardstick) for each in SCALES}
     here = {name: cost for name, cost in timed[scale].items() if name not in untimed}
-    if scale == "quick" and not any(cost.networks for cost in here.values()):
-        here = {name: _shared_as(cost, timed["chapter"].get(name)) for name, cost in here.items()}
     others = {each: timed[each] for each in ("quick", "smoke") if each != scale}
     return {
         name: here.get(name) or _estimate(name, here, others, steady=name in steady)
@@ -167,16 +165,6 @@ def _of_reference(run: Path, network_bytes: float, slower: float, *, cuda: bool)
     if seconds < TOO_FEW:
         return None
     return Cost(seconds, networks, network_bytes, size).on(1.0 if some_on_gpu else slower)
-
-
-def _shared_as(cost: Cost, chapter: Cost | None) -> Cost:
-    """A cost whose networks are not known: their shares, and who else has them, as at the
-    chapter's scale."""
-    if chapter is None:
-        return cost
-    factor = cost.seconds / max(chapter.seconds, sum(chapter.networks.values()))
-    networks = {f"chapter/{key}": factor * s for key, s in chapter.networks.items()}
-    return replace(cost, networks=networks, network_bytes=chapter.network_bytes)
 
 
 def _estimate(

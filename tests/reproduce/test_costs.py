@@ -68,8 +68,9 @@ def test_a_slow_core_does_not_make_a_gpu_slow(tmp_path) -> None:
         assert after == pytest.approx(slower * before)
 
 
-def test_every_experiment_is_timed_at_the_smoke_scale() -> None:
-    found = timings("smoke", REFERENCE)
+@pytest.mark.parametrize("scale", ["smoke", "quick"])
+def test_every_experiment_is_timed_at_the_small_scales(scale) -> None:
+    found = timings(scale, REFERENCE)
     assert found.keys() == {name for name, each in listed().items() if not each.tool}
     assert sum(bool(cost.networks) for cost in found.values()) > 30
 
@@ -92,10 +93,10 @@ def test_the_hours_of_a_gpu_are_not_those_of_a_core() -> None:
     assert core.left(core.networks.keys()) < 0.1 * core.seconds
 
 
-def test_at_the_quick_scale_networks_are_shared_as_at_the_chapters() -> None:
+def test_two_experiments_share_their_networks_at_the_quick_scale() -> None:
     found = costs(["rubbish", "same_mistake"], "quick")
     both = left_by_job([job("rubbish"), job("same_mistake")], found, set())
-    assert both["rubbish"] == found["rubbish"].seconds == 235
+    assert both["rubbish"] == found["rubbish"].seconds > 100
     assert both["same_mistake"] < 0.3 * found["same_mistake"].seconds
 
 
