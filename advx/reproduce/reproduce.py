@@ -30,14 +30,16 @@ PRELOADED = (
 """Imported once for all processes, with the experiments' own modules: seconds of each run."""
 
 
-def reproduce(request: Request, entry: Entry, *, cuda: bool, yardstick: Callable[[], float]) -> int:
+def reproduce(
+    request: Request, entry: Entry, *, cuda: bool, yardstick: Callable[[int], float]
+) -> int:
     """Do what is asked for; returns the exit status, 1 where an experiment failed.
 
     Args:
         request: what is asked for.
         entry: runs `advx run` on words, in a process of its own.
         cuda: whether this machine has CUDA and may use it.
-        yardstick: measures the seconds of the yardstick.
+        yardstick: measures the seconds of the yardstick, for so many workers.
 
     Raises:
         ConfigError: a name or a word that there is not, the folder cannot be written, or another
@@ -46,7 +48,7 @@ def reproduce(request: Request, entry: Entry, *, cuda: bool, yardstick: Callable
     root = FOLDER / request.scale
     chosen = selected(listed(), request.only, request.skip)
     all_jobs = jobs(chosen, request.scale, request.words, root, cuda=cuda)
-    seconds = yardstick()
+    seconds = yardstick(request.workers)
     records = Records(root, _store(request.words), seconds)
     plan = planned(request, all_jobs, records.trained(), cuda=cuda, yardstick=seconds)
     if request.plan:

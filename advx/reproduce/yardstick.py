@@ -7,6 +7,9 @@ beside it: the time on this machine is that one, times the ratio of both machine
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
 
 REPETITIONS = 15
 """Of which the one in the middle counts: what others do for a moment does not."""
@@ -14,37 +17,43 @@ REPETITIONS = 15
 STEPS, BATCH, UNITS = 4, 100, 1200
 
 
-def measured() -> float:
-    """Seconds in which one thread trains a network of PyTorch's own for a few minibatches."""
-    import torch  # takes seconds, and is needed for nothing else here
+def measured(workers: int) -> float:
+    """Seconds in which one thread trains a network of PyTorch's own for a few minibatches.
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            work = _training()
-        _seconds(work)  # libraries are loaded
-        return statistics.median(_seconds(work) for _ in range(REPETITIONS))
-    finally:
-        torch.set_num_threads(threads)
+    Args:
+        workers: how many do so at a time: what else goes on costs nothing while a core is free.
+    """
+    together = Barrier(workers, timeout=60)
+    with ThreadPoolExecutor(workers) as threads:
+        every = list(threads.map(partial(_times, together), [_training() for _ in range(workers)]))
+    return statistics.median(seconds for times in every for seconds in times)
 
 
 def _training() -> Callable[[], None]:
-    import torch
+    import torch  # takes seconds, and is needed for nothing else here
     from torch import nn
 
-    layers = [nn.Linear(784, UNITS), nn.ReLU(), nn.Linear(UNITS, UNITS), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(UNITS, 10))
+    with torch.random.fork_rng(devices=[]):
+        layers = [nn.Linear(784, UNITS), nn.ReLU(), nn.Linear(UNITS, UNITS), nn.ReLU()]
+        model = nn.Sequential(*layers, nn.Linear(UNITS, 10))
+        images, labels = torch.rand(BATCH, 784), torch.randint(10, (BATCH,))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
-    images, labels = torch.rand(BATCH, 784), torch.randint(10, (BATCH,))
 
     def work() -> None:
+        torch.set_num_threads(1)  # of the calling thread
         for _ in range(STEPS):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images), labels).backward()
             optimizer.step()
 
     return work
+
+
+def _times(together: Barrier, work: Callable[[], None]) -> list[float]:
+    """Seconds of every repetition, from when all have begun."""
+    work()  # libraries are loaded
+    together.wait()
+    return [_seconds(work) for _ in range(REPETITIONS)]
 
 
 def _seconds(work: Callable[[], None]) -> float:
