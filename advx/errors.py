@@ -32,6 +32,10 @@ class NoGradientError(AdvxError):
     """An attack that needs a gradient was pointed at a model that has none."""
 
 
+class NetworkChanged(AdvxError):
+    """A network that a run has read numbers of was made again, and has other weights."""
+
+
 class Diverged(AdvxError):
     """Training produced NaN, or stayed worse than guessing for too long."""
 

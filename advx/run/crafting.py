@@ -40,6 +40,10 @@ class PointedAttack(Deferred[Attack]):
     def key(self) -> Any:
         return {"attack": identified(self.config.plain()), "on": self.source.key}
 
+    @property
+    def networks(self) -> frozenset[str]:
+        return self.source.networks
+
     @cached_property
     def value(self) -> Attack:
         if self.config.get("objective") != "training_cost":
@@ -77,6 +81,10 @@ class AttackBySize(Deferred[Callable[[float], Attack]]):
         return {"at any epsilon": self.at(0.0).key}
 
     @property
+    def networks(self) -> frozenset[str]:
+        return self.source.networks
+
+    @property
     def value(self) -> Callable[[float], Attack]:
         return lambda epsilon: self.at(epsilon).value
 
@@ -104,6 +112,10 @@ class Crafted(Deferred[Split]):
         data = self._crafting.data
         test = {"examples": data.test(self.examples).fingerprint, "of": data.all.test.fingerprint}
         return self.attack.key | test
+
+    @property
+    def networks(self) -> frozenset[str]:
+        return self.attack.networks
 
     @property
     def value(self) -> Split:

@@ -2,14 +2,14 @@
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from advx.errors import Diverged
+from advx.errors import Diverged, NetworkChanged
 from advx.notes import Note, noting
-from advx.run.named import content_of, made
+from advx.run.named import content_of, made, networks_of
 from advx.run.notices import Remarks
-from advx.store.store import Store
+from advx.store.store import Store, Stored
 from advx.store.values import packed, returned_by, undefined, unpacked
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Measurements:
     def __init__(self, store: Store, remarks: Remarks) -> None:
         self.store = store
         self.remarks = remarks
+        self._digests: dict[str, str] = {}  # of the weights that the run's numbers rest on
 
     def measure(self, function: Callable[..., Value], *positional: Any, **keywords: Any) -> Value:
         """The value of a measurement.
@@ -43,21 +44,48 @@ class Measurements:
         Returns:
             what the function returns; where a model that it needs diverged, what
             `advx.store.values.undefined` makes of its return type, which is not stored.
+
+        Raises:
+            NetworkChanged: earlier values of the run are of other weights of the same network.
         """
         bound = inspect.signature(function).bind(*positional, **keywords)
         kind = returned_by(function)
         try:
             content = content_of(function, bound.arguments)
             content["evaluation_version"] = EVALUATION_VERSION
-            stored = self.store.value(content, kind)
+            networks = networks_of(bound.arguments)
+            stored = self._still_true(self.store.value(content, kind), networks)
             if stored is None:
                 with noting() as notes:
                     value = function(**{key: made(each) for key, each in bound.arguments.items()})
-                self.store.save_value(content, value, notes)
+                digests = {key: self.store.digest(key) or "" for key in networks}
+                self.store.save_value(content, value, notes, digests)
+                self._rest_on(digests)
                 self.remarks.of_examples(notes)
                 return unpacked(*packed(value), kind)  # what a later run will read
+            self._rest_on(stored.digests)
         except Diverged as error:
             log.warning("diverged: %s", error)
             return undefined(kind)
         self.remarks.of_examples(Note(*note) for note in stored.notes)
         return stored.value
+
+    def _still_true(self, stored: Stored | None, networks: frozenset[str]) -> Stored | None:
+        """A stored value, unless it is of other weights of its networks than those at hand.
+
+        Where there are none at hand, the run's earlier values say which weights they are of.
+        """
+        if stored is None or set(stored.digests) != networks:
+            return None
+        at_hand = {key: self.store.digest(key) or self._digests.get(key) for key in networks}
+        return stored if all(stored.digests[k] == d for k, d in at_hand.items() if d) else None
+
+    def _rest_on(self, digests: Mapping[str, str]) -> None:
+        """Note the weights that a value was measured on."""
+        for key, digest in digests.items():
+            if self._digests.setdefault(key, digest) != digest:
+                raise NetworkChanged(
+                    f"store={self.store.folder}: network {key} was trained again and has other "
+                    "weights than those which earlier numbers of this run are of; the same "
+                    "command, run again, measures those anew"
+                )

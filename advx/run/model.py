@@ -1,6 +1,7 @@
 """What a run knows a model by: named before it is trained, made when it is first asked for."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -10,7 +11,7 @@ from advx.data.dataset import Dataset
 from advx.run.named import Deferred
 from advx.training.construct import construct
 from advx.training.load_or_train import TrainedGame, TrainedModel
-from advx.training.recipe import Recipe
+from advx.training.recipe import Recipe, stored_keys
 
 if TYPE_CHECKING:
     from advx.run.models import Models
@@ -29,6 +30,10 @@ class Training(Deferred[TrainedModel]):
     @property
     def key(self) -> Any:
         return {"training": self.model.key}
+
+    @property
+    def networks(self) -> frozenset[str]:
+        return self.model.networks
 
     @property
     def value(self) -> TrainedModel:
@@ -50,6 +55,10 @@ class Model(Deferred[nn.Module]):
     @property
     def key(self) -> str:
         return self._models.key(self.recipe)
+
+    @cached_property
+    def networks(self) -> frozenset[str]:
+        return frozenset(stored_keys(self.recipe, self._models.data.part(self.recipe.part)))
 
     @property
     def value(self) -> nn.Module:
@@ -126,6 +135,10 @@ class Game(Deferred[TrainedGame]):
     @property
     def key(self) -> str:
         return self._models.game_key(self.recipe, self.data)
+
+    @property
+    def networks(self) -> frozenset[str]:
+        return frozenset([self.key])
 
     @property
     def value(self) -> TrainedGame:

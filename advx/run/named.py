@@ -35,6 +35,11 @@ class Deferred(ABC, Generic[T]):
 
     @property
     @abstractmethod
+    def networks(self) -> frozenset[str]:
+        """Keys in the store of the networks and games on whose weights it rests."""
+
+    @property
+    @abstractmethod
     def value(self) -> T:
         """The thing itself, made now or remembered.
 
@@ -60,6 +65,10 @@ class Derived(Deferred[T]):
     @cached_property
     def key(self) -> Any:
         return content_of(self._function, self._arguments)
+
+    @cached_property
+    def networks(self) -> frozenset[str]:
+        return networks_of(self._arguments)
 
     @cached_property
     def value(self) -> T:
@@ -123,6 +132,17 @@ def named(value: Any, where: str) -> Any:
         f"{where}: a {type(value).__name__} has no name in a key; give numbers, texts, arrays, "
         "configurations, models, data, or lists and dictionaries of them"
     )
+
+
+def networks_of(value: Any) -> frozenset[str]:
+    """Keys in the store of the networks and games on whose weights an argument rests."""
+    if isinstance(value, Deferred):
+        return value.networks
+    if isinstance(value, Mapping):
+        return networks_of(list(value.values()))
+    if isinstance(value, list | tuple):
+        return frozenset().union(*(networks_of(each) for each in value))
+    return frozenset()
 
 
 def made(value: Any) -> Any:

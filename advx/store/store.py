@@ -43,14 +43,25 @@ def key_of(content: Mapping[str, Any]) -> str:
 
 
 class Stored(NamedTuple):
-    """A measurement as it was saved: its value, and notes on what it left out."""
+    """A measurement as it was saved.
+
+    Attributes:
+        value: that was measured.
+        notes: on what it left out.
+        digests: of the weights that it was measured on, by key.
+    """
 
     value: Any
     notes: list[list[Any]]
+    digests: dict[str, str]
 
 
 class Store:
-    """Models and rows under one folder, `models/<key>/` and `rows/<key>.json`."""
+    """Models and rows under one folder, `models/<key>/` and `rows/<key>.json`.
+
+    Attributes:
+        digests: of the weights that were loaded or saved here, by key.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -60,6 +71,7 @@ class Store:
             raise ConfigError(
                 f"store={folder}: cannot be written ({error.strerror}); name a writable folder"
             ) from error
+        self.digests: dict[str, str] = {}
 
     def path(self, key: str) -> Path:
         """Folder of the model named `key`."""
@@ -93,7 +105,13 @@ class Store:
             log.warning("store entry %s: %s; training it again", key, problem)
             return None
         content = (self.path(key) / WEIGHTS).read_bytes()
+        self.digests[key] = meta["sha256"]
         return torch.load(BytesIO(content), map_location="cpu", weights_only=True), meta
+
+    def digest(self, key: str) -> str | None:
+        """Of an entry's weights: those that were loaded or saved here, else those that its
+        `meta.json` names; None where there are none."""
+        return self.digests.get(key) or (self.meta(key) or {}).get("sha256")
 
     def unfinished(self, key: str) -> bool:
         """Whether an entry is a training that was ended early and can be continued."""
@@ -121,8 +139,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         content = serialized(weights)
         write_atomically(folder / WEIGHTS, content)
-        meta = meta | {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        digest = hashlib.sha256(content).hexdigest()
+        meta = meta | {"sha256": digest, "bytes": len(content)}
         write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
+        self.digests[key] = digest
 
     def checkpoint(self, key: str) -> dict[str, Any] | None:
         """The entry's last checkpoint, or None where there is none or it cannot be read."""
@@ -169,17 +189,25 @@ class Store:
                     return None
                 with np.load(BytesIO(raw), allow_pickle=False) as found:
                     arrays = [found[name] for name in found.files]
-            return Stored(unpacked(stored["value"], arrays, kind), stored["notes"])
+            value = unpacked(stored["value"], arrays, kind)
+            return Stored(value, stored["notes"], stored.get("digests", {}))
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return None
 
-    def save_value(self, content: Any, value: Any, notes: Sequence[Sequence[Any]] = ()) -> None:
+    def save_value(
+        self,
+        content: Any,
+        value: Any,
+        notes: Sequence[Sequence[Any]] = (),
+        digests: Mapping[str, str] | None = None,
+    ) -> None:
         """Save a measurement under what it depends on: its arrays first, then its JSON.
 
         Args:
             content: what it depends on, as JSON can hold it.
             value: see `advx.store.values.packed`.
             notes: on examples that it left out, lists of texts and numbers.
+            digests: of the weights that it was measured on, by key.
         """
         path = self._rows_path(content)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +218,13 @@ class Store:
             np.savez_compressed(buffer, *arrays)
             digest = hashlib.sha256(buffer.getvalue()).hexdigest()
             write_atomically(path.with_suffix(".npz"), buffer.getvalue())
-        stored = {"of": content, "value": plain, "arrays": digest, "notes": list(notes)}
+        stored = {
+            "of": content,
+            "digests": dict(digests or {}),
+            "value": plain,
+            "arrays": digest,
+            "notes": list(notes),
+        }
         write_text(path, json.dumps(stored, default=str))
 
     def drop_unfinished(self) -> int:

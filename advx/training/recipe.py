@@ -134,3 +134,13 @@ def dependencies(recipe: Recipe) -> list[Recipe]:
         replace(recipe, seed=each.seed, defense=Config(each.defense, "defense"))
         for each in wanted(recipe.seed)
     ]
+
+
+def stored_keys(recipe: Recipe, data: Dataset) -> list[str]:
+    """Keys in the store of the networks whose weights make up that of `recipe`: its own, or those
+    of its parts where nothing more is trained, as in an ensemble."""
+    if not (recipe.is_game or recipe.random):
+        return []
+    if recipe.is_game or getattr(recipe.defense.build(), "trains", True):
+        return [recipe_key(recipe, data)]
+    return [key for each in dependencies(recipe) for key in stored_keys(each, data)]

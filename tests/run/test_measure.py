@@ -1,15 +1,18 @@
 """Measurements are taken once, and read back as what they were."""
 
+import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from advx.errors import Diverged
+from advx.errors import Diverged, NetworkChanged
 from advx.evaluation.measurement import measurement
 from advx.evaluation.undefined import answered
 from advx.models.call import UNDEFINED
@@ -119,6 +122,91 @@ def test_a_damaged_value_is_measured_again(measurements: Measurements, tmp_path:
         damaged.write_bytes(content[: len(content) // 2])
         assert measurements.measure(measured, 3).rate == 0.1 + 0.2
     assert CALLS == ["measured"] * 3
+
+
+@measurement(version=1)
+def first_weight(weights: dict[str, Tensor]) -> float:
+    CALLS.append("first weight")
+    return weights["w"][0].item()
+
+
+def save(store: Store, weight: float) -> None:
+    """An entry of the key `network`, as one training or another leaves it."""
+    store.save("network", {"w": torch.tensor([weight, 0.0])}, {})
+
+
+class FromStore(Late):
+    """Loaded from the store when it is asked for, or trained again there, to other weights."""
+
+    def __init__(self, store: Store, trained: float) -> None:
+        super().__init__("network", networks=["network"])
+        self.store, self.trained = store, trained
+
+    @property
+    def value(self) -> Any:
+        if self.store.load("network") is None:
+            save(self.store, self.trained)
+        stored = self.store.load("network")
+        assert stored is not None
+        return stored[0]
+
+
+def test_a_network_that_was_trained_again_to_other_weights_is_measured_again(
+    tmp_path: Path,
+) -> None:
+    CALLS.clear()
+
+    def a_run() -> float:
+        store = Store(tmp_path)
+        return Measurements(store, Remarks()).measure(first_weight, FromStore(store, 5.0))
+
+    save(Store(tmp_path), 1.0)
+    assert [a_run(), a_run()] == [1.0, 1.0]
+    assert CALLS == ["first weight"]
+    save(Store(tmp_path), 1.0)  # the same weights: the value stands
+    assert a_run() == 1.0
+    assert CALLS == ["first weight"]
+    save(Store(tmp_path), 2.0)
+    assert [a_run(), a_run()] == [2.0, 2.0]
+    assert CALLS == ["first weight"] * 2
+
+
+def test_values_of_a_network_that_is_gone_are_read_and_never_mixed_with_those_of_another(
+    tmp_path: Path,
+) -> None:
+    save(Store(tmp_path), 1.0)
+
+    def a_run() -> tuple[float, float]:
+        store = Store(tmp_path)
+        network, taken = FromStore(store, 5.0), Measurements(store, Remarks())
+        first = taken.measure(first_weight, network)
+        return first, taken.measure(second_weight, network)
+
+    store = Store(tmp_path)
+    assert Measurements(store, Remarks()).measure(first_weight, FromStore(store, 5.0)) == 1.0
+    shutil.rmtree(store.path("network"))
+    store = Store(tmp_path)
+    assert Measurements(store, Remarks()).measure(first_weight, FromStore(store, 5.0)) == 1.0
+    assert store.meta("network") is None, "nothing was trained for a value that is kept"
+    with pytest.raises(NetworkChanged, match="network was trained again"):
+        a_run()
+    assert a_run() == (5.0, 0.0)
+
+
+def test_a_value_without_its_networks_digest_is_measured_again(tmp_path: Path) -> None:
+    save(Store(tmp_path), 1.0)
+    for _ in range(2):
+        store = Store(tmp_path)
+        assert Measurements(store, Remarks()).measure(first_weight, FromStore(store, 5.0)) == 1.0
+        (row,) = tmp_path.glob("rows/*.json")
+        old = json.loads(row.read_text()) | {"value": 9.0}  # as before it had digests
+        del old["digests"]
+        row.write_text(json.dumps(old))
+
+
+@measurement(version=1)
+def second_weight(weights: dict[str, Tensor]) -> float:
+    return weights["w"][1].item()
 
 
 @measurement(version=1)

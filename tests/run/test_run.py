@@ -1,5 +1,6 @@
 """The rates that an experiment asks a run for."""
 
+import json
 import math
 from pathlib import Path
 
@@ -48,6 +49,34 @@ def test_rates_are_stored_without_the_models(tmp_path) -> None:
     unmoved = run.craft(config["attack"].with_(epsilon=0.0), source)
     assert run.measure(error_rate, target, unmoved) == run.measure(error_rate, target, run.test())
     assert run.measure(error_rate, target, unmoved) != rate
+
+
+def test_rates_name_the_weights_that_they_rest_on_and_follow_them(tmp_path) -> None:
+    run, config = begun(tmp_path, "experiment=transfer")
+    source, target = (run.model(config[key], 0) for key in ("crafting", "target"))
+    ensemble = run.model(
+        config["target"],
+        0,
+        defense=Config({"_target_": "advx.defenses.ensemble.Ensemble", "members": 2}, "defense"),
+    )
+    members = {run.model(config["target"], seed).key for seed in (0, 1)}
+    assert ensemble.networks == members
+    crafted = run.craft(config["attack"], source)
+    assert crafted.networks == source.networks == {source.key}
+    assert target.training.networks == {target.key}
+    rate = run.measure(error_rate, target, crafted)
+    (row,) = (run.store.folder / "rows").glob("*.json")
+    found = {key: run.store.meta(key) for key in (source.key, target.key)}
+    assert json.loads(row.read_text())["digests"] == {k: m["sha256"] for k, m in found.items() if m}
+    weights, meta = run.store.load(target.key) or ({}, {})
+    run.store.save(target.key, {key: -value for key, value in weights.items()}, meta)
+    again, _ = begun(tmp_path, "experiment=transfer")
+    other = again.model(config["target"], 0)
+    crafted = again.craft(config["attack"], again.model(config["crafting"], 0))
+    by_hand = other.value(crafted.value.images).argmax(1) != again.data.test.labels
+    measured = again.measure(error_rate, other, crafted)
+    assert measured == pytest.approx(100 * by_hand.double().mean().item())
+    assert measured != rate
 
 
 class Reversed:
