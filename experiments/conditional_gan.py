@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from advx.config.cells import Cells, metrics_of, setting
+from advx.config.cells import Cell, Cells, metrics_of, setting
 from advx.config.config import Config
 from advx.errors import ConfigError
 from advx.evaluation.image_quality import UNITS, ImageQuality, class_rates, image_quality
@@ -32,7 +32,7 @@ from advx.types import PositiveInt
 COLUMNS = 20
 """z of the figure."""
 
-NOTE = "At the right: the share of a class's images that a classifier gives that class, all seeds."
+NOTE = "At the right: the share of a class's images that a classifier gives that class."
 """Under the figure."""
 
 
@@ -101,12 +101,15 @@ def same_noise(trained: TrainedGame, classes: int, columns: int, seed: int = 1) 
 
 
 def finding(results: Numbers, samples: int, names: Sequence[str]) -> str:
-    """How often the class that was asked for was made, from means."""
-    rates = {name: asked_for(results, name) for name in names}
+    """How often the class that was asked for was made: by seed, as one seed's game may collapse,
+    and by class with the first."""
+    *others, last = (f"{rate:.1f}%" for rate in asked_for(results))
+    overall = f"{', '.join(others)} and {last}" if others else last
+    rates = {name: asked_for(results, name)[0] for name in names}
     worst, best = (pick(rates, key=lambda name: rates[name]) for pick in (min, max))
     return (
-        f"The generator makes the class that it is asked for in "
-        f"{results.mean('generator', 'asked_for'):.1f}% of {samples:,} images: at worst in "
+        f"The generator makes the class that it is asked for in {overall} of {samples:,} images"
+        f"{', by seed; the first' if others else ':'} at worst in "
         f"{rates[worst]:.1f}% ({worst}), at best in {rates[best]:.1f}% ({best})"
     )
 
@@ -116,14 +119,20 @@ def of_class(name: str) -> str:
     return setting(**{"class": name})
 
 
-def asked_for(results: Numbers, name: str) -> float:
-    """How often the generator made a class that was asked for, in percent."""
-    return results.mean("generator", "asked_for", setting=of_class(name))
+def asked_for(results: Numbers, name: str = "") -> list[float]:
+    """How often each seed's generator made what was asked for, in percent.
+
+    Args:
+        results: of the run.
+        name: of the class that was asked for; empty for all together.
+    """
+    cell = Cell("generator", "asked_for", setting=of_class(name) if name else "")
+    return results.over_seeds([cell])[:, 0].tolist()
 
 
 def panel(results: Numbers, names: Sequence[str]) -> figure.Panel:
-    """Of the figure: a row a class, with how often it was made when asked for."""
-    rates = [asked_for(results, name) for name in names]
+    """Of the figure: a row a class of the first seed, with how often it was made when asked for."""
+    rates = [asked_for(results, name)[0] for name in names]
     return {
         "array": "images",
         "columns": COLUMNS,

@@ -12,6 +12,7 @@ from advx.figures.line_ends import label_ends
 from advx.figures.points import strip
 from advx.figures.saved import save_figure
 from advx.figures.style import (
+    BAND,
     DASHES,
     MARKERS,
     NEUTRAL,
@@ -187,7 +188,7 @@ def modes(
     seeds = max((len(arrays[key]) for key in arrays if key.startswith("ends_")), default=1)
     note = (
         f"{'Left' if one else 'Top'}: modes among {counted[0]:,} generated examples while the "
-        f"networks train{f', mean of {seeds} seeds' if seeds > 1 else ''}. "
+        f"networks train{f', mean and range of {seeds} seeds' if seeds > 1 else ''}. "
         f"{'Right' if one else 'Bottom'}: modes among {counted[1]:,} at the end"
         f"{', a dot a seed' if seeds > 1 else ''}. Inside: examples {inside}. Names: the networks "
         "with batch normalization" + ("." if one else "; k: updates of D for one of G.")
@@ -233,18 +234,18 @@ def over_time(
     count: int,
     examples: int,
 ) -> None:
-    """A line a place."""
+    """A line a place, the mean of the seeds, with a band from the smallest to the largest."""
     top = 0.0
     for index, place in enumerate(places):
         results = arrays.get(f"grown_{place}, {name}")
         if results is not None:
-            top = max(top, results.mean(0).max())
-            axis.plot(
-                arrays["epochs"],
-                results.mean(0),
-                color=SERIES[index],
-                linestyle=DASHES[index % len(DASHES)],
-            )
+            color, epochs = SERIES[index], arrays["epochs"]
+            low, high = results.min(0), results.max(0)
+            top = max(top, high.max())
+            axis.plot(epochs, results.mean(0), color=color, linestyle=DASHES[index % len(DASHES)])
+            if len(results) > 1:
+                faint = BAND / 2  # many overlap
+                axis.fill_between(epochs, low, high, color=color, alpha=faint, linewidth=0)
     most = count * (1 - (1 - 1 / count) ** examples)  # expected of as many of the data
     if most < count - 0.5:
         axis.axhline(most, color=NEUTRAL, linewidth=0.8)

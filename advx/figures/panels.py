@@ -29,8 +29,8 @@ WIDE = 2
 STAR = 9.0
 """Width of the chapter's star, in points."""
 
-LINE, BAND = 1.4, 0.18
-"""A curve's width in points, and the opacity of its band."""
+LINE = 1.4
+"""A curve's width in points."""
 
 
 @dataclass
@@ -180,7 +180,9 @@ def _curves(axis: "Axes", panel: Panel, most: int) -> None:
     for curve in panel.curves:
         low, mean, high = _mean(curve)
         if np.nanmax(high - low, initial=0) > 0:
-            axis.fill_between(curve.places, low, high, color=curve.color, alpha=BAND, linewidth=0)
+            axis.fill_between(
+                curve.places, low, high, color=curve.color, alpha=style.BAND, linewidth=0
+            )
         axis.plot(
             curve.places,
             mean,

@@ -41,6 +41,9 @@ HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++", "oo", "||||", "
 DPI = 200
 """Of the bitmaps: 1,300 dots across the page."""
 
+BAND = 0.18
+"""Opacity of what reaches from a curve's smallest value over the seeds to its largest."""
+
 LINE_HEIGHT = 1.25
 """Of a line of text, in sizes of its letters."""
 

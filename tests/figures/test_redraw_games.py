@@ -237,7 +237,10 @@ def test_what_the_references_figures_draw_stands_in_their_rows() -> None:
 
 def test_the_titles_of_the_references_sheets_are_those_of_their_rows() -> None:
     digits = [str(k) for k in range(10)]
-    made = means("conditional_gan")
+    made = Numbers(
+        Row("e", r["row"], r["metric"], None, r["setting"], int(r["seed"] or 0), float(r["value"]))
+        for r in rows("conditional_gan")
+    )
     assert kept("conditional_gan")[1]["finding"] == conditional_gan.finding(made, 10_000, digits)
     assert kept("conditional_gan")[1]["panels"] == [conditional_gan.panel(made, digits)]
     for name, module in (
@@ -269,6 +272,18 @@ def test_titles_without_a_floor_say_nothing_of_it() -> None:
         "The generator makes the class that it is asked for in 50.0% of 1,000 images: at worst in "
         "20.0% (b), at best in 80.0% (a)"
     )
+    second = [
+        Row("e", "generator", "asked_for", None, which, 1, rate / 2)
+        for which, rate in rates.items()
+    ]
+    first = [
+        Row("e", "generator", "asked_for", None, which, 0, rate) for which, rate in rates.items()
+    ]
+    assert conditional_gan.finding(Numbers(second + first), 1000, ["a", "b"]) == (
+        "The generator makes the class that it is asked for in 50.0% and 25.0% of 1,000 images, by "
+        "seed; the first at worst in 20.0% (b), at best in 80.0% (a)"
+    )
+    assert conditional_gan.panel(Numbers(second + first), ["a", "b"])["right"] == ["80.0%", "20.0%"]
 
 
 def test_the_title_of_the_pyramids_causes_names_each() -> None:
