@@ -107,7 +107,8 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
 
 
 def refuse_difference(first: Finished, other: Finished) -> None:
-    """Refuse runs of different settings, data, code or packages.
+    """Refuse runs of different settings, data, code or packages, or of different weights of what
+    they share, such as a classifier that reads for all seeds.
 
     Raises:
         ConfigError: the first difference.
@@ -130,6 +131,15 @@ def refuse_difference(first: Finished, other: Finished) -> None:
         both = [run.manifest.get(key) or {} for run in (first, other)]
         if both[0] != both[1]:
             raise ConfigError(f"{pair}: their {what} differ; valid: the same")
+    here, there = (run.manifest["store_keys"] for run in (first, other))
+    for key in here.keys() & there.keys():
+        for fact in ("sha256", "validation_error_rate", "best_epoch"):
+            values = here[key].get(fact), there[key].get(fact)
+            if None not in values and values[0] != values[1]:
+                raise ConfigError(
+                    f"{pair}: {here[key]['model']} ({key}) was trained for each of them, and not "
+                    f"to the same weights ({fact} {values[0]}, {values[1]}); valid: one store"
+                )
 
 
 def refuse_shared_seeds(runs: Sequence[Finished]) -> None:

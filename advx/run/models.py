@@ -222,7 +222,7 @@ class Models:
         """What the store knows of the models that were named, by key."""
         facts = (
             *("best_epoch", "epochs", "validation_error_rate"),
-            *("seconds", "device", "threads", "torch"),
+            *("seconds", "device", "threads", "torch", "sha256"),
         )
         metas = {key: self.store.meta(key) for key in self.names}
         return {

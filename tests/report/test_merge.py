@@ -11,7 +11,7 @@ import pytest
 from advx.config.cells import Cell
 from advx.errors import AdvxError, ConfigError
 from advx.report.compare import Side, compare
-from advx.report.merge import merge
+from advx.report.merge import merge, read
 from advx.report.results import Row
 from tests.printed import ALL, kind
 from tests.processes import advx
@@ -105,6 +105,30 @@ def test_a_number_without_a_seed_must_be_the_same(runs, tmp_path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"is 99\.5, which rests on no seed"):
         merge([runs["[0]"], other], tmp_path / "into")
+
+
+@pytest.mark.parametrize("fact", ["sha256", "validation_error_rate"])
+def test_a_network_of_both_runs_must_have_the_same_weights(runs, tmp_path, fact) -> None:
+    """As where one was trained on a CPU and one on a GPU; older manifests have no digest."""
+    key, network = next(
+        (key, facts)
+        for key, facts in read(runs["[0]"]).manifest["store_keys"].items()
+        if "sha256" in facts
+    )
+    other = tmp_path / "other"
+    shutil.copytree(runs["[1]"], other)
+    manifest = json.loads((other / "manifest.json").read_text(encoding="utf-8"))
+    manifest["store_keys"][key] = network
+    (other / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    merge([runs["[0]"], other], tmp_path / "shared")
+    changed = dict(network) | {fact: 99.5 if fact != "sha256" else "0" * 64}
+    if fact != "sha256":
+        del changed["sha256"]
+    manifest["store_keys"][key] = changed
+    (other / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"{key}\) was trained for each of them.*{fact}"):
+        merge([runs["[0]"], other], tmp_path / "mixed")
+    assert not (tmp_path / "mixed").exists()
 
 
 def test_a_failed_run_is_refused(runs, tmp_path) -> None:
