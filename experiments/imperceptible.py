@@ -240,6 +240,7 @@ def draw(
         "confidence_after": after.amax(1),
         "labels": clean.labels,
     }
+    of = "Images and confidences: the first seed. " if len(run.seeds) > 1 else ""
     ordered, note = fooled_first({key: value.cpu().numpy() for key, value in arrays.items()})
     save_and_draw(
         run.folder,
@@ -247,7 +248,7 @@ def draw(
         ordered,
         epsilon=level / GRAY,
         class_names=class_names,
-        provenance=run.heading(),
+        provenance=of + run.heading(),
         finding=text or one_finding(ordered, level / GRAY, class_names),
         note=note if text else "",
     )

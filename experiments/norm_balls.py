@@ -175,7 +175,7 @@ def draw(
         arrays,
         **captions(predicted, run.data.class_names, from_class, to_class, size, most),
         class_names=run.data.class_names,
-        provenance=run.heading(),
+        provenance=f"Models of the first seed. {run.heading()}",
     )
 
 
