@@ -18,9 +18,6 @@ CHAPTER = {
 }
 
 SINCE = {
-    "cross_dataset": lambda cell: (
-        (cell.row, cell.metric) == ("maxout -> itself", "clean_error_rate")
-    ),
     "independent_attacks": lambda cell: cell.metric == "missed",
 }
 """What is measured since a reference run was made: it has none of it."""
