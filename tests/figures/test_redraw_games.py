@@ -15,7 +15,7 @@ from advx.experiments import (
     laplacian_gan,
     laplacian_gan_causes,
 )
-from advx.figures import arithmetic, collapse, predictive, theory
+from advx.figures import arithmetic, collapse, predictive, pyplot, theory
 from advx.figures.samples import beside_nearest, tiled
 from advx.figures.saved import redraw, save
 from advx.report.over_seeds import Numbers
@@ -316,6 +316,22 @@ def test_the_title_of_theory_follows_the_games() -> None:
         "G: 0.3 nats with five, 0.1 with one"
     )
     assert theory.finding({}, [], options["games"]) == "A game on a line"
+
+
+def test_curves_of_collapse_have_a_band_from_the_smallest_seed_to_the_largest() -> None:
+    arrays, options = collapse_arrays(images=False)
+    name, count = options["columns"][0], options["count"]
+    grown = np.array([[0.0, 1, 2, 3, 4], [0, 2, 4, 6, 8], [0, 3, 3, 3, 3]])
+    arrays[f"grown_neither, {name}"] = grown
+    figure, axis = pyplot.subplots()
+    collapse.over_time(axis, arrays, PLACES[:1], name, count, 100)
+    (band,) = axis.collections
+    reached = band.get_paths()[0].vertices
+    for epoch in range(5):
+        found = reached[reached[:, 0] == epoch, 1]
+        assert (found.min(), found.max()) == (grown[:, epoch].min(), grown[:, epoch].max())
+    assert list(axis.lines[0].get_ydata()) == list(grown.mean(0))
+    pyplot.close(figure)
 
 
 def test_the_title_of_collapse_counts_the_games() -> None:
