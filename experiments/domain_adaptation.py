@@ -281,6 +281,6 @@ def findings(found: Numbers, target: str, network: NetworkName, way: str) -> lis
         f"On {target}, the network trained on the source alone errs on {errors[0]:.1f}% of the "
         f"images, with the target's images but no game on {errors[1]:.1f}%, against a critic of "
         f"domains on {errors[2]:.1f}%, with labels of the target on {errors[3]:.1f}%",
-        f"The critic that was played against names the domain of {own:.0f}% of the images, one "
-        f"that is trained afresh of {named[1]:.0f}%; without the game, of {named[0]:.0f}%",
+        f"The critic that was trained against names the domain of {own:.1f}% of the images, one "
+        f"that is trained afresh of {named[1]:.1f}%; without the game, of {named[0]:.1f}%",
     ]

@@ -131,11 +131,11 @@ def finding(results: Numbers, rows: list[str]) -> str:
     closest = min(away, key=lambda row: away[row])
     wrong = percentage(results.mean(closest, "wrong_signs"))
     return (
-        f"{text}; nearest to the chapter's {percentage(results.chapter(EXACT, 'error_rate') or 0)} "
+        f"{text}; nearest to the chapter's {results.chapter(EXACT, 'error_rate') or 0:.1f}% "
         f"comes {called(closest)}, {rate_of(results, closest)}, with {wrong} of the signs wrong"
     )
 
 
 def rate_of(results: Numbers, row: str) -> str:
     """A formula's error rate for a sentence."""
-    return percentage(results.mean(row, "error_rate"))
+    return f"{results.mean(row, 'error_rate'):.1f}%"

@@ -299,7 +299,8 @@ def draw(run: Run, named: list[str]) -> None:
         finding=finding(results, order),
         provenance=(
             f"{run.heading()}. Beside each protocol the root mean square distance of its five "
-            f"rates from the chapter's, in points. Dots: {results.basis(shown)}"
+            f"rates from the chapter's, in points. Dotted: the unchanged protocol. "
+            f"Dots: {results.basis(shown)}"
         ),
         reference=line(UNCHANGED, distance[UNCHANGED]),
         printed=[results.chapter(row, "error_rate") for row in PANELS],

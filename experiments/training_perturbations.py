@@ -179,7 +179,7 @@ def finding(numbers: Numbers, rows: dict[str, Row], attacked: list[Ball]) -> str
         }
         best = min(errors, key=lambda each: errors[each])
         parts.append(
-            f"within {in_words((norm, epsilon))} {best} leaves the least, "
+            f"within {in_words((norm, epsilon))} “{best}” leaves the fewest errors, "
             f"{percentage(errors[best])} ({PLAIN}: {percentage(errors[PLAIN])})"
         )
-    return f"Of the {called(first)}'s errors under the strongest attack, {'; '.join(parts)}"
+    return f"Under the strongest attack on the {called(first)}, {'; '.join(parts)}"

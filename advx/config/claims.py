@@ -11,15 +11,15 @@ from advx.errors import ConfigError, nearest
 CLAIM_KEYS = ("claim", "says", "source", "predicate", "added", "changed", "fewer_seeds")
 """`source` is `chapter`, another paper ("Goodfellow et al. 2014b"), or ours where none is named.
 `added` says when and why a claim joined the list after the first run; `changed` lists the
-predicates that it had, each {date, was, why}. `fewer_seeds` says why it is tested in fewer seeds
-than the run has."""
+predicates and sentences that it had, each {date, was, said, why} with at least one of the middle
+two. `fewer_seeds` says why it is tested in fewer seeds than the run has."""
 
 CELL_KEYS = ("row", "metric", "epsilon", "setting")
 ROW_KEYS = (*CELL_KEYS, "chapter", "published", "source", "note", "direction", "set", "judged")
 """The first four name the number. `chapter` is the chapter's figure, `published` that of the paper
 that `source` names. `set` marks what the protocol fixes and no run measures: it gets no verdict."""
 
-CHANGE_KEYS = ("date", "was", "why")
+CHANGE_KEYS = ("date", "was", "said", "why")
 
 CHAPTER, OURS = "chapter", "ours"
 """Sources of claims that are no paper's."""
@@ -84,6 +84,12 @@ def _check_row(entry: Node, at: str, claims: list[str]) -> None:
         )
 
 
+def judged_elsewhere(config: Composed) -> set[Cell]:
+    """The rows whose figure another experiment judges: measured here, and given no verdict."""
+    rows = config.get("rows") or []
+    return {listed_cell(row) for row in rows if not row.get("judged", True)}
+
+
 def listed_cell(entry: ListedRow | Node) -> Cell:
     """What an entry of the YAML's `rows` names."""
     return Cell(entry["row"], entry["metric"], entry.get("epsilon"), entry.get("setting", ""))
@@ -98,8 +104,14 @@ def _check_history(entry: Node, at: str) -> None:
     for key in ("says", "source", "added", "fewer_seeds"):
         if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
             raise ConfigError(f"{at}.{key}={entry[key]}: text is needed")
-    for _ in _entries(entry, "changed", CHANGE_KEYS, CHANGE_KEYS, f"{at}."):
-        pass
+    for there, change in _entries(entry, "changed", CHANGE_KEYS, ("date", "why"), f"{at}."):
+        if not {"was", "said"} & change.keys():
+            raise ConfigError(
+                f"{there}: neither was (the old predicate) nor said (the old sentence)"
+            )
+        for key in ("was", "said"):
+            if key in change and (not isinstance(change[key], str) or not change[key].strip()):
+                raise ConfigError(f"{there}.{key}={change[key]}: text is needed")
 
 
 def predicate_of(claim: Claim | Node, at: str = "claims") -> Predicate:

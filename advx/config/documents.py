@@ -72,16 +72,18 @@ class Manifest(TypedDict):
 
 
 class Change(TypedDict):
-    """A predicate that a claim had before.
+    """A predicate or a sentence that a claim had before; at least one of them is given.
 
     Attributes:
         date: of the change.
         was: the predicate until then.
+        said: the sentence until then.
         why: it changed.
     """
 
     date: str
-    was: str
+    was: NotRequired[str]
+    said: NotRequired[str]
     why: str
 
 
@@ -94,7 +96,7 @@ class Claim(TypedDict):
         says: the sentence.
         source: `chapter`, another paper, or ours where none is named.
         added: when and why it joined the list after the first run.
-        changed: the predicates that it had.
+        changed: the predicates and sentences that it had.
         fewer_seeds: why it is tested in fewer seeds than the run has.
     """
 

@@ -127,7 +127,7 @@ def networks_of(trained: TrainedGame) -> nn.Module:
 @measurement(version=1)
 @torch.no_grad()
 def trained_critic_accuracy(model: nn.Module, critic: str, examples: Split) -> float:
-    """Percent of examples whose group the critic names that the representation was played against.
+    """Percent of examples whose group the critic names that the representation was trained against.
 
     Args:
         model: a game's networks.

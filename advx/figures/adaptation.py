@@ -22,7 +22,7 @@ LINE = 0.2
 APART = 0.16
 """Between the dots of different critics of one row, in rows."""
 
-TRAINED = "the critic that was played against"
+TRAINED = "the critic that was trained against"
 FRESH = {"logistic_regression": "a fresh one, linear", "mlp": "a fresh one, a network"}
 """Critics in the key."""
 

@@ -35,6 +35,9 @@ ACROSS = 16
 BLACK = 64
 """Gray levels of 255 that look black."""
 
+TOO_MANY_DIGITS = 100
+"""Modes from which on a mean has no decimals."""
+
 ALIKE = 0.01
 """Variety, in that of the data, below which images look the same."""
 
@@ -170,8 +173,9 @@ def seed_finding(arrays: Arrays, places: Sequence[str], shown: str, count: int) 
 
 
 def number(values: np.ndarray) -> str:
-    """The mean of modes (seeds,), with a decimal where there are several."""
-    return f"{values.mean():,.0f}" if len(values) == 1 else f"{values.mean():,.1f}"
+    """The mean of modes (seeds,), with a decimal where there are several seeds and few modes."""
+    mean = values.mean()
+    return f"{mean:,.0f}" if len(values) == 1 or mean >= TOO_MANY_DIGITS else f"{mean:,.1f}"
 
 
 def modes(
@@ -190,8 +194,9 @@ def modes(
         f"{'Left' if one else 'Top'}: modes among {counted[0]:,} generated examples while the "
         f"networks train{f', mean and range of {seeds} seeds' if seeds > 1 else ''}. "
         f"{'Right' if one else 'Bottom'}: modes among {counted[1]:,} at the end"
-        f"{', a dot a seed' if seeds > 1 else ''}. Inside: examples {inside}. Names: the networks "
-        "with batch normalization" + ("." if one else "; k: updates of D for one of G.")
+        f"{', a mark for each seed' if seeds > 1 else ''}. Inside: examples {inside}. "
+        "Names: the networks with batch normalization"
+        + ("." if one else "; k: updates of D for one of G.")
     )
     figure = page(
         2.0 if one else 3.1,

@@ -114,7 +114,8 @@ def finding(
             first, last = (pick(results, key=lambda name: results[name]) for pick in (max, min))
             more = "G does not come the nearer to the data, the more updates D gets for one of G"
         parts.append(
-            f"{more}: {results[first]:.2g} nats with {first}, {results[last]:.2g} with {last}"
+            f"{more} ({letter(len(generators) + 1)}): {results[first]:.2g} nats with {first}, "
+            f"{results[last]:.2g} with {last}"
         )
     whole = "; ".join(parts) or "A game on a line"
     return whole[0].upper() + whole[1:]
@@ -187,7 +188,7 @@ def factors(axis: "Axes") -> None:
         axis.text(x, y, name, ha=side, va="center", fontsize=SMALL, color=ink(color))
     axis.set(
         yscale="log",
-        xlabel="D(G(z)), 0: sure that it is generated",
+        xlabel="D(G(z)), 0: certainly generated",
         ylabel="factor",
         ylim=(1e-3, 1e3),
     )

@@ -14,11 +14,14 @@ import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from advx.config.cells import Cell
-from advx.config.claims import CELL_KEYS, CHAPTER
+from advx.config.choices import choices
+from advx.config.claims import CELL_KEYS, CHAPTER, judged_elsewhere
+from advx.config.compose import resolved
 from advx.report.finished import Unfinished, cells_of, summary_of, table_of
 from advx.report.markdown import which, words
 from advx.report.numbers import short
@@ -117,8 +120,9 @@ class Reference:
         claims = table_of(folder, "claims.csv", ("claim", "source", "holds", "seeds"), dtype=str)
         summary = summary_of(folder, (*CELL_KEYS, "chapter", "mean", "unit", "verdict"))
         found = {line.claim: _of_claim(line) for line in claims.fillna("").itertuples()}
+        elsewhere = _elsewhere(folder.name)
         return found | {
-            name_of(cell): _of_row(cell, line)
+            name_of(cell): _of_row(cell, line, is_set=cell not in elsewhere)
             for cell, line in zip(cells_of(summary), summary.itertuples(), strict=True)
         }
 
@@ -135,14 +139,28 @@ def name_of(cell: Cell) -> str:
     return ROW + str(cell).replace("`", "")
 
 
-def _of_row(cell: Cell, line: Any) -> Outcome:
-    """A line of summary.csv: its verdict, or its mean where it has none."""
+@cache
+def _elsewhere(experiment: str) -> set[Cell]:
+    """What the experiment measures and another one judges; nothing where it is none of advx's."""
+    if experiment not in choices()["experiment"]:
+        return set()
+    return judged_elsewhere(resolved([f"experiment={experiment}", "scale=chapter"]))
+
+
+def _of_row(cell: Cell, line: Any, *, is_set: bool) -> Outcome:
+    """A line of summary.csv: its verdict, or its mean where it has none.
+
+    Args:
+        cell: what it measures.
+        line: the line.
+        is_set: whether a figure of the chapter without a verdict is set by the protocol.
+    """
     label = f"{words(cell.row)}, {which(cell)}"
     if isinstance(line.verdict, str):
         return Outcome(label, line.verdict)
     if line.mean != line.mean:
         return Outcome(label, NOT_TESTED)
-    kind = SET if line.chapter == line.chapter else MEASURED
+    kind = SET if is_set and line.chapter == line.chapter else MEASURED
     return Outcome(label, f"{kind}{short(line.mean, line.unit)} {line.unit}")
 
 

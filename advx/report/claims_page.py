@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from advx.config.claims import CHAPTER, OURS
+from advx.config.claims import CELL_KEYS, CHAPTER, OURS, judged_elsewhere
 from advx.config.documents import Composed
-from advx.report.finished import manifest_of, summary_of, table_of
+from advx.report.finished import cells_of, manifest_of, summary_of, table_of
 from advx.report.markdown import markdown
 from advx.report.pages import OUTCOMES, claims_table, history
 from advx.report.spent import Spent, spent
@@ -43,7 +43,7 @@ def every_claim(reference: Path, listed: Mapping[str, Composed]) -> str:
         claims["why"] = [whys.get(claim) or HOURS for claim in claims.claim]
     blocks = [
         counts(pd.concat(found.values())),
-        verdicts(reference, list(listed)),
+        verdicts(reference, listed),
         few_seeds(reference, found),
     ]
     for name, claims in found.items():
@@ -107,11 +107,20 @@ def _hours_of(run: Path, seeds: int) -> Spent:
     return Spent(*(times * hours for hours in spent(manifest)))
 
 
-def verdicts(reference: Path, names: list[str]) -> str:
-    """A sentence that counts the verdicts on the chapter's figures."""
-    some = pd.concat([summary_of(reference / name, ("chapter", "verdict")) for name in names])
-    figures = some[some.chapter.notna()].sort_values("verdict", kind="stable", na_position="last")
-    judged = figures.drop_duplicates(["row", "metric", "epsilon", "setting", "chapter"]).verdict
+def verdicts(reference: Path, listed: Mapping[str, Composed]) -> str:
+    """A sentence that counts the verdicts on the chapter's figures.
+
+    Args:
+        reference: a folder an experiment.
+        listed: the experiments' configurations.
+    """
+    figures = []
+    for name, config in listed.items():
+        summary = summary_of(reference / name, (*CELL_KEYS, "chapter", "verdict"))
+        elsewhere = judged_elsewhere(config)
+        here = pd.Series([cell not in elsewhere for cell in cells_of(summary)], dtype=bool)
+        figures.append(summary[summary.chapter.notna() & here])
+    judged = pd.concat(figures).verdict
     found = ", ".join(f"{count} {verdict}" for verdict, count in judged.value_counts().items())
     return (
         f"Of the chapter's figures {judged.notna().sum()} were measured: {found}. "

@@ -152,9 +152,11 @@ def history(listed: list[Claim]) -> str:
         if claim.get("added"):
             lines.append(f"- *{claim['claim']}* was added. {claim['added']}")
         for change in claim.get("changed") or []:
+            before = [f"`` {change['was']} ``"] if "was" in change else []
+            before += [f"“{change['said']}”"] if "said" in change else []
             lines.append(
-                f"- *{claim['claim']}* was changed on {change['date']}. Before: "
-                f"`` {change['was']} ``. {change['why']}"
+                f"- *{claim['claim']}* was changed on {change['date']}. "
+                f"Before: {', '.join(before)}. {change['why']}"
             )
     return "\n".join(lines)
 

@@ -97,6 +97,14 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
             "claims.0.changed.0.why: not given",
         ),
         (
+            "+claims=[{claim: c, predicate: '`a` < 5', changed: [{date: d, why: x}]}]",
+            "claims.0.changed.0: neither was (the old predicate) nor said (the old sentence)",
+        ),
+        (
+            "+claims=[{claim: c, predicate: '`a` < 5', changed: [{date: d, said: 3, why: x}]}]",
+            "claims.0.changed.0.said=3: text is needed",
+        ),
+        (
             "+rows=[{row: R, metric: m, published: 3}]",
             "rows.0.source: not given; it names the paper",
         ),

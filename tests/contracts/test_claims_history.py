@@ -47,7 +47,7 @@ def test_no_two_claims_of_an_experiment_say_alike() -> None:
 
 
 @pytest.mark.parametrize("claim", LISTED.values(), ids=NAMES)
-def test_a_claims_history_has_dates_reasons_and_other_predicates(claim) -> None:
+def test_a_claims_history_has_dates_reasons_and_what_was_other(claim) -> None:
     dates = []
     if "added" in claim:
         date, _, why = claim["added"].partition(": ")
@@ -57,8 +57,10 @@ def test_a_claims_history_has_dates_reasons_and_other_predicates(claim) -> None:
     dates += [change["date"] for change in changes]
     days = [datetime.date.fromisoformat(date) for date in dates]
     assert days == sorted(days)
-    predicates = [*(change["was"] for change in changes), claim["predicate"]]
+    predicates = [change["was"] for change in changes if "was" in change] + [claim["predicate"]]
+    sentences = [change["said"] for change in changes if "said" in change] + [claim["says"]]
     assert parse(claim["predicate"]).cells
+    assert all(before != after for before, after in pairwise(sentences))
     assert all("`" in predicate for predicate in predicates)  # as it was written then
     assert all(before != after for before, after in pairwise(predicates))
 

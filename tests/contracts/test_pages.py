@@ -130,6 +130,14 @@ def test_what_a_claim_was_before_stands_on_the_page() -> None:
         "- *c* was added. 2026-11-26: late.",
         "- *c* was changed on 2026-11-26. Before: `` `a` > 1 ``. Too weak.",
     ]
+    change |= {"said": "a is large"}
+    assert history([{"claim": "c", "changed": [change]}]) == (
+        "- *c* was changed on 2026-11-26. Before: `` `a` > 1 ``, “a is large”. Too weak."
+    )
+    del change["was"]
+    assert history([{"claim": "c", "changed": [change]}]) == (
+        "- *c* was changed on 2026-11-26. Before: “a is large”. Too weak."
+    )
 
 
 @pytest.mark.parametrize(("rows", "metrics"), [(1, 1), (3, 40), (6, 7), (7, 6), (40, 3), (20, 20)])
@@ -235,10 +243,12 @@ def test_the_index_shows_each_pages_first_figure_and_caption(tmp_path) -> None:
 
 
 def test_a_figure_that_two_runs_measure_counts_once(tmp_path) -> None:
-    """The second run leaves the verdict to the first, and measures another one besides."""
+    """The second run leaves the verdict to the first, under whatever name, and sets another one."""
     run_of(tmp_path / "x", [("a", "error_rate", 51.0)], verdict="reproduced")
-    run_of(tmp_path / "y", [("a", "error_rate", 51.0), ("b", "error_rate", 9.0)], verdict="")
-    assert verdicts(tmp_path, ["y", "x"]) == (
+    run_of(tmp_path / "y", [("like a", "error_rate", 51.0), ("b", "error_rate", 9.0)], verdict="")
+    where = {"metric": "error_rate", "epsilon": 0.1, "setting": "clipped"}
+    rows = [{"row": "like a", **where, "judged": False}, {"row": "b", **where, "set": True}]
+    assert verdicts(tmp_path, {"y": {"rows": rows}, "x": {}}) == (
         "Of the chapter's figures 1 were measured: 1 reproduced. "
         "1 more are set by the protocol and get no verdict."
     )

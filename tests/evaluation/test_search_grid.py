@@ -89,6 +89,19 @@ def test_the_figures_are_those_of_the_experiment_on_adversarial_training() -> No
     assert {(search_strength.called(f), f.epsilon): f.error for f in figures} == chapter
 
 
+@pytest.mark.parametrize(
+    ("search", "words"),
+    [
+        ("step=epsilon+steps=40", "40 steps of ε each"),
+        ("path=1+steps=1", "1 step of ε together"),
+        ("counted=best+path=2.5+steps=3", "3 steps of 2.5 ε together, counted best"),
+        ("clipped+random_start+step=0.01+steps=10", "10 steps of 0.01 each, clipped, random start"),
+    ],
+)
+def test_a_search_is_named_in_words(search, words) -> None:
+    assert search_strength.in_words(search) == words
+
+
 def test_walks_that_are_shared_give_what_each_search_gives(tmp_path) -> None:
     """A search by its own, and the same number out of the table of all."""
     run, config, _ = started(tmp_path, "experiment=search_strength", "trainer.max_epochs=15")

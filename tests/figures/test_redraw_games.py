@@ -306,14 +306,14 @@ def test_the_title_of_theory_follows_the_games() -> None:
     title = theory.finding(arrays, options["generators"], options["games"])
     assert title.startswith("D alone comes within 0.0")
     assert title.endswith(
-        "the more updates D gets for one of G, the nearer G comes to the data: "
+        "the more updates D gets for one of G, the nearer G comes to the data (c): "
         "0.1 nats with one, 0.02 with five"
     )
     arrays["ends_k = 5"] = np.array([0.3, np.nan])
     title = theory.finding(arrays, [], options["games"])
     assert title == (
         "G does not come the nearer to the data, the more updates D gets for one of "
-        "G: 0.3 nats with five, 0.1 with one"
+        "G (b): 0.3 nats with five, 0.1 with one"
     )
     assert theory.finding({}, [], options["games"]) == "A game on a line"
 
