@@ -44,7 +44,7 @@ def cells(
     """What `main` measures with these arguments."""
     if len(lengths) * len(xis) > 1:
         choices = [choice(length, xi) for length in lengths for xi in xis]
-        yield Cells(choices, ["validation_error_rate"])
+        yield Cells(choices, ["validation_error_rate", "chosen"])
     settings = [setting(labels=called(count)) for count in labels]
     yield Cells([*KINDS], [CLEAN], settings=settings)
     yield Cells([*KINDS], [STEP], attacked_epsilons, settings)
@@ -119,7 +119,11 @@ def choose(run: Run, networks: list[Model]) -> Config:
             n=len(run.data.validation),
         )
         errors.append(math.inf if math.isnan(error) else error)
-    return defenses[errors.index(min(errors))]
+    best = errors.index(min(errors))
+    for place, defense in enumerate(defenses):  # without a seed: runs that chose otherwise differ
+        row = choice(defense["epsilon"], defense["xi"])
+        run.table.add(row, chosen=float(place == best), seed=None, unit="number")
+    return defenses[best]
 
 
 def errors(

@@ -17,6 +17,7 @@ from advx.report.selection import Selection, scale_place, select
 from advx.text_files import write_text
 
 COLUMNS = ["experiment", *CELL_KEYS, "chapter", "mean", "low", "high", "seeds", "n", "verdict"]
+ROUNDED = ["chapter", "mean", "low", "high"]
 
 DEFAULTS = ("runs", "reproduce")
 """Folders of runs below `outputs`, where no folder is named."""
@@ -58,7 +59,8 @@ def report(folders: Sequence[Path], outputs: Path) -> int:
     for scale, version in groups:
         some = [run for run in selection.runs if run.group == (scale, version)]
         tables = [summary_of(run.folder, COLUMNS, dtype=str) for run in some]
-        lines = pd.concat(tables)[COLUMNS].fillna("").map(_short)
+        lines = pd.concat(tables)[COLUMNS].fillna("")
+        lines[ROUNDED] = lines[ROUNDED].map(_short)
         if len(groups) > 1:  # never mixed into one table
             print(f"scale={scale}, advx {version}\n")
         print(tabulate(lines, headers="keys", showindex=False, disable_numparse=True))
@@ -212,8 +214,10 @@ def _print_outcomes(drawn: Conclusions, folder: Path) -> None:
 
 
 def _short(cell: str) -> str:
-    """Numbers with at most two decimals."""
-    try:
-        return f"{float(cell):.2f}".rstrip("0").rstrip(".") if "." in cell else cell
-    except ValueError:
+    """A number with at most two decimals, or three digits where it is small."""
+    if "." not in cell and "e" not in cell:
         return cell
+    value = float(cell)
+    if 0 < abs(value) < 0.01:
+        return f"{value:.3g}"
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -46,7 +46,7 @@ def write_weights(folder: Path, names: list[str], *, half: bool = False, card: b
         raise ConfigError(f"--store {folder}: there is none; valid: the folder of a store")
     path = Path(names[1])
     described = export(Store(folder), names[0], path, half=half)
-    print(f"{described['name']}, {described['precision']}: {path}")
+    print(f"{described.get('name', names[0])}, {described['precision']}: {path}")
     if card:
         print(f"card: {write_card(path, described)}")
     return 0
@@ -94,8 +94,8 @@ def prune(store: Store, *, unfinished: bool = False) -> int:
         if store.unfinished(key) and not unfinished:
             resumable += 1
             continue
-        problem = store.problem(key)
-        if problem and store.remove_if_free(key):
+        problem = store.remove_damaged(key)
+        if problem:
             print(f"removed {key}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
     begun = store.drop_unfinished()

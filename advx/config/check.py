@@ -242,6 +242,9 @@ def check_plain(config: Composed) -> None:
     threads = config["device"]["threads"]
     if not isinstance(threads, int) or threads < 1:
         raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
+    store = config.get("store", "")
+    if not isinstance(store, str) or not store.strip():
+        raise ConfigError(f"store={store}: a folder is needed, e.g. store=outputs/store")
     check_claims(config)
 
 

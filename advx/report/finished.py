@@ -66,8 +66,8 @@ def summary_of(folder: Path, columns: Iterable[str], dtype: type | None = None) 
     Raises:
         Unfinished: the run failed, or the file is absent, cut short or no summary.
     """
-    failed, path = folder / "FAILED", folder / "summary.csv"
-    if failed.is_file() and (not path.is_file() or _age(failed) >= _age(path)):
+    failed = folder / "FAILED"  # a run that is continued removes it first
+    if failed.is_file():
         raise Unfinished(folder, f"failed: {_last_line(failed)}")
     return table_of(folder, "summary.csv", columns, dtype, NUMBERS)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from advx.config.cells import Cell
@@ -17,8 +18,9 @@ from advx.config.documents import Composed, Manifest
 from advx.errors import ConfigError
 from advx.report.again import DASH, results_of
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
-from advx.report.finished import manifest_of, summary_of, table_of, title_of
-from advx.report.results import Results, Row, csv_text, write_results
+from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
+from advx.report.results import RESULTS, Results, Row, csv_text, write_results
+from advx.run_folder import EVERY_RUN, claim, release
 from advx.text_files import write_text
 
 COUNTING = ("advx", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlxtend")
@@ -60,16 +62,70 @@ def read(folder: Path) -> Finished:
     """
     manifest = manifest_of(folder)
     summary_of(folder, ("row", "metric"), dtype=str)  # it did not fail
+    refuse_damage(folder, manifest)
     timing = table_of(folder, "timing.csv", ("phase", "row", "seconds"), numbers=("seconds",))
     spent = [(str(t.phase), str(t.row), float(t.seconds)) for t in timing.itertuples()]
-    return Finished(folder, manifest, results_of(folder, manifest["config"]), spent)
+    results = results_of(folder, manifest["config"])
+    refuse_other_rows(folder, manifest["config"], results)
+    return Finished(folder, manifest, results, spent)
+
+
+def refuse_damage(folder: Path, manifest: Manifest) -> None:
+    """Refuse a manifest without what is joined, such as an older version's.
+
+    Raises:
+        Unfinished: the first key that is missing or of another kind.
+    """
+    config = manifest["config"]
+    parts: list[tuple[str, Any, type, bool]] = [
+        ("command", manifest.get("command"), str, True),
+        ("seconds", manifest.get("seconds"), dict, True),
+        ("store_keys", manifest.get("store_keys"), dict, True),
+        ("versions", manifest.get("versions"), dict, False),
+        ("remarks", manifest.get("remarks"), list, False),
+        ("config.seeds", config.get("seeds"), list, True),
+        ("config.device", config.get("device"), dict, True),
+        ("config.title", config.get("title"), str, True),
+    ]
+    wrong = [
+        path
+        for path, part, kind, needed in parts
+        if not isinstance(part, kind) and (needed or part is not None)
+    ]
+    seeds, networks = config.get("seeds"), manifest.get("store_keys")
+    if not wrong and not (seeds and all(type(seed) is int for seed in seeds)):
+        wrong.append("config.seeds")
+    if not wrong and not all(isinstance(facts, dict) for facts in networks.values()):
+        wrong.append("store_keys")
+    if not wrong and not all(isinstance(s, int | float) for s in manifest["seconds"].values()):
+        wrong.append("seconds")
+    if wrong:
+        raise Unfinished(folder, f"manifest.json has no {wrong[0]} that can be joined")
+
+
+def refuse_other_rows(folder: Path, config: Composed, results: Results) -> None:
+    """Refuse rows that are not those of the run that the manifest describes.
+
+    Raises:
+        Unfinished: rows of another experiment or seed, or one number twice.
+    """
+    named = table_of(folder, RESULTS, ("experiment",), dtype=str).experiment.unique()
+    others = [name for name in named if name != config["experiment"]]
+    if others:
+        raise Unfinished(folder, f"{RESULTS} has rows of {others[0]}, not {config['experiment']}")
+    counts = Counter((row.cell, row.seed) for row in results.rows)
+    for (cell, seed), count in counts.items():
+        if seed is not None and seed not in config["seeds"]:
+            raise Unfinished(folder, f"{RESULTS} has rows of seed {seed}, its manifest has not")
+        if count > 1:
+            raise Unfinished(folder, f"{RESULTS} has {cell} of seed {seed} {count} times")
 
 
 def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     """Join runs in a new folder, or in that of one of them.
 
-    Nothing is written before all is read and compared. Figures are not joined: those of the first
-    run show its first seed.
+    Nothing is written before all is read and compared, and nothing of a run is replaced before
+    all is written. Figures are not joined: those of the first run show its first seed.
 
     Args:
         folders: two runs or more.
@@ -77,8 +133,10 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
 
     Raises:
         Unfinished: one of them is not a whole run.
-        ConfigError: they differ in more than their seeds, share a seed, or there is only one.
+        ConfigError: they differ in more than their seeds, share a seed, or there is only one; or
+            another run lies in `into`, or is writing there.
     """
+    refuse_place(folders, into)
     if len(folders) < 2:
         raise ConfigError(f"merge={', '.join(map(str, folders))}: two runs at least are needed")
     runs = sorted((read(folder) for folder in folders), key=lambda run: min(run.seeds))
@@ -93,17 +151,38 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     words, _, _ = ran.rpartition(", seeds ")
     heading = f"{config['title']}{dash}{words}, seeds {', '.join(map(str, config['seeds']))}"
     manifest = manifest_for(runs, config, into)
-    into.mkdir(parents=True, exist_ok=True)
-    write_results(into, results)
     timing: dict[tuple[str, str], float] = {}
     for run in runs:
         for phase, row, seconds in run.timing:
             timing[phase, row] = timing.get((phase, row), 0.0) + seconds
     spent = [[phase, row, round(seconds, 3)] for (phase, row), seconds in timing.items()]
-    write_text(into / "timing.csv", csv_text(["phase", "row", "seconds"], spent))
-    write_text(into / "manifest.json", json.dumps(manifest, indent=1) + "\n")
-    write_conclusions(into, drawn, heading, manifest["remarks"])
+    claim(into, "into")
+    try:
+        with TemporaryDirectory(prefix=".joined-", dir=into) as name:
+            written = Path(name)
+            write_results(written, results)
+            write_text(written / "timing.csv", csv_text(["phase", "row", "seconds"], spent))
+            write_text(written / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+            write_conclusions(written, drawn, heading, manifest["remarks"])
+            for path in sorted(written.iterdir()):
+                path.replace(into / path.name)
+    finally:
+        release(into)
     return drawn
+
+
+def refuse_place(folders: Sequence[Path], into: Path) -> None:
+    """Refuse a folder that holds another run than those that are joined, or is none.
+
+    Raises:
+        ConfigError: it is.
+    """
+    valid = "valid: a new folder, or that of one of the runs"
+    if into.exists() and not into.is_dir():
+        raise ConfigError(f"into={into}: a file; {valid}")
+    one_of_them = any(into.resolve() == folder.resolve() for folder in folders)
+    if not one_of_them and any((into / name).exists() for name in EVERY_RUN):
+        raise ConfigError(f"into={into}: another run lies there; {valid}")
 
 
 def refuse_difference(first: Finished, other: Finished) -> None:

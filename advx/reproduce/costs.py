@@ -9,6 +9,8 @@ reproduce` leaves such files too (`advx/reproduce/records.py`).
 """
 
 import csv
+import logging
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -16,8 +18,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import advx
+from advx.errors import reason
 from advx.report.finished import Unfinished, manifest_of
 from advx.report.spent import spent
+
+log = logging.getLogger(__name__)
 
 REFERENCE = Path(advx.__file__).parents[1] / "outputs" / "reference"
 """The timed runs; not there where advx was installed from a wheel."""
@@ -105,7 +110,8 @@ def timings(
     slower = slower_than(folder / scale, yardstick)
     if scale == "chapter":
         sizes = {
-            row["experiment"]: float(row["bytes"]) for row in read_rows(folder / scale / SIZES)
+            row["experiment"]: float(row["bytes"])
+            for row in read_rows(folder / scale / SIZES, ("bytes",))
         }
         found = {path.parent.name: path.parent for path in folder.glob("*/manifest.json")}
         made = {
@@ -126,14 +132,14 @@ def slower_than(folder: Path, yardstick: float | None) -> float:
 
 def yardstick_of(folder: Path) -> float | None:
     """Seconds of the yardstick on the machine of a folder's timings; None where none are noted."""
-    rows = read_rows(folder / MACHINE)
-    return float(rows[0]["yardstick"]) if rows else None
+    found = read_rows(folder / MACHINE, ("yardstick",))
+    return float(found[0]["yardstick"]) if found else None
 
 
 def tables(folder: Path) -> dict[str, Cost]:
     """The experiments of a folder's `times.csv`, with their networks in `networks.csv`."""
     networks: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in read_rows(folder / NETWORKS):
+    for row in read_rows(folder / NETWORKS, ("seconds", "bytes")):
         networks[row["experiment"]].append(row)
     return {
         row["experiment"]: Cost(
@@ -142,7 +148,7 @@ def tables(folder: Path) -> dict[str, Cost]:
             _mean(float(each["bytes"]) for each in networks[row["experiment"]]),
             float(row.get("bytes") or 0),
         )
-        for row in read_rows(folder / TIMES)
+        for row in read_rows(folder / TIMES, ("seconds",))
     }
 
 
@@ -193,9 +199,33 @@ def _mean(values: Iterable[float]) -> float:
     return sum(listed) / len(listed) if listed else 0.0
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The lines of a CSV file; none where there is no file."""
+def read_rows(path: Path, numbers: Collection[str] = ()) -> list[dict[str, str]]:
+    """The lines of a CSV file; none where there is no file.
+
+    Times are notes, and not results: a line that cannot be read is left out and said.
+
+    Args:
+        path: of the file; all but that of the machine have a column `experiment`.
+        numbers: columns that hold one.
+    """
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        log.warning("%s cannot be read (%s); its times are left out", path, reason(error))
+        return []
+    named = [] if path.name == MACHINE else ["experiment"]
+    whole = [row for row in rows if all(row.get(c) for c in named) and _numbers(row, numbers)]
+    if len(whole) < len(rows):
+        log.warning("%s: %d damaged line(s) left out", path, len(rows) - len(whole))
+    return whole
+
+
+def _numbers(row: Mapping[str, str | None], columns: Iterable[str]) -> bool:
+    """Whether every one of these columns holds a finite number."""
+    try:
+        return all(math.isfinite(float(row.get(column) or "nan")) for column in columns)
+    except ValueError:
+        return False

@@ -15,6 +15,7 @@ from advx.config.quoting import words as shell_words
 from advx.errors import ConfigError, nearest
 from advx.report.finished import Unfinished, manifest_of, summary_of, title_of
 from advx.reproduce.experiments import Experiment
+from advx.run_folder import EVERY_RUN
 
 THREADS = "device.threads=1"
 """Of every run, unless the user says otherwise: the bytes depend on it, not on the workers."""
@@ -64,7 +65,8 @@ class Job:
         return resolved(list(self.words))
 
     def finished(self) -> bool:
-        """Whether its folder holds a whole run of this configuration by this version of advx."""
+        """Whether its folder holds a whole run of this configuration by this version of advx, with
+        all of its files."""
         try:
             summary_of(self.folder, ())
             title_of(self.folder)
@@ -73,7 +75,12 @@ class Job:
             return False
         ours = json.loads(json.dumps(self.config))
         same = _without_places(manifest["config"]) == _without_places(ours)
-        return same and manifest["versions"].get("advx") == __version__
+        versions, files = manifest.get("versions"), manifest.get("files")
+        if not (same and isinstance(versions, dict) and isinstance(files, list)):
+            return False
+        needed = {*EVERY_RUN, *map(str, files)} - {"FAILED"}
+        there = all((self.folder / name).is_file() for name in needed)
+        return there and versions.get("advx") == __version__
 
 
 def selected(

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from advx.errors import Diverged, NetworkChanged
+from advx.errors import Diverged
 from advx.notes import Note, noting
 from advx.run.named import content_of, made, networks_of
 from advx.run.notices import Remarks
@@ -31,7 +31,6 @@ class Measurements:
     def __init__(self, store: Store, remarks: Remarks) -> None:
         self.store = store
         self.remarks = remarks
-        self._digests: dict[str, str] = {}  # of the weights that the run's numbers rest on
 
     def measure(self, function: Callable[..., Value], *positional: Any, **keywords: Any) -> Value:
         """The value of a measurement.
@@ -77,15 +76,11 @@ class Measurements:
         """
         if stored is None or set(stored.digests) != networks:
             return None
-        at_hand = {key: self.store.digest(key) or self._digests.get(key) for key in networks}
+        at_hand = {key: self.store.digest(key) for key in networks}
         return stored if all(stored.digests[k] == d for k, d in at_hand.items() if d) else None
 
     def _rest_on(self, digests: Mapping[str, str]) -> None:
         """Note the weights that a value was measured on."""
         for key, digest in digests.items():
-            if self._digests.setdefault(key, digest) != digest:
-                raise NetworkChanged(
-                    f"store={self.store.folder}: network {key} was trained again and has other "
-                    "weights than those which earlier numbers of this run are of; the same "
-                    "command, run again, measures those anew"
-                )
+            if digest:
+                self.store.rest_on(key, digest)

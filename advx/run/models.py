@@ -219,14 +219,20 @@ class Models:
             self._bars.pop().close()
 
     def training(self) -> dict[str, Mapping[str, Any]]:
-        """What the store knows of the models that were named, by key."""
+        """What is known of the models that were named, by key.
+
+        Of one that is not in the store, or with other weights than those that the run rests on:
+        the digest of these alone.
+        """
         facts = (
             *("best_epoch", "epochs", "validation_error_rate"),
             *("seconds", "device", "threads", "torch", "sha256"),
         )
-        metas = {key: self.store.meta(key) for key in self.names}
-        return {
-            key: {"model": self.names[key]} | {fact: meta[fact] for fact in facts}
-            for key, meta in metas.items()
-            if meta is not None
-        }
+        found: dict[str, Mapping[str, Any]] = {}
+        for key, name in self.names.items():
+            meta, digest = self.store.meta(key), self.store.digest(key)
+            if meta is not None and meta.get("sha256") == digest:
+                found[key] = {"model": name} | {fact: meta.get(fact) for fact in facts}
+            elif digest is not None:
+                found[key] = {"model": name, "sha256": digest}
+        return found

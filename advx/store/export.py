@@ -42,9 +42,10 @@ def export(store: Store, key: str, path: Path, *, half: bool = False) -> dict[st
     if path.suffix != SUFFIX:
         raise ConfigError(f"{path}: weights are written as safetensors; valid: NAME{SUFFIX}")
     entry = _entry(store, key)
-    found = store.load(entry)
+    problem = store.problem(entry)
+    found = None if problem else store.load(entry)
     if found is None:
-        raise ConfigError(f"{entry}: {store.problem(entry)}; valid: an entry that is whole")
+        raise ConfigError(f"{entry}: {problem}; valid: an entry that is whole")
     weights, meta = found
     made = {name: _exported(name, value, half=half) for name, value in weights.items()}
     described = _described(entry, meta, "float16" if half else "float32")
@@ -56,7 +57,7 @@ def export(store: Store, key: str, path: Path, *, half: bool = False) -> dict[st
 def _entry(store: Store, key: str) -> str:
     """The one key that begins so."""
     entries = store.entries()
-    found = [each for each in entries if each.startswith(key)]
+    found = [each for each in entries if key and each.startswith(key)]
     if len(found) == 1:
         return found[0]
     if found:

@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from advx.errors import ConfigError
+from advx.errors import ConfigError, NetworkChanged
+from advx.notes import Note
 from advx.store.values import packed, unpacked
 from advx.text_files import damaged_part, read_text, write_atomically, write_text
 
@@ -60,7 +61,8 @@ class Store:
     """Models and rows under one folder, `models/<key>/` and `rows/<key>.json`.
 
     Attributes:
-        digests: of the weights that were loaded or saved here, by key.
+        digests: of the weights that a run with this store rests on, by key: those that it loaded or
+            saved, and those that the stored numbers which it read were measured on.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -95,22 +97,47 @@ class Store:
             return None
         return meta if isinstance(meta, dict) else None
 
-    def load(self, key: str) -> tuple[dict[str, torch.Tensor], Meta] | None:
-        """Weights and meta of a complete, undamaged entry; None where it must be made (again)."""
+    def load(
+        self, key: str, needs: Sequence[str] = ()
+    ) -> tuple[dict[str, torch.Tensor], Meta] | None:
+        """Weights and meta of a complete, undamaged entry; None where it must be made (again).
+
+        Args:
+            key: the entry's.
+            needs: what its meta must have.
+
+        Raises:
+            NetworkChanged: the run rests on other weights of this entry.
+        """
         meta = self.meta(key)
         if meta is None:
             return None
         problem = self.problem(key)
-        if problem:
+        lacking = ", ".join(name for name in needs if name not in meta)
+        if problem or lacking:
+            problem = problem or f"{META} has no {lacking}"
             log.warning("store entry %s: %s; training it again", key, problem)
             return None
         content = (self.path(key) / WEIGHTS).read_bytes()
-        self.digests[key] = meta["sha256"]
+        self.rest_on(key, meta["sha256"])
         return torch.load(BytesIO(content), map_location="cpu", weights_only=True), meta
 
+    def rest_on(self, key: str, digest: str) -> None:
+        """Note that the run rests on an entry's weights of this digest.
+
+        Raises:
+            NetworkChanged: it rests on others already, of a number read or a network loaded before.
+        """
+        if self.digests.setdefault(key, digest) != digest:
+            raise NetworkChanged(
+                f"store={self.folder}: network {key} was trained again and has other weights than "
+                "those which earlier numbers of this run are of; the same command, run again, "
+                "measures those anew"
+            )
+
     def digest(self, key: str) -> str | None:
-        """Of an entry's weights: those that were loaded or saved here, else those that its
-        `meta.json` names; None where there are none."""
+        """Of an entry's weights: those that the run rests on, else those that its `meta.json`
+        names; None where there are none."""
         return self.digests.get(key) or (self.meta(key) or {}).get("sha256")
 
     def unfinished(self, key: str) -> bool:
@@ -134,7 +161,11 @@ class Store:
         return None
 
     def save(self, key: str, weights: dict[str, torch.Tensor], meta: Meta) -> None:
-        """Write a complete entry. Its last checkpoint stays: a longer run may continue from it."""
+        """Write a complete entry. Its last checkpoint stays: a longer run may continue from it.
+
+        Raises:
+            NetworkChanged: the run rests on other weights of this entry; these are kept.
+        """
         folder = self.path(key)
         folder.mkdir(parents=True, exist_ok=True)
         content = serialized(weights)
@@ -142,7 +173,7 @@ class Store:
         digest = hashlib.sha256(content).hexdigest()
         meta = meta | {"sha256": digest, "bytes": len(content)}
         write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
-        self.digests[key] = digest
+        self.rest_on(key, digest)
 
     def checkpoint(self, key: str) -> dict[str, Any] | None:
         """The entry's last checkpoint, or None where there is none or it cannot be read."""
@@ -173,7 +204,7 @@ class Store:
         write_atomically(self.path(key) / CHECKPOINT, serialized(state))
 
     def value(self, content: Any, kind: Any = Any) -> Stored | None:
-        """The measurement that was saved under `content`, or None.
+        """The measurement that was saved under `content`, or None where it must be taken (again).
 
         Args:
             content: what it depends on, as JSON can hold it.
@@ -182,6 +213,8 @@ class Store:
         path = self._rows_path(content)
         try:
             stored = json.loads(read_text(path))
+            if key_of(stored["of"]) != key_of(json.loads(_as_json(content))):
+                return None  # another one's file
             arrays: list[np.ndarray] = []
             if stored.get("arrays"):
                 raw = path.with_suffix(".npz").read_bytes()
@@ -190,8 +223,9 @@ class Store:
                 with np.load(BytesIO(raw), allow_pickle=False) as found:
                     arrays = [found[name] for name in found.files]
             value = unpacked(stored["value"], arrays, kind)
-            return Stored(value, stored["notes"], stored.get("digests", {}))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
+            notes = [[*note] for note in stored["notes"] if Note(*note)]
+            return Stored(value, notes, dict(stored.get("digests", {})))
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return None
 
     def save_value(
@@ -225,7 +259,7 @@ class Store:
             "arrays": digest,
             "notes": list(notes),
         }
-        write_text(path, json.dumps(stored, default=str))
+        write_text(path, _as_json(stored))
 
     def drop_unfinished(self) -> int:
         """Delete what killed processes had begun to write, an hour later; returns how many."""
@@ -235,14 +269,20 @@ class Store:
             path.unlink(missing_ok=True)
         return len(old)
 
-    def remove_if_free(self, key: str) -> bool:
-        """Delete an entry unless another process holds its lock; whether it was deleted."""
+    def remove_damaged(self, key: str) -> str | None:
+        """Delete an entry with a problem, unless another process holds its lock.
+
+        Returns:
+            The problem; None where there is none, or the entry was left alone.
+        """
         try:
             with FileLock(self._lock_path(key), timeout=0):
-                shutil.rmtree(self.path(key), ignore_errors=True)
-                return True
+                problem = self.problem(key)  # asked here: whoever had the lock may have mended it
+                if problem:
+                    shutil.rmtree(self.path(key), ignore_errors=True)
+                return problem
         except Timeout:
-            return False
+            return None
 
     def _lock_path(self, key: str) -> Path:
         locks = self.folder / "locks"
@@ -251,6 +291,11 @@ class Store:
 
     def _rows_path(self, content: Mapping[str, Any]) -> Path:
         return self.folder / "rows" / f"{key_of(content)}.json"
+
+
+def _as_json(content: Any) -> str:
+    """What a row's file holds of it."""
+    return json.dumps(content, default=str)
 
 
 def serialized(state: Mapping[str, Any]) -> bytes:

@@ -133,7 +133,9 @@ class CheckpointedTraining:
         """
         store = self.store
         metas = [(key, store.meta(key) or {}) for key in store.entries()]
-        found = [(m["epochs"], key) for key, m in metas if m.get("trajectory") == self.trajectory]
+        found = [
+            (m.get("epochs", 0), k) for k, m in metas if m.get("trajectory") == self.trajectory
+        ]
         for _, key in sorted(found, reverse=True):
             checkpoint = store.checkpoint(key)
             if checkpoint and trainer.passes_through(checkpoint["progress"]["history"]):

@@ -28,6 +28,10 @@ from advx.training.construct import (
 )
 from advx.training.recipe import Recipe, dependencies, recipe_key
 
+FACTS = ("best_epoch", "epochs", "validation_error_rate")
+GAME_FACTS = ("history", "snapshot_epochs")
+"""What the store must know of a classifier, and of a game."""
+
 GAME, SNAPSHOTS = "game.", "snapshots"
 """Names of a game's tensors in the store."""
 
@@ -109,7 +113,7 @@ def load_or_train_model(
     defense = recipe.defense.build()
     trains = getattr(defense, "trains", True)
     with store.locked(key):
-        stored = store.load(key) if trains else None
+        stored = store.load(key, FACTS) if trains else None
         parts = [
             construct(each, data)
             if stored
@@ -148,7 +152,7 @@ def load_or_train_game(
     game = new_game(recipe, data).to(data.train.images.device)
     key = recipe_key(recipe, data)
     with store.locked(key):
-        stored = store.load(key)
+        stored = store.load(key, GAME_FACTS)
         if stored is None:
             with seeded(recipe.seed):
                 game.adapt(data.train.images)

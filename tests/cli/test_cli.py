@@ -116,11 +116,16 @@ def test_a_misspelled_key_in_yaml_is_one_line(tmp_path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+NO_FOLDERS = [("null", "None"), ("5", "5"), ("[a]", "['a']"), ("", "")]
+"""What no store can be, and how it is named."""
+
+
 def test_unwritable_folders_and_absent_devices_are_one_line(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     for override, expected in (
         ("hydra.run.dir=file/out", "name a writable folder with hydra.run.dir"),
         ("store=file/store", "store=file/store: cannot be written"),
+        *((f"store={wrong}", f"store={seen}: a folder is needed") for wrong, seen in NO_FOLDERS),
         ("device=cuda", "device=cuda: no CUDA device on this machine"),
     ):
         if override == "device=cuda" and torch.cuda.is_available():

@@ -18,6 +18,7 @@ CHAPTER = {
 }
 
 SINCE = {
+    "virtual_adversarial_training": lambda cell: cell.metric == "chosen",
     "independent_attacks": lambda cell: cell.metric == "missed",
 }
 """What is measured since a reference run was made: it has none of it."""

@@ -126,8 +126,14 @@ def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(
     errors = iter((21.4, math.nan, 3.4, 3.4))
     monkeypatch.setattr(run, "measure", lambda *_: next(errors))
     assert virtual_adversarial_training.choose(run, networks) == offered[2]
-    measured = {r.row: r.value for r in run.table.results.rows}
+    rows = run.table.results.rows
+    measured = {r.row: r.value for r in rows if r.metric == "validation_error_rate"}
     assert measured["length 0.5, exact"] == 21.4
     assert math.isnan(measured["length 0.5, xi 10"])
     assert measured["length 1.5, xi 10"] == 3.4
+    chosen = [(r.row, r.value, r.seed) for r in rows if r.metric == "chosen"]
+    assert [row for row, value, _ in chosen if value == 1] == ["length 1.5, exact"]
+    assert sum(value for _, value, _ in chosen) == 1
+    assert {seed for *_, seed in chosen} == {None}, "or runs that chose otherwise could be joined"
     assert virtual_adversarial_training.choose(run, networks[:1]) == offered[0]
+    assert len(run.table.results.rows) == len(rows)

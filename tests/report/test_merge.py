@@ -10,7 +10,9 @@ import pytest
 
 from advx.config.cells import Cell
 from advx.errors import AdvxError, ConfigError
+from advx.report import merge as merging
 from advx.report.compare import Side, compare
+from advx.report.finished import Unfinished
 from advx.report.merge import merge, read
 from advx.report.results import Row
 from tests.printed import ALL, kind
@@ -135,6 +137,93 @@ def test_a_failed_run_is_refused(runs, tmp_path) -> None:
     other = changed(runs["[1]"], tmp_path / "other")
     (other / "FAILED").write_text("ValueError: no\n", encoding="utf-8")
     with pytest.raises(AdvxError, match="failed: ValueError: no"):
+        merge([runs["[0]"], other], tmp_path / "into")
+
+
+def test_a_join_that_was_cut_short_counts_no_seed_twice(runs, tmp_path, monkeypatch) -> None:
+    """Whether the disk was full or the process was killed between two files."""
+    whole = tmp_path / "whole"
+    merge([runs["[0]"], runs["[1]"]], whole)
+    into = tmp_path / "grown"
+    shutil.copytree(runs["[0]"], into)
+    before = {path.name: path.read_bytes() for path in into.iterdir() if path.is_file()}
+    write = merging.write_text
+
+    def full(path: Path, text: str) -> None:
+        if path.name == "manifest.json":
+            raise OSError(28, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(merging, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        merge([into, runs["[1]"]], into)
+    assert {p.name: p.read_bytes() for p in into.iterdir() if p.name in before} == before
+    assert not list(into.glob(".joined-*"))
+    monkeypatch.undo()
+    merge([into, runs["[1]"]], into)
+    assert (into / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+    for name in ("results.csv", "summary.csv"):  # one file alone was replaced
+        halfway = tmp_path / f"halfway {name}"
+        shutil.copytree(runs["[0]"], halfway)
+        shutil.copy(whole / name, halfway / name)
+        if name == "results.csv":
+            with pytest.raises(Unfinished, match="has rows of seed 1, its manifest has not"):
+                merge([halfway, runs["[1]"]], halfway)
+        else:
+            merge([halfway, runs["[1]"]], halfway)
+            assert (halfway / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_rows_that_are_not_those_of_the_manifest_are_refused(runs, tmp_path) -> None:
+    other = changed(runs["[1]"], tmp_path / "other", config={"seeds": [7]})
+    with pytest.raises(Unfinished, match=r"results\.csv has rows of seed 1, its manifest has not"):
+        merge([runs["[0]"], other], tmp_path / "into")
+    other = changed(runs["[1]"], tmp_path / "twice")
+    path = other / "results.csv"
+    text = path.read_text(encoding="utf-8")
+    line = next(each for each in text.splitlines() if "maxout -> relu" in each)
+    path.write_text(text + line + "\n", encoding="utf-8")
+    with pytest.raises(Unfinished, match=r"maxout -> relu.* of seed 1 2 times"):
+        merge([runs["[0]"], other], tmp_path / "into")
+    path.write_text(text.replace("transfer_table,", "imperceptible,"), encoding="utf-8")
+    with pytest.raises(Unfinished, match="rows of imperceptible, not transfer_table"):
+        merge([runs["[0]"], other], tmp_path / "into")
+
+
+def test_nothing_of_another_run_is_overwritten(runs, tmp_path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(runs["[0,1]"], other)
+    for into in (other, runs["[0,1]"] / "manifest.json"):
+        with pytest.raises(ConfigError, match=r"into=.*; valid: a new folder, or that of one"):
+            merge([runs["[0]"], runs["[1]"]], into)
+    assert rows(other) == rows(runs["[0,1]"])
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        *((key, None) for key in ("command", "seconds", "store_keys")),
+        ("store_keys", [1]),
+        ("store_keys", {"a": "b"}),
+        ("seconds", {"train": "1"}),
+        ("versions", [1]),
+        ("remarks", "none"),
+        *(("config.seeds", seeds) for seeds in (None, [], "1", ["1"], [True])),
+        ("config.device", None),
+        ("config.title", None),
+    ],
+)
+def test_a_manifest_without_what_is_joined_is_one_line(runs, tmp_path, path, value) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(runs["[1]"], other)
+    manifest = json.loads((other / "manifest.json").read_text(encoding="utf-8"))
+    *above, key = path.split(".")
+    place = manifest["config"] if above else manifest
+    place.pop(key)
+    if value is not None:
+        place[key] = value
+    (other / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(Unfinished, match=rf"manifest\.json has no {path} that can be joined"):
         merge([runs["[0]"], other], tmp_path / "into")
 
 

@@ -157,14 +157,32 @@ def test_an_unfinished_run_is_named_and_the_others_are_shown(advx, files, why) -
     assert "no finished run" in printed
 
 
-def test_a_run_that_was_continued_after_a_failure_is_finished(advx) -> None:
-    folder = run_folder(Path("outputs/runs/x/1"), FAILED="ValueError\n")
+def test_a_failed_run_is_none_that_finished_whatever_the_times_of_its_files(advx) -> None:
+    """As in a copy, whose files may be dated in any order."""
+    folder = run_folder(Path("outputs/runs/x/1"), FAILED="ValueError: no luck\n")
     os.utime(folder / "FAILED", (1, 1))
+    status, printed, _ = advx("report")
+    assert status == 1
+    assert "failed: ValueError: no luck" in printed
+    (folder / "FAILED").unlink()
     Path("outputs/runs/x/1/adversarial").mkdir()
     Path("outputs/runs/x/1/.hydra").mkdir()
     status, printed, _ = advx("report")
     assert status == 0
     assert "unfinished" not in printed
+
+
+def test_sizes_and_small_numbers_are_shown_as_they_are(advx) -> None:
+    """And so is a row that is called like a number."""
+    lines = (
+        "x,0.001,error_rate,0.001,clipped,percent,,31.456,,,3,1000,,\n"
+        "x,0.001,squared_error,0.004,,number,,0.0017654,1.5e-05,,3,1000,,\n"
+    )
+    run_folder(Path("outputs/runs/x/1"), summary_csv=HEADER + lines)
+    _, printed, _ = advx("report")
+    found = [line.split() for line in printed.splitlines() if line.startswith("x  ")]
+    assert found[0][:6] == ["x", "0.001", "error_rate", "0.001", "clipped", "31.46"]
+    assert found[1][:6] == ["x", "0.001", "squared_error", "0.004", "0.00177", "1.5e-05"]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,35 @@ def test_a_timing_is_taken_as_it_is_and_networks_that_are_there_cost_nothing(tmp
     assert cost.left({"k1", "k2"}) == 20
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("times.csv", "experiment,seconds\nb,\na,100\n"),
+        ("times.csv", "experiment,seconds\nb,x\na,100\n"),
+        ("times.csv", "experiment,seconds\nb\na,100\n"),
+        ("times.csv", "experiment,seconds\n,3\na,100\n"),
+        ("networks.csv", "experiment,key,seconds,bytes\na,k1,60,\n"),
+        ("networks.csv", "experiment,key,seconds,bytes\na,k1,inf,5\n"),
+        ("networks.csv", "name,seconds\na,60\n"),
+        ("machine.csv", "yardstick\nabc\n"),
+        ("machine.csv", "speed\n3\n"),
+    ],
+)
+def test_a_damaged_line_of_times_is_left_out_and_said(tmp_path, caplog, file, text) -> None:
+    timed(tmp_path, "smoke", {"a": 100})
+    (tmp_path / "smoke" / file).write_text(text, encoding="utf-8")
+    found = timings("smoke", tmp_path, yardstick=2.0)
+    assert {name: cost.seconds for name, cost in found.items()} == {"a": 100}
+    assert f"{file}: 1 damaged line(s) left out" in caplog.text
+
+
+def test_a_file_of_times_that_is_no_text_is_left_out_and_said(tmp_path, caplog) -> None:
+    timed(tmp_path, "smoke", {"a": 100})
+    (tmp_path / "smoke" / "times.csv").write_bytes(b"experiment,seconds\n\xff,3\n")
+    assert timings("smoke", tmp_path) == {}
+    assert "its times are left out" in caplog.text
+
+
 def test_without_a_timing_the_others_say_how_much_longer_a_scale_is(tmp_path) -> None:
     timed(tmp_path, "smoke", {"a": 10, "b": 30, "c": 5})
     timed(tmp_path, "quick", {"a": 100, "b": 300})

@@ -1,6 +1,7 @@
 """`advx reproduce` with stand-ins for the experiments: what runs, in what order, what is said."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -51,9 +52,16 @@ def test_what_is_finished_is_not_run_again_and_what_is_changed_is(capfd) -> None
     assert begun(asked, entries.finish) == 0
     assert entered() == []
     assert "3 finished before" in capfd.readouterr().out
-    (ROOT / "linearity" / "summary.md").unlink()
-    assert begun(asked, entries.finish) == 0
-    assert entered() == ["begin linearity", "end linearity"]
+    for file in ("summary.md", "results.csv", "claims.csv", "figure.png"):
+        (ROOT / "linearity" / file).unlink()
+        assert begun(asked, entries.finish) == 0
+        assert entered() == ["begin linearity", "end linearity"], file
+    for damage in ({"versions": None}, {"versions": []}, {"files": 3}):
+        path = ROOT / "linearity" / "manifest.json"
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(whole | damage), encoding="utf-8")
+        assert begun(asked, entries.finish) == 0
+        assert entered() == ["begin linearity", "end linearity"], damage
     changed = Request(
         "smoke", ["store=elsewhere", "cosines=[0.5]"], only=(*THREE, "church_windows")
     )

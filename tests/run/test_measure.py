@@ -193,6 +193,51 @@ def test_values_of_a_network_that_is_gone_are_read_and_never_mixed_with_those_of
     assert a_run() == (5.0, 0.0)
 
 
+def test_a_network_that_is_made_again_for_a_figure_alone_is_the_one_of_the_rows(tmp_path) -> None:
+    """No measurement asks for it: its store does, when it is saved or loaded."""
+    save(Store(tmp_path), 1.0)
+    for _ in range(2):
+        store = Store(tmp_path)
+        taken = Measurements(store, Remarks())
+        assert taken.measure(first_weight, FromStore(store, 5.0)) == 1.0
+        shutil.rmtree(store.path("network"), ignore_errors=True)
+        with pytest.raises(NetworkChanged, match="network was trained again"):
+            _ = FromStore(store, 5.0).value
+        assert store.meta("network") is not None, "what was trained is kept, for the next run"
+        shutil.rmtree(store.path("network"))
+        save(Store(tmp_path), 5.0)  # by another process
+        with pytest.raises(NetworkChanged, match="network was trained again"):
+            store.load("network")
+        shutil.rmtree(store.path("network"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: [],
+        lambda _: None,
+        lambda row: row | {"digests": None},
+        lambda row: row | {"digests": ["x"]},
+        lambda row: row | {"notes": [[1]]},
+        lambda row: row | {"notes": None},
+        lambda row: row | {"of": row["of"] | {"evaluation_version": -1}},
+        lambda row: {key: value for key, value in row.items() if key != "of"},
+    ],
+)
+def test_a_value_in_a_file_of_another_form_is_measured_again(tmp_path, damage) -> None:
+    """Among them a file that another measurement's was copied over."""
+    store = Store(tmp_path)
+    CALLS.clear()
+    for _ in range(2):
+        assert Measurements(store, Remarks()).measure(mean_of, Late("v", torch.ones(3))) == 1.0
+    assert CALLS == ["mean"]
+    (row,) = tmp_path.glob("rows/*.json")
+    found = json.loads(row.read_text()) | {"value": 9.0}
+    row.write_text(json.dumps(damage(found)))
+    assert Measurements(store, Remarks()).measure(mean_of, Late("v", torch.ones(3))) == 1.0
+    assert CALLS == ["mean"] * 2
+
+
 def test_a_value_without_its_networks_digest_is_measured_again(tmp_path: Path) -> None:
     save(Store(tmp_path), 1.0)
     for _ in range(2):

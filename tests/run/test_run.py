@@ -20,6 +20,7 @@ from advx.evaluation.transfer import error_rate, guides, target_classes
 from advx.run import Run
 from advx.run.data import PARTS, fitting
 from advx.run.facts import best_epoch, validation_error
+from advx.store.store import Store
 from tests.running import started
 
 
@@ -69,7 +70,8 @@ def test_rates_name_the_weights_that_they_rest_on_and_follow_them(tmp_path) -> N
     found = {key: run.store.meta(key) for key in (source.key, target.key)}
     assert json.loads(row.read_text())["digests"] == {k: m["sha256"] for k, m in found.items() if m}
     weights, meta = run.store.load(target.key) or ({}, {})
-    run.store.save(target.key, {key: -value for key, value in weights.items()}, meta)
+    other_store = Store(run.store.folder)  # of another process
+    other_store.save(target.key, {key: -value for key, value in weights.items()}, meta)
     again, _ = begun(tmp_path, "experiment=transfer")
     other = again.model(config["target"], 0)
     crafted = again.craft(config["attack"], again.model(config["crafting"], 0))

@@ -89,11 +89,12 @@ def test_what_cannot_be_written_is_one_line(store, tmp_path, key, name, half, co
     assert not (tmp_path / name).exists()
 
 
-def test_damaged_weights_are_not_written(store, tmp_path) -> None:
+def test_damaged_weights_are_not_written(store, tmp_path, caplog) -> None:
     weights = store.path("0123456789abcdef") / "weights.pt"
     weights.write_bytes(weights.read_bytes()[:-3])
     with pytest.raises(ConfigError, match="does not match its digest"):
         export(store, "01", tmp_path / "a.safetensors")
+    assert "training it again" not in caplog.text, "nothing is trained here"
 
 
 def test_the_card_says_how_to_load_them(store, tmp_path, capsys) -> None:

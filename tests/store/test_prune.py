@@ -3,6 +3,11 @@
 import os
 import time
 
+import torch
+from filelock import FileLock
+
+from advx.cli.store import prune
+from advx.store.store import Store
 from tests.own_files import names
 
 
@@ -33,3 +38,19 @@ def test_unfinished_training_is_pruned_only_where_asked(tmp_path, command) -> No
     done = command("store", "prune", "--store", "kept", "--unfinished")
     assert done.out == "removed killed: training unfinished (checkpoint kept)\n"
     assert names(tmp_path / "kept" / "models") == set()
+
+
+def test_an_entry_that_was_mended_while_prune_waited_stays(tmp_path, monkeypatch) -> None:
+    """Its problem is asked of whoever holds the lock, and not before."""
+    store = Store(tmp_path / "kept")
+    (store.path("made") / "weights.pt").parent.mkdir(parents=True)
+    assert store.problem("made")
+    locked = FileLock.acquire
+
+    def slow(lock: FileLock, *args: object, **more: object) -> object:
+        store.save("made", {"w": torch.ones(1)}, {})
+        return locked(lock, *args, **more)
+
+    monkeypatch.setattr(FileLock, "acquire", slow)
+    assert prune(store) == 0
+    assert store.problem("made") is None

@@ -1,6 +1,7 @@
 """The training loop against the written-out recipe; resume and store to the byte."""
 
 import copy
+import json
 import math
 
 import pytest
@@ -311,6 +312,20 @@ def test_a_corrupt_entry_is_trained_again_with_a_warning(tiny, tmp_path, caplog,
     assert path.read_bytes() == good
     assert made.key in caplog.text
     assert "training it again" in caplog.text
+
+
+@pytest.mark.parametrize("fact", ["epochs", "best_epoch", "validation_error_rate"])
+def test_an_entry_without_what_is_asked_of_it_is_trained_again(
+    tiny, tmp_path, caplog, fact
+) -> None:
+    made = load_or_train_model(recipe(), tiny, Store(tmp_path))
+    path = tmp_path / "models" / made.key / "meta.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in whole.items() if key != fact}))
+    again = load_or_train_model(recipe(), tiny, Store(tmp_path))
+    assert again.epochs == made.epochs
+    assert fact in json.loads(path.read_text())
+    assert f"meta.json has no {fact}; training it again" in caplog.text
 
 
 def test_a_model_that_does_not_fit_is_refused(tiny, tmp_path) -> None:
