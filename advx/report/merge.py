@@ -16,6 +16,7 @@ from advx.config.cells import Cell
 from advx.config.chapter import departures, differences
 from advx.config.documents import Composed, Manifest
 from advx.errors import ConfigError
+from advx.packages import LIBRARIES
 from advx.report.again import DASH, results_of
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
 from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
@@ -202,9 +203,10 @@ def refuse_difference(first: Finished, other: Finished) -> None:
             f"{pair}: {found[0]} in the second one only; valid: runs that differ in nothing but "
             "their seeds"
         )
-    for name in COUNTING:
-        versions = [run.manifest.get("versions", {}).get(name) for run in (first, other)]
-        if versions[0] != versions[1]:
+    for name in (*COUNTING, *LIBRARIES.values()):
+        versions = [(run.manifest.get("versions") or {}).get(name) for run in (first, other)]
+        unsaid = name not in COUNTING and None in versions  # it was imported in one of them only
+        if versions[0] != versions[1] and not unsaid:
             raise ConfigError(f"{pair}: {name} {versions[0]} and {versions[1]}; valid: one version")
     for key, what in (("data", "data"), ("own_code", "own code")):
         both = [run.manifest.get(key) or {} for run in (first, other)]

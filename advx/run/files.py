@@ -17,7 +17,7 @@ from advx.config.documents import Composed, Manifest
 from advx.config.identity import own_code
 from advx.errors import reason
 from advx.memory import resident_peak
-from advx.packages import packages
+from advx.packages import libraries, packages
 from advx.report.conclusions import conclude, write_conclusions
 from advx.report.results import Results, at_the_front, csv_text, table, write_results
 from advx.run.checks import own_parts
@@ -135,6 +135,7 @@ class RunFiles:
             "versions": {
                 "python": platform.python_version(),
                 **{p: version(p) for p in ("advx", *packages())},
+                **libraries(),
             },
             "platform": f"{platform.system()} {platform.machine()}",
             "device": str(self.data.device),

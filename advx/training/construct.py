@@ -57,13 +57,16 @@ def construct(recipe: Recipe, data: Dataset) -> nn.Module:
 
 
 def refuse_single_examples(recipe: Recipe, module: nn.Module, data: Dataset) -> None:
-    """Refuse to train a network that needs several examples at once on one at a time.
+    """Refuse to train on no examples, or on one at a time where a network needs several.
 
     Raises:
-        ConfigError: a minibatch of one example, and a network that fails on it.
+        ConfigError: no training examples; or a minibatch of one, and a network that fails on it.
     """
+    if not recipe.random:
+        return
+    refuse_empty(recipe, data)
     full = getattr(recipe.trainer.build(), "full_minibatch", None)
-    if not recipe.random or full is None or full(data.train) > 1:
+    if full is None or full(data.train) > 1:
         return
     labels = data.train.labels[:1].cpu()
     because = fails_alone(module, recipe.defense.build(), some_images(data, 1), labels)
@@ -75,12 +78,26 @@ def refuse_single_examples(recipe: Recipe, module: nn.Module, data: Dataset) -> 
         )
 
 
+def refuse_empty(recipe: Recipe, data: Dataset) -> None:
+    """Refuse to train on nothing, as on a second data set without training examples.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if len(data.train) == 0:
+        raise ConfigError(
+            f"{recipe.path}: {data.name} has nothing to train on; set the training_share of its "
+            "data set, e.g. to 0.8"
+        )
+
+
 def new_game(recipe: Recipe, data: Dataset) -> Game:
     """The game before its first epoch, checked to fit the data.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: it does not, or there is nothing to train on.
     """
+    refuse_empty(recipe, data)
     if recipe.model.get("weights"):
         raise ConfigError(
             f"{recipe.path}.weights={recipe.model['weights']}: a game is trained here, or read "

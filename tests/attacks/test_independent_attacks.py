@@ -1,5 +1,7 @@
 """What other libraries' attacks find that `strongest` misses: examples, not rates."""
 
+import importlib.metadata
+import json
 import math
 
 import pytest
@@ -94,3 +96,5 @@ def test_the_rows_are_those_of_the_examples(tmp_path, monkeypatch) -> None:
         "theirs_minus_ours": (-2, "points"),
         "missed": (2, "percent"),
     }
+    versions = json.loads((made.folder / "manifest.json").read_text(encoding="utf-8"))["versions"]
+    assert versions["foolbox"] == importlib.metadata.version("foolbox")

@@ -166,6 +166,17 @@ def test_images_go_through_the_discriminator_as_they_are() -> None:
     assert first.shape == (8, 2, 14, 14)
 
 
+def test_a_second_data_set_with_nothing_to_train_on_is_one_line() -> None:
+    split = Split(X, torch.zeros(8, dtype=torch.int64))
+    node = {"_target_": "advx.games.vae_gan.VAEGAN", "input_shape": [1, 28, 28], "filters": 2}
+    none = Config({"_target_": "advx.defenses.none.NoDefense"})
+    trainer = Config({"_target_": "advx.training.game_trainer.GameTrainer"})
+    recipe = Recipe(Config(node), trainer, none, 0, "game")
+    nothing = Split(X[:0], split.labels[:0])
+    with pytest.raises(ConfigError, match="game: noise has nothing to train on; set the training"):
+        new_game(recipe, Dataset("noise", 2, nothing, split, split))
+
+
 def test_a_layer_that_there_is_not_is_refused_before_training() -> None:
     split = Split(X, torch.zeros(8, dtype=torch.int64))
     node = {"_target_": "advx.games.vae_gan.VAEGAN", "input_shape": [1, 28, 28], "filters": 2}

@@ -79,6 +79,7 @@ def changed(folder: Path, to: Path, **manifest: object) -> Path:
         ({"config": {"device": {"name": "cpu", "threads": 2}}}, r"device="),
         ({"versions": {"torch": "2.0.0"}}, r"torch .* and 2\.0\.0; valid: one version"),
         ({"data": {"test": "0" * 16}}, r"their data differ"),
+        ({"versions": {"numpy": None}}, r"numpy .* and None; valid: one version"),
         ({"own_code": {"modules": {"mine": "1"}}}, r"their own code differ"),
     ],
 )
@@ -87,6 +88,20 @@ def test_runs_that_differ_otherwise_are_refused(runs, tmp_path, change, complain
     with pytest.raises(ConfigError, match=complaint):
         merge([runs["[0]"], other], tmp_path / "into")
     assert not (tmp_path / "into").exists()
+
+
+def test_another_version_of_a_library_whose_attack_was_run_is_refused(runs, tmp_path) -> None:
+    one, other, without = (
+        changed(runs[seed], tmp_path / name, versions=versions)
+        for seed, name, versions in (
+            ("[0]", "one", {"foolbox": "3.3.3"}),
+            ("[1]", "other", {"foolbox": "3.3.4"}),
+            ("[1]", "without", {}),
+        )
+    )
+    with pytest.raises(ConfigError, match=r"foolbox 3\.3\.3 and 3\.3\.4; valid: one version"):
+        merge([one, other], tmp_path / "into")
+    merge([one, without], tmp_path / "into")
 
 
 def test_a_seed_stands_in_one_run_only(runs, tmp_path) -> None:
