@@ -33,7 +33,16 @@ class NoGradientError(AdvxError):
 
 
 class NetworkChanged(AdvxError):
-    """A network that a run has read numbers of was made again, and has other weights."""
+    """A network that a run has read numbers of was made again, and has other weights.
+
+    Args:
+        message: one line.
+        key: of the network, in the store.
+    """
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class Diverged(AdvxError):

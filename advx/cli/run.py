@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -26,10 +27,13 @@ from advx.config.quoting import readable, words
 from advx.config.renamed import groups, old_choices
 from advx.config.scales import read_scales, unused
 from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
-from advx.errors import ConfigError, JobFailed, reason
+from advx.errors import ConfigError, JobFailed, NetworkChanged, reason
 from advx.run_folder import claim, clear, release
 from advx.termination import undisturbed
 from advx.text_files import never_fail_to_print, stop_printing, write_text
+
+if TYPE_CHECKING:
+    from advx.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -103,19 +107,24 @@ def task(config: DictConfig) -> None:
 
         main = main_of(values, job.overrides.task)
         check(values, main)
-        run = Run(values, folder, "advx run " + words(job.overrides.task))
-        check_models(run)
-        clear(folder)
-        own_results = True
-        try:
-            main(run, **keywords(values, main))
-        except BrokenPipeError:  # whoever reads the table has seen enough
-            if not (folder / "summary.md").exists():  # the last file that a run writes
-                raise
-            stop_printing()
-        except Exception as error:
-            run.rescue(error)
-            raise
+        made_again: set[str] = set()
+        while True:
+            run = Run(values, folder, "advx run " + words(job.overrides.task))
+            check_models(run)
+            clear(folder)
+            own_results = True
+            try:
+                finish(run, main, keywords(values, main))
+                break
+            except NetworkChanged as error:
+                if error.key in made_again:  # somebody else is at it too
+                    raise
+                made_again.add(error.key)
+                log.warning(
+                    "network %s was trained again, and has other weights than those that numbers "
+                    "in the store are of: the run begins again",
+                    error.key,
+                )
     except BaseException as error:
         with undisturbed(), suppress(OSError):
             note_failure(folder, own_results)
@@ -134,6 +143,19 @@ def task(config: DictConfig) -> None:
     finally:
         if job.mode is RunMode.MULTIRUN:
             release(folder)
+
+
+def finish(run: "Run", main: Callable[..., None], arguments: dict[str, Any]) -> None:
+    """Run an experiment to its end; where it fails, what was measured is written first."""
+    try:
+        main(run, **arguments)
+    except BrokenPipeError:  # whoever reads the table has seen enough
+        if not (run.folder / "summary.md").exists():  # the last file that a run writes
+            raise
+        stop_printing()
+    except Exception as error:
+        run.rescue(error)
+        raise
 
 
 def note_failure(folder: Path, own_results: bool) -> None:

@@ -73,7 +73,9 @@ class RunFiles:
             failed: why the run did not reach its end; nothing is judged then.
         """
         for key, trained in self.models.training().items():
-            self.seconds.spent["train", f"{trained['model']}, {key}"] = trained["seconds"]
+            self.seconds.spent["train", f"{trained['model']}, {key}"] = (
+                trained.get("seconds") or 0.0
+            )
         write_results(self.folder, self.results)
         spent = self.seconds.spent.items()
         timing = [[phase, row, round(seconds, 3)] for (phase, row), seconds in spent]

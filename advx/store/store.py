@@ -132,7 +132,8 @@ class Store:
             raise NetworkChanged(
                 f"store={self.folder}: network {key} was trained again and has other weights than "
                 "those which earlier numbers of this run are of; the same command, run again, "
-                "measures those anew"
+                "measures those anew",
+                key,
             )
 
     def digest(self, key: str) -> str | None:
