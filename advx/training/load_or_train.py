@@ -26,6 +26,7 @@ from advx.training.construct import (
     refuse_single_examples,
     seeded,
 )
+from advx.training.lost_state import whole_in_its_weights
 from advx.training.recipe import Recipe, dependencies, recipe_key
 
 FACTS = ("best_epoch", "epochs", "validation_error_rate")
@@ -131,7 +132,10 @@ def load_or_train_model(
             trainer = recipe.trainer.build()
             trainer.check(data, defense)
             fit = CheckpointedTraining(recipe, data, store, on_epoch)
-            fit.run(trainer, lambda **more: trainer.fit(module.to(device), defense, data, **more))
+            with whole_in_its_weights(fit, module, lambda: _untrained(recipe, data)):
+                fit.run(
+                    trainer, lambda **more: trainer.fit(module.to(device), defense, data, **more)
+                )
             stored = fit.save({k: v.cpu() for k, v in module.state_dict().items()}, {})
     weights, meta = stored
     module.load_state_dict(weights)
@@ -177,6 +181,12 @@ def load_or_train_game(
         tensors[SNAPSHOTS].float() if SNAPSHOTS in tensors else torch.zeros(0),
         meta["snapshot_epochs"],
     )
+
+
+def _untrained(recipe: Recipe, data: Dataset) -> nn.Module:
+    """The network as it is before stored weights are loaded into it."""
+    parts = [construct(each, data) for each in dependencies(recipe)]
+    return _prepared(recipe.defense.build(), recipe, construct(recipe, data), parts, data)
 
 
 def _prepared(

@@ -1,0 +1,186 @@
+"""What a user's own network keeps outside of its `state_dict`, and would lose in the store.
+
+A network is kept as its `state_dict`: parameters and persistent buffers. A running mean in a plain
+attribute, a buffer with `persistent=False` or what `adapt` sets aside is not in it. Such a network
+answers differently once it is read from the store, so it is refused before anything is measured.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from advx.attacks.gradient import evaluating
+from advx.data.dataset import Dataset
+from advx.errors import ConfigError, reason
+from advx.evaluation.own_models import EXAMPLES, REPEATED
+from advx.models.call import logits_in
+from advx.store.store import CHECKPOINT
+from advx.training.checkpoints import CheckpointedTraining
+from advx.training.loop import Progress
+
+OF_A_MODULE = frozenset(vars(nn.Module()))
+"""Attributes that every `torch.nn.Module` has."""
+
+SEED = 0
+"""Of the random numbers that a network may draw in evaluation mode: the same in each pass."""
+
+
+@contextmanager
+def whole_in_its_weights(
+    training: CheckpointedTraining, module: nn.Module, untrained: Callable[[], nn.Module]
+) -> Iterator[None]:
+    """Let a network be trained inside, and refuse a user's own that its weights do not hold.
+
+    It is tried after the first epoch, so that no long training is in vain, and after the last one.
+
+    Args:
+        training: of the network, not yet begun.
+        module: the network; a user's own, or what a defense of theirs makes of one.
+        untrained: makes a new one of the same recipe.
+
+    Raises:
+        ConfigError: see `refuse_lost_state`; no checkpoint is left.
+    """
+    recipe, shown = training.recipe, training.on_epoch
+    if not (recipe.model.is_own or recipe.defense.is_own):
+        yield
+        return
+    name = f"{recipe.path} ({recipe.name})"
+    if not recipe.model.is_own:
+        name = f"defense={recipe.defense.target_name}: what it makes of {name}"
+    refuse_other_than_tensors(module, name)
+    tried = False
+
+    def check() -> None:
+        try:
+            refuse_lost_state(module, untrained(), training.data, name)
+        except ConfigError:
+            # a network that continued from it would have lost its state already, and pass
+            (training.store.path(training.key) / CHECKPOINT).unlink(missing_ok=True)
+            raise
+
+    def after_epoch(progress: Progress) -> None:
+        nonlocal tried
+        if not tried:
+            check()
+        tried = True
+        shown(progress)
+
+    training.on_epoch = after_epoch
+    yield
+    check()
+
+
+def refuse_other_than_tensors(module: nn.Module, name: str) -> None:
+    """Refuse a network whose `state_dict` holds what no store can, as `get_extra_state` may.
+
+    Raises:
+        ConfigError: a value that is no tensor.
+    """
+    for key, value in module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(
+                f"{name}: its state_dict holds a {type(value).__name__} ({key}); needed: tensors "
+                "alone, as self.register_buffer(name, tensor) makes them"
+            )
+
+
+def refuse_lost_state(module: nn.Module, fresh: nn.Module, data: Dataset, name: str) -> None:
+    """Refuse a network that a new one with its weights does not answer like.
+
+    A network that does not even answer like itself is random, and passes.
+
+    Args:
+        module: in training or trained, on the data's device; its `state_dict` and its mode are left
+            as they are.
+        fresh: a new one of the same recipe; it is given the weights.
+        data: that it is trained on; a few of its images are shown to both.
+        name: what messages call it.
+
+    Raises:
+        ConfigError: its answers depend on more than its `state_dict`.
+    """
+    state = {key: value.detach().clone() for key, value in module.state_dict().items()}
+    try:
+        fresh.to(data.train.images.device).load_state_dict(state)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{name}: its state_dict does not fit a new network of the same class "
+            f"({reason(error)}); needed: a constructor that makes all of its parameters and buffers"
+        ) from error
+    split = data.test if len(data.test) else data.train
+    images = split.take(split.spaced(EXAMPLES)).images
+    lost = sorted(set(_differing(module, fresh)))
+    first, again, other = (_answer(each, images) for each in (module, module, fresh))
+    module.load_state_dict(state)  # a network may move its buffers in evaluation mode too
+    size = max(_largest(first), torch.finfo(torch.float32).tiny)
+    rounding = max(REPEATED, 8 * torch.finfo(first.dtype).eps) * size
+    apart = _largest(first.float() - other.float())
+    if _largest(first.float() - again.float()) > rounding or apart <= rounding:
+        return
+    raise ConfigError(
+        f"{name}: keeps state outside of its state_dict{_listed(lost)}, so a network with its "
+        f"stored weights answers differently, by up to {apart:.2g} in logits of up to {size:.2g}; "
+        "needed: everything that its answers depend on in parameters or in buffers, as "
+        "self.register_buffer(name, tensor) makes them, not with persistent=False"
+    )
+
+
+@torch.no_grad()
+def _answer(module: nn.Module, images: Tensor) -> Tensor:
+    """Logits (n, classes) in evaluation mode, in the number format of the network's answer."""
+    cuda = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), evaluating(module):
+        torch.manual_seed(SEED)
+        logits = logits_in(module(images.clone()), module)
+    return logits.clone() if logits.is_floating_point() else logits.float()
+
+
+def _largest(values: Tensor) -> float:
+    """The largest magnitude, NaN counting as 0."""
+    return float(values.nan_to_num(0.0).abs().max())
+
+
+def _listed(names: list[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
+
+
+def _differing(module: nn.Module, fresh: nn.Module) -> Iterator[str]:
+    """Names of the attributes and unsaved buffers in which two networks of a kind differ."""
+    others = dict(fresh.named_modules())
+    for path, part in module.named_modules():
+        if path not in others:
+            continue
+        here, there = _unsaved(part), _unsaved(others[path])
+        for name, value in here.items():
+            if name not in there or not _equal(value, there[name]):
+                yield f"{path}.{name}" if path else name
+
+
+def _unsaved(module: nn.Module) -> dict[str, Any]:
+    """What a module holds by itself, by name, and no `state_dict` does."""
+    held = {name: value for name, value in vars(module).items() if name not in OF_A_MODULE}
+    buffers = dict(module.named_buffers(recurse=False))
+    return held | {
+        name: buffers[name] for name in module._non_persistent_buffers_set & set(buffers)
+    }
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two values agree; objects of unknown kinds count as equal."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and bool((one.cpu() == other.cpu()).all())
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Tensor | np.ndarray) or isinstance(other, Tensor | np.ndarray):
+        return False
+    simple = bool | int | float | str | None
+    return one == other if isinstance(one, simple) and isinstance(other, simple) else True

@@ -1,0 +1,280 @@
+"""A user's own network whose answers depend on more than its `state_dict` is never stored."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from advx.errors import ConfigError
+from advx.store.store import Store
+from advx.training.load_or_train import load_or_train_model
+from tests.recipes import recipe
+
+MODULE = """
+import torch
+from torch import nn
+
+
+class Plain(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.ReLU(), nn.Linear(8, 3))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Mean(Plain):
+    def __init__(self):
+        super().__init__()
+        self.mean, self.seen = 0.0, 0
+
+    def forward(self, x):
+        if self.training:
+            self.seen += 1
+            self.mean = self.mean + (x.mean(0) - self.mean) / self.seen
+        return self.net((x - self.mean) / 0.1)
+
+
+class Cooling(Plain):
+    def __init__(self):
+        super().__init__()
+        self.temperature = 5.0
+
+    def forward(self, x):
+        if self.training:
+            self.temperature *= 0.95
+        return self.net(x) / self.temperature
+
+
+class Adapted(Plain):
+    mean = 0.0
+
+    def adapt(self, images):
+        self.mean = images.mean(0)
+
+    def forward(self, x):
+        return self.net((x - self.mean) / 0.1)
+
+
+class Unsaved(Plain):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, 4, 4), persistent=False)
+
+    def adapt(self, images):
+        self.mean.copy_(images.mean(0))
+
+    def forward(self, x):
+        return self.net((x - self.mean) / 0.1)
+
+
+class Late(Plain):  # nothing of it shows after the first epoch
+    def __init__(self):
+        super().__init__()
+        self.updates = 0
+
+    def forward(self, x):
+        self.updates += self.training
+        return self.net(x) * (1 if self.updates < 20 else 2)
+
+
+class Inner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = Mean()
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Growing(Plain):
+    def adapt(self, images):
+        self.register_buffer("mean", images.mean(0))
+
+
+class Extra(Plain):
+    def get_extra_state(self):
+        return {"note": 1}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class Normed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(16, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(),
+            nn.Linear(8, 3),
+        )
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Saved(Plain):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, 4, 4))
+
+    def adapt(self, images):
+        self.mean.copy_(images.mean(0))
+
+    def forward(self, x):
+        return self.net((x - self.mean) / 0.1)
+
+
+class Counting(Plain):  # a count on which no answer depends
+    updates = 0
+
+    def forward(self, x):
+        self.updates += self.training
+        return self.net(x)
+
+
+class Noisy(Plain):
+    def forward(self, x):
+        return self.net(x + 0.1 * torch.randn_like(x))
+
+
+class Drawn(Plain):  # random by a generator of its own
+    def forward(self, x):
+        g = torch.Generator()
+        g.seed()
+        return self.net(x + 0.1 * torch.randn(x.shape, generator=g))
+
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class Moving(Plain):  # a buffer that moves in evaluation mode too
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(1, 4, 4))
+
+    def forward(self, x):
+        self.mean.mul_(0.9).add_(0.1 * x.detach().mean(0))
+        return self.net(x - self.mean)
+
+
+class Wrapped(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.factor = inner, 1.0
+
+    def forward(self, x):
+        if self.training:
+            self.factor = 2.0
+        return self.factor * self.inner(x)
+
+
+class Wrapping:
+    def prepare(self, module, dependencies, input_shape):
+        return Wrapped(module)
+
+    def __call__(self, model, images, labels):
+        return nn.functional.cross_entropy(model(images), labels)
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch) -> Path:
+    """The folder of the module, which is imported anew."""
+    (tmp_path / "state_nets.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("state_nets", None)
+    yield tmp_path
+    sys.modules.pop("state_nets", None)
+
+
+def own(name: str, **changes):
+    return recipe(model={"_target_": f"state_nets.{name}", "name": "mine"}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "named"),
+    [
+        ("Mean", r" \(mean, seen\)"),
+        ("Cooling", r" \(temperature\)"),
+        ("Adapted", r" \(mean\)"),
+        ("Unsaved", r" \(mean\)"),
+        ("Late", r" \(updates\)"),
+        ("Inner", r" \(inner\.mean, inner\.seen\)"),
+    ],
+)
+def test_state_that_the_store_would_lose_is_refused_by_name(module, tiny, name, named) -> None:
+    store = Store(module / "store")
+    text = rf"^model \(mine\): keeps state outside of its state_dict{named}, so .*register_buffer"
+    for _ in range(2):  # the second command finds nothing that the first one left
+        with pytest.raises(ConfigError, match=text) as caught:
+            load_or_train_model(own(name), tiny, store)
+        assert "\n" not in str(caught.value)
+        assert all(store.meta(key) is None for key in store.entries())
+        assert not list((module / "store").rglob("*.pt"))
+
+
+def test_the_refusal_comes_after_one_epoch(module, tiny) -> None:
+    seen: list[int] = []
+    with pytest.raises(ConfigError, match="keeps state"):
+        load_or_train_model(
+            own("Mean"), tiny, Store(module / "store"), lambda p: seen.append(p.epoch)
+        )
+    assert seen == []
+
+
+def test_a_killed_training_does_not_hide_it(module, tiny, monkeypatch) -> None:
+    monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
+    store = Store(module / "store")
+
+    def kill(progress) -> None:
+        if progress.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_or_train_model(own("Late"), tiny, store, kill)
+    with pytest.raises(ConfigError, match=r"keeps state .* \(updates\)"):
+        load_or_train_model(own("Late"), tiny, store)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Growing", r"^model \(mine\): its state_dict does not fit a new network .*mean"),
+        (
+            "Extra",
+            r"^model \(mine\): its state_dict holds a dict \(_extra_state\); needed",
+        ),
+    ],
+)
+def test_a_state_dict_that_cannot_be_read_again_is_refused(module, tiny, name, message) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_or_train_model(own(name), tiny, Store(module / "store"))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_defense_of_ones_own_makes_is_held_to_it_too(module, tiny) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^defense=Wrapping: what it makes of model .* \(factor\), so"
+    ):
+        load_or_train_model(
+            recipe(defense={"_target_": "state_nets.Wrapping"}), tiny, Store(module / "store")
+        )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Plain", "Normed", "Saved", "Counting", "Noisy", "Drawn", "Lazy", "Moving"],
+)
+def test_a_network_that_its_weights_hold_is_stored_and_read(module, tiny, name) -> None:
+    store = Store(module / "store")
+    first = load_or_train_model(own(name), tiny, store).module.state_dict()
+    again = load_or_train_model(own(name), tiny, store, lambda _: pytest.fail("trained again"))
+    assert all(torch.equal(first[key], v) for key, v in again.module.state_dict().items())
