@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from advx.data.resize import halved
-from advx.errors import ConfigError
+from advx.errors import ConfigError, DataError
 from advx.types import PositiveInt, Shape
 
 
@@ -195,18 +195,23 @@ def from_arrays(
     remarks: tuple[str, ...] = (),
     class_names: tuple[str, ...] = (),
 ) -> Dataset:
-    """Split 8-bit images (n, *shape) in their given order: the first `train`, then `validation`.
+    """Split images (n, *shape) in their given order: the first `train`, then `validation`.
+
+    Images are 8-bit, or floats in [0, 1], which are taken as they are. What is given is copied.
 
     Raises:
         ConfigError: the split asks for more examples than there are.
+        DataError: images in any other format or range, or labels (n,) that are no whole numbers.
     """
+    for part, x, y in (("training", images, labels), ("test", test_images, test_labels)):
+        _refuse_arrays(x, y, f"dataset={name}: its {part}")
     if train + validation > len(labels):
         raise ConfigError(
             f"dataset.train={train} and dataset.validation={validation} ask for more than the "
             f"{len(labels):,} training examples of {name}"
         )
     splits = [
-        Split(x.float().div_(255), y.long())
+        Split(_unit_range(x), y.long())
         for x, y in (
             (images[:train], labels[:train]),
             (images[train : train + validation], labels[train : train + validation]),
@@ -217,6 +222,44 @@ def from_arrays(
         name, classes, splits[0], splits[1], splits[2], remarks=remarks, class_names=class_names
     )
     return limited(dataset, limit)
+
+
+def _refuse_arrays(images: Tensor, labels: Tensor, where: str) -> None:
+    """Refuse what does not say by its format what its numbers mean.
+
+    Raises:
+        DataError: images that are neither uint8 nor floats in [0, 1], or no label for each.
+    """
+    for kind, values in (("images", images), ("labels", labels)):
+        if not isinstance(values, Tensor):
+            raise DataError(
+                f"{where} {kind} are a {type(values).__name__}; valid: a tensor, as "
+                "torch.from_numpy makes one of an array"
+            )
+    named = str(images.dtype).removeprefix("torch.")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise DataError(f"{where} images are of type {named}; valid: uint8, or floats in [0, 1]")
+    if images.is_floating_point() and images.numel():
+        low, high = float(images.min()), float(images.max())
+        if not 0 <= low <= high <= 1:
+            hint = "; divide them by 255" if low >= 0 and 2 < high <= 255 else ""
+            raise DataError(
+                f"{where} images of type {named} lie in {low:g} … {high:g}; valid: floats in "
+                f"[0, 1], or uint8{hint}"
+            )
+    if labels.is_floating_point() or labels.is_complex() or labels.shape != images.shape[:1]:
+        named = str(labels.dtype).removeprefix("torch.")
+        raise DataError(
+            f"{where} labels are of type {named} and shape {tuple(labels.shape)}; valid: whole "
+            f"numbers ({len(images)},), one for each image"
+        )
+
+
+def _unit_range(images: Tensor) -> Tensor:
+    """A float32 copy in [0, 1] of images in 8 bits, or of floats in it."""
+    if images.dtype == torch.uint8:
+        return images.float().div_(255)
+    return images.detach().to(torch.float32, copy=True)
 
 
 def limited(dataset: Dataset, limit: dict[str, PositiveInt] | None) -> Dataset:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from advx.data.dataset import Dataset, Split
+from advx.data.dataset import Dataset, Split, from_arrays
 from advx.data.own import usable
 from advx.errors import DataError
 
@@ -72,3 +72,52 @@ def test_a_data_set_without_training_examples_is_usable() -> None:
     empty = Split(torch.zeros(0, 1, 4, 4), torch.zeros(0, dtype=torch.int64))
     some = Split(torch.rand(3, 1, 4, 4), torch.arange(3))
     assert usable(Dataset("mine", 3, empty, empty, some), "mine.load")
+
+
+LABELS = torch.arange(6) % 3
+BYTES = torch.arange(6 * 16, dtype=torch.uint8).view(6, 1, 4, 4) * 2
+
+
+def split_up(images, labels=LABELS) -> Dataset:
+    return from_arrays("mine", images, labels, images, labels, classes=3, train=4, validation=2)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16])
+def test_floats_are_taken_as_they_are_and_stay_as_they_were(kind) -> None:
+    images = (BYTES.float() / 255).to(kind)
+    before = images.clone()
+    first, second = split_up(images), split_up(images)  # two jobs of a sweep
+    for data in (first, second):
+        assert torch.equal(data.test.images, before.float())
+        assert torch.equal(data.train.images, before[:4].float())
+    first.train.images.zero_()
+    assert torch.equal(images, before)
+    assert torch.equal(split_up(BYTES).test.images, BYTES.float() / 255)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (BYTES.float(), r"of type float32 lie in 0 … 190; valid: floats in \[0, 1\], .*by 255"),
+        (BYTES.float() / 100 - 0.5, r"lie in -0\.5 … 1\.4; valid: floats in \[0, 1\], or uint8$"),
+        (BYTES.float() * torch.nan, r"lie in nan … nan; valid: floats"),
+        (BYTES.long(), r"of type int64; valid: uint8, or floats in \[0, 1\]$"),
+        (BYTES > 3, r"of type bool; valid: uint8"),
+        (BYTES.numpy(), r"are a ndarray; valid: a tensor, as torch\.from_numpy"),
+    ],
+)
+def test_images_in_another_range_or_format_are_refused(images, message) -> None:
+    with pytest.raises(DataError, match=r"^dataset=mine: its training images .*" + message):
+        split_up(images)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (LABELS.float() + 0.5, r"of type float32 and shape \(6,\); valid: whole numbers \(6,\)"),
+        (LABELS[:5], r"of type int64 and shape \(5,\); valid: whole numbers \(6,\), one for"),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(labels, message) -> None:
+    with pytest.raises(DataError, match=r"^dataset=mine: its training labels are " + message):
+        split_up(BYTES, labels)
