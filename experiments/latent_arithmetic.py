@@ -34,7 +34,7 @@ from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.games.generative import LatentGame
 from advx.run import Run
-from advx.run.data import DESCRIPTIVE
+from advx.run.data import loader_of
 from advx.run.model import Game, Model
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
@@ -159,7 +159,7 @@ def without(run: Run, withheld: int) -> Dataset:
             f"dataset={run.data.name}: faces with all four classes are needed, of which one is "
             "then withheld; valid: dataset=faces, dataset.withheld=null"
         )
-    loader = Config({key: value for key, value in config.items() if key not in DESCRIPTIVE})
+    loader = loader_of(config)
     return loader.with_(withheld=withheld).build().to(run.device)
 
 

@@ -50,7 +50,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.predictive_gan import InitializationName
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.run.data import DESCRIPTIVE
+from advx.run.data import loader_of
 from advx.run.models import Game
 from advx.run.named import Derived
 from advx.types import NonNegative, Positive, PositiveInt, Share
@@ -168,7 +168,7 @@ def check(run: Run, weights: list[float], shown_weight: float) -> None:
 
 def population(run: Run, earless: float) -> Dataset:
     """The run's heads, with another share of heads without ears."""
-    loader = Config({k: v for k, v in run.source.config.items() if k not in DESCRIPTIVE})
+    loader = loader_of(run.source.config)
     return loader.with_(earless=earless).build().to(run.device)
 
 

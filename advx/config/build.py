@@ -27,10 +27,13 @@ def plain(node: DictConfig | Mapping[str, Any]) -> Node:
 def arguments(node: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The node's constructor arguments: everything but `_target_` and the keys that describe it.
 
-    These are `name`, and `weights` and `trained_on` of a model.
+    These are `weights` and `trained_on` of a model, and `name`, unless code from outside advx has a
+    parameter that is called so.
     """
     node = plain(node)
-    left_out = {"_target_", "name"}
+    left_out = {"_target_"}
+    if not ("name" in node and takes(node, "name")):
+        left_out.add("name")
     if any(key in node for key in OF_A_MODEL) and _describes_a_model(node):
         left_out |= set(OF_A_MODEL)
     return {key: value for key, value in node.items() if key not in left_out}
@@ -44,6 +47,23 @@ def _describes_a_model(node: Mapping[str, Any]) -> bool:
     if inspect.isclass(made):
         return torch is not None and issubclass(made, torch.nn.Module)
     return OF_A_MODEL[0] not in inspect.signature(made).parameters
+
+
+def takes(node: Mapping[str, Any], key: str) -> bool:
+    """Whether a node names code from outside advx that has a parameter `key`; `**` is none.
+
+    What cannot be imported has none; `check_node` says why.
+    """
+    if str(node.get("_target_")).partition(".")[0] == "advx":
+        return False
+    try:
+        parameter = inspect.signature(target(node)).parameters.get(key)
+    except (Exception, SystemExit):  # whatever importing a user's own module raises
+        return False
+    return parameter is not None and parameter.kind in (
+        parameter.POSITIONAL_OR_KEYWORD,
+        parameter.KEYWORD_ONLY,
+    )
 
 
 def target(node: DictConfig | Mapping[str, Any]) -> Any:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import PydanticUndefined
 
 from advx.config.build import arguments, plain, target
+from advx.config.choices import labels
 from advx.config.claims import check_claims
 from advx.config.config import Config, with_configs
 from advx.config.documents import Composed, Node
@@ -46,6 +47,7 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
         because = reason(error.__cause__ or error)
         raise ConfigError(f"{path}._target_={name}: cannot be imported ({because})") from error
     given = arguments(node)
+    _refuse_label(given, path, name)
     inner = _inner(given, call, path)
     schema, open_ended = _schema(call, leave_out=frozenset(inner))
     given = {key: value for key, value in given.items() if key not in inner}
@@ -67,6 +69,20 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
         for k, v in values.items()
         if defaults.get(k, PydanticUndefined) is PydanticUndefined or v != defaults[k]
     } | {k: node for k, node in inner.items() if not _is_default(node, call, k)}
+
+
+def _refuse_label(given: Node, path: str, called: str) -> None:
+    """Refuse a `name` that may have come with a choice of advx's, where it would be an argument.
+
+    Raises:
+        ConfigError: nobody can tell whether the argument was meant.
+    """
+    label = str(given.get("name"))
+    if "name" in given and label in labels():
+        raise ConfigError(
+            f"{path}.name={label}: advx calls a choice of its own so, and `name` is an argument of "
+            f"{called} too; valid: any other value, which becomes the argument and names the row"
+        )
 
 
 def _inner(given: Node, call: Any, path: str) -> dict[str, Node]:

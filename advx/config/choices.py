@@ -1,6 +1,8 @@
 """What can be chosen, read from the YAML files."""
 
+import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,6 +20,20 @@ def choices(*folders: Path) -> dict[str, list[str]]:
                 for name in _names(group, nested=group.name == "experiment"):
                     found.setdefault(group.name, set()).add(name)
     return {group: sorted(found[group]) for group in sorted(found)}
+
+
+@cache
+def labels() -> frozenset[str]:
+    """What advx's own choices call themselves in rows: the `name` in their YAML files."""
+    folders = [each for each in files("advx.conf").iterdir() if each.name not in NO_CHOICES]
+    found = set()
+    while folders:
+        folder = folders.pop()
+        if folder.is_dir():
+            folders += folder.iterdir()
+        elif folder.name.endswith(".yaml"):
+            found |= set(re.findall(r"^name: *(\S+)", folder.read_text(encoding="utf-8"), re.M))
+    return frozenset(found)
 
 
 def _names(group: Traversable, *, nested: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ from advx.config.renamed import OLD_MODEL_KEYS
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.models.base import FittedClassifier, is_differentiable
-from advx.run.data import DESCRIPTIVE
+from advx.run.data import loader_of
 from advx.run.device import pick_device
 from advx.run.examine import examine
 from advx.training.construct import (
@@ -67,8 +67,8 @@ def check(config: Composed, main: Callable[..., None]) -> None:
     check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
-        descriptive = DESCRIPTIVE if path == "dataset" or makes_data(node) else ()
-        check_node({k: v for k, v in node.items() if k not in descriptive}, path)
+        loads = path == "dataset" or makes_data(node)
+        check_node(loader_of(Config(node)) if loads else node, path)
         if path in ("crafting", "model") and not is_differentiable(target(node)):
             key = "model" if path == "model" else "model@crafting"
             raise ConfigError(

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from advx.config.build import takes
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.data.own import usable
@@ -16,7 +17,8 @@ from advx.run.notices import Seconds
 from advx.training.recipe import DataPart
 
 DESCRIPTIVE = ("input_shape", "classes")
-"""Keys of the data set's configuration that describe it for the models."""
+"""Keys of the data set's configuration that describe it for the models; a loader of a user's own
+with a parameter of such a name is given it as well."""
 
 PARTS: dict[DataPart, Callable[[Dataset], Dataset]] = {
     "training examples": lambda data: data,
@@ -34,6 +36,13 @@ def fitting(config: Config, data: Dataset) -> Config:
     """A network's or a game's configuration for these images, and for their classes if it asks."""
     classes = {"classes": data.classes} if "classes" in config else {}
     return config.with_(input_shape=list(data.input_shape), **classes)
+
+
+def loader_of(config: Config) -> Config:
+    """What loads a data set: its configuration without what only describes it."""
+    return Config(
+        {k: v for k, v in config.items() if k not in DESCRIPTIVE or takes(config, k)}, config.path
+    )
 
 
 def in_place(message: str, path: str) -> str:
@@ -67,7 +76,7 @@ class RunData:
     def all(self) -> Dataset:
         """The whole data set."""
         with self.seconds.timed("load", self.config["name"]):
-            loader = Config({k: v for k, v in self.config.items() if k not in DESCRIPTIVE})
+            loader = loader_of(self.config)
             try:
                 data = loader.build()
             except (ConfigError, DataError) as error:
