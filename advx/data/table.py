@@ -24,6 +24,9 @@ from advx.types import NonNegativeInt, PositiveInt, Share
 MISSING = "?"
 """What a missing value is called, and one of the ways in which a file spells it."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Of the numbers in a column, as they are and standardized."""
+
 MOST = 100
 """Values of a target or of a protected column: with more, it is a number or a name."""
 
@@ -73,7 +76,15 @@ def load(
     first, second = np.cumsum([training_share, validation_share]) * len(table)
     parts = np.split(order, [round(first), round(second)])
     return encoded(
-        Path(path).stem, table, parts, target, protected, categorical, remarks=remarks, limit=limit
+        Path(path).stem,
+        table,
+        parts,
+        target,
+        protected,
+        categorical,
+        remarks=remarks,
+        limit=limit,
+        where=f"dataset.path={path}",
     )
 
 
@@ -90,11 +101,14 @@ def refuse_unknown(key: str, column: str, table: pd.DataFrame) -> None:
 def complete(
     table: pd.DataFrame, target: str, protected: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows whose target and protected value are known, and a remark on the others."""
+    """The rows whose target and protected value are known, and a remark on the others.
+
+    Each keeps its place in the file as its index.
+    """
     known = table[[target, protected]].notna().all(axis=1)
     lost = int((~known).sum())
     remark = f"{lost:,} rows without {target} or {protected} are left out"
-    return table[known].reset_index(drop=True), (remark,) if lost else ()
+    return table[known], (remark,) if lost else ()
 
 
 def encoded(
@@ -107,6 +121,7 @@ def encoded(
     *,
     remarks: tuple[str, ...] = (),
     limit: dict[str, PositiveInt] | None = None,
+    where: str = "",
 ) -> Dataset:
     """A data set of a table of texts, missing ones being NaN.
 
@@ -119,8 +134,10 @@ def encoded(
         categorical: columns whose numbers are only names.
         remarks: what a reader of a result must know.
         limit: largest number of rows of each split, stratified.
+        where: begins the message of an error; the data set by default.
 
     Raises:
+        DataError: a column of numbers holds something else.
         ConfigError: the target and the protected column are the same one, or one of them has one
             value only, or too many.
     """
@@ -131,7 +148,8 @@ def encoded(
     others = table.drop(columns=[target, protected])
     if others.columns.empty:
         raise ConfigError(f"dataset.target={target}: no column is left to predict it from")
-    rows = Encoding.of(others.iloc[parts[0]], categorical).apply(others)
+    where = where or f"dataset={name}"
+    rows = Encoding.of(others.iloc[parts[0]], categorical, where).apply(others, where)
     whole = Split(rows, labels, groups)
     train, validation, test = (whole.take(torch.from_numpy(part)) for part in parts)
     data = Dataset(
@@ -166,6 +184,32 @@ def codes(column: pd.Series, key: str) -> tuple[Tensor, tuple[str, ...]]:
     return torch.from_numpy(places.astype(np.int64)), tuple(values)
 
 
+def numbers(column: pd.Series, where: str) -> pd.Series:
+    """A column of texts as float64, missing ones being NaN.
+
+    Raises:
+        DataError: one is no number, infinite, or beyond float32; the message begins with `where`.
+    """
+    found = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    _refuse_first(column, (found.isna() & column.notna()) | (found.abs() > LARGEST), where)
+    return found
+
+
+def _refuse_first(column: pd.Series, wrong: pd.Series, where: str) -> None:
+    """Refuse a column of numbers in which a value cannot be used.
+
+    Raises:
+        DataError: some are `wrong`; the first one's column and row are named.
+    """
+    if wrong.any():
+        row = wrong.idxmax()
+        raise DataError(
+            f"{where}: column {column.name}, row {row + 1}: {column[row]}; valid in a column of "
+            f"numbers: a number that float32 holds, or nothing "
+            f"(dataset.categorical=[{column.name}] where they are only names)"
+        )
+
+
 @dataclass(frozen=True)
 class Encoding:
     """How columns become numbers, as the training rows decided.
@@ -181,12 +225,18 @@ class Encoding:
     gaps: list[str]
 
     @classmethod
-    def of(cls, table: pd.DataFrame, categorical: tuple[str, ...] = ()) -> "Encoding":
+    def of(
+        cls, table: pd.DataFrame, categorical: tuple[str, ...] = (), where: str = "dataset"
+    ) -> "Encoding":
         """The encoding that training rows decide.
 
         Args:
-            table: of texts, missing ones being NaN.
+            table: of texts, missing ones being NaN; its index is each row's place in the file.
             categorical: columns whose numbers are only names.
+            where: begins the message of an error.
+
+        Raises:
+            DataError: a number that is infinite, or beyond float32.
         """
         moments, values, gaps = {}, {}, []
         for name, column in table.items():
@@ -194,6 +244,7 @@ class Encoding:
             if name in categorical or known.isna().any() or known.empty:
                 values[str(name)] = sorted(column.fillna(MISSING).unique())
                 continue
+            known = numbers(column, where).dropna()
             moments[str(name)] = (float(known.mean()), float(known.std(ddof=0)) or 1.0)
             if len(known) < len(column):
                 gaps.append(str(name))
@@ -205,14 +256,18 @@ class Encoding:
         of_values = [f"{name}={value}" for name, all_ in self.values.items() for value in all_]
         return [*self.moments, *(f"{name}={MISSING}" for name in self.gaps), *of_values]
 
-    def apply(self, table: pd.DataFrame) -> Tensor:
-        """A table with these columns to inputs (n, d) float32; numbers first."""
-        numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in self.moments}
-        standard = [
-            ((numbers[name] - mean) / deviation).fillna(0)
-            for name, (mean, deviation) in self.moments.items()
-        ]
-        absent = [numbers[name].isna() for name in self.gaps]
+    def apply(self, table: pd.DataFrame, where: str = "dataset") -> Tensor:
+        """A table with these columns to inputs (n, d) float32; numbers first.
+
+        Raises:
+            DataError: a column of numbers holds something else, or one beyond float32.
+        """
+        standard = []
+        for name, (mean, deviation) in self.moments.items():
+            scaled = (numbers(table[name], where) - mean) / deviation
+            _refuse_first(table[name], scaled.abs() > LARGEST, where)
+            standard.append(scaled.fillna(0))
+        absent = [table[name].isna() for name in self.gaps]
         one_hot = [
             table[name].fillna(MISSING) == value
             for name, values in self.values.items()

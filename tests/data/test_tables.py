@@ -181,6 +181,39 @@ def test_a_column_that_cannot_be_used_is_one_line(options, complaint, tmp_path) 
         table.load(**({"path": str(path), "target": "wage", "protected": "color"} | options))
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e300", "1e999"])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_number_that_would_wipe_out_its_column_is_refused(people, part, value) -> None:
+    refused(people, part, value)
+
+
+def test_a_text_in_a_test_row_of_a_column_of_numbers_is_refused(people) -> None:
+    refused(people, "test", "old")
+
+
+def test_a_number_that_standardizing_takes_beyond_float32_is_refused(people) -> None:
+    lines = [line.split(",") for line in people.read_text().splitlines()]
+    tiny = [lines[0], *([f"{len(x)}e-30", *rest] for x, *rest in lines[1:])]
+    people.write_text("\n".join(map(",".join, tiny)))
+    refused(people, "test", "1e30")
+
+
+def refused(path, part: str, value: str) -> None:
+    """The line for `value` as the age of the last row of a part, the row before being left out."""
+    order = np.random.default_rng(0).permutation(59)
+    place = int(order[:35].max() if part == "train" else order[-12:].max())
+    row = place + (place >= 5)  # row 5, counted from 0, has no wage
+    lines = path.read_text().splitlines()
+    lines[6] = lines[6].rsplit(",", 1)[0] + ","
+    lines[row + 1] = ",".join([value, *lines[row + 1].split(",")[1:]])
+    path.write_text("\n".join(lines))
+    text = rf"^dataset\.path={path}: column age, row {row + 1}: {value}; valid in a column of num"
+    with pytest.raises(DataError, match=text) as caught:
+        table.load(path=str(path), target="wage", protected="color")
+    assert "\n" not in str(caught.value)
+    table.load(path=str(path), target="wage", protected="color", categorical=("age",))
+
+
 def test_groups_go_where_their_examples_go() -> None:
     groups = torch.tensor([0, 1, 2, 0, 1, 2])
     split = Split(torch.arange(6.0)[:, None], torch.tensor([0, 0, 0, 1, 1, 1]), groups)
