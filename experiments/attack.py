@@ -8,7 +8,8 @@ Without them: a maxout network, trained here, on digits. The adversarial example
 `adversarial.npz` as they are, and in `adversarial/` as PNG files, rounded to 8 bits. A file's
 name tells the class that the model gives to the image as it is stored, and, where rounding has
 changed it, the class before: `00007_label3_predicted3_rounded_from5.png`. The error rate after
-rounding is a row of the table.
+rounding is a row of the table. Examples that no file holds, points or images outside of [0, 1],
+have neither this row nor PNG files.
 """
 
 from collections.abc import Iterator
@@ -25,11 +26,13 @@ from advx.attacks import norms
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split, one_of_each_class
+from advx.evaluation.counting import has_gray_levels
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import gallery
 from advx.figures.style import percentage, size
+from advx.figures.tiles import black_and_white, drawable, ends
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import seed_of
@@ -43,7 +46,7 @@ def cells(crafting: Config) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     rows = [crafting.get("name") or "crafting"]
     yield Cells(rows, ["clean_error_rate", "error_rate", *metrics_of(MeanSizes)])
-    yield Cells(rows, ["error_rate"], settings=["rounded"])
+    yield Cells(rows, ["error_rate"], settings=["rounded"], always=False)  # where a file holds them
     yield Cells(rows, ["targeted_success_rate"], always=False)  # where the attack aims
 
 
@@ -69,17 +72,15 @@ def main(
     crafted = run.craft(attack, model, examples)  # refused before anything is trained
     with run.progress(models=1):
         clean, adversarial = run.test(examples), crafted.value
-    pixels = in_8_bits(adversarial.images)
-    stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
+    left_out = without(clean.images)
+    if left_out:
+        run.remarks.add(model.name, "left out", left_out)
     targeted = crafted.attack.value.receives in ("target_classes", "guide_images")
     targets = run.crafting.target_classes[run.source.rows(examples)] if targeted else None
-    before, after, rounded = (
-        run.measure(answers, model, Split(images, clean.labels), targets)
-        for images in (clean.images, adversarial.images, stored)
-    )
+    asked = partial(run.measure, answers, model)
+    before, after = (asked(Split(x.images, clean.labels), targets) for x in (clean, adversarial))
     add = partial(run.table.add, model.name, seed=seed_of(model), n=len(clean))
     add(clean_error_rate=before.error_rate, error_rate=after.error_rate)
-    add(error_rate=rounded.error_rate, setting="rounded")
     if targets is not None:
         add(targeted_success_rate=after.targeted_success_rate)
     add(run.measure(mean_sizes, clean, adversarial), unit=UNITS)
@@ -89,11 +90,35 @@ def main(
         "labels": clean.labels,
         "clean_prediction": before.classes,
         "prediction": after.classes,
-        "rounded_prediction": rounded.classes,
     }
-    save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, pixels[:saved_images].numpy())
-    draw(run, model.name, attack, clean, adversarial, (before, after), figure_examples)
+    pixels = in_8_bits(adversarial.images)
+    if has_gray_levels(clean.images):
+        stored = pixels.float().div_(255).to(adversarial.images)  # as whoever reads the file
+        rounded = asked(Split(stored, clean.labels), targets)
+        add(error_rate=rounded.error_rate, setting="rounded")
+        arrays["rounded_prediction"] = rounded.classes
+    shown = pixels[:saved_images] if has_gray_levels(clean.images) else pixels[:0]
+    save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, shown.numpy())
+    if drawable(clean.images):
+        draw(run, model.name, attack, clean, adversarial, (before, after), figure_examples)
     run.finish()
+
+
+def without(images: Tensor) -> str:
+    """What there is not of examples (n, *shape) as no file holds them, in one line; else ""."""
+    if images.dim() != 4:
+        what = f"examples of shape {list(images.shape[1:])} are no images"
+    elif not has_gray_levels(images):
+        low, high = (bound.item() for bound in images.aminmax())
+        what = f"pixels from {low:.4g} to {high:.4g} are outside of [0, 1], which a file holds"
+    else:
+        what = f"images of {images.shape[1]} channels are neither gray nor in color"
+    missing = [
+        *(["error rate after rounding"] if not has_gray_levels(images) else []),
+        *(["PNG files"] if not (has_gray_levels(images) and drawable(images)) else []),
+        *(["figure"] if not drawable(images) else []),
+    ]
+    return f"{what}: no {' and no '.join(missing)}" if missing else ""
 
 
 @dataclass(frozen=True)
@@ -169,16 +194,20 @@ def draw(
     """
     shown = one_of_each_class(clean.labels.cpu(), min(examples, len(clean)))
     before, after = (each.classes[shown] for each in predicted)
+    low, high = black_and_white(clean.images)
     gallery(
         run.folder,
         "attack",
-        {"clean": clean.images[shown], "adversarial": adversarial.images[shown]},
+        {
+            row: (split.images[shown] - low) / (high - low)
+            for row, split in (("clean", clean), ("adversarial", adversarial))
+        },
         {"clean": before, "adversarial": after},
         clean.labels[shown],
         class_names=run.data.class_names,
         provenance=run.heading(),
         finding=finding(run.numbers(), row, attack.get("epsilon")),
-        note="Under each image the model's class; bold, a mistake.",
+        note=f"Under each image the model's class; bold, a mistake.{ends(low, high)}",
     )
 
 
@@ -200,7 +229,7 @@ def save(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> Non
     Args:
         folder: of the run.
         arrays: of all examples, for the archive.
-        pixels: uint8, those of the examples that are written as PNG files.
+        pixels: uint8, those of the examples that are written as PNG files, if they are drawable.
     """
     with replacing(folder / "adversarial.npz") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
@@ -208,8 +237,8 @@ def save(folder: Path, arrays: dict[str, np.ndarray], pixels: np.ndarray) -> Non
     written.mkdir(exist_ok=True)
     for old in written.glob("[0-9]*_label*_predicted*.png"):  # of an earlier run in this folder
         old.unlink()
-    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
-        return  # points, or channels that are no colors
+    if not drawable(pixels):
+        return
     for place, image in enumerate(pixels):
         shown = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         label, before, after = (

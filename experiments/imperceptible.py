@@ -22,6 +22,7 @@ from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.one_image import load_image
 from advx.errors import ConfigError
+from advx.evaluation.counting import has_gray_levels
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import (
     craft,
@@ -99,6 +100,11 @@ def main(
     if stands_alone(model):
         raise ConfigError(f"image=null: {name} knows ImageNet only; valid: image=IMAGE")
     n = min(examples, len(run.data.test))
+    if not has_gray_levels(run.test(n).images):
+        raise ConfigError(
+            f"dataset={run.data.name}: examples that are no images in [0, 1] have no gray levels; "
+            "valid: images in [0, 1]"
+        )
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
             network = run.model(model, seed)

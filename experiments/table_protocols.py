@@ -25,7 +25,7 @@ from advx.config.config import Config
 from advx.config.joined import joined
 from advx.data.dataset import Split
 from advx.errors import ConfigError, nearest
-from advx.evaluation.counting import Counted, counted, examples, in_gray_levels
+from advx.evaluation.counting import Counted, counted, examples, has_gray_levels, in_gray_levels
 from advx.evaluation.transfer import error_rate
 from advx.figures.dots import Dots, dot_figure
 from advx.figures.style import OURS, called, percentage
@@ -173,6 +173,12 @@ def refuse(run: Run, attack: Config, change: Change) -> None:
     Raises:
         ConfigError: the first key that is wrong.
     """
+    if change.gray_levels is not None and not has_gray_levels(run.data.test.images):
+        raise ConfigError(
+            f"changes: gray_levels={change.gray_levels}, but the examples of "
+            f"dataset={run.data.name} are no images in [0, 1]; valid: gray_levels=null, or images "
+            "in [0, 1]"
+        )
     each = models_by(run, change, run.seeds[0])
     for crafting, target in PAIRS:
         _ = each[target].key

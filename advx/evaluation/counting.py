@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
@@ -13,6 +13,16 @@ from advx.types import PositiveInt
 Counted = Literal["all", "right_before", "right_for_crafting_model", "fooling_crafting_model"]
 """Of all test examples: all; those that the target classifies correctly without a perturbation;
 those that the crafting model does; those whose adversarial examples fool the crafting model."""
+
+SLACK = 1e-6
+"""How far rounding may put a pixel outside of its range."""
+
+
+def has_gray_levels(images: Tensor) -> bool:
+    """Whether examples (n, *shape) are images in [0, 1], as a file's gray levels are read."""
+    if images.dim() != 4:
+        return False
+    return bool(((images >= -SLACK) & (images <= 1 + SLACK)).all())
 
 
 @measurement(version=1)

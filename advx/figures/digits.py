@@ -1,5 +1,6 @@
 """Images, their perturbations and what each model makes of them."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from advx.evaluation.transfer import predictions
 from advx.figures import pyplot as plt
 from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, TEXT, called
-from advx.figures.tiles import FRAME, Sheet
+from advx.figures.tiles import FRAME, Sheet, black_and_white, drawable, undrawn
+
+log = logging.getLogger(__name__)
 
 LEFT, RIGHT = 1.22, 0.6
 """Widths of the columns of names and of rates, in inches."""
@@ -42,6 +45,9 @@ def transfer_figure(
         finding: what was measured, in one sentence.
         provenance: what ran.
     """
+    if not drawable(clean.images):
+        log.warning("%s", undrawn(clean.images))
+        return
     x = clean.images.cpu().numpy()
     x_adv = adversarial.images.cpu().numpy()
     labels = clean.labels.cpu().numpy()
@@ -77,9 +83,10 @@ def draw(
     side = min(1.0, (PAGE_WIDTH - LEFT - RIGHT - gap * (n - 1)) / n)
     top = ABOVE + 3 * (side + gap)
     size = float(np.abs(x_adv - x).max()) or 1.0
+    low, high = black_and_white(x)
     note = (
         "Under the images each model's prediction; bold, a mistake; in parentheses, a mistake on "
-        "the clean image too. Images are cut to [0, 1]."
+        f"the clean image too. Images are cut to [{low:.4g}, {high:.4g}]."
     )
     sheet = Sheet(
         top + LINE * len(models) + 0.47, finding=finding, provenance=provenance, note=note
@@ -103,9 +110,9 @@ def draw(
         sheet.text(
             left + side / 2, ABOVE - 0.05, str(labels[k]), ha="center", va="bottom", fontsize=TEXT
         )
-        sheet.image(left, ABOVE, side, x[k])
+        sheet.image(left, ABOVE, side, (x[k] - low) / (high - low))
         sheet.image(left, ABOVE + side + gap, side, x_adv[k] - x[k], size=size)
-        sheet.image(left, ABOVE + 2 * (side + gap), side, x_adv[k])
+        sheet.image(left, ABOVE + 2 * (side + gap), side, (x_adv[k] - low) / (high - low))
         for line, name in enumerate(models):
             after, before = (int(arrays[f"{when}prediction_{name}"][k]) for when in ("", "clean_"))
             y = top + LINE * (line + 0.55)

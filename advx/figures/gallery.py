@@ -1,5 +1,6 @@
 """The same images under several treatments, one row each, with a table of numbers beside them."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict, Unpack
@@ -10,7 +11,9 @@ from torch import Tensor
 from advx.figures import pyplot as plt
 from advx.figures.saved import save_and_draw, save_figure
 from advx.figures.style import ADVERSARIAL, DPI, PAGE_WIDTH, SMALL, TEXT, called, width_of
-from advx.figures.tiles import FRAME, Sheet, bare, confidence, named
+from advx.figures.tiles import FRAME, Sheet, bare, confidence, drawable, named, undrawn
+
+log = logging.getLogger(__name__)
 
 GAP, NUMBER = 0.05, 0.52
 """Between images, and the width of a column of numbers, in inches."""
@@ -63,6 +66,10 @@ def gallery(
         confidences: the probability of that class, (n,), of the rows that show it.
         captions: what stands beside the images.
     """
+    first = next(iter(images.values()))
+    if not drawable(first):
+        log.warning("%s", undrawn(first))
+        return
     arrays = {f"images_{row}": x for row, x in images.items()}
     arrays |= {f"prediction_{row}": x for row, x in predicted.items()}
     arrays |= {f"confidence_{row}": x for row, x in (confidences or {}).items()}

@@ -18,6 +18,9 @@ light too."""
 
 FRAME = "#404040"
 
+SLACK = 1e-6
+"""How far rounding may put a pixel outside of [0, 1]."""
+
 THUMBNAIL = 64
 """Largest side of an image that is shown small, in pixels."""
 
@@ -91,6 +94,31 @@ def show(axis: "Axes", image: np.ndarray, **how: Any) -> None:
     shown = image / 255 if image.dtype == np.uint8 else image
     shown = shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0)
     axis.imshow(np.clip(shown, 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest", **how)
+
+
+def drawable(images: Any) -> bool:
+    """Whether examples (n, *shape) are images of one channel, or of three."""
+    return len(images.shape) == 4 and images.shape[1] in (1, 3)
+
+
+def undrawn(images: Any) -> str:
+    """Why there is no figure of examples (n, *shape) that are not drawable."""
+    shape = list(images.shape[1:])
+    return f"no figure: examples of shape {shape} are no images of one channel or of three"
+
+
+def black_and_white(images: Any) -> tuple[float, float]:
+    """The ends of the range in which images are drawn: 0 and 1 where all pixels lie in it.
+
+    Otherwise their least and their largest pixel.
+    """
+    low, high = float(images.min()), float(images.max())
+    return (0.0, 1.0) if low >= -SLACK and high <= 1 + SLACK else (low, max(high, low + SLACK))
+
+
+def ends(low: float, high: float) -> str:
+    """A sentence for a figure's note on a range other than [0, 1]; "" for that one."""
+    return "" if (low, high) == (0, 1) else f" Black is {low:.4g}, white {high:.4g}."
 
 
 def thumbnails(images: np.ndarray) -> np.ndarray:
