@@ -54,6 +54,21 @@ class Log(Net):
         return self.logits(x).log_softmax(1)
 
 
+class Underflowing(Net):
+    def forward(self, x):
+        return (1e4 * self.logits(x)).softmax(1).log()
+
+
+class Saturated(Net):
+    def forward(self, x):
+        return (1e6 * self.logits(x)).softmax(1)
+
+
+class Rounded(Net):
+    def forward(self, x):
+        return self.logits(x.mul(15).round().div(15))
+
+
 class Noisy(Net):
     def forward(self, x):
         return self.two(F.dropout(self.act(self.one(self.flat(x))), 0.5, training=True))

@@ -83,7 +83,8 @@ def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> 
     """Attacks need logits: say so where a model returns what a softmax returns.
 
     Outputs of only 0 and 1 are the logits of a model that votes, outputs that are all alike those
-    of one that has not learned; probabilities' logarithms are logits.
+    of one that has not learned. Logarithms of probabilities are logits, but of one that has
+    underflown there is no gradient: `advx.evaluation.masked` counts those examples.
 
     Raises:
         ConfigError: the outputs (n, classes) lie in [0, 1] and sum to 1, for every image.
@@ -95,7 +96,8 @@ def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> 
     if inside and whole and not votes and not constant:
         raise ConfigError(
             f"{name}: the model returns probabilities; logits are needed, so leave out its last "
-            "softmax, or return the logarithm of its output"
+            "softmax, or return log_softmax of the logits (of a single one, logsigmoid of -z and "
+            "z); the logarithm of the probabilities loses the gradient where they underflow"
         )
 
 

@@ -13,6 +13,7 @@ from advx.config.config import Config
 from advx.config.identity import identified
 from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.masked import note_lost_gradients
 from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import FittedClassifier
 from advx.notes import Note, noting, pass_on
@@ -175,6 +176,8 @@ class Crafting:
                 self.seconds.timed("craft", f"{source.name}, seed {source.seed}"),
             ):
                 made = craft(crafted.attack.value, module, clean, targets)
+                if source.config.is_own:
+                    note_lost_gradients(module, crafted.attack.value, clean, targets)
             self._last = key, made, notes
         _, made, notes = self._last
         self.remarks.of_examples(notes)

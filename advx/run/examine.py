@@ -4,6 +4,7 @@ from torch import nn
 
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
+from advx.evaluation.masked import at_predictions, lost_gradients, lost_text
 from advx.evaluation.own_models import EXAMPLES, habits, require_slope
 from advx.run.notices import Remarks
 from advx.training.recipe import Recipe
@@ -45,3 +46,7 @@ def examine(
         remarks.add(name, kind, text)
     if attacked:
         require_slope(module, images.to(device))
+    if attacked and recipe.path == "model" and recipe.model.get("weights"):  # as it is attacked
+        zero, undefined = lost_gradients(module, at_predictions(module, images.to(device)))
+        if zero or undefined:
+            remarks.add(name, "gradient", lost_text(name, zero, undefined, len(images)))

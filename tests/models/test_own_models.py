@@ -10,6 +10,7 @@ from torch import nn
 from advx.config.compose import composed
 from advx.errors import AdvxError, ConfigError
 from advx.evaluation.linearity import tangent
+from advx.evaluation.own_models import refuse_probabilities
 from advx.evaluation.transfer import target_classes
 from advx.run import Run, check, check_models
 from tests.own_nets import named, own, trained, values, words
@@ -62,6 +63,38 @@ def test_what_else_lies_between_0_and_1_is_attacked(folder, name, said) -> None:
     assert 0 <= values(run)["custom", "error_rate"] <= 100
     text = "all its outputs lie between 0 and 1, as a sigmoid's do"
     assert (text in (run.folder / "summary.md").read_text()) is said
+
+
+@pytest.mark.parametrize("experiment", ["attack", "transfer"])
+@pytest.mark.parametrize("name", ["Underflowing", "Saturated", "Rounded"])
+def test_a_masked_gradient_is_said_once_also_where_the_numbers_are_stored(
+    folder, experiment, name
+) -> None:
+    overrides = [*words(folder, experiment), *own(folder, name), "attack=fgsm"]
+    overrides += own(folder, "Net", "target") if experiment == "transfer" else []
+    for again in range(2):
+        (folder / str(again)).mkdir()
+        (said,) = ran(folder / str(again), overrides).remarks.texts()
+        assert said.startswith("crafting (custom): the input gradient is ")
+        assert " of 120 examples" in said
+        assert "try attack=strongest" in said
+
+
+def test_a_masked_gradient_is_said_where_no_examples_are_kept(folder) -> None:
+    overrides = [word for word in words(folder, "imperceptible") if word != "figure_examples=1"]
+    overrides += [
+        "model=custom",
+        *own(folder, "Rounded", "model")[1:],
+        "examples=4",
+        "figure_examples=1",
+    ]
+    (said,) = ran(folder, overrides).remarks.texts()
+    assert said.startswith("model (custom): the input gradient is exactly zero at 16 of 16")
+
+
+def test_the_refusal_of_probabilities_names_what_keeps_the_gradient() -> None:
+    with pytest.raises(ConfigError, match=r"return log_softmax of the logits"):
+        refuse_probabilities(torch.tensor([[0.25, 0.75]]), "model")
 
 
 @pytest.mark.parametrize(
