@@ -8,6 +8,14 @@ p, q that maximizes
 is changed by θ each, until the model says t or the budget is spent; for decreasing pixels both
 signs are turned. (On the softmax outputs, which sum to 1, c would equal a and say nothing.)
 
+The paper differentiates the outputs F as they are. So a and c depend on a number added to all of
+an image's logits, and predictions do not. Only one combination of the two is the same for every
+such number, the gradient of z_t less the mean of the logits; to go by it alone is another attack,
+as then c = a. Logits as a network makes them are therefore taken as in the paper. Where a
+convention sets the constant, as of log-probabilities or with one class at 0 (`by_convention`), it
+would decide what the attack can do: of the logits (0, z), c is 0, and no pair is ever positive.
+There the logits count less their mean, so that (0, z) is attacked as (−z/2, z/2).
+
 A pixel that has reached its end is not chosen again, as in the paper; nor is one so near to it that
 the change would be less than `SATURATED` of θ. Digits are full of such pixels, and a pair of them
 would be paid for like any other.
@@ -19,18 +27,26 @@ large: then blocks of neighboring points are compared first, and only the pairs 
 hold the best pair are looked into.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from advx.attacks.base import Attack
 from advx.attacks.gradient import linearized
-from advx.attacks.norms import ordinary
+from advx.attacks.norms import ordinary, vanished
 from advx.attacks.targets import likeliest_wrong
 from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, Positive, Probability
 
 SATURATED = 0.05
 """A change of less than this part of θ is none."""
+
+UNIT = 1e-3
+"""The logsumexp of log-probabilities is no larger, as rounding leaves it."""
+
+FLAT = 1e-4
+"""Its gradient is no larger, as a part of the gradient that the mean of the logits has."""
 
 PAIRS_AT_ONCE = 2**22
 """Pairs whose scores are in memory together."""
@@ -98,11 +114,37 @@ class JSMA(Attack):
             active = active[remains]
             target = self.sign * gradient(one).flatten(1)[remains]  # (active, pixels)
             total = self.sign * gradient(torch.ones_like(one)).flatten(1)[remains]
+            centered = by_convention(logits, gradient)[remains, None]
+            target = torch.where(centered, target - total / logits.shape[1], target)
+            total = torch.where(centered, 0, total)
             room = self.sign * (self.end - x[active])
             pair, exists = best_pair(target, target - total, room > enough)
             active, pair = active[exists], pair[exists]
             x[active[:, None], pair] = (x[active[:, None], pair] + self.change).clamp(*self.clip)
         return x.view_as(images)
+
+
+def by_convention(logits: Tensor, gradient: Callable[[Tensor], Tensor]) -> Tensor:
+    """Which examples' logits have a constant that a convention sets, (batch,) bool.
+
+    They are log-probabilities, whose logsumexp is 0 around the image too, or one class's logit is 0
+    there: a mean of the logits is 0, and so is its gradient.
+
+    Args:
+        logits: (batch, classes).
+        gradient: from weights (batch, classes) to the input gradient of the weighted sum.
+    """
+    found = torch.zeros_like(logits[:, 0], dtype=torch.bool)
+    zero = logits == 0
+    if zero.any():
+        found |= zero.any(1) & vanished(gradient(zero.to(logits)))
+    unit = logits.logsumexp(1).abs() < UNIT
+    if unit.any():
+        probabilities = logits.softmax(1)
+        slope = gradient(probabilities).flatten(1).abs().amax(1)
+        largest = gradient(probabilities - 1 / logits.shape[1]).flatten(1).abs().amax(1)
+        found |= unit & (slope <= FLAT * largest)
+    return found
 
 
 def best_pair(a: Tensor, c: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:

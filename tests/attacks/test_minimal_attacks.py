@@ -8,7 +8,7 @@ from torch import nn
 from advx.attacks import norms
 from advx.attacks.feature import Feature
 from advx.attacks.fgsm import FGSM
-from advx.attacks.jsma import JSMA, best_pair
+from advx.attacks.jsma import JSMA, best_pair, by_convention
 from advx.attacks.linearized_model import LinearizedModel
 from advx.attacks.random_noise import RandomNoise
 from advx.attacks.rubbish import Rubbish
@@ -27,6 +27,17 @@ CLIP = (0.0, 1.0)
 def network() -> nn.Module:
     given = {"input_shape": SHAPE, "classes": 5}
     return MaxoutNetwork(**given, units=(20, 20), init_range=0.5).double().eval()
+
+
+class Through(nn.Module):
+    """A function of the logits."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, z):
+        return self.function(z)
 
 
 @pytest.mark.parametrize("norm", ["l2", "linf", "l1"])
@@ -140,6 +151,60 @@ def test_jsma_is_the_papers_loop(increase, network, images) -> None:
             x.view(-1)[[p, q]] = 1.0 if increase else 0.0
             left -= {p, q}
         torch.testing.assert_close(ours[None], x, rtol=0, atol=0)
+
+
+CONVENTIONS = {
+    "log-probabilities": lambda z: z.log_softmax(1),
+    "the first class at 0": lambda z: z - z[:, :1],
+    "the last class at 0": lambda z: nn.functional.pad(z[:, :-1] - z[:, -1:], (0, 1)),
+    "the largest at 0": lambda z: z - z.amax(1, keepdim=True),
+    "less the mean": lambda z: z - z.mean(1, keepdim=True),
+}
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_jsma_of_logits_by_convention_takes_the_largest_advantage(convention, classes) -> None:
+    """Brute force on a linear model: the pair that raises z_t less the mean of all the most."""
+    weight = torch.randn(classes, 36, generator=torch.Generator().manual_seed(classes))
+    linear = nn.Linear(36, classes)
+    linear.weight.data, linear.bias.data = 3 * weight, torch.zeros(classes)
+    model = nn.Sequential(nn.Flatten(), linear, Through(CONVENTIONS[convention]))
+    x = 0.5 * torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(1))
+    targets = model(x).argmin(1)
+    found = JSMA(targeted=True, share=2.5 / 36)(model, x, targets)  # one pair
+    advantage = (weight - weight.mean(0))[targets]
+    for image, gain, ours in zip(x, advantage, found, strict=True):
+        pairs = [(float(gain[p] + gain[q]), {p, q}) for p in range(36) for q in range(p)]
+        moved = (ours != image).flatten().nonzero().flatten().tolist()
+        assert set(moved) == max(pairs, key=lambda pair: pair[0])[1]
+
+
+def test_jsma_attacks_one_logit_however_it_is_written() -> None:
+    """With (0, z) the others' slope was 0, and no pair was ever found."""
+    body = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.Tanh(), nn.Linear(8, 1))
+    x = 0.5 * torch.rand(20, *SHAPE)
+    written = [
+        nn.Sequential(body, Through(lambda z: torch.cat([torch.zeros_like(z), z], 1))),
+        nn.Sequential(body, Through(lambda z: torch.cat([-z / 2, z / 2], 1))),
+    ]
+    labels = written[0](x).argmax(1)
+    for targeted, aims in ((False, labels), (True, 1 - labels)):
+        first, second = (JSMA(targeted=targeted, share=0.3)(model, x, aims) for model in written)
+        assert torch.equal(first, second)
+        assert (first != x).any()
+
+
+def test_an_ordinary_logit_that_happens_to_be_0_is_no_convention() -> None:
+    x = torch.rand(5, 4, requires_grad=True)
+    logits = torch.stack([x[:, 0] - x[:, 0].detach(), x[:, 1]], 1)
+    one = torch.cat([torch.zeros_like(x[:, :1]), x[:, 1:2]], 1)
+    for z, expected in ((logits, False), (one, True), (x.log_softmax(1), True), (x, False)):
+
+        def gradient(weights, z=z):
+            return torch.autograd.grad(z, x, weights, retain_graph=True)[0]
+
+        assert (by_convention(z.detach(), gradient) == expected).all()
 
 
 def test_jsma_equals_torchattacks_on_its_fixed_target() -> None:
