@@ -128,6 +128,13 @@ class Library(ABC):
                 key = "epsilon" if name == radius else "targeted"
                 raise ConfigError(f"{where}: valid: attack.{key}={value}, which is passed on")
         given = self.keywords(classes=0)
+        default = self.parameters[radius].default if radius else None
+        if radius not in given and isinstance(default, int | float):  # epsilon=null
+            raise ConfigError(
+                f"attack.epsilon=null: {request.call} has a radius, {radius}, by default "
+                f"{default:.4g}; valid: attack.epsilon=RADIUS, or attack.arguments={{{radius}: "
+                "RADIUS}"
+            )
         for name, parameter in self.parameters.items():
             if parameter.default is parameter.empty and name not in given:
                 raise ConfigError(

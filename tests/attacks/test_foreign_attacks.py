@@ -73,6 +73,38 @@ def hyperplane() -> tuple[nn.Module, Tensor, Tensor, Tensor]:
     return model, images, logits.argmax(1), (logits[:, 1] - logits[:, 0]).abs() / weight.norm()
 
 
+def test_without_epsilon_no_default_radius_is_taken_in_silence(monkeypatch) -> None:
+    def bounded(model, inputs, labels, *, ε=0.125):
+        return inputs + ε
+
+    def smallest(model, inputs, labels, *, ε=None):
+        return inputs if ε is None else inputs + ε
+
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)), torch.rand(4, 1, 6, 6) / 2
+    labels = labeled(model, images)
+    call = library(monkeypatch, bounded)
+    with pytest.raises(ConfigError) as caught:
+        Foreign(call=call, epsilon=None, norm=None)
+    assert str(caught.value) == (
+        "attack.epsilon=null: adv_lib:attack has a radius, ε, by default 0.125; valid: "
+        "attack.epsilon=RADIUS, or attack.arguments={ε: RADIUS}"
+    )
+    named = Foreign(call=call, epsilon=None, norm=None, arguments={"ε": 0.25})
+    assert torch.equal(named(model, images, labels), images + 0.25)
+    assert torch.equal(Foreign(call=call, epsilon=0.25)(model, images, labels), images + 0.25)
+    call = library(monkeypatch, smallest)
+    assert torch.equal(Foreign(call=call, epsilon=None)(model, images, labels), images)
+
+
+@pytest.mark.parametrize(
+    ("name", "radius"), [("PGD", "eps"), ("FAB", "eps"), ("PIFGSM", "max_epsilon")]
+)
+def test_torchattacks_default_radius_is_refused(name, radius) -> None:
+    pytest.importorskip("torchattacks")
+    with pytest.raises(ConfigError, match=f"^attack.epsilon=null: torchattacks:{name} .*{radius}"):
+        Foreign(call=f"torchattacks:{name}", epsilon=None)
+
+
 @pytest.mark.parametrize(
     ("package", "call"),
     [("foolbox", "foolbox.attacks:L2DeepFoolAttack"), ("torchattacks", "torchattacks:DeepFool")],
