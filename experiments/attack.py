@@ -68,7 +68,7 @@ def main(
         saved_images: adversarial examples written as PNG files, at most.
         figure_examples: images in the figure.
     """
-    model = run.model(crafting, run.seeds[0], path="crafting")
+    model = run.model(crafting, run.only_seed, path="crafting")
     crafted = run.craft(attack, model, examples)  # refused before anything is trained
     with run.progress(models=1):
         clean, adversarial = run.test(examples), crafted.value

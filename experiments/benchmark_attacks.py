@@ -89,7 +89,7 @@ def main(
     if len(installed) < 3:
         log.warning("only %s installed: the others stay out", ", ".join(installed))
     with run.progress(models=1):
-        network = run.model(name, run.seeds[0]).value
+        network = run.model(name, run.only_seed).value
     for contest, node in attacks.items():
         contend(run, network, contest, node, examples[contest], repeats, installed)
     for attack, node in memory_attacks.items():

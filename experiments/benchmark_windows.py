@@ -76,9 +76,9 @@ def main(
         repeats: timings of each; one row each.
     """
     if space == "preprocessed":
-        halves(run.model(model, run.seeds[0]).untrained())
+        halves(run.model(model, run.only_seed).untrained())
     with run.progress(models=1):
-        trained = run.model(model, run.seeds[0]).value
+        trained = run.model(model, run.only_seed).value
     clean = run.test(windows)
     network, points = in_space(trained, clean.images, space)
     slope = slopes(network, points, clean.labels)

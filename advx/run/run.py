@@ -12,7 +12,7 @@ import torch
 from advx.config.config import Config
 from advx.config.documents import Composed
 from advx.data.dataset import Dataset, Split
-from advx.errors import Diverged
+from advx.errors import ConfigError, Diverged
 from advx.report.over_seeds import Numbers
 from advx.run.crafting import Crafted, Crafting, PointedAttack
 from advx.run.data import RunData
@@ -95,6 +95,21 @@ class Run:
     def test(self, examples: int | None = None) -> Split:
         """The test examples, or so many of them, evenly spaced."""
         return self.source.test(examples)
+
+    @property
+    def only_seed(self) -> int:
+        """The seed of a run that measures a single model.
+
+        Raises:
+            ConfigError: there are several.
+        """
+        if len(self.seeds) > 1:
+            raise ConfigError(
+                f"seeds={self.seeds}: experiment={self.config['experiment']} measures one model; "
+                f"valid: one seed, e.g. seeds=[{self.seeds[0]}]; several in a sweep, "
+                f"-m 'seeds={','.join(f'[{seed}]' for seed in self.seeds)}'"
+            )
+        return self.seeds[0]
 
     def model(self, model: str | Config, seed: int, **parts: Unpack[Parts]) -> Model:
         """A classifier for one seed, trained or loaded when it is first needed.
