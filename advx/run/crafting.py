@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from advx.attacks.base import Attack
 from advx.attacks.gradient import hidden
@@ -14,6 +14,7 @@ from advx.config.identity import identified
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.masked import note_lost_gradients
+from advx.evaluation.own_attacks import Generators, note_draws, note_outside
 from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import FittedClassifier
 from advx.notes import Note, noting, pass_on
@@ -175,13 +176,27 @@ class Crafting:
                 noting() as notes,
                 self.seconds.timed("craft", f"{source.name}, seed {source.seed}"),
             ):
-                made = craft(crafted.attack.value, module, clean, targets)
-                if source.config.is_own:
-                    note_lost_gradients(module, crafted.attack.value, clean, targets)
+                made = self._crafted(crafted.attack, module, clean, targets)
             self._last = key, made, notes
         _, made, notes = self._last
         self.remarks.of_examples(notes)
         pass_on(notes)
+        return made
+
+    def _crafted(
+        self, pointed: PointedAttack, module: nn.Module, clean: Split, targets: Tensor | None
+    ) -> Split:
+        """What an attack makes of examples, with notes on a user's own model or attack."""
+        attack, config = pointed.value, pointed.config
+        before = Generators(clean.images.device)
+        made = craft(attack, module, clean, targets)
+        if config.is_own:
+            about = f"attack ({config.get('name') or config.target_name})"
+            note_draws(about, before, len(clean))
+            epsilon = config.get("epsilon", getattr(attack, "epsilon", None))
+            note_outside(about, attack, epsilon, clean, made)
+        if pointed.source.config.is_own:
+            note_lost_gradients(module, attack, clean, targets)
         return made
 
     def targets(self, attack: PointedAttack, examples: int | None = None) -> Tensor | None:
