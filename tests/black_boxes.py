@@ -135,6 +135,13 @@ class Gap(Net):
         return torch.where(outside[:, None], torch.nan, self.layers(x))
 
 
+class Viewing(Net):
+    """Fails on an empty batch, as `view` does with a size left open."""
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layers(x.view(x.size(0), -1))
+
+
 class Undefined(Net):
     def forward(self, x: Tensor) -> Any:
         return self.layers(x) * torch.nan

@@ -65,13 +65,13 @@ class MultiTargeted(Attack):
         wrong = other_classes(logits, labels)  # (batch, classes − 1)
         active = (predicted(logits) == labels).nonzero().squeeze(1)
         for rank in range(min(self.targets, logits.shape[1] - 1)):
+            if len(active) == 0:
+                break
             pairs = torch.stack([labels[active], wrong[active, rank]], 1)  # (active, 2)
             x = self.toward.perturb(model, images[active], pairs)
             succeeds = fooled(predicted_logits(model, x), labels[active], targeted=False)
             best[active[succeeds]] = x[succeeds]
             active = active[~succeeds]
-            if len(active) == 0:
-                break
         return best
 
 

@@ -123,7 +123,7 @@ class Strongest(Attack):
             active = (stage < 0).nonzero().squeeze(1)
             if name == "gradient_free":
                 active = active[: self.searched]
-            for part in active.split(self.batch_size):
+            for part in active.split(self.batch_size) if len(active) else ():
                 x = attack.perturb(model, images[part], labels[part])
                 succeeds = self._wrong(model, x, labels[part])
                 best[part[succeeds]] = x[succeeds]

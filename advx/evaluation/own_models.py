@@ -44,7 +44,8 @@ def habits(model: nn.Module, images: Tensor, name: str) -> dict[str, str]:
             logits_of(model, images),
         )
         some = max(1, len(images) // 3)
-        apart = torch.cat([logits_of(model, x) for x in (images[:some], images[some:])])
+        parts = [x for x in (images[:some], images[some:]) if len(x)]  # of one image, one part
+        apart = torch.cat([logits_of(model, x) for x in parts])
         try:
             logits_of(model, images[:1])
         except Exception as error:  # whatever a user's own forward raises

@@ -16,6 +16,7 @@ from advx.attacks.strongest import Strongest
 from advx.evaluation.image_quality import features
 from tests.attack_cases import ATTACKS
 from tests.black_boxes import (
+    CLASSES,
     SHAPE,
     UNSEEN,
     Bfloat16,
@@ -32,6 +33,7 @@ from tests.black_boxes import (
     Transposed,
     Tuple,
     Undefined,
+    Viewing,
     each,
     given,
     labeled,
@@ -50,6 +52,16 @@ def test_the_answers_form_does_not_matter(name, images) -> None:
     plain = case()(made(Net), x, given(case, x))
     for kind in (Tuple, Dictionary, Object, Transposed, Counting, Noisy):
         assert torch.equal(case()(made(kind), x, given(case, x)), plain), kind
+
+
+@each
+def test_no_model_is_asked_about_no_images(name, images) -> None:
+    case, viewing = ATTACKS[name], made(Viewing)
+    wrong = (viewing(images).argmax(1) + 1) % CLASSES
+    for x, y in ((images, given(case, images)), (images[:1], given(case, images[:1]))):
+        for beside in (y, wrong[: len(x)] if case.receives == "labels" else y):
+            found = case()(viewing, x, beside)
+            torch.testing.assert_close(found, case()(made(Net), x, beside))
 
 
 @each
