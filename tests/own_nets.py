@@ -151,6 +151,52 @@ class Nothing(Net):
         return None
 
 
+class Viewing(Net):  # fails on an empty batch
+    def forward(self, x):
+        return self.two(self.act(self.one(x.view(x.size(0), -1))))
+
+
+class Few(Net):
+    def forward(self, x):
+        if len(x) > 32:
+            raise ValueError("too many\\nimages")
+        return self.logits(x)
+
+
+class Spoiled(Net):  # its backward pass fails
+    def forward(self, x):
+        z = self.logits(x)
+        x.zero_()
+        return z
+
+
+class Backward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        if len(slope) > 32:
+            raise ValueError("too many")
+        return slope
+
+
+class FewBackward(Net):
+    def forward(self, x):
+        return self.logits(Backward.apply(x))
+
+
+class Whole(Net):
+    def forward(self, x):
+        return self.logits(x).round().long()
+
+
+class Cut(Net):  # its logits depend on its weights alone, as far as autograd knows
+    def forward(self, x):
+        return self.logits(x.detach())
+
+
 class OneLogit(Net):
     def __init__(self):
         super().__init__(1)

@@ -37,6 +37,7 @@ from advx.attacks.inputs import (
 )
 from advx.config.check import checked
 from advx.errors import AdvxError
+from advx.models.call import OWN, counted, refuse_failure
 from advx.types import Interval
 
 Receives = Literal["labels", "target_classes", "guide_images", "originals", "nothing"]
@@ -122,6 +123,7 @@ class Attack:
                 if isinstance(error, RuntimeError):
                     explain(error, model, x)
                 explain_single(error, model, x)
+                refuse_failure(error, OWN.get(model), f"an attack with {counted(x)}")
                 raise
 
     def _checked(self, given: Any, images: Tensor) -> tuple[Any, int]:

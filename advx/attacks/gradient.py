@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from advx.attacks.objectives import Objective
 from advx.errors import ConfigError, NoGradientError
 from advx.models.base import is_differentiable
-from advx.models.call import logits_of
+from advx.models.call import OWN, logits_of
 from advx.models.layers import Dropout
 
 DROPOUT = (Dropout, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
@@ -209,7 +209,11 @@ def require_slope(model: nn.Module, logits: Tensor) -> None:
         NoGradientError: they do not.
     """
     if not logits.requires_grad:
-        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+        name = OWN.get(model, type(model).__name__)
+        raise NoGradientError(
+            f"{name}: its logits carry no gradient to the images; needed: a forward pass that "
+            "autograd can follow, without detach, whole numbers or torch.no_grad"
+        )
 
 
 def _traced(

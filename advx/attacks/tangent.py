@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from advx.errors import NoGradientError
+from advx.attacks.gradient import require_slope
+from advx.errors import ConfigError
 from advx.models.call import logits_of
 
 
@@ -37,7 +38,7 @@ def with_tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[T
             logits, moved = forward_ad.unpack_dual(dual)
             if moved is not None:
                 return logits, moved.detach()
-    except RuntimeError:  # a layer has no forward-mode derivative; any other error comes again
+    except (RuntimeError, ConfigError):  # a layer without such a derivative; others come again
         pass
     return _backward(model, images, direction)
 
@@ -45,8 +46,7 @@ def with_tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[T
 def _backward(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[Tensor, Tensor]:
     """The same by passes backward."""
     logits = logits_of(model, images)
-    if not logits.requires_grad:
-        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+    require_slope(model, logits)
     v = torch.zeros_like(logits, requires_grad=True)
     try:
         (slope,) = torch.autograd.grad(logits, images, v, create_graph=True)

@@ -102,15 +102,35 @@ def refuse_probabilities(outputs: Tensor, name: str, tolerance: float = SUM) -> 
         )
 
 
-def require_slope(model: nn.Module, images: Tensor) -> None:
-    """Refuse a model whose logits carry no gradient to the images (n, *shape).
+def require_slope(model: nn.Module, images: Tensor, name: str) -> None:
+    """Refuse a model whose logits carry no gradient to the images (n, *shape), or fail to.
+
+    Args:
+        model: the classifier; left as it is.
+        images: (n, *shape), a few.
+        name: what messages call it.
 
     Raises:
-        NoGradientError: they do not, and it does not say so itself (`differentiable = False`).
+        NoGradientError: they carry none, and it does not say so itself (`differentiable = False`).
+        ConfigError: its backward pass fails.
     """
     if getattr(model, "differentiable", True) is False:
         return
+    x = images.detach().clone().requires_grad_(True)
+    slope = None
     with torch.random.fork_rng(devices=[]), evaluating(model), torch.enable_grad():
-        logits = logits_of(model, images.detach().clone().requires_grad_(True))
-    if not logits.requires_grad:
-        raise NoGradientError(f"{type(model).__name__}'s logits carry no gradient to the images")
+        logits = logits_of(model, x)
+        if logits.requires_grad:
+            try:
+                (slope,) = torch.autograd.grad(logits.sum(), x, allow_unused=True)
+            except Exception as error:  # whatever a user's own backward raises
+                raise ConfigError(
+                    f"{name}: its backward pass fails ({reason(error)}); needed: a forward pass "
+                    "that autograd can follow back to the images"
+                ) from error
+    if slope is None:
+        raise NoGradientError(
+            f"{name}: its logits carry no gradient to the images; needed: a forward pass that "
+            "autograd can follow, without detach, whole numbers or torch.no_grad; as a target, "
+            "model@target=custom, it may have none"
+        )

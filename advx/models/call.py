@@ -7,11 +7,12 @@ logits asks here, so that no other part of advx has to know.
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from advx.errors import ConfigError
+from advx.errors import AdvxError, ConfigError, reason
 
 UNDEFINED = -1
 """The class of an image whose logits hold a NaN: neither right nor wrong."""
@@ -19,6 +20,26 @@ UNDEFINED = -1
 
 UNDEFINED_LIMIT = 0.01
 """The part of a set of examples that may be without a class; above it there is no rate."""
+
+OWN: "WeakKeyDictionary[nn.Module, str]" = WeakKeyDictionary()
+"""What a run calls its models of a user's own, for a line on what goes wrong inside of them."""
+
+
+def refuse_failure(error: Exception, name: str | None, doing: str) -> None:
+    """Say in one line what a model of a user's own fails at; its traceback stays behind it.
+
+    Args:
+        error: that it raised.
+        name: what the run calls it; None for a model that is nobody's own, of which nothing is
+            said.
+        doing: what failed.
+
+    Raises:
+        ConfigError: unless advx has a line of its own, or the machine is at fault.
+    """
+    machines = (OSError, MemoryError, torch.OutOfMemoryError)
+    if name is not None and not isinstance(error, (AdvxError, *machines)):
+        raise ConfigError(f"{name}: {doing} fails ({reason(error)})") from error
 
 
 def logits_of(model: nn.Module, images: Tensor) -> Tensor:
@@ -29,9 +50,15 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     The model is given a copy of the images, which it may change; its mode stays as it is.
 
     Raises:
-        ConfigError: the model's answer holds no tensor of real numbers.
+        ConfigError: the model's answer holds no tensor of real numbers, or a model of a user's own
+            fails.
     """
-    answer = logits_in(model(images.clone()), model)
+    try:
+        raw = model(images.clone())
+    except Exception as error:  # whatever a user's own forward raises
+        refuse_failure(error, OWN.get(model), f"its forward pass on {counted(images)}")
+        raise
+    answer = logits_in(raw, model)
     return answer.to(torch.promote_types(answer.dtype, torch.float32))
 
 
@@ -57,6 +84,11 @@ def logits_in(answer: Any, model: nn.Module) -> Tensor:
         kind = str(found.dtype).removeprefix("torch.")
         raise ConfigError(f"{type(model).__name__} returns {kind} logits; needed: real numbers")
     return found
+
+
+def counted(images: Tensor) -> str:
+    """How many images, (n, *shape), for a message."""
+    return f"{len(images):,} image{'' if len(images) == 1 else 's'}"
 
 
 def predicted(scores: Tensor) -> Tensor:

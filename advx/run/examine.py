@@ -6,6 +6,7 @@ from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.masked import at_predictions, lost_gradients, lost_text
 from advx.evaluation.own_models import EXAMPLES, habits, require_slope
+from advx.models.call import OWN
 from advx.run.notices import Remarks
 from advx.training.recipe import Recipe
 
@@ -28,7 +29,8 @@ def examine(
         attacked: whether a gradient is needed.
 
     Raises:
-        AdvxError: it returns probabilities, or has no gradient.
+        AdvxError: it returns probabilities, or has no gradient. If it fails later on, on more
+            images for instance, the message has its name.
     """
     if not recipe.model.is_own:
         return
@@ -45,8 +47,9 @@ def examine(
     for kind, text in results.items():
         remarks.add(name, kind, text)
     if attacked:
-        require_slope(module, images.to(device))
+        require_slope(module, images.to(device), name)
     if attacked and recipe.path == "model" and recipe.model.get("weights"):  # as it is attacked
         zero, undefined = lost_gradients(module, at_predictions(module, images.to(device)))
         if zero or undefined:
             remarks.add(name, "gradient", lost_text(name, zero, undefined, len(images)))
+    OWN[module] = name

@@ -17,7 +17,7 @@ from advx.attacks.gradient import evaluating
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, reason
 from advx.evaluation.own_models import EXAMPLES, REPEATED
-from advx.models.call import logits_in
+from advx.models.call import logits_in, refuse_failure
 from advx.store.store import CHECKPOINT
 from advx.training.checkpoints import CheckpointedTraining
 from advx.training.loop import Progress
@@ -43,7 +43,7 @@ def whole_in_its_weights(
         untrained: makes a new one of the same recipe.
 
     Raises:
-        ConfigError: see `refuse_lost_state`; no checkpoint is left.
+        ConfigError: see `refuse_lost_state`; no checkpoint is left. Or the training fails.
     """
     recipe, shown = training.recipe, training.on_epoch
     if not (recipe.model.is_own or recipe.defense.is_own):
@@ -71,7 +71,11 @@ def whole_in_its_weights(
         shown(progress)
 
     training.on_epoch = after_epoch
-    yield
+    try:
+        yield
+    except Exception as error:  # whatever a user's own network or defense raises
+        refuse_failure(error, name, "its training")
+        raise
     check()
 
 

@@ -89,7 +89,7 @@ def test_adversarial_examples_are_saved_as_they_are_and_as_files(tmp_path, mine,
         (["dataset.classes=2"], r"label 2 of image 2 is not one of 0 … 1"),
         (["dataset.classes=4"], r"crafting does not fit .* \(2, 4\) is needed"),
         (["+crafting.probabilities=true"], r"probabilities; logits are needed"),
-        (["+crafting.cut=true"], r"MyNet's logits carry no gradient"),
+        (["+crafting.cut=true"], r": its logits carry no gradient to the images; needed"),
         (["dataset.path=nowhere"], r"dataset.path=nowhere: no such folder or .npz file"),
     ],
 )
