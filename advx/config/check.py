@@ -7,6 +7,7 @@ the valid choice.
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, wraps
 from typing import Any, get_args, get_type_hints
@@ -20,6 +21,7 @@ from advx.config.choices import labels
 from advx.config.claims import check_claims
 from advx.config.config import Config, with_configs
 from advx.config.documents import Composed, Node
+from advx.config.sources import is_module
 from advx.errors import ConfigError, nearest, reason
 
 LARGEST_SEED = 9_000_000_000_000
@@ -44,8 +46,9 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     try:
         call = target(node)
     except (Exception, SystemExit) as error:  # whatever importing a user's own module raises
-        because = reason(error.__cause__ or error)
-        raise ConfigError(f"{path}._target_={name}: cannot be imported ({because})") from error
+        because = _missing(str(name))
+        because = because or f"cannot be imported ({reason(error.__cause__ or error)})"
+        raise ConfigError(f"{path}._target_={name}: {because}") from error
     given = arguments(node)
     _refuse_label(given, path, name)
     inner = _inner(given, call, path)
@@ -54,10 +57,9 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     if not open_ended:
         for key in given:
             if key not in schema.model_fields:
-                raise ConfigError(
-                    f"{path}.{key}={given[key]}: no such key; "
-                    f"{nearest(key, [*schema.model_fields, *inner])}"
-                )
+                keys = [*schema.model_fields, *inner]
+                valid = nearest(key, keys) if keys else f"valid: none, {name} takes no arguments"
+                raise ConfigError(f"{path}.{key}={given[key]}: no such key; {valid}")
     try:
         checked = schema(**given)
     except ValidationError as error:
@@ -69,6 +71,28 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
         for k, v in values.items()
         if defaults.get(k, PydanticUndefined) is PydanticUndefined or v != defaults[k]
     } | {k: node for k, node in inner.items() if not _is_default(node, call, k)}
+
+
+def _missing(name: str) -> str:
+    """That a module can be imported and has no such class or function, and those that it has.
+
+    Nothing where the module itself is missing, or fails.
+    """
+    parts = name.split(".")
+    inner = max((i for i in range(len(parts)) if ".".join(parts[:i]) in sys.modules), default=0)
+    module = ".".join(parts[:inner])
+    if not module or is_module(".".join(parts[: inner + 1])):
+        return ""
+    held: Any = sys.modules[module]
+    own = [
+        key
+        for key, value in vars(held).items()
+        if callable(value) and getattr(value, "__module__", "") == module and key[0] != "_"
+    ]
+    if hasattr(held, parts[inner]):
+        return ""
+    valid = nearest(parts[inner], own) if own else f"{module} defines no class or function"
+    return f"{module} has no {parts[inner]}; {valid}"
 
 
 def _refuse_label(given: Node, path: str, called: str) -> None:
