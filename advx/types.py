@@ -4,15 +4,34 @@ A signature is the schema of its configuration node: `advx.config.check` reads t
 and refuses a value outside the range before anything runs.
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-KeepProbability = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(ge=0, lt=1)]
+
+def _no_fraction(value: Any) -> Any:
+    """The value; a fraction such as 8/255 is refused with the number to write instead."""
+    found = (
+        re.fullmatch(r"\s*([-+\d.]+)\s*/\s*([\d.]+)\s*", value) if isinstance(value, str) else None
+    )
+    try:
+        quotient = float(found[1]) / float(found[2]) if found else None
+    except (ValueError, ZeroDivisionError):
+        return value
+    if quotient is not None:
+        raise ValueError(f"a fraction is not computed; write {quotient:.4g}")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_no_fraction)]
+"""A floating-point number."""
+
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[Number, Field(ge=0, le=1)]
+KeepProbability = Annotated[Number, Field(gt=0, le=1)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 AtLeastTwo = Annotated[int, Field(ge=2)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -24,7 +43,7 @@ def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Interval = Annotated[tuple[float, float], AfterValidator(_increasing)]
+Interval = Annotated[tuple[Number, Number], AfterValidator(_increasing)]
 """A lower and an upper bound."""
 
 Shape = tuple[int, ...]

@@ -32,3 +32,26 @@ def test_a_second_data_set_is_checked_but_for_what_describes_it() -> None:
         check(*composed([*words, "+other_data.predictive_gan.sides=16"]))
     with pytest.raises(ConfigError, match=r"other_data\.predictive_gan\.turn=fast"):
         check(*composed([*words, "other_data.predictive_gan.turn=fast"]))
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("attack.epsilon=8/255", "attack.epsilon=8/255: a fraction is not computed; write 0.03137"),
+        ("attack.step_size=2/255", "attack.step_size=2/255: .*write 0.007843"),
+        ("attack.clip=[0,1/2]", "attack.clip.1=1/2: .*write 0.5"),
+        ("attack.epsilon=1/0", "attack.epsilon=1/0: input should be a valid number"),
+        ("attack.epsilon=x", "attack.epsilon=x: input should be a valid number"),
+        ("attack.epsilon=-1", "attack.epsilon=-1: input should be greater than or equal to 0"),
+    ],
+)
+def test_a_fraction_is_refused_with_the_number_to_write(word, message) -> None:
+    with pytest.raises(ConfigError, match=f"^{message}") as caught:
+        check(*composed(["experiment=attack", word]))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_smoothing_is_no_fraction_either() -> None:
+    words = ["experiment=transfer", "defense=label_smoothing", "defense.smoothing=1/10"]
+    with pytest.raises(ConfigError, match=r"^defense.smoothing=1/10: .*write 0\.1$"):
+        check(*composed(words))
