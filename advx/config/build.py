@@ -11,6 +11,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from advx.config.documents import Node
+from advx.config.fresh import compile_own_sources
 from advx.errors import FULL, AdvxError, ConfigError
 
 OF_A_MODEL = ("weights", "trained_on")
@@ -68,6 +69,7 @@ def takes(node: Mapping[str, Any], key: str) -> bool:
 
 def target(node: DictConfig | Mapping[str, Any]) -> Any:
     """The class or function that a node's `_target_` names."""
+    compile_own_sources()
     with settings_restored():
         return get_object(plain(node)["_target_"])
 

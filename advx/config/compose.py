@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from advx.config import moved
 from advx.config.documents import Composed
+from advx.config.fresh import compile_own_sources
 from advx.config.scales import read_scales
 from advx.errors import ConfigError, reason
 
@@ -42,6 +43,7 @@ def main_of(values: Composed, overrides: Sequence[str]) -> Any:
         raise ConfigError(f"main: not given; {needed}")
     if values.get("title") is None:  # or it is missed at the end, when all is measured
         raise ConfigError(f"title: not given; {chosen} needs one")
+    compile_own_sources()
     try:
         main = get_object(name) if isinstance(name, str) else None
     except (Exception, SystemExit) as error:  # whatever importing a user's own module raises

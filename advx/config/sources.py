@@ -102,9 +102,9 @@ def is_own_module(name: str) -> bool:
         return name == "__main__"
     if spec.origin in (None, "built-in", "frozen"):
         places = [Path(p) for p in spec.submodule_search_locations or []]
-        own = any(not _installed(place) for place in places)  # a folder without __init__.py
+        own = any(not is_installed(place) for place in places)  # a folder without __init__.py
     else:
-        own = not _installed(Path(str(spec.origin)))
+        own = not is_installed(Path(str(spec.origin)))
     if not own and name in sys.modules:
         _others[name] = spec
     return own
@@ -318,7 +318,7 @@ def _spec(name: str) -> ModuleSpec | None:
     return None
 
 
-def _installed(place: Path) -> bool:
+def is_installed(place: Path) -> bool:
     """Whether a file lies where Python or packages are installed."""
     return any(place.is_relative_to(folder) for folder in _folders())
 
