@@ -24,14 +24,17 @@ def _no_fraction(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_no_fraction)]
+NO_FRACTION = BeforeValidator(_no_fraction)
+"""Stands last, so that bounds are checked of the number itself."""
+
+Number = Annotated[float, NO_FRACTION]
 """A floating-point number."""
 
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[Number, Field(ge=0, le=1)]
-KeepProbability = Annotated[Number, Field(gt=0, le=1)]
-Share = Annotated[Number, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NO_FRACTION]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NO_FRACTION]
+Probability = Annotated[float, Field(ge=0, le=1), NO_FRACTION]
+KeepProbability = Annotated[float, Field(gt=0, le=1), NO_FRACTION]
+Share = Annotated[float, Field(ge=0, lt=1), NO_FRACTION]
 PositiveInt = Annotated[int, Field(ge=1)]
 AtLeastTwo = Annotated[int, Field(ge=2)]
 NonNegativeInt = Annotated[int, Field(ge=0)]

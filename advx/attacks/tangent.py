@@ -38,8 +38,9 @@ def with_tangent(model: nn.Module, images: Tensor, direction: Tensor) -> tuple[T
             logits, moved = forward_ad.unpack_dual(dual)
             if moved is not None:
                 return logits, moved.detach()
-    except (RuntimeError, ConfigError):  # a layer without such a derivative; others come again
-        pass
+    except (RuntimeError, ConfigError) as error:  # a layer without such a derivative
+        if isinstance(error, ConfigError) and not isinstance(error.__cause__, RuntimeError):
+            raise
     return _backward(model, images, direction)
 
 

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 from advx.defenses.base import Defense
 from advx.models.call import logits_of
-from advx.types import Number
+from advx.types import NO_FRACTION
 
 Convention = Literal["chapter", "uniform", "other_classes"]
-Smoothing = Annotated[Number, Field(ge=0, lt=1, allow_inf_nan=False)]
+Smoothing = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False), NO_FRACTION]
 
 
 def smoothed_targets(

@@ -96,7 +96,7 @@ def test_another_version_of_a_library_whose_attack_was_run_is_refused(runs, tmp_
         for seed, name, versions in (
             ("[0]", "one", {"foolbox": "3.3.3"}),
             ("[1]", "other", {"foolbox": "3.3.4"}),
-            ("[1]", "without", {}),
+            ("[1]", "without", {"foolbox": None}),
         )
     )
     with pytest.raises(ConfigError, match=r"foolbox 3\.3\.3 and 3\.3\.4; valid: one version"):
