@@ -34,6 +34,7 @@ from advx.evaluation.search_grid import (
     distance,
     every_length,
     few_changes,
+    in_words,
     nearest_first,
     settings,
 )
@@ -341,14 +342,3 @@ def finding(figures: list[Figure], tables: list[Table], nearest: str, within: fl
         f"chapter's {chapter}% within {within:g} points with every seed; the nearest "
         f"({in_words(nearest)}) gives {', '.join(map(percentage, means))}"
     )
-
-
-def in_words(search: str) -> str:
-    """A search's name for readers: "40 steps of ε each, clipped"."""
-    values = dict(part.partition("=")[::2] for part in parts_of(search))
-    steps, path, each = (values.pop(key, "") for key in ("steps", "path", "step"))
-    whole = "ε" if path == "1" else f"{path} ε"
-    length = f"of {each.replace('epsilon', 'ε')} each" if each else f"of {whole} together"
-    named = f"{steps} step{'s' * (steps != '1')} {length}"
-    others = (f"{key} {value}".strip().replace("_", " ") for key, value in values.items())
-    return ", ".join([named, *others])

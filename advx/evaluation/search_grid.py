@@ -127,3 +127,14 @@ def nearest_first(figures: Sequence[Figure], tables: Sequence[Table]) -> list[st
         return math.isnan(mean), mean
 
     return sorted(tables[0], key=far)
+
+
+def in_words(search: str) -> str:
+    """A search's name for readers: "40 steps of ε each, clipped"."""
+    values = dict(part.partition("=")[::2] for part in parts_of(search))
+    steps, path, each = (values.pop(key, "") for key in ("steps", "path", "step"))
+    whole = "ε" if path == "1" else f"{path} ε"
+    length = f"of {each.replace('epsilon', 'ε')} each" if each else f"of {whole} together"
+    named = f"{steps} step{'s' * (steps != '1')} {length}"
+    others = (f"{key} {value}".strip().replace("_", " ") for key, value in values.items())
+    return ", ".join([named, *others])

@@ -15,6 +15,7 @@ from advx.evaluation.search_grid import (
     distance,
     every_length,
     few_changes,
+    in_words,
     nearest_first,
     settings,
 )
@@ -99,7 +100,7 @@ def test_the_figures_are_those_of_the_experiment_on_adversarial_training() -> No
     ],
 )
 def test_a_search_is_named_in_words(search, words) -> None:
-    assert search_strength.in_words(search) == words
+    assert in_words(search) == words
 
 
 def test_walks_that_are_shared_give_what_each_search_gives(tmp_path) -> None:
