@@ -46,8 +46,8 @@ TRAINING, GAUSSIAN = setting(of="training"), setting(noise="gaussian")
 
 UNITS = {"median_log_odds": "nats", "median_change": "nats"}
 
-PLACES = [-1.0, 1.0, 2.0, 4.0, 8.0]
-"""Where the regressions are asked; their classes' means are the first two."""
+PLACES = [-1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0]
+"""Where the regressions are asked; their classes' means are at −1 and 1."""
 
 
 def cells(
@@ -157,7 +157,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
         epsilons: how far the two ways go.
     """
     results = run.numbers()
-    strip = []
+    strip: list[Panel] = []
     for title, way in (("along random signs", RANDOM), ("along the gradient's sign", GRADIENT)):
         panel = Panel(title, y="" if strip else "largest log-odds (nats)", limits=None)
         for index, row in enumerate(rows):
@@ -173,14 +173,14 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
     least = [Cell(LINE, "least_confidence", None, setting(x=place)) for place in PLACES]
     strip.append(
         Panel(
-            "logistic regression of one number",
+            "a model of one number",
             [
                 Curve("median\npair", PLACES, results.over_seeds(asked), SERIES[0]),
                 Curve("lowest\npair", PLACES, results.over_seeds(least), NEUTRAL, 1),
             ],
             x="x (classes' means: −1 and 1)",
             y="probability of the positive class (%)",
-            basis=f"{results.basis(asked)}, a pair of classes each",
+            basis="pairs of classes, training examples",
         )
     )
     curve_figure(
@@ -198,7 +198,7 @@ def finding(results: Numbers, rows: list[str], epsilon: float) -> str:
     for row in (rows[0], SMOOTHED):
         near = results.mean(row, "median_log_odds")
         far = results.mean(row, "median_log_odds", epsilon, RANDOM)
-        words.append(f"from {near:.1f} to {far:.1f} nats ({called(row)})")
+        words.append(f"from {near:.1f} to {far:.1f} nats ({called(row)})".replace("-", "−"))
     return (
         f"Random signs of ε = {size(epsilon)} take the log-odds of the predicted class "
         + ", ".join(words)

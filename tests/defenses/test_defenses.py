@@ -15,6 +15,7 @@ from advx.defenses.adversarial_training import AdversarialTraining, random_point
 from advx.defenses.denoising_autoencoder import Autoencoder, DenoisingAutoencoder, Stacked
 from advx.defenses.distillation import Distillation, HighTemperature
 from advx.defenses.ensemble import Ensemble, MeanOfProbabilities
+from advx.defenses.independent_outputs import IndependentOutputs
 from advx.defenses.label_smoothing import LabelSmoothing, smoothed_targets
 from advx.defenses.none import NoDefense
 from advx.defenses.weight_decay import WeightDecay
@@ -46,6 +47,26 @@ def test_uniform_smoothing_is_pytorchs_own() -> None:
     theirs = F.cross_entropy(logits, labels, label_smoothing=0.2, reduction="none")
     ours = LabelSmoothing(smoothing=0.2, convention="uniform").cost(logits, labels)
     torch.testing.assert_close(ours, theirs)
+
+
+def test_independent_outputs_add_up_the_classes_questions() -> None:
+    logits, labels = torch.randn(7, 4, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 1, 2])
+    defense = IndependentOutputs()
+    costs = defense.cost(logits, labels)
+    for z, y, cost in zip(logits, labels, costs, strict=True):
+        p = z.sigmoid()
+        expected = -p[y].log() - sum((1 - p[k]).log() for k in range(4) if k != y)
+        torch.testing.assert_close(cost, expected)
+    model = MaxoutNetwork(input_shape=(1, 2, 2), classes=4, units=[5, 5]).eval()
+    images = torch.rand(7, 1, 2, 2)
+    expected = defense.cost(model(images), labels).mean()
+    torch.testing.assert_close(defense(model, images, labels), expected)
+
+
+def test_guessing_costs_independent_outputs_a_bit_a_class() -> None:
+    defense = IndependentOutputs()
+    nothing = defense.cost(torch.zeros(3, 10), torch.tensor([0, 4, 9]))
+    torch.testing.assert_close(nothing, torch.full((3,), defense.cost_of_guessing(10)))
 
 
 def test_smoothed_cost_turns_round_where_the_example_is_confident() -> None:

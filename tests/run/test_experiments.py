@@ -57,6 +57,7 @@ FIGURES = {
     "categorical_gan": "categorical_gan",
     "search_strength": "search_strength",
     "training_perturbations": "training_perturbations",
+    "extrapolation": "extrapolation",
 }
 
 
