@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.data.dataset import Split
+from advx.data.pixels import ROUNDING
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import mistakes
 from advx.types import PositiveInt
@@ -14,15 +15,12 @@ Counted = Literal["all", "right_before", "right_for_crafting_model", "fooling_cr
 """Of all test examples: all; those that the target classifies correctly without a perturbation;
 those that the crafting model does; those whose adversarial examples fool the crafting model."""
 
-SLACK = 1e-6
-"""How far rounding may put a pixel outside of its range."""
-
 
 def has_gray_levels(images: Tensor) -> bool:
     """Whether examples (n, *shape) are images in [0, 1], as a file's gray levels are read."""
     if images.dim() != 4:
         return False
-    return bool(((images >= -SLACK) & (images <= 1 + SLACK)).all())
+    return bool(((images >= -ROUNDING) & (images <= 1 + ROUNDING)).all())
 
 
 @measurement(version=1)
