@@ -7,13 +7,19 @@ example's λ is searched for, by factors of ten until one succeeds and one fails
 the interval of their logarithms. Of all points that the optimizer visits and the model gives the
 class ỹ, the one nearest to the example is returned. Logits that are very small or very large are
 brought to an ordinary scale first: λ would not be found from its usual start.
+
+"In principle any gradient-based optimization algorithm would suffice": `optimizer=adam` minimizes
+the same function by another one.
 """
+
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from advx.attacks import box_adam, box_lbfgs
 from advx.attacks.base import Attack
-from advx.attacks.box_lbfgs import minimize
 from advx.attacks.gradient import evaluated
 from advx.attacks.objectives import hard_label_cost
 from advx.attacks.targets import fooled, likeliest_wrong, predicted_logits, reached
@@ -37,6 +43,7 @@ class LBFGS(Attack):
         clip: the box; None for no constraint.
         targeted: labels are the classes ỹ, as in the paper; otherwise they are to be left, and ỹ is
             the likeliest wrong class.
+        optimizer: `lbfgs`, or `adam`, which spends all evaluations and has no use for `history`.
     """
 
     def __init__(
@@ -48,13 +55,18 @@ class LBFGS(Attack):
         history: PositiveInt = 10,
         clip: Interval | None = (0.0, 1.0),
         targeted: bool = False,
+        optimizer: Literal["lbfgs", "adam"] = "lbfgs",
     ) -> None:
         self.searches = searches
         self.evaluations = evaluations
         self.weight = weight
-        self.history = history
         self.clip = clip
         self.targeted = targeted
+        self.minimize = (
+            partial(box_lbfgs.minimize, history=history)
+            if optimizer == "lbfgs"
+            else box_adam.minimize
+        )
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """The nearest successes; an example for which no λ succeeds comes back as it was."""
@@ -93,9 +105,7 @@ class LBFGS(Attack):
         succeeds, fails = torch.zeros_like(weight), torch.full_like(weight, torch.inf)
         for _ in range(self.searches):
             start = best.clamp(low, high)
-            end = minimize(
-                cost, start, low, high, evaluations=self.evaluations, history=self.history
-            )
+            end = self.minimize(cost, start, low, high, evaluations=self.evaluations)
             reaches = reached(model, end.view_as(images).to(images.dtype), targets)
             succeeds = torch.where(reaches, weight, succeeds)
             fails = torch.where(reaches, fails, weight)

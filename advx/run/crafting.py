@@ -206,6 +206,11 @@ class Crafting:
         images = attack.value.receives == "guide_images"
         return self.guides[self.data.rows(examples)] if images else None
 
+    def wanted(self, attack: PointedAttack, examples: int | None = None) -> Tensor | None:
+        """The class that counts as its success with every test example; None for any mistake."""
+        aims = attack.value.receives in ("target_classes", "guide_images")
+        return self.target_classes[self.data.rows(examples)] if aims else None
+
     @cached_property
     def target_classes(self) -> Tensor:
         """For every test example the wrong class that a targeted attack is to reach."""

@@ -9,7 +9,7 @@ from scipy import optimize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advx.attacks import norms
+from advx.attacks import box_adam, norms
 from advx.attacks.box_lbfgs import minimize
 from advx.attacks.lbfgs import LBFGS
 from advx.data import mnist5k
@@ -126,3 +126,65 @@ def test_lbfgs_on_a_linear_model_ends_at_the_hyperplane(binary, images) -> None:
     logits = binary(images)
     distance = (logits[:, 1] - logits[:, 0]).abs() / weight.norm()
     assert (norms.length(found - images, "l2") / distance < 1.01).all()
+
+
+def quadratic(batch: int, size: int) -> tuple:
+    """b problems ½ Σ c (x − m)², with their curvatures and minima."""
+    curvature = torch.rand(batch, size, dtype=torch.float64) + 0.5
+    middle = torch.rand(batch, size, dtype=torch.float64) * 2 - 0.5
+
+    def function(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        away = x - middle[rows]
+        return (curvature[rows] * away.square()).sum(1) / 2, curvature[rows] * away
+
+    return function, middle
+
+
+def test_adam_in_a_box_without_bounds_is_pytorchs() -> None:
+    function, _ = quadratic(4, 6)
+    start = torch.rand(4, 6, dtype=torch.float64)
+    low, high = torch.tensor(-torch.inf), torch.tensor(torch.inf)
+    found = box_adam.minimize(function, start, low, high, evaluations=31, step=0.02)
+    x = start.clone().requires_grad_(True)
+    theirs = torch.optim.Adam([x], lr=0.02)
+    for _ in range(30):
+        theirs.zero_grad()
+        x.grad = function(x.detach(), torch.arange(4))[1]
+        theirs.step()
+    torch.testing.assert_close(found, x.detach())
+
+
+def test_adam_in_a_box_ends_at_the_nearest_corner_and_is_evaluated_there() -> None:
+    function, middle = quadratic(5, 8)
+    seen: list[Tensor] = []
+
+    def watched(x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        seen.append(x.clone())
+        return function(x, rows)
+
+    start = torch.full((5, 8), 0.5, dtype=torch.float64)
+    low, high = torch.tensor(0.0).double(), torch.tensor(1.0).double()
+    found = box_adam.minimize(watched, start, low, high, evaluations=2000)
+    torch.testing.assert_close(found, middle.clamp(0, 1), atol=1e-3, rtol=0)
+    assert len(seen) == 2000
+    assert all(x.min() >= 0 and x.max() <= 1 for x in seen)
+    assert torch.equal(seen[0], start)
+    assert torch.equal(seen[-1], found)
+    alone = box_adam.minimize(function, start[2:3], low, high, evaluations=1)
+    assert torch.equal(alone, start[2:3])
+
+
+def test_adam_finds_about_the_perturbation_that_lbfgs_finds(digits) -> None:
+    model, x = digits
+    labels = model(x).argmax(1)
+    targets = (labels + 1) % 10
+    sizes = []
+    for optimizer in ("lbfgs", "adam"):
+        attack = LBFGS(targeted=True, optimizer=optimizer)
+        found = attack(model, x, targets)
+        assert (model(found).argmax(1) == targets).all()
+        assert found.min() >= 0
+        assert found.max() <= 1
+        sizes.append(norms.length(found - x, "l2"))
+    assert sizes[1].median() == pytest.approx(sizes[0].median().item(), rel=0.1)
+    assert not torch.equal(sizes[0], sizes[1])
