@@ -43,8 +43,8 @@ UNITS = {
     "cost_deviation": "of the way",
     "epsilon_ratio": "ratio",
     "rank_correlation": "correlation",
-    "divergence": "nats",
-    "largest_divergence": "nats",
+    "kl_divergence": "nats",
+    "largest_kl_divergence": "nats",
     "reconstruction_error": "root mean square",
     "error_against_clean": "root mean square",
 }

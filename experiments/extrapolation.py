@@ -40,8 +40,8 @@ SMOOTHED, INDEPENDENT = "smoothed targets", "independent outputs"
 DIGITS, LINE = "random signs", "logistic regression"
 """Rows without a network: of the examples themselves, and of the regressions of one number."""
 
-RANDOM, GRADIENT = setting(along="random"), setting(along="gradient")
-TRAINING, GAUSSIAN = setting(of="training"), setting(noise="gaussian")
+RANDOM, GRADIENT = setting(direction="random_signs"), setting(direction="gradient_sign")
+TRAINING, GAUSSIAN = setting(examples="training"), setting(noise="gaussian")
 """Settings: where the examples lie."""
 
 UNITS = {"median_log_odds": "nats", "median_change": "nats"}
@@ -62,7 +62,11 @@ def cells(
     yield Cells(directed, [*confident, "median_change"], epsilons, [GRADIENT])
     yield Cells([DIGITS], ["median_distance"], [0.0, *epsilons])
     asked = [setting(x=place) for place in PLACES]
-    yield Cells([LINE], ["confidence", "least_confidence", "log_odds", "beyond"], settings=asked)
+    yield Cells(
+        [LINE],
+        ["median_confidence", "least_confidence", "median_log_odds", "beyond"],
+        settings=asked,
+    )
 
 
 def main(
@@ -143,8 +147,8 @@ def on_a_line(run: Run) -> None:
     p = 100 / (1 + np.exp(-odds))
     for k, place in enumerate(PLACES):
         add = partial(run.table.add, LINE, setting=setting(x=place), seed=None)
-        add(confidence=float(np.median(p[:, k])), least_confidence=float(p[:, k].min()))
-        add(log_odds=float(np.median(odds[:, k])), unit="nats")
+        add(median_confidence=float(np.median(p[:, k])), least_confidence=float(p[:, k].min()))
+        add(median_log_odds=float(np.median(odds[:, k])), unit="nats")
         add(beyond=float(np.median(beyond[:, k])))
 
 
@@ -169,7 +173,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
                 panel.curves.append(Curve(label, [0, *epsilons], values, SERIES[index], index))
                 panel.basis = results.basis([start, *places])
         strip.append(panel)
-    asked = [Cell(LINE, "confidence", None, setting(x=place)) for place in PLACES]
+    asked = [Cell(LINE, "median_confidence", None, setting(x=place)) for place in PLACES]
     least = [Cell(LINE, "least_confidence", None, setting(x=place)) for place in PLACES]
     strip.append(
         Panel(

@@ -21,13 +21,13 @@ class Divergences:
     """KL(p(y | x) ‖ p(y | x + η)), means over the examples, in nats.
 
     Attributes:
-        divergence: of the attack.
-        largest_divergence: that the attack or the search found.
+        kl_divergence: of the attack.
+        largest_kl_divergence: that the attack or the search found.
         share_of_largest: the first over the second, in percent, the median over the examples.
     """
 
-    divergence: float
-    largest_divergence: float
+    kl_divergence: float
+    largest_kl_divergence: float
     share_of_largest: float
 
 

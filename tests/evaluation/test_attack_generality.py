@@ -178,8 +178,8 @@ def test_the_largest_divergence_of_a_linear_model() -> None:
     found = divergences(
         model, VirtualAdversarial(epsilon=0.7), split, epsilon=0.7, steps=30, starts=2
     )
-    assert found.divergence == pytest.approx(best.mean().item(), rel=1e-6)
-    assert found.largest_divergence == pytest.approx(best.mean().item(), rel=1e-6)
+    assert found.kl_divergence == pytest.approx(best.mean().item(), rel=1e-6)
+    assert found.largest_kl_divergence == pytest.approx(best.mean().item(), rel=1e-6)
     assert found.share_of_largest == pytest.approx(100)
 
 
@@ -190,11 +190,11 @@ def test_the_search_finds_what_an_attack_does_not() -> None:
     noise = RandomNoise(epsilon=0.7, norm="l2", kind="gaussian")
     found = divergences(model, noise, split, epsilon=0.7, steps=60, starts=2)
     best = of_the_ball(split.images, weights, 0.7)
-    assert found.largest_divergence == pytest.approx(best.mean().item(), rel=1e-3)
+    assert found.largest_kl_divergence == pytest.approx(best.mean().item(), rel=1e-3)
     here, there = (
         x.flatten(1) @ weights for x in (split.images, noise(model, split.images, split.labels))
     )
     reached = bernoulli(here.sigmoid(), there.sigmoid())
-    assert found.divergence == pytest.approx(reached.mean().item(), rel=1e-6)
+    assert found.kl_divergence == pytest.approx(reached.mean().item(), rel=1e-6)
     shares = (reached / best).sort().values
     assert found.share_of_largest == pytest.approx(100 * shares[14].item(), rel=1e-2)
