@@ -163,7 +163,7 @@ def draw(run: Run, rows: list[str], epsilons: list[float]) -> None:
     results = run.numbers()
     strip: list[Panel] = []
     for title, way in (("along random signs", RANDOM), ("along the gradient's sign", GRADIENT)):
-        panel = Panel(title, y="" if strip else "largest log-odds (nats)", limits=None)
+        panel = Panel(title, y="nats" if strip else "largest log-odds (nats)", limits=None)
         for index, row in enumerate(rows):
             start = Cell(row, "median_log_odds")
             places = [Cell(row, "median_log_odds", e, way) for e in epsilons]
