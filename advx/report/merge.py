@@ -149,8 +149,9 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     results = joined(runs)
     drawn = conclude(results, config, departures(config))
     _, dash, ran = title_of(first.folder).rpartition(DASH)
-    words, _, _ = ran.rpartition(", seeds ")
-    heading = f"{config['title']}{dash}{words}, seeds {', '.join(map(str, config['seeds']))}"
+    words, named, _ = ran.rpartition(", seeds ")
+    seeds = f"{words}{named}{', '.join(map(str, config['seeds']))}" if named else ran
+    heading = f"{config['title']}{dash}{seeds}"
     manifest = manifest_for(runs, config, into)
     timing: dict[tuple[str, str], float] = {}
     for run in runs:

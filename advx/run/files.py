@@ -115,13 +115,19 @@ class RunFiles:
         return sorted(n for n in found if found[n] != self._stamps.get(n) and n != "run.log")
 
     def heading(self) -> str:
-        """Title of the table: what ran, on what data, with what training."""
+        """Title of the table: what ran, on what data, with what training.
+
+        Seeds are named unless there are rows, and none of them has one.
+        """
         data, config = self.data.all, self.config
+        rows = self.results.rows
+        seeded = not rows or any(row.seed is not None for row in rows)
+        seeds = f", seeds {', '.join(map(str, config['seeds']))}" if seeded else ""
         remarks = "".join(f"; {remark}" for remark in data.remarks)
         return (
             f"{config['title']} — {data.name} ({len(data.train):,} training, "
             f"{len(data.test):,} test examples{remarks}), scale {config['scale']}, "
-            f"trainer {config['trainer']['name']}, seeds {', '.join(map(str, config['seeds']))}"
+            f"trainer {config['trainer']['name']}{seeds}"
         )
 
     def manifest(self) -> Manifest:

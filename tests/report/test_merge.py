@@ -291,3 +291,21 @@ def test_what_differs_stands_first(runs, tmp_path) -> None:
     assert pairs[0].verdict == "only in the first"
     assert isinstance(pairs[0].cell, Cell)
     assert math.isnan(pairs[0].difference)
+
+
+def test_runs_in_which_nothing_has_a_seed_keep_their_title(tmp_path) -> None:
+    folders = []
+    for seed in (0, 1):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        words = ["experiment=smoothed_neighbor_precision", "scale=smoke", "device.threads=1"]
+        folders.append(
+            ran(place, [*words, f"seeds=[{seed}]", f"store={tmp_path / 'store'}"]).folder
+        )
+    merge(folders, tmp_path / "joined")
+    titles = {
+        (folder / "summary.md").read_text(encoding="utf-8").splitlines()[0]
+        for folder in (*folders, tmp_path / "joined")
+    }
+    assert len(titles) == 1
+    assert ", seeds" not in titles.pop()

@@ -256,3 +256,12 @@ def test_a_run_on_another_data_set_shares_all_but_data_and_models(tmp_path) -> N
     classifier = fitting(config["classifier"], other.data)
     assert (classifier["input_shape"], classifier["classes"]) == ([1, 28, 28], 10)
     assert other.model(classifier, 0).untrained()(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_the_heading_names_no_seeds_where_nothing_depends_on_one(tmp_path) -> None:
+    run, _ = begun(tmp_path, "experiment=transfer", "seeds=[3,5]")
+    assert run.heading().endswith(", seeds 3, 5")
+    run.table.add("clean", error_rate=1.0, seed=None)
+    assert "seeds" not in run.heading()
+    run.table.add("a -> b", error_rate=2.0, seed=3)
+    assert run.heading().endswith(", seeds 3, 5")
