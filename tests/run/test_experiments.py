@@ -58,7 +58,6 @@ FIGURES = {
     "search_strength": "search_strength",
     "training_perturbations": "training_perturbations",
     "extrapolation": "extrapolation",
-    "attack_generality": "attack_generality",
 }
 
 
