@@ -10,6 +10,7 @@ growing where the probability is 1 to all digits. And fit logistic regressions o
 classes have their means at −1 and 1, and ask them about 2.
 """
 
+import math
 from collections.abc import Iterator
 from functools import partial
 
@@ -143,10 +144,12 @@ def distances(run: Run, network: Model, random: Config, epsilons: list[float], n
 def on_a_line(run: Run) -> None:
     """The regressions of one number, one for each pair of classes."""
     fitted = run.measure(one_dimension, run.data.train, places=PLACES)
-    odds, beyond = np.array(fitted.log_odds), np.array(fitted.beyond)
+    none = [[math.nan] * len(PLACES)]  # with a single class there are no pairs
+    odds, beyond = np.array(fitted.log_odds or none), np.array(fitted.beyond or none)
     p = 100 / (1 + np.exp(-odds))
     for k, place in enumerate(PLACES):
-        add = partial(run.table.add, LINE, setting=setting(x=place), seed=None)
+        known = len(run.data.train)
+        add = partial(run.table.add, LINE, setting=setting(x=place), seed=None, n=known)
         add(median_confidence=float(np.median(p[:, k])), least_confidence=float(p[:, k].min()))
         add(median_log_odds=float(np.median(odds[:, k])), unit="nats")
         add(beyond=float(np.median(beyond[:, k])))

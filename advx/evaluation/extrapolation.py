@@ -124,6 +124,8 @@ def brightened(split: Split, factor: float) -> Split:
 class OneDimension:
     """Logistic regression of one number, for every pair of classes.
 
+    A pair whose means are the same lies on no line, and is left out.
+
     Attributes:
         log_odds: of the positive class, (pairs, places), in nats.
         beyond: percent of the pair's training examples at or beyond each place, (pairs, places).
@@ -141,14 +143,16 @@ def one_dimension(training: Split, *, places: list[float]) -> OneDimension:
     with its usual penalty, without which classes that do not overlap would have no solution.
 
     Args:
-        training: n examples of at least two classes.
+        training: n examples; those whose class is hidden do not count.
         places: where on the line the regression is asked.
     """
     images, labels = training.images.flatten(1).double(), training.labels
     log_odds_of, beyond = [], []
-    for negative, positive in combinations(labels.unique().tolist(), 2):
+    for negative, positive in combinations(labels[labels >= 0].unique().tolist(), 2):
         low, high = images[labels == negative], images[labels == positive]
         middle, half = (low.mean(0) + high.mean(0)) / 2, (high.mean(0) - low.mean(0)) / 2
+        if not half.any():
+            continue
         x = (torch.cat([low, high]) - middle) @ half / half.square().sum()
         y = torch.cat([torch.zeros(len(low)), torch.ones(len(high))])
         fitted = LogisticRegression().fit(x[:, None].cpu().numpy(), y.numpy())

@@ -145,3 +145,12 @@ def test_every_pair_of_classes_has_its_regression_even_without_an_overlap() -> N
         assert -math.inf < odds[0] < 0 < odds[1] < odds[2] < math.inf
         assert odds[0] == pytest.approx(-odds[1], abs=0.05)
         assert beyond == [pytest.approx(75, abs=15), pytest.approx(25, abs=15), 0]
+
+
+def test_hidden_classes_and_equal_means_make_no_regression() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 2, 2, -1, -1])
+    images = torch.tensor([0.0, 0.2, 0.1, 0.1, 0.8, 1.0, 9.0, 9.0])[:, None, None, None]
+    found = one_dimension(Split(images, labels), places=[-1.0, 1.0])
+    assert len(found.log_odds) == len(found.beyond) == 2  # 0 and 1 have the same mean
+    alone = one_dimension(Split(images[:2], labels[:2]), places=[1.0])
+    assert alone.log_odds == alone.beyond == []
