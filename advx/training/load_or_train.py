@@ -26,7 +26,7 @@ from advx.training.construct import (
     refuse_single_examples,
     seeded,
 )
-from advx.training.lost_state import whole_in_its_weights
+from advx.training.lost_state import game_whole_in_its_weights, whole_in_its_weights
 from advx.training.recipe import Recipe, dependencies, recipe_key
 
 FACTS = ("best_epoch", "epochs", "validation_error_rate")
@@ -162,7 +162,8 @@ def load_or_train_game(
                 game.adapt(data.train.images)
             trainer = recipe.trainer.build()
             fit = CheckpointedTraining(recipe, data, store, on_epoch)
-            progress = fit.run(trainer, lambda **more: trainer.fit(game, data, **more))
+            with game_whole_in_its_weights(fit, game, lambda: new_game(recipe, data)):
+                progress = fit.run(trainer, lambda **more: trainer.fit(game, data, **more))
             tensors = {GAME + k: v.cpu() for k, v in game.state_dict().items()}
             if progress.snapshots:
                 tensors[SNAPSHOTS] = torch.stack(progress.snapshots)

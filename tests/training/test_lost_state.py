@@ -1,4 +1,4 @@
-"""A user's own network whose answers depend on more than its `state_dict` is never stored."""
+"""A user's own network or game that depends on more than its `state_dict` is never stored."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,9 @@ import torch
 
 from advx.errors import ConfigError
 from advx.store.store import Store
-from advx.training.load_or_train import load_or_train_model
+from advx.training import lost_state
+from advx.training.load_or_train import load_or_train_game, load_or_train_model
+from tests import toy_games
 from tests.recipes import recipe
 
 MODULE = """
@@ -278,3 +280,144 @@ def test_a_network_that_its_weights_hold_is_stored_and_read(module, tiny, name) 
     first = load_or_train_model(own(name), tiny, store).module.state_dict()
     again = load_or_train_model(own(name), tiny, store, lambda _: pytest.fail("trained again"))
     assert all(torch.equal(first[key], v) for key, v in again.module.state_dict().items())
+
+
+GAMES = """
+import torch
+from torch import nn
+
+from advx.games.base import Observer
+from advx.games.multilayer import MultilayerGame
+
+
+class Whole(MultilayerGame):
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.updates_seen, self.register = 0, None  # changes nothing that is made
+
+    def update(self, data, players):
+        self.updates_seen += 1
+        return super().update(data, players)
+
+
+class Growing(Whole):
+    def generate(self, z, condition=None):
+        return super().generate(z, condition) * (1 + self.updates_seen)
+
+
+class Saved(MultilayerGame):
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.register_buffer("factor", torch.ones(()))
+
+    def update(self, data, players):
+        self.factor += 0.1
+        return super().update(data, players)
+
+    def generate(self, z, condition=None):
+        return super().generate(z, condition) * self.factor
+
+
+class Blind(Growing):
+    def observer(self, data, shown):
+        return Observer()
+
+
+class Prepared(Whole):
+    def begin(self, data):
+        self.shown = data.train.images[:3]
+
+    def observer(self, data, shown):
+        return super().observer(data, len(self.shown))
+
+
+class Late(MultilayerGame):
+    lately = 0.0
+
+    def update(self, data, players):
+        if players.epoch >= 2:
+            self.lately = 1.0
+        return super().update(data, players)
+
+    def generate(self, z, condition=None):
+        return super().generate(z, condition) + self.lately
+
+
+class Counting(MultilayerGame):  # a buffer that moves when examples are made
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.register_buffer("made", torch.zeros(()))
+
+    def generate(self, z, condition=None):
+        self.made += len(z)
+        return super().generate(z, condition)
+
+
+class Drawing(MultilayerGame):  # other examples in each pass
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.passes = 0
+
+    def generate(self, z, condition=None):
+        self.passes += 1
+        return super().generate(z, condition) + self.passes
+"""
+
+
+@pytest.fixture
+def games(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "state_games.py").write_text(GAMES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("state_games", None)
+    yield tmp_path
+    sys.modules.pop("state_games", None)
+
+
+def own_game(name: str):
+    return toy_games.recipe(game={"_target_": f"state_games.{name}", "name": "mine"})
+
+
+@pytest.mark.parametrize(("name", "lost"), [("Growing", "updates_seen"), ("Late", "lately")])
+def test_a_game_whose_examples_the_store_would_change_is_refused(games, name, lost) -> None:
+    store = Store(games / "store")
+    for _ in range(2):
+        with pytest.raises(
+            ConfigError,
+            match=rf"^game \(mine\): keeps state outside of its state_dict \({lost}\), so .* makes "
+            "examples differently",
+        ) as caught:
+            load_or_train_game(own_game(name), toy_games.RING, store)
+        assert "\n" not in str(caught.value)
+        assert not list((games / "store").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("name", ["Whole", "Saved", "Blind", "Prepared", "Drawing"])
+def test_a_game_that_its_weights_hold_is_stored_and_read(games, name) -> None:
+    store = Store(games / "store")
+    first = load_or_train_game(own_game(name), toy_games.RING, store)
+    again = load_or_train_game(
+        own_game(name), toy_games.RING, store, lambda _: pytest.fail("trained again")
+    )
+    for key, value in first.game.state_dict().items():
+        assert torch.equal(value, again.game.state_dict()[key])
+    if name in ("Whole", "Saved"):
+        z = torch.randn(5, 4)
+        assert torch.equal(first.game.generate(z), again.game.generate(z))
+
+
+def test_a_games_own_training_is_not_changed_by_the_check(games, monkeypatch) -> None:
+    checked = load_or_train_game(own_game("Counting"), toy_games.RING, Store(games / "checked"))
+    monkeypatch.setattr(lost_state, "refuse_lost_state_of_a_game", lambda *_: None)
+    alone = load_or_train_game(own_game("Counting"), toy_games.RING, Store(games / "alone"))
+    assert checked.history == alone.history
+    assert alone.game.made > 0
+    for key, value in alone.game.state_dict().items():
+        assert torch.equal(value, checked.game.state_dict()[key]), key
+
+
+def test_the_games_that_come_along_are_not_tried(games, monkeypatch) -> None:
+    def never(*_: object) -> None:
+        pytest.fail("it takes time, and is known")
+
+    monkeypatch.setattr(lost_state, "refuse_lost_state_of_a_game", never)
+    load_or_train_game(toy_games.recipe(), toy_games.RING, Store(games / "store"))
