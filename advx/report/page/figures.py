@@ -127,9 +127,12 @@ def packed(image: Image.Image) -> str:
 
 
 def _of_few_colors(image: Image.Image) -> Image.Image:
-    """The image in its most frequent colors."""
-    palette = Image.Quantize.MEDIANCUT
-    return image.quantize(COLORS, method=palette, dither=Image.Dither.NONE).convert("RGB")
+    """The image in a few colors, among them those of small words, which are rare.
+
+    The most frequent ones would do without them: a curve's name would be gray.
+    """
+    palette, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+    return image.quantize(COLORS, method=palette, kmeans=2, dither=dither).convert("RGB")
 
 
 def _distance(content: bytes, image: Image.Image) -> float:

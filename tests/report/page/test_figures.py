@@ -61,3 +61,18 @@ def test_a_chart_is_shown_in_few_colors_and_a_photograph_is_not() -> None:
 def test_a_small_figure_loses_nothing() -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60, 3), np.uint8))
     np.testing.assert_array_equal(decoded(figures.packed(image)), np.asarray(image))
+
+
+def test_small_words_keep_their_color() -> None:
+    """A few pixels of a color of their own, beside many shades of others."""
+    rng = np.random.default_rng(0)
+    image = np.full((600, 600, 3), 255)
+    image[:200] = rng.integers(0, 256, (200, 600, 1))  # images in gray
+    for k, color in enumerate([(0, 103, 165), (194, 80, 10), (0, 128, 92), (204, 121, 167)]):
+        strength = np.linspace(0, 1, 300)[None, :, None] * np.ones((60, 1, 1))
+        left = 255 - (255 - np.array(color)) * strength  # a band of many shades
+        image[220 + 80 * k : 280 + 80 * k, 100:400] = left
+    word = (141, 84, 120)
+    image[560:566, 300:312] = word
+    few = np.asarray(figures._of_few_colors(Image.fromarray(image.astype(np.uint8))), dtype=float)
+    assert np.abs(few[560:566, 300:312] - word).max() < 10
