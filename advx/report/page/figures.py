@@ -29,6 +29,9 @@ FEW = {"lossless": True, "quality": 60, "method": 4}
 COLORS = 128
 """Of a figure that is shown in few."""
 
+MANY = 100_000
+"""Colors from which on an image is taken for a photograph: few would take seconds to find."""
+
 ORDER: Mapping[str, tuple[str, ...]] = {
     "predictive": ("predictive_gan", "weights"),
     "adaptation": ("domain_adaptation", "features"),
@@ -118,10 +121,12 @@ def packed(image: Image.Image) -> str:
     """
     content = _webp(image, LOSSLESS)
     if len(content) > LARGE:
-        lossy, fewer = _webp(image, LOSSY), _webp(_of_few_colors(image), FEW)
+        lossy = _webp(image, LOSSY)
         smaller = [lossy]
-        if _distance(fewer, image) <= _distance(lossy, image):
-            smaller.append(fewer)
+        if image.getcolors(MANY) is not None:
+            fewer = _webp(_of_few_colors(image), FEW)
+            if _distance(fewer, image) <= _distance(lossy, image):
+                smaller.append(fewer)
         content = min([content, *smaller], key=len)
     return uri("image/webp", content)
 
