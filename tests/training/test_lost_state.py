@@ -1,6 +1,7 @@
 """A user's own network or game that depends on more than its `state_dict` is never stored."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -187,14 +188,18 @@ class Wrapping:
 """
 
 
+def imported_anew(folder: Path, monkeypatch, name: str, source: str) -> Iterator[Path]:
+    """The folder of a module of one's own."""
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    sys.modules.pop(name, None)
+    yield folder
+    sys.modules.pop(name, None)
+
+
 @pytest.fixture
-def module(tmp_path, monkeypatch) -> Path:
-    """The folder of the module, which is imported anew."""
-    (tmp_path / "state_nets.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("state_nets", None)
-    yield tmp_path
-    sys.modules.pop("state_nets", None)
+def module(tmp_path, monkeypatch) -> Iterator[Path]:
+    yield from imported_anew(tmp_path, monkeypatch, "state_nets", MODULE)
 
 
 def own(name: str, **changes):
@@ -365,12 +370,8 @@ class Drawing(MultilayerGame):  # other examples in each pass
 
 
 @pytest.fixture
-def games(tmp_path, monkeypatch) -> Path:
-    (tmp_path / "state_games.py").write_text(GAMES)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("state_games", None)
-    yield tmp_path
-    sys.modules.pop("state_games", None)
+def games(tmp_path, monkeypatch) -> Iterator[Path]:
+    yield from imported_anew(tmp_path, monkeypatch, "state_games", GAMES)
 
 
 def own_game(name: str):
