@@ -3,7 +3,8 @@
 For each example that is the best of all points visited, the example itself and its FGSM point among
 them, so that the objective is never below FGSM's. Of equal ones the one that succeeds is better;
 and where the best does not succeed although the FGSM point or the example itself does, that is
-returned.
+returned. Where nothing succeeds and the model's answer to some point was a NaN, that point is
+returned: nobody can say then that the example withstands the ball.
 """
 
 import torch
@@ -81,7 +82,7 @@ class Ascent(Attack):
             self._ascend(model, images, labels, start, best)
         lost = succeeds & ~best.succeeds()
         best.points[lost] = certain[lost]
-        return best.points
+        return best.with_undefined(lost)
 
     def _ascend(
         self, model: nn.Module, images: Tensor, labels: Tensor, start: Tensor, best: "Best"
@@ -157,12 +158,18 @@ class Best:
         self.labels = labels
         self.search = search
         self.logits: Tensor | None = None  # shaped like the first answer
+        self.undefined: Tensor | None = None  # points whose answer is a NaN, of the examples where
+        self.met_nan = none_of(images)  # there is one
 
     def offer(self, rows: Tensor, points: Tensor, loss: Tensor, logits: Tensor) -> None:
         """Keep the points (m, *shape) of the examples at `rows` (m,) that are better."""
         if self.logits is None:
             shape = (len(self.points), *logits.shape[1:])
             self.logits = logits.new_full(shape, torch.nan)
+        nan = logits.isnan().flatten(1).any(1)
+        if nan.any():
+            self.undefined = self.points.clone() if self.undefined is None else self.undefined
+            self.undefined[rows[nan]], self.met_nan[rows[nan]] = points[nan], True
         before = self.loss[rows]
         better = loss > before
         tolerance = TIE * torch.finfo(logits.dtype).eps * (1 + loss.abs())
@@ -184,6 +191,17 @@ class Best:
     def unbeaten(self) -> Tensor:
         """Places of the examples that have not ended their search by success, (m,) int64."""
         return (self.loss < torch.inf).nonzero().squeeze(1)
+
+    def with_undefined(self, other: Tensor) -> Tensor:
+        """The best points, but where none succeeds one whose answer is a NaN, like the images.
+
+        Args:
+            other: examples whose point here is a success of other than the best logits, (batch,).
+        """
+        if self.undefined is not None:
+            fails = self.met_nan & ~self.succeeds() & ~other
+            self.points[fails] = self.undefined[fails]
+        return self.points
 
     def succeeds(self) -> Tensor:
         """Which of the best points succeed, (batch,) bool."""

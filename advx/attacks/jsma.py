@@ -64,6 +64,10 @@ BLOCKS = 2048
 """Blocks, at most: each is compared with each."""
 
 
+ROUNDING = 1e-6
+"""Pixels by which a share of them may come out too small: .145 · 400 is less than 58."""
+
+
 class JSMA(Attack):
     """Changes pairs of pixels until the class is reached.
 
@@ -103,7 +107,7 @@ class JSMA(Attack):
         x = images.flatten(1).clone()  # (batch, pixels)
         enough = SATURATED * abs(self.change)
         active = torch.arange(len(x), device=x.device)
-        steps = int(self.share * x.shape[1]) // 2
+        steps = int(self.share * x.shape[1] + ROUNDING) // 2
         for _ in range(steps):
             logits, gradient = linearized(model, x[active].view(-1, *images.shape[1:]))
             classes = predicted(logits)

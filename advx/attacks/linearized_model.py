@@ -20,10 +20,11 @@ from advx.models.call import UNDEFINED, predicted
 from advx.types import DistanceName, Interval, NonNegative, PositiveInt
 
 BEYOND = 1e-4
-"""Added to every step's length where images are clipped.
+"""Added to the length of every step where images are clipped, and of one from the boundary itself.
 
 What a step loses to the range it makes up for in the next, and would so approach the boundary
-without end. The authors of DeepFool add as much everywhere.
+without end; and where two logits are equal, the closed form's step has no length. The authors of
+DeepFool add as much everywhere.
 """
 
 
@@ -62,20 +63,21 @@ class LinearizedModel(Attack):
         """Images across the nearest boundary.
 
         An example that succeeds without a perturbation comes back as it was; one that no step
-        takes across comes back where the last one left it whose logits are numbers.
+        takes across comes back where the last one left it, also where its logits are no numbers.
         """
-        adversarial, before = images.clone(), images.clone()
+        adversarial = images.clone()
         total = torch.zeros_like(adversarial)
         active = torch.arange(len(images), device=images.device)
         for _ in range(self.steps):
             logits = predicted_logits(model, adversarial[active])
             undefined = predicted(logits) == UNDEFINED
-            adversarial[active[undefined]] = before[active[undefined]]
             active = active[~(undefined | fooled(logits, labels[active], targeted=self.targeted))]
             if len(active) == 0:
                 break
-            before[active] = adversarial[active]
-            total[active] += self._nearest(model, adversarial[active], labels[active])
+            change = self._nearest(model, adversarial[active], labels[active])
+            possible = change.isfinite().flatten(1).all(1)  # where the slope is a number
+            active, change = active[possible], change[possible]
+            total[active] += change
             moved = images[active] + (1 + self.overshoot) * total[active]
             adversarial[active] = moved if self.clip is None else moved.clamp(*self.clip)
         return adversarial
@@ -98,8 +100,8 @@ class LinearizedModel(Attack):
             steepness = norms.dual_length(slope, self.norm)
             distance = ahead / steepness
             nearer = distance < nearest
-            if self.clip is not None:
-                ahead = ahead + BEYOND * steepness
+            beyond = BEYOND * steepness
+            ahead = torch.where((ahead == 0) | (self.clip is not None), ahead + beyond, ahead)
             change = norms.shortest(slope[nearer], ahead[nearer], self.norm)
             best[nearer], nearest[nearer] = change.to(images.dtype), distance[nearer]
         return best

@@ -16,7 +16,7 @@ from advx.attacks.apgd import APGD
 from advx.attacks.base import Attack
 from advx.attacks.objectives import targeted_ratio
 from advx.attacks.targets import fooled, other_classes, predicted_logits
-from advx.models.call import predicted
+from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, NonNegative, NormName, Positive, PositiveInt
 
 
@@ -59,7 +59,11 @@ class MultiTargeted(Attack):
         self.toward.objective = targeted_ratio
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The first success; an example that withstands every target comes back as it was."""
+        """The first success.
+
+        An example that withstands every target comes back as it was, or as a point whose answer is
+        a NaN.
+        """
         best = images.clone()
         logits = predicted_logits(model, images)
         wrong = other_classes(logits, labels)  # (batch, classes − 1)
@@ -69,9 +73,10 @@ class MultiTargeted(Attack):
                 break
             pairs = torch.stack([labels[active], wrong[active, rank]], 1)  # (active, 2)
             x = self.toward.perturb(model, images[active], pairs)
-            succeeds = fooled(predicted_logits(model, x), labels[active], targeted=False)
-            best[active[succeeds]] = x[succeeds]
-            active = active[~succeeds]
+            classes = predicted(predicted_logits(model, x))
+            changed = classes != labels[active]
+            best[active[changed]] = x[changed]
+            active = active[~changed | (classes == UNDEFINED)]
         return best
 
 

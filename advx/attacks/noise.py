@@ -56,8 +56,7 @@ def in_ball(images: Tensor, norm: NormName, stream: int) -> Tensor:
     if norm == "linf":
         return numbers
     normal = gaussian(images, 2 * stream).double().flatten(1)
-    radius = ((uniform(images[:, :1].flatten(1)[:, :1], 2 * stream + 1).double() + 1) / 2) ** (
-        1 / normal.shape[1]
-    )
+    share = (uniform(images.double(), 2 * stream + 1).flatten(1)[:, :1] + 1) / 2  # of the volume
+    radius = share ** (1 / normal.shape[1])
     direction = normal / torch.linalg.vector_norm(normal, dim=1, keepdim=True)
     return (radius * direction).to(images.dtype).view_as(images)

@@ -43,11 +43,12 @@ class SignSearch(Attack):
 
     @torch.no_grad()
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """The best corner that the queries find."""
-        best = images.clone()
+        """The best corner that the queries find; where none succeeds, one whose answer is a NaN."""
+        best, undefined = images.clone(), images.clone()
         with evaluating(model):
             best_margin = margin(logits_of(model, images), labels)
             active = (best_margin <= 0).nonzero().squeeze(1)
+            met_nan = torch.zeros_like(labels, dtype=torch.bool)
             signs = torch.ones_like(images[active]).flatten(1)  # (active, pixels)
             corner_margin = torch.full_like(
                 best_margin[active], -torch.inf
@@ -61,11 +62,16 @@ class SignSearch(Attack):
                 better = value > corner_margin
                 signs[~better, first:last] *= -1
                 corner_margin = torch.where(better, value, corner_margin)
+                nan = value.isnan()
+                undefined[active[nan]] = x[nan]
+                met_nan[active[nan]] = True
                 higher = value > best_margin[active]
                 best[active[higher]] = x[higher]
                 best_margin[active[higher]] = value[higher]
                 remain = corner_margin <= 0
                 active, signs, corner_margin = active[remain], signs[remain], corner_margin[remain]
+            fails = met_nan & (best_margin <= 0)
+            best[fails] = undefined[fails]
         return best
 
     def _corner(self, images: Tensor, signs: Tensor) -> Tensor:

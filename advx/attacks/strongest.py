@@ -26,7 +26,8 @@ from advx.attacks.fgsm import FGSM
 from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.pgd import PGD
 from advx.attacks.sign_search import SignSearch
-from advx.attacks.targets import fooled, predicted_logits
+from advx.attacks.targets import predicted_logits
+from advx.models.call import UNDEFINED, predicted
 from advx.types import Interval, NonNegative, NonNegativeInt, NormName, PositiveInt
 
 STAGES = (
@@ -59,7 +60,8 @@ class Strongest(Attack):
         targets: wrong classes to ascend toward.
         restarts: further random starts along the margin.
         queries: forward passes an example may cost the gradient-free search.
-        searched: examples of one call that the gradient-free search is tried on, at most.
+        searched: examples of one call that the gradient-free search is tried on, at most, the first
+            that withstand all else; None for all of them.
         clip: range that the adversarial images are clipped to; None to let them leave [0, 1].
         batch_size: examples at once.
     """
@@ -75,7 +77,7 @@ class Strongest(Attack):
         targets: NonNegativeInt = 9,
         restarts: NonNegativeInt = 2,
         queries: NonNegativeInt = 500,
-        searched: NonNegativeInt = 1000,
+        searched: NonNegativeInt | None = None,
         clip: Interval | None = None,
         batch_size: PositiveInt = 1000,
     ) -> None:
@@ -95,7 +97,7 @@ class Strongest(Attack):
         if restarts:
             further = partial(APGD, objective="margin", stop_on_success=True)
             self.attacks["restarts"] = further(**ball, steps=steps, restarts=restarts)
-        if queries and searched:
+        if queries and searched != 0:
             self.attacks["gradient_free"] = SignSearch(**ball, queries=queries)
         if epsilon == 0:
             self.attacks.clear()  # the ball is a point: only clean mistakes are left to find
@@ -107,7 +109,8 @@ class Strongest(Attack):
     def traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Adversarial images (n, *shape), and the index in `STAGES` of each example's stage.
 
-        The index is (n,) int64, −1 for an example that withstood every attack.
+        The index is (n,) int64, −1 for an example that withstood every attack, or in whose ball
+        nothing but a NaN was found: then its image is one whose answer is that.
 
         Raises:
             ConfigError: as every attack.
@@ -118,20 +121,24 @@ class Strongest(Attack):
     def _traced(self, model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         best = images.clone()
         stage = torch.full_like(labels, -1)
-        stage[self._wrong(model, images, labels)] = 0
+        classes = self._classes(model, images)
+        stage[(classes != labels) & (classes != UNDEFINED)] = 0
         for name, attack in self.attacks.items():
             active = (stage < 0).nonzero().squeeze(1)
             if name == "gradient_free":
                 active = active[: self.searched]
             for part in active.split(self.batch_size) if len(active) else ():
                 x = attack.perturb(model, images[part], labels[part])
-                succeeds = self._wrong(model, x, labels[part])
-                best[part[succeeds]] = x[succeeds]
+                classes = self._classes(model, x)
+                changed = classes != labels[part]
+                best[part[changed]] = x[changed]
+                succeeds = changed & (classes != UNDEFINED)
                 stage[part[succeeds]] = STAGES.index(name)
         return best, stage
 
-    def _wrong(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        """Which examples are misclassified, (n,) bool; a NaN is no class."""
-        parts = zip(images.split(self.batch_size), labels.split(self.batch_size), strict=True)
-        wrong = [fooled(predicted_logits(model, x), y, targeted=False) for x, y in parts]
-        return torch.cat(wrong) if wrong else labels != labels
+    def _classes(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The class of each image, (n,) int64; `UNDEFINED` where the logits hold a NaN."""
+        classes = [torch.zeros(0, dtype=torch.int64, device=images.device)]
+        for part in images.split(self.batch_size) if len(images) else ():
+            classes.append(predicted(predicted_logits(model, part)))
+        return torch.cat(classes)

@@ -13,6 +13,8 @@ from advx.attacks.fgsm import FGSM
 from advx.attacks.noise import in_ball
 from advx.attacks.objectives import cross_entropy, log_odds, margin
 from advx.attacks.pgd import PGD
+from advx.evaluation.transfer import predictions
+from advx.models.call import UNDEFINED
 from advx.models.maxout import MaxoutNetwork
 
 CLIP = (0.0, 1.0)
@@ -202,8 +204,13 @@ def test_every_restart_is_an_ascent_of_its_own(network, batch) -> None:
 class Hole(nn.Module):
     """Logits of one pixel: no numbers between .2 and .4, a mistake between .6 and .68."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Tensor] = []
+
     def forward(self, x: Tensor) -> Tensor:
         x = x.flatten(1)
+        self.asked.append(x.detach().flatten())
         value = torch.where(x < 0.68, x, 0.5)
         hole = (x > 0.2) & (x < 0.4)
         return torch.cat([torch.full_like(x, 0.6), torch.where(hole, torch.nan, value)], 1)
@@ -211,13 +218,19 @@ class Hole(nn.Module):
 
 @pytest.mark.parametrize(("kind", "shrinking"), [(APGD, {}), (PGD, {"schedule": "linear"})])
 def test_a_nan_ends_no_search_when_another_example_succeeds(kind, shrinking) -> None:
-    """Both at the first step; shorter ones stay before the hole, and higher than the example."""
+    """Both at the first step; shorter ones stay before the hole, and higher than the example.
+
+    What comes back is a point in the hole: nobody can say that the example withstands the ball.
+    """
     x, y = torch.tensor([0.15, 0.55]).double().view(2, 1, 1, 1), torch.zeros(2, dtype=torch.int64)
     shared = {"step_size": 0.1, "random_start": False, "stop_on_success": True} | shrinking
     attack = kind(epsilon=0.2, steps=20, **shared)
-    together = attack(Hole(), x, y)
-    assert Hole()(together).argmax(1).tolist() == [0, 1]
-    assert 0.16 < together[0].item() <= 0.2
+    network = Hole()
+    together = attack(network, x, y)
+    assert predictions(Hole(), together).tolist() == [UNDEFINED, 1]
+    assert 0.2 < together[0].item() <= 0.35
+    shorter = torch.cat(network.asked)
+    assert ((shorter > 0.16) & (shorter <= 0.2)).any()
     assert torch.equal(together[:1], attack(Hole(), x[:1], y[:1]))
 
 
@@ -226,9 +239,14 @@ def test_a_start_that_is_a_nan_goes_on_from_the_best_point() -> None:
     starts = x + 0.2 * in_ball(x, "linf", 0)
     hidden = ((starts > 0.2) & (starts < 0.4)).flatten()
     assert hidden.any()
-    found = APGD(epsilon=0.2, steps=30, step_size=0.1)(Hole(), x, y)
-    assert (found > x + 0.001)[hidden].all()
-    assert (found <= 0.2)[hidden].all()
+    network = Hole()
+    found = APGD(epsilon=0.2, steps=30, step_size=0.1)(network, x, y)
+    assert (predictions(Hole(), found) == UNDEFINED)[hidden].all()
+    later = network.asked[-29:]  # of each step but the first
+    for at, where in enumerate(x.flatten().tolist()):
+        if hidden[at]:
+            points = torch.stack(later)[:, at]
+            assert ((points > where + 0.001) & (points <= 0.2)).any()
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

@@ -253,6 +253,30 @@ def test_jsma_does_not_pay_for_pixels_that_hardly_change() -> None:
     assert (found != x).flatten().nonzero().flatten().tolist() == [2, 3]
 
 
+@pytest.mark.parametrize(("side", "share", "pixels"), [(20, 0.145, 58), (10, 0.58, 58)])
+def test_jsma_may_change_as_many_pixels_as_the_share_says(side, share, pixels) -> None:
+    """.145 times 400 is 57.99999999999999 in floating point; the class is never reached."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(side**2, 2)).double()
+    with torch.no_grad():
+        model[1].weight.copy_(torch.stack([-torch.ones(side**2), torch.ones(side**2)]))
+        model[1].bias.copy_(torch.tensor([1e6, 0.0]))
+    x = torch.zeros(1, 1, side, side).double()
+    found = JSMA(share=share, targeted=True)(model, x, torch.ones(1, dtype=torch.int64))
+    assert (found != x).sum() == pixels
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("clip", [None, (0.0, 1.0)])
+def test_the_linearized_model_leaves_a_tie(norm, clip) -> None:
+    """The boundary itself is the label's: a step of no length would never leave it."""
+    model = nn.Sequential(nn.Flatten(), nn.Identity())
+    x = torch.full((1, 1, 1, 2), 0.5).double()
+    attack = LinearizedModel(norm=norm, steps=3, clip=clip)
+    found = attack(model, x, torch.zeros(1, dtype=torch.int64))
+    assert model(found).argmax(1) == 1
+    assert norms.length(found - x, norm) <= 2e-4
+
+
 class Masked(Net):
     """One class more, with a constant logit."""
 

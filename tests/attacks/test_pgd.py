@@ -132,6 +132,15 @@ def test_points_of_the_euclidean_ball_are_uniform() -> None:
     assert points.mean(0).abs().max() < 0.04
 
 
+def test_a_point_of_the_euclidean_ball_belongs_to_the_whole_image() -> None:
+    """Images whose first pixel is 0, as MNIST's, have radii of their own."""
+    images = torch.rand(1000, 1, 1, 2)
+    images[..., 0] = 0
+    radius = in_ball(images, "l2", 0).flatten(1).double().norm(dim=1)
+    assert (radius**2).mean() == pytest.approx(0.5, abs=0.05)
+    assert (radius**2).std() == pytest.approx(12**-0.5, abs=0.03)
+
+
 def test_targeted_ratio_by_hand() -> None:
     """(z_t − z_y) / (z₁ − (z₃ + z₄) / 2), and z_t − z_y where that is no divisor."""
     rows = [[3.0, 1, 8, 2, 0], [5.0, 5, 5, 5, 0], [4.0, 3, -torch.inf, -torch.inf, -torch.inf]]

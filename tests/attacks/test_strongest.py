@@ -10,6 +10,7 @@ from advx.attacks.multi_targeted import MultiTargeted
 from advx.attacks.sign_search import SignSearch, blocks
 from advx.attacks.strongest import STAGES, Strongest
 from advx.data.dataset import Split
+from advx.evaluation.robustness import errors_by_stage
 from advx.evaluation.transfer import craft
 
 
@@ -184,6 +185,27 @@ def test_the_gradient_free_search_has_as_many_examples_as_it_is_allowed(searched
     y = torch.zeros(20, dtype=torch.int64)
     _, stage = Strongest(epsilon=0.2, steps=2, searched=searched).traced(Staircase(linear), x, y)
     assert (stage == STAGES.index("gradient_free")).sum() == searched
+
+
+def test_the_error_rate_does_not_fall_as_more_examples_are_given() -> None:
+    """Rounded logits, which only the search without gradients gets past: it is tried on all."""
+
+    class Rounded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.linear = nn.Linear(16, 3).double()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            z = 20 * self.linear(x.flatten(1))
+            return z.round() + 0 * z
+
+    model, images = Rounded(), torch.rand(3000, 1, 4, 4).double()
+    labels = model(images).argmax(1)
+    attack = Strongest(epsilon=0.3, steps=2, restarts=1, targets=1, queries=40)
+    few, many = (errors_by_stage(model, attack, Split(images[:n], labels[:n])) for n in (300, 3000))
+    assert few.gradient_free > 60
+    assert many.gradient_free == pytest.approx(few.gradient_free, abs=10)
 
 
 def test_crafting_hands_the_whole_set_to_an_attack_that_wants_it(network, batch) -> None:
