@@ -22,6 +22,7 @@ from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
@@ -104,6 +105,7 @@ def main(
         published_trainer: the authors' own schedule.
         published_seeds: number of seeds trained with it.
     """
+    refuse_targeted(fgsm, "fgsm")
     (name,) = models
     rows = named(defenses)
     attacks = {"fgsm": fgsm, "iterative": iterative}

@@ -31,6 +31,7 @@ from advx.figures.black_box import black_box_figure
 from advx.figures.style import called
 from advx.models.base import is_differentiable
 from advx.run import Run
+from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
 from advx.types import NonNegative, PositiveInt
 
@@ -120,6 +121,7 @@ def main(
             number of `own_digits`.
         varied_target: the target that they are tried on.
     """
+    refuse_targeted(fgsm, "fgsm")
     usual = Attacker(own_digits, substitute, training)
     ways = {way.replace("_", " "): usual.with_(change) for way, change in variants.items()}
     check(run, epsilons, curve_epsilon, [usual, *ways.values()])

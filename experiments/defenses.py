@@ -25,6 +25,7 @@ from advx.figures.dots import Dots, dot_figure
 from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.crafting import refuse_targeted
 from advx.run.facts import validation_error
 from advx.run.model import Model
 from advx.training.recipe import dependencies
@@ -117,6 +118,7 @@ def main(
         singular_examples: test examples whose Jacobian is decomposed.
         curve_epsilons: sizes of the perturbation in the curves, with the first seed.
     """
+    refuse_targeted(fgsm, "fgsm")
     (name,) = models
     decays = {DECAY.format(c): weight_decay.with_(coefficient=c) for c in coefficients}
     trainers = {"denoising_autoencoder": autoencoder_trainer}

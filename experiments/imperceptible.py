@@ -40,6 +40,7 @@ from advx.models.call import predicted
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.checks import stands_alone
+from advx.run.crafting import refuse_targeted
 from advx.types import NonNegative, Positive, PositiveInt
 
 STORED = ("", "rounded")
@@ -93,6 +94,7 @@ def main(
         image: an image of one's own instead of the test examples.
         image_epsilon: the size of its perturbation, of the range [0, 1].
     """
+    refuse_targeted(fgsm, "fgsm")
     name = model["name"]
     if image is not None:
         one_image(run, name, model, fgsm, image, image_epsilon, levels)
@@ -145,13 +147,9 @@ def finding(results: Numbers, name: str, level: float) -> str:
 
 
 def stored(moved: Tensor, clean: Tensor) -> Tensor:
-    """The images (n, *shape) as 8 bits hold them; exactly half a level falls back to the clean one.
-
-    The clean images are whole gray levels.
-    """
-    steps = (moved - clean) * GRAY
-    whole = steps.sign() * (steps.abs() - 1e-3).round()
-    return (clean + whole / GRAY).clamp(0, 1)
+    """The images (n, *shape) as 8 bits hold them; exactly half a level falls back to the clean one."""
+    back = 1e-3 * (moved - clean).sign()  # levels
+    return ((moved * GRAY - back).round() / GRAY).clamp(0, 1)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from advx.figures.panels import Curve, Mark, Panel
 from advx.figures.style import ADVERSARIAL, NEUTRAL, OURS, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
 from advx.types import NonNegative, NonNegativeInt, PositiveInt
 
@@ -95,6 +96,7 @@ def main(
         published_trainer: the authors' own schedule.
         published_seeds: number of seeds trained with it.
     """
+    refuse_targeted(fgsm, "fgsm")
     (name,) = models
     defenses = dict(zip(ROWS, (hard, smoothed), strict=True))
     with run.progress(models=2 * (len(run.seeds) + published_seeds)):

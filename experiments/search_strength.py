@@ -127,6 +127,7 @@ def main(
         published_seeds: number of seeds trained with it.
     """
     (name,) = models
+    examples = len(run.test(examples))
     lengths = every_length(steps, path_lengths, step_sizes)
     chapter = [Figure(*each) for each in figures]
     usual = run.models.trainer

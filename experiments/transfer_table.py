@@ -16,11 +16,11 @@ from typing import Literal
 from advx.config.cells import Cells
 from advx.config.config import Config
 from advx.data.dataset import one_of_each_class
-from advx.errors import ConfigError
 from advx.evaluation.transfer import error_rate
 from advx.figures.digits import transfer_figure
 from advx.figures.style import percentage, size
 from advx.run import Run
+from advx.run.crafting import refuse_targeted
 from advx.run.facts import best_epoch
 from advx.run.model import Model, seed_of
 from advx.types import NonNegativeInt, PositiveInt
@@ -93,11 +93,7 @@ def main(
         retraining_seeds: number of seeds for the protocols that train every network again.
         figure_examples: test examples in the figure.
     """
-    if attack.get("targeted"):
-        raise ConfigError(
-            "attack.targeted=True: Table 1.1 counts mistakes of any kind; valid: false "
-            "(experiment=transfer takes both)"
-        )
+    refuse_targeted(attack, "attack")
     for name in TARGETS:
         run.attack(attack, run.model(name, run.seeds[0]))  # refused before anything is trained
     networks = [name for name in models if run.model(name, 0).random]

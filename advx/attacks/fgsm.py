@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.base import Attack, Receives
-from advx.attacks.gradient import input_gradient
+from advx.attacks.gradient import has_dropout, input_gradient
 from advx.attacks.objectives import (
     Objective,
     ObjectiveName,
     objective_named,
     reconstruction_error,
 )
+from advx.notes import Note, note
 from advx.types import Interval, NonNegative, NormName
 
 
@@ -33,8 +34,9 @@ class FGSM(Attack):
         targeted: labels are classes to be reached, not to be left.
         training_cost: the training cost of the attacked model's defense, (logits, labels) to
             (batch,); needed for `objective="training_cost"`.
-        dropout: the model's dropout is on while its gradient is taken, one mask for each example,
-            as in training. The attack is random then, and no example is independent of its batch.
+        dropout: the model's dropout layers are on while its gradient is taken, one mask for each
+            example, as in training. The attack is random then, and no example is independent of
+            its batch. A model without such layers is noted.
     """
 
     def __init__(
@@ -62,6 +64,12 @@ class FGSM(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         """One step from every image."""
+        if self.random and not has_dropout(model):
+            name = type(model).__name__
+            text = (
+                f"{name}: no dropout layer (nn.Dropout) is found in it; dropout=true does nothing"
+            )
+            note(Note(name, len(images), len(images), text))
         gradient = input_gradient(model, images, labels, self.objective, dropout=self.random)
         return self.step(images, -gradient if self.targeted else gradient)
 

@@ -52,6 +52,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             setattr(module, name, before[module, name])
 
 
+def has_dropout(model: nn.Module) -> bool:
+    """Whether the model has a layer that drops components; a function that it calls is not seen."""
+    return any(isinstance(module, DROPOUT) for module in model.modules())
+
+
 @contextmanager
 def dropping(model: nn.Module) -> Iterator[None]:
     """Evaluation mode inside but for dropout, which is on as in training; the modes restored after.

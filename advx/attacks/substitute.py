@@ -23,6 +23,7 @@ from advx.attacks.inputs import within
 from advx.attacks.noise import uniform
 from advx.attacks.objectives import hard_label_cost, log_odds
 from advx.config.check import checked
+from advx.models.base import adapt, constrain
 from advx.models.call import logits_of
 from advx.types import Interval, NonNegative, NonNegativeInt, Positive, PositiveInt
 
@@ -79,7 +80,7 @@ class SubstituteTraining:
             substitute: a network from images to logits.
             oracle: the target.
             images: (n, *shape), the attacker's own; no label is needed.
-            seed: decides the order of the examples.
+            seed: decides the order of the examples, and what the substitute draws in training.
 
         Images that the target gives no class (its logits hold a NaN) are not learned from.
 
@@ -89,12 +90,15 @@ class SubstituteTraining:
         generator = torch.Generator().manual_seed(seed)
         optimizer = torch.optim.Adam(substitute.parameters(), self.learning_rate)
         labels = oracle(images)
+        adapt(substitute, images)
         for number in range(self.rounds + 1):
             if number:
                 moved = self.moved(substitute, images, labels, number - 1)
                 images = torch.cat([images, moved])
                 labels = torch.cat([labels, oracle(moved)])
-            self._fit(substitute, optimizer, images, labels, generator)
+            with torch.random.fork_rng([images.device] if images.is_cuda else []):
+                torch.manual_seed(seed * (self.rounds + 1) + number)  # of dropout, for instance
+                self._fit(substitute, optimizer, images, labels, generator)
             yield len(images)
 
     def moved(self, substitute: nn.Module, images: Tensor, labels: Tensor, number: int) -> Tensor:
@@ -136,4 +140,5 @@ class SubstituteTraining:
                 optimizer.zero_grad(set_to_none=True)
                 cost.backward()
                 optimizer.step()
+                constrain(substitute)
         substitute.eval()

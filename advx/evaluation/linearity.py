@@ -7,6 +7,7 @@ the segment crosses are counted.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,27 @@ from advx.evaluation.transfer import BATCH
 from advx.models.call import logits_of
 from advx.models.layers import Maxout, MaxoutConvolution
 
-PIECEWISE = (nn.ReLU, Maxout, MaxoutConvolution)
+POOLING = (
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.MaxPool3d,
+    nn.AdaptiveMaxPool1d,
+    nn.AdaptiveMaxPool2d,
+    nn.AdaptiveMaxPool3d,
+)
+PIECEWISE = (
+    nn.ReLU,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Hardtanh,  # and with it ReLU6
+    Maxout,
+    MaxoutConvolution,
+    *POOLING,
+)
 """Layers whose function is linear as long as their pattern stays the same."""
+
+NO_CHOICE = -1
+"""The pattern of a window whose values are all equal, as where a ReLU cuts them all off."""
 
 
 @torch.no_grad()
@@ -74,7 +94,9 @@ def crossings(
 ) -> tuple[Tensor, int] | None:
     """How many units change their linear piece from each ε to the next, and of how many.
 
-    A unit that changes twice between two sizes counts once or not at all: take them close.
+    A unit that changes twice between two sizes counts once or not at all: take them close. A window
+    of max pooling is a unit too; its choice among values that were equal is no change, since what
+    told them apart is one. Layers are seen, functions that a model calls instead are not.
 
     Returns:
         (n, k − 1) int64 and the number of units; None where no layer is linear by pieces.
@@ -88,7 +110,8 @@ def crossings(
         now = torch.cat([p.flatten(1) for p in patterns], 1)
         units = now.shape[1]
         if before is not None:
-            results.append((now != before).sum(1))
+            chosen = (now != NO_CHOICE) & (before != NO_CHOICE)
+            results.append(((now != before) & chosen).sum(1))
         before = now
     return torch.stack(results, 1), units
 
@@ -102,6 +125,11 @@ def _patterns(model: nn.Module) -> Iterator[list[Tensor]]:
         if isinstance(layer, (Maxout, MaxoutConvolution)):
             z = layer.affine(given[0]).unflatten(1, (layer.pieces, layer.units))
             seen.append(z.argmax(1).to(torch.int8))
+        elif isinstance(layer, POOLING):
+            seen.append(_choices(layer, given[0]))
+        elif isinstance(layer, nn.Hardtanh):
+            x = given[0]
+            seen.append((x > layer.min_val).to(torch.int8) + (x >= layer.max_val).to(torch.int8))
         else:
             seen.append((output > 0).to(torch.int8))
 
@@ -115,6 +143,23 @@ def _patterns(model: nn.Module) -> Iterator[list[Tensor]]:
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _choices(layer: Any, x: Tensor) -> Tensor:
+    """The place of each window's largest value, shaped like the pooled output; or `NO_CHOICE`.
+
+    Args:
+        layer: one of `POOLING`.
+        x: what it is given, (n, channels, *places).
+    """
+    before = layer.return_indices
+    layer.return_indices = True
+    try:
+        largest, places = layer.forward(x)
+    finally:
+        layer.return_indices = before
+    least = x.flatten(1).amin(1).view(-1, *[1] * (largest.dim() - 1))
+    return places.masked_fill(largest == least, NO_CHOICE).int()
 
 
 def dual_lengths(weights: Tensor, counts: list[int], draws: int) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from advx.attacks.strongest import STAGES, Strongest
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.evaluation.slopes import zero_gradient_rate
-from advx.evaluation.transfer import error_rate, predictions
+from advx.evaluation.transfer import error_rate, predictions, refuse_other_aim
 from advx.evaluation.undefined import answered
 
 
@@ -59,7 +59,11 @@ def first_gradient_zero_rate(model: nn.Module, attack: FGSM | PGD, examples: Spl
     """Percent of the examples where the gradient of an attack's first step is exactly zero.
 
     An example whose gradient holds a NaN is left out.
+
+    Raises:
+        ConfigError: the attack aims at classes, which are not given.
     """
+    refuse_other_aim(attack, aims=False)
     return zero_gradient_rate(model, examples, attack.objective)
 
 

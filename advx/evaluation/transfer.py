@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from advx.attacks.base import Attack
 from advx.attacks.gradient import evaluating
 from advx.attacks.own import AnyAttack, as_attack
 from advx.data.dataset import Split, one_of_each_class
@@ -32,14 +33,42 @@ def craft(
         split: n examples.
         targets: (n, *any), what the attack receives in the labels' place: the target classes, or
             other images; None for an attack that is given the labels to leave.
+
+    Raises:
+        ConfigError: the attack receives something else than it is given.
     """
     attack = as_attack(attack)
+    refuse_other_aim(attack, aims=targets is not None)
     targets = split.labels if targets is None else targets
     size = len(split) if attack.batches_itself else BATCH
     parts = zip(split.images.split(size), targets.split(size), strict=True)
     with drawing(split.images.device) if attack.random else nullcontext():
         images = torch.cat([attack(model, x, y) for x, y in parts])
     return Split(images, split.labels)
+
+
+def refuse_other_aim(attack: Attack, *, aims: bool) -> None:
+    """Refuse an attack with an aim where it is given the labels to leave, and the reverse.
+
+    A class to be reached taken for one to be left, or the reverse, would leave the examples almost
+    as they are: a small error rate, and no sign of what went wrong.
+
+    Args:
+        attack: that is to be used.
+        aims: it is given target classes or other images.
+
+    Raises:
+        ConfigError: it receives something else.
+    """
+    if attack.receives == "nothing" or aims == (attack.receives != "labels"):
+        return
+    name = type(attack).__name__
+    given = "something to reach" if aims else "the labels to leave"
+    valid = "an attack with targeted=true" if aims else "an attack with targeted=false"
+    raise ConfigError(
+        f"attack {name}: receives {attack.receives.replace('_', ' ')}, and is given {given}; "
+        f"valid: {valid}"
+    )
 
 
 @contextmanager

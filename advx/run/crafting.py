@@ -66,6 +66,23 @@ class PointedAttack(Deferred[Attack]):
         return as_attack(self.config.build(training_cost=cost))
 
 
+def refuse_targeted(config: Config, key: str) -> None:
+    """Refuse an attack that aims at a class, where mistakes of any kind are counted.
+
+    Args:
+        config: the attack's.
+        key: the node that it stands in, for the message.
+
+    Raises:
+        ConfigError: it aims at one.
+    """
+    if config.get("targeted"):
+        raise ConfigError(
+            f"{key}.targeted=True: mistakes of any kind are counted here; valid: false "
+            "(experiment=transfer takes both)"
+        )
+
+
 class AttackBySize(Deferred[Callable[[float], Attack]]):
     """An attack on one model as a function of its ε, for a search of the smallest.
 

@@ -8,14 +8,21 @@ from advx.attacks import norms
 from advx.attacks.fgsm import FGSM
 from advx.attacks.gradient import input_gradient
 from advx.attacks.objectives import cross_entropy, log_odds
+from advx.config.check import keywords
 from advx.config.compose import composed
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.robustness import first_gradient_zero_rate
 from advx.evaluation.slopes import zero_gradient_rate
+from advx.evaluation.smallest import median_smallest_epsilon
 from advx.evaluation.transfer import craft
+from advx.experiments.attack_comparison import success_by_class
+from advx.experiments.imperceptible import moved_by
 from advx.models.layers import Dropout
 from advx.models.maxout import MaxoutNetwork
+from advx.notes import noting
+from tests.running import started
 
 
 @pytest.fixture
@@ -135,6 +142,70 @@ def test_dropout_is_on_while_the_gradient_is_taken_where_asked_for() -> None:
     before = frozen[1].running_mean.clone()
     attack(frozen, x, y)  # only dropout is on
     assert torch.equal(frozen[1].running_mean, before)
+
+
+def test_a_model_without_dropout_layers_is_noted_where_dropout_is_to_be_on() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(25, 4).double()
+
+        def forward(self, x):
+            return self.linear(nn.functional.dropout(x.flatten(1), 0.5, self.training))
+
+    x, y = torch.rand(6, 1, 5, 5).double(), torch.arange(6) % 4
+    with noting() as notes:
+        FGSM(epsilon=0.25, dropout=True)(Functional(), x, y)
+    assert [str(note) for note in notes] == [
+        "Functional: no dropout layer (nn.Dropout) is found in it; dropout=true does nothing"
+    ]
+    with noting() as notes:
+        FGSM(epsilon=0.25)(Functional(), x, y)
+    assert not notes
+
+
+@pytest.mark.parametrize(
+    ("attack", "aims", "message"),
+    [
+        (FGSM(epsilon=0.1, targeted=True), False, "receives target classes, and is given the lab"),
+        (FGSM(epsilon=0.1), True, "receives labels, and is given something to reach"),
+        (
+            FGSM(epsilon=0.1, objective="reconstruction_error"),
+            False,
+            "receives originals, and is given",
+        ),
+    ],
+)
+def test_labels_are_never_taken_for_target_classes(attack, aims, message) -> None:
+    """With its own class for a target an example comes back almost as it was, and right."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+    split = Split(torch.rand(6, 1, 5, 5).double(), torch.arange(6) % 4)
+    with pytest.raises(ConfigError, match=message):
+        craft(attack, model, split, (split.labels + 1) % 4 if aims else None)
+
+
+def test_what_gives_no_targets_refuses_an_attack_with_one() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
+    split = Split(torch.rand(6, 1, 5, 5).double(), torch.arange(6) % 4)
+    targeted = FGSM(epsilon=0.1, targeted=True)
+    for measure in (
+        lambda: moved_by(model, targeted, split),
+        lambda: first_gradient_zero_rate(model, targeted, split),
+        lambda: median_smallest_epsilon(model, lambda _: targeted, split, largest=0.5),
+        lambda: success_by_class(model, FGSM(epsilon=0.1), split, classes=4),
+    ):
+        with pytest.raises(ConfigError, match="attack FGSM: receives"):
+            measure()
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    ["imperceptible", "black_box", "defenses", "label_smoothing", "adversarial_training"],
+)
+def test_experiments_that_count_mistakes_of_any_kind_take_no_target(experiment, tmp_path) -> None:
+    run, config, main = started(tmp_path, f"experiment={experiment}", "fgsm.targeted=true")
+    with pytest.raises(ConfigError, match=r"fgsm\.targeted=True: mistakes of any kind"):
+        main(run, **keywords(config, main))
 
 
 def test_dropout_of_the_attack_is_chosen_by_name_and_the_same_in_every_run() -> None:

@@ -11,6 +11,7 @@ from advx.config.build import build
 from advx.errors import ConfigError, NoGradientError
 from advx.evaluation.oracle import LabelOracle
 from advx.models.convolutional import ConvolutionalNetwork
+from advx.models.maxout import MaxoutNetwork
 from advx.models.scikit_learn import ScikitLearn
 
 
@@ -55,6 +56,42 @@ def test_random_directions_ignore_the_substitute(linear, images) -> None:
     other = nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double()
     assert torch.equal(moved, training.moved(other, images, labels, 0))
     torch.testing.assert_close((moved - images).abs(), torch.full_like(images, 0.1))
+
+
+def test_a_substitute_with_dropout_learns_the_same_whatever_was_drawn_before(
+    linear, images
+) -> None:
+    found = []
+    for before in (1, 2):
+        substitute = nn.Sequential(nn.Flatten(), nn.Linear(25, 30), nn.Dropout(), nn.Linear(30, 4))
+        for layer in (substitute[1], substitute[3]):
+            nn.init.constant_(layer.weight, 0.1)
+            nn.init.zeros_(layer.bias)
+        substitute.double()
+        torch.manual_seed(before)
+        state = torch.get_rng_state()
+        for _ in SubstituteTraining(rounds=1, epochs=2).train(
+            substitute, LabelOracle(linear), images, 0
+        ):
+            pass
+        assert torch.equal(torch.get_rng_state(), state)
+        found.append(substitute[3].weight.detach().clone())
+    assert torch.equal(*found)
+
+
+def test_the_substitute_adapts_to_its_first_images_and_keeps_its_constraint(images) -> None:
+    substitute = MaxoutNetwork(
+        input_shape=(1, 5, 5), classes=4, units=(8,), max_column_norm=0.2, inputs="centered"
+    ).double()
+    target = LabelOracle(nn.Sequential(nn.Flatten(), nn.Linear(25, 4)).double())
+    learning = SubstituteTraining(rounds=1, epochs=5, learning_rate=0.1)
+    list(learning.train(substitute, target, images, 0))
+    lengths = [m.weight.norm(dim=1).max() for m in substitute.modules() if hasattr(m, "weight")]
+    assert max(lengths) <= 0.2 + 1e-9
+    shifts = [value for name, value in substitute.named_buffers() if "shift" in name]
+    assert shifts
+    for shift in shifts:
+        torch.testing.assert_close(shift.abs(), images.flatten(1).mean(0).expand_as(shift).abs())
 
 
 def test_the_substitute_learns_the_target_and_the_same_again(linear) -> None:

@@ -32,7 +32,7 @@ SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "protoc
         ("attack.norm=l7", "attack.norm=l7: input should be 'linf' or 'l2'"),
         ("attack.clip=[1,0]", "attack.clip=[1, 0]: the lower bound must be below"),
         ("protocols=[shaken]", "protocols.0=shaken: input should be 'unclipped'"),
-        ("attack.targeted=true", "attack.targeted=True: Table 1.1 counts"),
+        ("attack.targeted=true", "attack.targeted=True: mistakes of any kind are counted"),
         ("attack.objective=training_cost", "smoothed_nearest_neighbor was not trained here"),
         ("seeds=[]", "seeds=[]: empty"),
         ("seeds=[1,1]", "seeds=[1, 1]: each seed once"),

@@ -64,6 +64,56 @@ def test_crossings_are_counted_where_they_lie(kind) -> None:
     assert counts.tolist() == [[1, 3, 1], [0, 0, 0]]
 
 
+@pytest.mark.parametrize(
+    ("layer", "counts"),
+    [
+        (nn.LeakyReLU(), [1, 3, 1]),
+        (nn.PReLU(), [1, 3, 1]),
+        (nn.ReLU6(), [1, 3, 1]),
+        (nn.Hardtanh(-1, 0.05), [0, 3, 2]),  # each later by .05
+    ],
+)
+def test_layers_with_kinks_are_all_looked_at(layer, counts) -> None:
+    """Units with kinks at .1, .2, ..., .5 along the pixel, if the layer's is at 0."""
+    first = nn.Linear(1, 5).double()
+    first.weight.data.fill_(1), first.bias.data.copy_(-torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5]))
+    model = nn.Sequential(nn.Flatten(), first, layer.double())
+    x, d = torch.zeros(1, 1, 1, 1).double(), torch.ones(1, 1, 1, 1).double()
+    sizes = torch.tensor([0.0, 0.149, 0.449, 0.6]).double()
+    found, units = crossings(model, x, d, sizes)
+    assert units == 5
+    assert found.tolist() == [counts]
+
+
+@pytest.mark.parametrize(("rectified", "counts"), [(False, [1, 0, 0, 1]), (True, [2, 0, 1, 1])])
+def test_a_window_that_chooses_another_value_is_a_kink(rectified, counts) -> None:
+    """Windows of x − .1 and .1, and of .3 and x − .5; a ReLU has kinks of its own at .1 and .5."""
+    values = nn.Linear(1, 4).double()
+    values.weight.data.copy_(torch.tensor([[1.0], [0.0], [0.0], [1.0]]))
+    values.bias.data.copy_(torch.tensor([-0.1, 0.1, 0.3, -0.5]))
+    layers = [values, nn.ReLU()] if rectified else [values]
+    model = nn.Sequential(nn.Flatten(), *layers, nn.Unflatten(1, (1, 4)), nn.MaxPool1d(2))
+    model.append(nn.Flatten())
+    x, d = torch.zeros(1, 1, 1, 1).double(), torch.ones(1, 1, 1, 1).double()
+    sizes = torch.tensor([0.05, 0.25, 0.45, 0.55, 0.85]).double()
+    found, units = crossings(model, x, d, sizes)
+    assert units == (6 if rectified else 2)
+    assert found.tolist() == [counts]
+    assert not model[-2].return_indices
+
+
+def test_the_first_choice_of_a_window_that_was_cut_off_is_the_rectifiers_kink() -> None:
+    values = nn.Linear(1, 2).double()
+    values.weight.data.copy_(torch.tensor([[0.0], [1.0]]))
+    values.bias.data.copy_(torch.tensor([-1.0, -0.2]))
+    model = nn.Sequential(nn.Flatten(), values, nn.ReLU(), nn.Unflatten(1, (1, 2)), nn.MaxPool1d(2))
+    model.append(nn.Flatten())
+    x, d = torch.zeros(1, 1, 1, 1).double(), torch.ones(1, 1, 1, 1).double()
+    found, units = crossings(model, x, d, torch.tensor([0.0, 0.1, 0.3, 0.4]).double())
+    assert units == 3
+    assert found.tolist() == [[0, 1, 0]]
+
+
 def test_dual_lengths_of_equal_weights() -> None:
     weights = torch.full((20,), -0.5).double()
     sums, roots = dual_lengths(weights, [1, 4, 20], draws=3)

@@ -24,6 +24,16 @@ def test_eight_bits_hold_whole_levels_and_half_a_level_is_lost() -> None:
     assert stored(black - 2 / 255, black).item() == 0
 
 
+def test_eight_bits_hold_nothing_between_gray_levels() -> None:
+    """Images that were resized, or stored in 16 bits, lie between them before they are moved."""
+    clean = torch.rand(5, 1, 4, 4).double()
+    for level in (0.0, 0.5, 1.0):
+        moved = clean + level / 255 * torch.randn(5, 1, 4, 4).double().sign()
+        found = stored(moved, clean) * 255
+        torch.testing.assert_close(found, found.round())
+        assert (found / 255 - moved.clamp(0, 1)).abs().max() <= 0.502 / 255
+
+
 def test_the_left_grid_has_one_length_and_does_what_it_says() -> None:
     torch.manual_seed(0)
     image, other = torch.rand(1, 8, 8).double(), torch.rand(1, 8, 8).double()
