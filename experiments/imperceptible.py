@@ -147,7 +147,7 @@ def finding(results: Numbers, name: str, level: float) -> str:
 
 
 def stored(moved: Tensor, clean: Tensor) -> Tensor:
-    """The images (n, *shape) as 8 bits hold them; exactly half a level falls back to the clean one."""
+    """The images (n, *shape) as 8 bits hold them; half a level falls back to the clean one."""
     back = 1e-3 * (moved - clean).sign()  # levels
     return ((moved * GRAY - back).round() / GRAY).clamp(0, 1)
 
