@@ -29,8 +29,8 @@ from advx.evaluation.categorical_codes import (
     Sorting,
     code_error_rate,
     code_sorting,
-    nearest_center_sorting,
 )
+from advx.evaluation.clusters import k_means_sorting
 from advx.evaluation.code_spaces import (
     MATCH_UNITS,
     PriorMatch,
@@ -39,7 +39,6 @@ from advx.evaluation.code_spaces import (
     prior_match,
     whitened,
 )
-from advx.evaluation.parzen import training_centers
 from advx.evaluation.reconstructions import mean_image_error, reconstructions, rms_error
 from advx.figures.code_spaces import Space, code_figure, grid_of, square_around
 from advx.figures.panels import Curve, Panel
@@ -238,10 +237,9 @@ def add_clusters(run: Run, setup: Setup, clusters: list[int], seed: int) -> None
     """The rows of clusters, and of as many centers of k-means."""
     for count in clusters:
         game = setup.clustering(run, count, seed)
-        centers = run.derive(training_centers, run.data, count, seed)
         found = {
             CLUSTERS: run.measure(code_sorting, game, run.data),
-            CENTERS: run.measure(nearest_center_sorting, centers, run.data),
+            CENTERS: run.measure(k_means_sorting, run.data, count, seed),
         }
         for row, measures in found.items():
             under, n = setting(clusters=count), len(run.data.test)

@@ -40,7 +40,7 @@ from advx.evaluation.clusters import (
 )
 from advx.evaluation.competition import Competition, competition
 from advx.evaluation.labels_seen import labels_seen
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples
 from advx.evaluation.transfer import error_rate, predictions
 from advx.figures import categories as figure
 from advx.figures.samples import gray_levels
@@ -50,6 +50,7 @@ from advx.games.partly_labeled import Labeled, refuse_missing_labels
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
+from advx.run.generated import add_warnings
 from advx.run.model import Game
 from advx.run.real_images import warning_cells
 from advx.types import AtLeastTwo
@@ -221,10 +222,7 @@ def add_entropies(run: Run, row: str, game: Game) -> None:
         found = run.measure(entropies_of_epoch, game, epoch)
         run.table.add(row, found, setting=under, seed=game.seed, n=n, unit=SHARE)
     if "generator_units" in game.recipe.model:
-        warnings = run.measure(warning_rates, game)
-        epochs = game.recipe.trainer["max_epochs"]
-        units = {"warnings_at_the_end": "warnings"}
-        run.table.add(row, warnings, seed=game.seed, n=epochs, unit=units)
+        add_warnings(run, row, game)
 
 
 def draw(

@@ -18,11 +18,12 @@ from advx.config.config import Config
 from advx.errors import ConfigError
 from advx.evaluation.image_quality import UNITS, ImageQuality, class_rates, image_quality
 from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood
-from advx.evaluation.samples import generated_examples, generative, warning_rates
+from advx.evaluation.samples import generated_examples, generative
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
@@ -78,14 +79,16 @@ def main(
             images = run.derive(generated_examples, trained, samples, classes)
             rates = run.measure(class_rates, network, images, classes)
             run.table.add("generator", asked_for=rates.overall, seed=seed, n=samples)
-            for name, rate in zip(run.data.class_names, rates.by_class, strict=False):
-                under = of_class(name)
-                run.table.add("generator", asked_for=rate, setting=under, seed=seed, n=samples)
+            by_class = zip(run.data.class_names, rates.by_class, strict=False)
+            for label, (name, rate) in enumerate(by_class):
+                under, n = of_class(name), int((classes == label).sum())
+                run.table.add("generator", asked_for=rate, setting=under, seed=seed, n=n)
             quality = run.measure(image_quality, network, layer, run.data, images)
             likelihood = run.measure(parzen_likelihood, run.data, images, sigmas)
-            warnings = run.measure(warning_rates, trained)
-            for results in (quality, likelihood, warnings):
-                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
+            behind = behind_quality(run.data, samples)
+            run.table.add("generator", quality, seed=seed, n=behind, unit=UNITS)
+            run.table.add("generator", likelihood, seed=seed, n=samples, unit=UNITS)
+            add_warnings(run, "generator", trained)
     draw(run, run.game(game, run.seeds[0]), samples)
     run.finish()
 

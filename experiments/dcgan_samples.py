@@ -22,13 +22,14 @@ from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.image_quality import UNITS, ImageQuality, image_quality, nearest
 from advx.evaluation.measurement import measurement
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples
 from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.games.dcgan import DCGAN
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
@@ -78,9 +79,9 @@ def main(
             trained = run.game(game, seed)
             images = run.derive(generated_examples, trained, samples)
             quality = run.measure(image_quality, network, layer, run.data, images)
-            warnings = run.measure(warning_rates, trained)
-            for results in (quality, warnings):
-                run.table.add("generator", results, seed=seed, n=samples, unit=UNITS)
+            behind = behind_quality(run.data, samples)
+            run.table.add("generator", quality, seed=seed, n=behind, unit=UNITS)
+            add_warnings(run, "generator", trained)
             described = {
                 TRAINED: run.derive(after_training, trained),
                 UNTRAINED: run.derive(before_training, game, seed),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
@@ -40,13 +40,14 @@ from advx.evaluation.modes import (
 )
 from advx.evaluation.point_gradients import POINTS, GradientsAround, gradients_around
 from advx.evaluation.sample_quality import random_rows
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples
 from advx.evaluation.undefined import percent
 from advx.figures import collapse as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName
 from advx.run import Run
+from advx.run.generated import add_warnings
 from advx.run.model import Game
 from advx.run.named import Derived
 from advx.run.real_images import warning_cells
@@ -65,8 +66,12 @@ INSIDE = f"that lie within {REACH:g} standard deviations of a mode's mean"
 READ = f"of which a classifier is confident (p > {CONFIDENT}) what all three digits are"
 """Which examples `high_quality` counts, for the figure."""
 
-FLOOR, VARIANT, AROUND = "data against data", "{}, {}", "{:g} from the point"
+FLOOR, UNSEEN = "data against data", "unseen data"
+VARIANT, AROUND = "{}, {}", "{:g} from the point"
 """Rows beside those of the kinds of games."""
+
+OF_UNSEEN = ["modes", "high_quality"]
+"""What is measured of the test examples, to whose shares of the modes all are compared."""
 
 UNITS = {
     "modes": "modes",
@@ -130,6 +135,7 @@ def cells(
         for place in variant["places"]
     ]
     yield Cells([FLOOR, *games], metrics_of(ModeMeasures))
+    yield Cells([UNSEEN], OF_UNSEEN)
     yield Cells(games, ["spread"])
     yield from warning_cells(games)
     yield Cells([AROUND.format(d) for d in distances], metrics_of(GradientsAround))
@@ -171,9 +177,7 @@ def main(
     shares = run.derive(mode_shares, run.data.test.images, known.modes)
     outcomes: dict[str, list[Outcome]] = {name: [] for name in games}
     with run.progress(models=len(games) * len(run.seeds)):
-        real = random_rows(run.data.train.images, samples)
-        floor = run.measure(mode_coverage, real, known.modes, shares)
-        run.table.add(FLOOR, floor, seed=None, n=samples, unit=UNITS)
+        add_floor(run, known, shares, samples)
         for seed in run.seeds:
             for name, (networks, trainer) in games.items():
                 trained = run.game(networks, seed, trainer=trainer)
@@ -236,6 +240,19 @@ def all_games(
     return games
 
 
+def add_floor(run: Run, known: KnownModes, shares: Derived[Tensor], samples: int) -> None:
+    """The same of the data: of the training examples, and of the test examples, new to all.
+
+    The shares of the modes are those of the test examples, which are not compared with themselves.
+    """
+    for row, split in ((FLOOR, run.data.train), (UNSEEN, run.data.test)):
+        real = random_rows(split.images, samples)
+        floor = vars(run.measure(mode_coverage, real, known.modes, shares))
+        if row == UNSEEN:
+            floor = {metric: floor[metric] for metric in OF_UNSEEN}
+        run.table.add(row, floor, seed=None, n=len(real), unit=UNITS)
+
+
 class Outcome(NamedTuple):
     """A game's modes at the end, and their numbers at every snapshot."""
 
@@ -247,8 +264,8 @@ def add_history(run: Run, row: str, trained: Game) -> None:
     """In how many epochs the examples were spread out, and in how many there were warnings."""
     epochs = trained.recipe.trainer["max_epochs"]
     spread = run.measure(spread_rate, trained)
-    for results in ({"spread": spread}, run.measure(warning_rates, trained)):
-        run.table.add(row, results, seed=trained.seed, n=epochs, unit=UNITS)
+    run.table.add(row, spread=spread, seed=trained.seed, n=epochs)
+    add_warnings(run, row, trained)
 
 
 def add_gradients(run: Run, game: Config, seed: int, distances: list[float], steps: int) -> None:

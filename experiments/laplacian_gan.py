@@ -28,6 +28,7 @@ from advx.figures.saved import save_and_draw
 from advx.games.laplacian_gan import LaplacianLevel, pyramid
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.generated import behind_quality
 from advx.run.model import Game
 from advx.run.pyramids import SHRINKING, add_warnings, levels, refuse_other_sides
 from advx.run.real_images import add_floor, floor_cells
@@ -76,6 +77,7 @@ def main(
     train = run.data.train.images
     real = train[torch.arange(samples) % len(train)]
     enlarged = doubled(pyramid(real, 1)[0])
+    behind = behind_quality(run.data, samples)
     with run.progress(models=1 + len(SHRINKING) * len(run.seeds)):
         add_floor(run, network, layer, samples)
         for seed in run.seeds:
@@ -88,9 +90,9 @@ def main(
             )
             for row, each in zip(ROWS, images, strict=True):
                 quality = run.measure(image_quality, network, layer, run.data, each)
-                run.table.add(row, quality, seed=seed, n=samples, unit=UNITS)
+                run.table.add(row, quality, seed=seed, n=behind, unit=UNITS)
                 if row == ROWS[0]:
-                    add_warnings(run, row, games, seed, samples)
+                    add_warnings(run, row, games, seed)
     draw(run, levels(run, coarse, coarse_trainer, level, run.seeds[0]))
     run.finish()
 

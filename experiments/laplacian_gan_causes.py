@@ -23,6 +23,7 @@ from advx.figures.pyramids import COLUMNS, NOTE, panel, taken_apart
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
+from advx.run.generated import behind_quality
 from advx.run.model import Game
 from advx.run.pyramids import SHRINKING, add_warnings, levels, refuse_other_sides
 from advx.run.real_images import add_floor, floor_cells
@@ -90,6 +91,7 @@ def main(
         CONDITIONAL: (conditional_coarse, conditional_level, labels),
     }
     finer = len(SHRINKING) - 1
+    behind = behind_quality(run.data, samples)
     with run.progress(models=1 + (1 + 2 + finer * len(pyramids)) * len(run.seeds)):
         add_floor(run, network, layer, samples)
         for seed in run.seeds:
@@ -102,9 +104,9 @@ def main(
             images[ON_THUMBNAILS] = run.derive(chained_images, thumbnails, games[PYRAMID][1:])
             for row, each in images.items():
                 quality = run.measure(image_quality, network, layer, run.data, each)
-                run.table.add(row, quality, seed=seed, n=samples, unit=UNITS)
+                run.table.add(row, quality, seed=seed, n=behind, unit=UNITS)
             for row in GENERATED:
-                add_warnings(run, row, games[row], seed, samples)
+                add_warnings(run, row, games[row], seed)
             rates = run.measure(class_rates, network, images[CONDITIONAL], labels)
             run.table.add(CONDITIONAL, asked_for=rates.overall, seed=seed, n=samples)
     draw(run, levels(run, conditional_coarse, coarse_trainer, conditional_level, run.seeds[0]))

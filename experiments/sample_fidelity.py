@@ -27,12 +27,13 @@ from advx.evaluation.image_quality import UNITS, ImageQuality, features, image_q
 from advx.evaluation.measurement import measurement
 from advx.evaluation.reconstructions import relative_gradient_energy, rms_error
 from advx.evaluation.sample_quality import two_sample_accuracy
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
+from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game, Model
 from advx.run.named import Derived
 from advx.run.real_images import add_floor, check_floor, floor_cells, warning_cells
@@ -223,7 +224,8 @@ def add_changes(
         quality = run.measure(image_quality, network, setup.layer, run.data, after)
         accuracy = run.measure(accuracy_on_others, network, setup.layer, images, after)
         measured = vars(quality) | {"two_sample_accuracy": accuracy}
-        run.table.add(row, measured, seed=None, n=n, unit=UNITS)
+        behind = behind_quality(run.data, n) | {"two_sample_accuracy": n // 4 * 2}
+        run.table.add(row, measured, seed=None, n=behind, unit=UNITS)
         reached = run.measure(rms_error, images, after)
         run.table.add(row, rms_error=reached, seed=None, n=n, unit="gray levels")
         size = changed.size.mean().item()
@@ -242,9 +244,10 @@ def add_samples(run: Run, label: str, network: Model, setup: Setup) -> None:
             images = run.derive(generated_examples, game, setup.samples)
             quality = run.measure(image_quality, network, setup.layer, run.data, images)
             energy = run.measure(relative_gradient_energy, images, run.data.test.images)
-            warnings = run.measure(warning_rates, game)
-            for measured in (quality, {"gradient_energy": energy}, warnings):
-                run.table.add(row, measured, seed=seed, n=setup.samples, unit=UNITS)
+            behind = behind_quality(run.data, setup.samples)
+            run.table.add(row, quality, seed=seed, n=behind, unit=UNITS)
+            run.table.add(row, gradient_energy=energy, seed=seed, n=setup.samples, unit=UNITS)
+            add_warnings(run, row, game)
 
 
 def draw(run: Run, changed_on: dict[str, Run], compared_on: dict[str, Run], setup: Setup) -> None:

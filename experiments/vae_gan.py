@@ -32,7 +32,7 @@ from advx.evaluation.reconstructions import (
     relative_gradient_energy,
     rms_error,
 )
-from advx.evaluation.samples import generated_examples, warning_rates
+from advx.evaluation.samples import generated_examples
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
@@ -40,6 +40,7 @@ from advx.games.vae import VAE
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
+from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game, Model
 from advx.run.real_images import add_floor, check_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
@@ -177,14 +178,13 @@ def add_images(
     for kind, images in made.items():
         name, n = kind.format(row, suffix), samples if kind == SAMPLES else len(test)
         quality = run.measure(image_quality, network, layer, run.data, images)
-        run.table.add(name, quality, seed=seed, n=n, unit=UNITS)
+        run.table.add(name, quality, seed=seed, n=behind_quality(run.data, n), unit=UNITS)
         energy = run.measure(relative_gradient_energy, images, test)
         run.table.add(name, gradient_energy=energy, seed=seed, n=n, unit=UNITS)
     error = run.measure(rms_error, made[RECONSTRUCTIONS], test)
     name = RECONSTRUCTIONS.format(row, suffix)
     run.table.add(name, rms_error=error, seed=seed, n=len(test), unit="gray levels")
-    warnings = run.measure(warning_rates, game)
-    run.table.add(row + suffix, warnings, seed=seed, n=samples, unit=UNITS)
+    add_warnings(run, row + suffix, game)
 
 
 def draw(

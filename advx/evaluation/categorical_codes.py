@@ -8,7 +8,6 @@ from torch import Tensor
 
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.clusters import Sorting, sorting
-from advx.evaluation.image_quality import nearest
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
 from advx.games.adversarial_autoencoder import CategoricalAutoencoder
@@ -36,9 +35,3 @@ def code_error_rate(trained: TrainedGame, split: Split) -> float:
 def code_sorting(trained: TrainedGame, data: Dataset) -> Sorting:
     """How well the classes of an autoencoder that saw no label fit the labels of test images."""
     return sorting(data, partial(code_classes, trained))
-
-
-@measurement(version=1)
-def nearest_center_sorting(centers: Tensor, data: Dataset) -> Sorting:
-    """The same for images sorted by the nearest of some centers (k, *shape)."""
-    return sorting(data, lambda images: nearest(images, centers))

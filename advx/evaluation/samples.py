@@ -53,12 +53,12 @@ WARNED = [f"warned_{name}" for name in LIMITS]
 AT_THE_END = "warnings_at_the_end"
 
 
-@measurement(version=1)
+@measurement(version=2)
 def warning_rates(trained: TrainedGame) -> dict[str, float]:
     """What went wrong while a game was trained.
 
     Returns:
-        by metric: percent of the epochs with each warning that there was; and
+        by metric: percent of the epochs with each warning that was looked for; and
         `warnings_at_the_end`, how many stood after the last epoch.
     """
     return trained.diagnostics()

@@ -114,7 +114,9 @@ def named(value: Any, where: str) -> Any:
         return value
     if isinstance(value, Dataset):
         parts = {part: getattr(value, part).fingerprint for part in ("train", "validation", "test")}
-        return {"dataset": value.name, "classes": value.classes} | parts
+        numbered = list(map(str, range(value.classes)))
+        names = {} if [*value.class_names] == numbered else {"class_names": [*value.class_names]}
+        return {"dataset": value.name, "classes": value.classes} | names | parts
     if isinstance(value, Split):
         return {"examples": value.fingerprint}
     if isinstance(value, Tensor | np.ndarray):

@@ -54,8 +54,8 @@ def levels(
     return games
 
 
-def add_warnings(run: Run, row: str, games: list[Game], seed: int, samples: int) -> None:
+def add_warnings(run: Run, row: str, games: list[Game], seed: int) -> None:
     """Add to the table how many warnings stood at the end of the games' training."""
     rates = [run.measure(warning_rates, game) for game in games]
     count = sum(each.get(AT_THE_END, math.nan) for each in rates)
-    run.table.add(row, {AT_THE_END: count}, seed=seed, n=samples, unit=UNITS)
+    run.table.add(row, {AT_THE_END: count}, seed=seed, n=len(games), unit=UNITS)

@@ -8,6 +8,7 @@ from advx.evaluation.image_quality import UNITS, ImageQuality, features, image_q
 from advx.evaluation.sample_quality import NEIGHBORS, random_rows
 from advx.evaluation.samples import AT_THE_END, WARNED
 from advx.evaluation.transfer import error_rate
+from advx.run.generated import behind_quality
 from advx.run.model import Model
 from advx.run.run import Run
 
@@ -54,7 +55,8 @@ def add_floor(run: Run, classifier: Model, layer: str, samples: int, suffix: str
         images = random_rows(split.images, samples)
         if len(images) > count:
             quality = run.measure(image_quality, classifier, layer, run.data, images)
-            run.table.add(row + suffix, quality, seed=None, n=len(images), unit=UNITS)
+            behind = behind_quality(run.data, len(images))
+            run.table.add(row + suffix, quality, seed=None, n=behind, unit=UNITS)
 
 
 def check_floor(run: Run, classifier: Model, layer: str, samples: int) -> int:

@@ -40,7 +40,7 @@ class Table:
         results: Mapping[str, float] | Measured | None = None,
         *,
         seed: int | None,
-        n: int | None = None,
+        n: int | Mapping[str, int] | None = None,
         epsilon: float | None = None,
         setting: str = "",
         unit: str | Mapping[str, str] = "percent",
@@ -53,7 +53,7 @@ class Table:
             row: what was measured: a model, a pair "maxout -> relu".
             results: numbers by metric, or a dataclass of them.
             seed: of the training behind it; None where another seed would change nothing.
-            n: the examples behind it.
+            n: the examples behind it; of all metrics, or by metric.
             epsilon: size of the perturbation.
             setting: protocol names and `key=value` pairs, sorted and joined by `+`.
             unit: of all metrics, or by metric; one that is not listed is in percent.
@@ -65,12 +65,13 @@ class Table:
         """
         for metric, value in (_by_metric(results) | metrics).items():
             units = unit if isinstance(unit, str) else unit.get(metric, "percent")
+            count = n[metric] if isinstance(n, Mapping) else n
             cell = Cell(row, metric, epsilon, setting)
             if seed is None and (cell, None) in self._added:
                 continue
             self._added.add((cell, seed))
             listed = self._listed.get(cell)
-            number = Row.of(self.results.experiment, cell, seed, value, units, n, listed)
+            number = Row.of(self.results.experiment, cell, seed, value, units, count, listed)
             self.results.add(number, note or ("" if listed is None else listed.get("note", "")))
             if len(self.results.rows) == 1:
                 write_results(self.folder, self.results)

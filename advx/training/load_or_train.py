@@ -78,9 +78,11 @@ class TrainedGame:
     snapshot_epochs: list[int] = field(default_factory=list)
 
     def diagnostics(self) -> dict[str, float]:
-        """Percent of the epochs with each warning, and how many stood at the end."""
+        """Percent of the epochs with each warning that was looked for, and how many stood last."""
         share = 100 / len(self.history)
-        found = {f"warned_{w['warning']}": share * w["epochs"] for w in self.warnings}
+        looked_for = [name for name in self.game.limits if any(name in row for row in self.history)]
+        found = {f"warned_{name}": 0.0 for name in looked_for}
+        found |= {f"warned_{w['warning']}": share * w["epochs"] for w in self.warnings}
         return found | {"warnings_at_the_end": sum(w["at_the_end"] for w in self.warnings)}
 
 

@@ -10,7 +10,6 @@ from advx.evaluation.categorical_codes import (
     code_classes,
     code_error_rate,
     code_sorting,
-    nearest_center_sorting,
 )
 
 
@@ -50,10 +49,3 @@ def test_without_validation_examples_training_examples_name_them() -> None:
     assert code_sorting(GAME, empty).majority_label_error == pytest.approx(40)  # all named 1
     named = Dataset("pixels", 2, split([0, 1, 2, 3], [0, 1, 1, 1]), split([], []), TEST)
     assert code_sorting(GAME, named).majority_label_error == pytest.approx(20)
-
-
-def test_centers_sort_by_the_nearest() -> None:
-    centers = torch.tensor([0.2, 1.1, 2.4]).view(-1, 1, 1, 1)
-    found = nearest_center_sorting(centers, DATA)
-    # 3 lies with 2, which is named 1: one mistake is left
-    assert (found.majority_label_error, found.clusters_used) == (pytest.approx(20), 3)

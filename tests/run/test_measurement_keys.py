@@ -153,3 +153,20 @@ def test_arrays_are_named_by_shape_format_and_content() -> None:
     assert len(keys) == 5
     assert content_of(doubled, {"x": base}) == content_of(doubled, {"x": base.clone()})
     assert content_of(doubled, {"x": base}) == content_of(doubled, {"x": base.numpy()})
+
+
+def test_data_whose_classes_have_other_names_are_other_data() -> None:
+    """What is measured of attributes reads them off the names of the classes."""
+    base, parts = dataset(0.0), (split(0.0), split(0.5), split(0.75))
+    numbered, one, other = (
+        Dataset("made up", 2, *parts, class_names=names)
+        for names in (("0", "1"), ("plain", "glasses"), ("glasses", "plain"))
+    )
+    keys = [key_of(content_of(of_data, {"data": data})) for data in (base, numbered, one, other)]
+    assert keys[0] == keys[1]
+    assert len({*keys}) == 3
+
+
+@measurement(version=1)
+def of_data(data: Dataset) -> float:
+    return float(len(data.train))

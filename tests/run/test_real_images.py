@@ -1,17 +1,24 @@
 """The floor under the quality of generated images, and games whose training diverged."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from advx.config.check import keywords
 from advx.config.config import Config
+from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.image_quality import image_quality
-from advx.evaluation.sample_quality import random_rows
+from advx.evaluation.sample_quality import random_rows, two_sample_accuracy
+from advx.evaluation.samples import warning_rates
+from advx.games.diagnostics import LIMITS, warnings
 from advx.run import Run
+from advx.run.generated import behind_quality
 from advx.run.model import Model
 from advx.run.real_images import add_floor, feature_count
+from advx.training.load_or_train import TrainedGame
 from tests.running import RESULTS, lines, started
 
 
@@ -36,6 +43,47 @@ def test_the_floor_is_of_images_of_both_splits(tmp_path) -> None:
         "classifier",
         "training images",
         "validation images",
+    }
+
+
+def test_each_rate_has_the_number_of_examples_that_it_is_a_rate_of(monkeypatch) -> None:
+    """By counting: precision is of generated images, recall and coverage of test images."""
+    made = Dataset("made", 2, examples(40), examples(0), examples(30))
+    monkeypatch.setattr("advx.run.generated.MANIFOLD", 25)
+    assert behind_quality(made, 20) == {
+        "frechet_classifier_distance": 20,
+        "precision": 20,
+        "density": 20,
+        "recall": 25,
+        "coverage": 25,
+        "two_sample_accuracy": 20,
+        "classes": 20,
+        "class_kl": 20,
+        "confident_rate": 20,
+    }
+    many = behind_quality(made, 1001)
+    assert (many["precision"], many["recall"], many["classes"]) == (25, 25, 1001)
+    real, fake = torch.randn(30, 4), torch.randn(1001, 4)
+    assert many["two_sample_accuracy"] == two_sample_accuracy(real, fake, trees=2)[1]
+
+
+def examples(n: int) -> Split:
+    return Split(torch.rand(n, 1, 2, 2), torch.arange(n) % 2)
+
+
+@pytest.mark.parametrize("beyond", [[], [0], [0, 1, 2, 3]])
+def test_a_warning_that_never_came_is_a_rate_of_zero(beyond) -> None:
+    """Its mean over seeds would else be one of the seeds that had it."""
+    history = [
+        {"epoch": epoch, "diversity": 0.1 if epoch in beyond else 0.9, "coverage": 0.5}
+        for epoch in range(4)
+    ]
+    game = SimpleNamespace(limits=LIMITS)
+    trained = TrainedGame(game, "key", history, warnings(history), torch.zeros(0))
+    assert warning_rates(trained) == {
+        "warned_diversity": 25 * len(beyond),
+        "warned_coverage": 0,
+        "warnings_at_the_end": float(3 in beyond),
     }
 
 

@@ -34,7 +34,12 @@ def test_numbers_are_written_as_they_come_beside_the_chapters(tmp_path) -> None:
     table.add("a -> b", error_rate=50.0, epsilon=0.1, setting="clipped", seed=0, n=8)
     table.add("a", Counted(1.0, 2.0), seed=1, unit={"confidence": "ratio"}, rate=3.0)
     table.add("a", {"length": 4.0}, seed=1, unit="pixels")
-    assert rows_of(tmp_path)[1:] == [
+    table.add("b", {"precision": 5.0, "recall": 6.0}, seed=1, n={"precision": 70, "recall": 80})
+    assert rows_of(tmp_path)[-2:] == [
+        ("b", "precision", None, None, 1, 5.0, "percent", 70, None),
+        ("b", "recall", None, None, 1, 6.0, "percent", 80, None),
+    ]
+    assert rows_of(tmp_path)[1:-2] == [
         ("a -> b", "error_rate", 0.1, "clipped", 0, 50.0, "percent", 8, None),
         ("a", "error_rate", None, None, 1, 1.0, "percent", None, None),
         ("a", "confidence", None, None, 1, 2.0, "ratio", None, None),
