@@ -50,6 +50,21 @@ def noting() -> Iterator[list[Note]]:
         pass_on(notes)
 
 
+@contextmanager
+def unnoted() -> Iterator[None]:
+    """Notes that are made inside reach nobody: something is tried, and nothing rests on it."""
+    token = _notes.set([])
+    try:
+        yield
+    finally:
+        _notes.reset(token)
+
+
+def collecting() -> bool:
+    """Whether somebody collects notes, as a run does."""
+    return _notes.get() is not None
+
+
 def note(made: Note) -> None:
     """Hand a note to whoever collects notes; log it where nobody does."""
     if _notes.get() is None:

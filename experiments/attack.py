@@ -81,6 +81,7 @@ def main(
     before, after = (asked(Split(x.images, clean.labels), targets) for x in (clean, adversarial))
     add = partial(run.table.add, model.name, seed=seed_of(model), n=len(clean))
     add(clean_error_rate=before.error_rate, error_rate=after.error_rate)
+    run.remarks.of_guessing(model.name, before.error_rate, run.data.classes)
     if targets is not None:
         add(targeted_success_rate=after.targeted_success_rate)
     add(run.measure(mean_sizes, clean, adversarial), unit=UNITS)

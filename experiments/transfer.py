@@ -25,7 +25,7 @@ def cells(crafting: Config, target: Config) -> Iterator[Cells]:
     pair = [row.format(source, shown) for row in ROWS]
     yield Cells(pair, ["error_rate"])
     yield Cells(pair, ["targeted_success_rate"], always=False)  # where the attack aims
-    yield Cells([shown], ["clean_error_rate"])
+    yield Cells(list(dict.fromkeys([shown, source])), ["clean_error_rate"])
 
 
 ROWS = ("{0} -> {1}", "{0} -> itself")
@@ -82,7 +82,10 @@ def transfer(run: Run, source: Model, target: Model, attack: Config) -> None:
             classes = run.crafting.target_classes
             rate = run.measure(targeted_success_rate, model, adversarial, classes)
             add(row, targeted_success_rate=rate)
-    add(target.name, clean_error_rate=run.measure(error_rate, target, run.test()))
+    for model in (target, source) if source.name != target.name else (target,):
+        clean = run.measure(error_rate, model, run.test())
+        add(model.name, clean_error_rate=clean)
+        run.remarks.of_guessing(model.name, clean, run.data.classes)
 
 
 def draw(run: Run, source: Model, target: Model, attack: Config, examples: int) -> None:

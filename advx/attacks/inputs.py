@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from advx.errors import ConfigError, NoGradientError, reason
 from advx.models.call import logits_in
+from advx.notes import Note, collecting, note
 
 ROUNDING = 8
 """Units in the last place by which an image may lie outside of its range."""
@@ -147,6 +148,9 @@ def checked_logits(model: nn.Module, images: Tensor, largest: int, look: bool) -
                 f"labels: {largest} among them, but {name} has {classes} classes; "
                 f"valid: 0 to {classes - 1}"
             )
+        undefined = int(scores.isnan().any(1).sum())
+        if undefined and not collecting():  # a run counts them where it classifies
+            note(Note(name, undefined, len(scores)))
 
     if not look:
         yield

@@ -4,6 +4,7 @@ It may work in place, leave the model in another mode, train it, or run a backwa
 it is given copies, and the model is put back. What it returns must be images like those it got.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
@@ -53,6 +54,15 @@ class OwnAttack(Attack):
             getattr(attack, "batches_itself", False) or getattr(attack, "whole", False)
         )
         self.random = bool(getattr(attack, "random", True))
+        try:
+            inspect.signature(attack).bind("model", "images", "labels")
+        except TypeError as error:
+            raise ConfigError(
+                f"attack: {_name(self.attack)} cannot be called with a model, images and labels "
+                f"({error}); valid: a function (model, images, labels), or a class of such"
+            ) from error
+        except ValueError:  # compiled, it has no signature to look at
+            pass
         if self.receives not in get_args(Receives):
             raise ConfigError(
                 f"attack: {_name(self.attack)} receives {self.receives!r}; "

@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -12,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from advx.config.documents import Node
 from advx.config.fresh import compile_own_sources
-from advx.errors import FULL, AdvxError, ConfigError
+from advx.errors import FULL, AdvxError, ConfigError, reason
 
 OF_A_MODEL = ("weights", "trained_on")
 """Keys of a model's node that describe it and are not arguments of its constructor."""
@@ -70,8 +71,15 @@ def takes(node: Mapping[str, Any], key: str) -> bool:
 def target(node: DictConfig | Mapping[str, Any]) -> Any:
     """The class or function that a node's `_target_` names."""
     compile_own_sources()
+    name = plain(node)["_target_"]
     with settings_restored():
-        return get_object(plain(node)["_target_"])
+        made = get_object(name)
+    if not callable(made):
+        raise ConfigError(
+            f"_target_={name}: a {type(made).__name__}; needed: a class or function, such as "
+            f"{name if isinstance(made, ModuleType) else 'my_module'}.MyNet"
+        )
+    return made
 
 
 @contextmanager
@@ -134,4 +142,6 @@ def build(node: DictConfig | Mapping[str, Any], **extra: Any) -> Any:
             raise cause from None
         if isinstance(cause, TypeError | ValueError):
             raise ConfigError(f"{name}: {cause}") from error
+        if cause is not None and name.partition(".")[0] != "advx":
+            raise ConfigError(f"_target_={name}: fails ({reason(cause)})") from error
         raise

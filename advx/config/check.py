@@ -45,11 +45,16 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
         )
     try:
         call = target(node)
+    except ConfigError as error:
+        raise ConfigError(f"{path}.{error}") from error
     except (Exception, SystemExit) as error:  # whatever importing a user's own module raises
         because = _missing(str(name))
         because = because or f"cannot be imported ({reason(error.__cause__ or error)})"
         raise ConfigError(f"{path}._target_={name}: {because}") from error
     given = arguments(node)
+    for key, value in given.items():
+        if isinstance(value, str) and value == "???":  # OmegaConf's word for it
+            raise ConfigError(f"{path}.{key}: not given, and {name} has no default for it")
     _refuse_label(given, path, name)
     inner = _inner(given, call, path)
     schema, open_ended = _schema(call, leave_out=frozenset(inner))
@@ -63,7 +68,7 @@ def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     try:
         checked = schema(**given)
     except ValidationError as error:
-        raise ConfigError(_message(error, path)) from error
+        raise ConfigError(_message(error, path, name)) from error
     values = {k: getattr(checked, k) for k in checked.model_fields_set}
     defaults = {k: field.default for k, field in schema.model_fields.items()}
     return {
@@ -186,8 +191,14 @@ def _config(extra: Any) -> ConfigDict:
     return ConfigDict(extra=extra, arbitrary_types_allowed=True, protected_namespaces=())
 
 
-def _message(error: ValidationError, path: str) -> str:
-    """The first complaint of a ValidationError as one line."""
+def _message(error: ValidationError, path: str, name: str = "it") -> str:
+    """The first complaint of a ValidationError as one line.
+
+    Args:
+        error: what was raised.
+        path: of the node.
+        name: of what takes the arguments.
+    """
     first = error.errors()[0]
     key = ".".join(
         [
@@ -196,7 +207,7 @@ def _message(error: ValidationError, path: str) -> str:
         ]
     )
     if first["type"] == "missing":
-        return f"{key}: not given, and it has no default"
+        return f"{key}: not given, and {name} has no default for it"
     text = first["msg"].removeprefix("Value error, ")
     text = text[0].lower() + text[1:]
     return f"{key}={first['input']}: {text}"

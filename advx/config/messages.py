@@ -52,7 +52,7 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         key = found.group(1)
         now = renamed.group(key, [*renamed.KEYS])
         return _unknown_key(key, overrides) if now == key else f"{key} has a new name: {now}"
-    if "You must specify 'experiment'" in text:
+    if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
         return f"experiment: not given; valid: {', '.join(choices()['experiment'])}"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(text.split())

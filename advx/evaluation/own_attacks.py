@@ -1,17 +1,26 @@
 """What a reader must know of a user's own attack: does it keep its radius, what does it draw?"""
 
 import random
+from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from advx.attacks import norms
 from advx.attacks.base import Attack
 from advx.attacks.inputs import ROUNDING
 from advx.data.dataset import Split
-from advx.notes import Note, note
+from advx.evaluation.transfer import craft
+from advx.notes import Note, note, unnoted
 from advx.types import DistanceName
+
+TRIED = 16
+"""Examples on which an attack is tried twice."""
+
+SAME = 2**10
+"""Units in the last place of a pixel that two runs on one machine may differ by."""
 
 
 class Generators:
@@ -60,6 +69,42 @@ def note_draws(about: str, before: Generators, examples: int) -> None:
     if source:
         text = f"{about}: draws from {source}: another run would give other numbers"
         note(Note(about, examples, examples, text))
+
+
+def note_unrepeated(
+    about: str,
+    make: Callable[[], Attack],
+    model: nn.Module,
+    clean: Split,
+    targets: Tensor | None,
+) -> None:
+    """Note that an attack made twice moves the same few examples differently.
+
+    It draws from a generator of its own then, which nothing seeds. One that fails on so few
+    examples is not tried.
+
+    Args:
+        about: the attack.
+        make: makes it.
+        model: that is attacked.
+        clean: n examples.
+        targets: (n, *any), what the attack receives in the labels' place; None for the labels.
+    """
+    rows = torch.arange(min(TRIED, len(clean)), device=clean.labels.device)
+    some, aims = clean.take(rows), None if targets is None else targets[rows]
+    try:
+        with unnoted():
+            one, other = (craft(make(), model, some, aims).images for _ in range(2))
+    except Exception:  # whatever an attack of a user's own raises for so few
+        return
+    unit = torch.finfo(clean.images.dtype).eps * max(1.0, clean.images.abs().max().item())
+    if (one - other).abs().max() > SAME * unit:
+        text = (
+            f"{about}: moves the same examples differently when it is made anew: it draws numbers "
+            "that nothing seeds, so draw them from PyTorch's generator; another run would give "
+            "other numbers"
+        )
+        note(Note(about, len(clean), len(clean), text))
 
 
 def note_outside(about: str, attack: Attack, epsilon: Any, clean: Split, moved: Split) -> None:

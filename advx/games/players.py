@@ -14,6 +14,12 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from advx.errors import ConfigError
+
+
+class NoPlayer(ConfigError, AttributeError):
+    """A game names a player that it does not have."""
+
 
 class Mover(Protocol):
     """What moves the parameters of one player: an optimizer at work."""
@@ -94,7 +100,7 @@ class Players:
     def __getattr__(self, name: str) -> Player:
         named = self.__dict__.get("named", {})
         if name not in named:
-            raise AttributeError(f"no player {name}; this game has {', '.join(named)}")
+            raise NoPlayer(f"no player {name}; this game has {', '.join(named)}")
         return named[name]
 
     def descend(self, **losses: Tensor) -> dict[str, Tensor]:

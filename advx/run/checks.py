@@ -113,6 +113,7 @@ def check_models(run: "Run") -> None:
         if kind in MODEL_KEYS and not stands_alone(config):
             if not node.get("weights"):
                 run.source.refuse_empty(f"{path}.weights=null")
+            run.source.refuse_other_shape()
             recipe = run.models.recipe(config, run.seeds[0], trainer=own)
             check_model(run, recipe, defense)
 

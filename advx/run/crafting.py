@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
+import torch
 from torch import Tensor, nn
 
+from advx.attacks import norms
 from advx.attacks.base import Attack
 from advx.attacks.gradient import hidden
 from advx.attacks.own import as_attack
@@ -14,7 +16,12 @@ from advx.config.identity import identified
 from advx.data.dataset import Split
 from advx.errors import ConfigError
 from advx.evaluation.masked import note_lost_gradients
-from advx.evaluation.own_attacks import Generators, note_draws, note_outside
+from advx.evaluation.own_attacks import (
+    Generators,
+    note_draws,
+    note_outside,
+    note_unrepeated,
+)
 from advx.evaluation.transfer import craft, guides, target_classes
 from advx.models.base import FittedClassifier
 from advx.notes import Note, noting, pass_on
@@ -22,8 +29,12 @@ from advx.run.data import RunData
 from advx.run.model import Model
 from advx.run.named import Deferred
 from advx.run.notices import Remarks, Seconds
+from advx.types import DistanceName
 
 COST = "attack.objective=training_cost"
+
+WIDE = 10
+"""Ranges of the images that a range of pixels may span before it looks like other units."""
 
 
 class PointedAttack(Deferred[Attack]):
@@ -172,7 +183,28 @@ class Crafting:
             self._layers.add((source.key, layer))
         attack = PointedAttack(config, source)
         _ = attack.value
+        self._look_at_units(config)
         return attack
+
+    def _look_at_units(self, config: Config) -> None:
+        """Remark on an ε or a range of pixels in other units than the images', as 0 … 255."""
+        low, high = self.range
+        key, lie = config.path or "attack", f"the images lie in {low:.4g} … {high:.4g}"
+        epsilon, clip = config.get("epsilon"), config.get("clip")
+        norm: Any = config.get("norm", "linf")
+        if isinstance(epsilon, int | float) and norm in get_args(DistanceName):
+            across = norms.length(torch.full_like(self.data.all.test.images[:1], high - low), norm)
+            if epsilon > across.item() > 0:
+                text = f"{key}.epsilon={epsilon:g}: more than the whole range; {lie}"
+                self.remarks.add(key, "epsilon", text)
+        if clip and clip[1] - clip[0] > WIDE * (high - low) > 0:
+            self.remarks.add(key, "clip", f"{key}.clip={[*clip]}: of other units? {lie}")
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest pixel of the test images."""
+        low, high = self.data.all.test.images.aminmax()
+        return low.item(), high.item()
 
     def by_size(self, config: Config, source: Model) -> AttackBySize:
         """An attack on a model as a function of its ε."""
@@ -210,6 +242,14 @@ class Crafting:
         if config.is_own:
             about = f"attack ({config.get('name') or config.target_name})"
             note_draws(about, before, len(clean))
+            if not before.drawn_from():
+                note_unrepeated(
+                    about,
+                    lambda: PointedAttack(config, pointed.source).value,
+                    module,
+                    clean,
+                    targets,
+                )
             epsilon = config.get("epsilon", getattr(attack, "epsilon", None))
             note_outside(about, attack, epsilon, clean, made)
         if pointed.source.config.is_own:

@@ -9,6 +9,9 @@ from advx.notes import Note
 
 log = logging.getLogger(__name__)
 
+NEAR_GUESS = 0.9
+"""Part of a guess's error from which a model's is near it."""
+
 
 class Remarks:
     """Lines on models and measurements, each said once: in the log and in the summary."""
@@ -27,6 +30,19 @@ class Remarks:
         if (about, kind) not in self._texts:
             log.warning("%s", text)
             self._texts[about, kind] = text
+
+    def of_guessing(self, about: str, error: float, classes: int) -> None:
+        """Say that a model's clean error, in percent, is about that of a guess among the classes.
+
+        Almost every image counts as adversarial then, whatever the attack.
+        """
+        guess = 100 * (1 - 1 / classes)
+        if error >= NEAR_GUESS * guess:
+            text = (
+                f"{about}: its clean error, {error:.4g}%, is near a guess's, {guess:.4g}%: its "
+                "error under an attack says nothing of the attack"
+            )
+            self.add(about, "guess", text)
 
     def of_examples(self, notes: Iterable[Note]) -> None:
         """Say what a measurement or an attack noted on some of its examples."""

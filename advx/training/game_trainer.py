@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -204,6 +204,11 @@ class GameTask(Task):
             total = self.trainer.max_epochs * self.updates_per_epoch()
             self.players.progress = update / total
         values = self.game.update(batch, self.players)
+        if not isinstance(values, Mapping):
+            raise ConfigError(
+                f"{type(self.game).__name__}.update returns a {type(values).__name__}; valid: a "
+                "dictionary of scalar tensors by name, such as losses"
+            )
         if self.trainer.average is not None:
             self.move_averages(self.trainer.average)
         return values, 1

@@ -45,6 +45,21 @@ def by_python(epsilon=0.1):
     return lambda model, x, y: x + epsilon * random.choice([-1, 1])
 
 
+class Own(Attack):
+    def __init__(self, *, epsilon: float = 0.1, seed: int | None = None, numpy: bool = False):
+        self.epsilon, self.numpy = epsilon, np.random.default_rng(seed) if numpy else None
+        self.torch = torch.Generator()
+        self.torch.manual_seed(seed) if seed is not None else self.torch.seed()
+
+    def perturb(self, model, images, labels):
+        shape = tuple(images.shape)
+        if self.numpy is not None:
+            signs = torch.from_numpy(self.numpy.choice([-1.0, 1.0], shape)).to(images)
+        else:
+            signs = torch.randn(shape, generator=self.torch).sign()
+        return images + self.epsilon * signs
+
+
 def far(epsilon=0.1):
     return lambda model, x, y: x + 5 * epsilon
 
@@ -113,6 +128,13 @@ def test_what_an_own_attack_draws_in_secret_is_said(said, name, source) -> None:
     assert said(name) == [
         f"attack (mine): draws from {source}: another run would give other numbers"
     ]
+
+
+@pytest.mark.parametrize("numpy", [True, False])
+def test_a_generator_of_an_attacks_own_is_found_out_where_nothing_seeds_it(said, numpy) -> None:
+    (text,) = said("Own", numpy=numpy)
+    assert text.startswith("attack (mine): moves the same examples differently when")
+    assert said("Own", numpy=numpy, seed=3) == []
 
 
 @pytest.mark.parametrize("name", ["Declared", "steady"])

@@ -9,6 +9,7 @@ import torch
 
 from advx.attacks.fgsm import FGSM
 from advx.attacks.objectives import cross_entropy
+from advx.config.check import keywords
 from advx.config.config import Config, with_configs
 from advx.errors import ConfigError, Diverged
 from advx.evaluation.robustness import (
@@ -265,3 +266,35 @@ def test_the_heading_names_no_seeds_where_nothing_depends_on_one(tmp_path) -> No
     assert "seeds" not in run.heading()
     run.table.add("a -> b", error_rate=2.0, seed=3)
     assert run.heading().endswith(", seeds 3, 5")
+
+
+@pytest.mark.parametrize(
+    ("words", "remark"),
+    [
+        ("attack.epsilon=25", "attack.epsilon=25: more than the whole range; the images lie in 0"),
+        ("attack.norm=l2 attack.epsilon=29", "attack.epsilon=29: more than the whole range"),
+        ("attack.norm=l2 attack.epsilon=20", ""),
+        ("attack.epsilon=0.9", ""),
+        ("attack.clip=[0,255]", "attack.clip=[0, 255]: of other units? the images lie in 0 … 1"),
+        ("attack.clip=[0,1]", ""),
+        ("attack.clip=[-1,2]", ""),
+    ],
+)
+def test_sizes_in_other_units_than_the_images_are_remarked(tmp_path, words, remark) -> None:
+    run, config = begun(tmp_path, "experiment=transfer", *words.split())
+    run.crafting.attack(config["attack"], run.model(config["crafting"], 0))
+    said = run.remarks.texts()
+    assert len(said) == bool(remark)
+    assert all(text.startswith(remark) for text in said)
+
+
+def test_a_model_that_guesses_is_remarked_and_both_models_have_a_clean_error(tmp_path) -> None:
+    words = ["trainer.max_epochs=1", "trainer.optimizer.learning_rate=1000", "seeds=[0]"]
+    run, config, main = started(tmp_path, "experiment=transfer", *words)
+    main(run, **keywords(config, main))
+    clean = {row.row: row.value for row in run.table.results.rows if row.metric.startswith("clean")}
+    assert clean.keys() == {"maxout", "relu"}
+    near = [name for name, error in clean.items() if error >= 81]
+    assert near
+    said = [text.partition(":")[0] for text in run.remarks.texts() if "near a guess's, 90%" in text]
+    assert sorted(said) == sorted(near)
