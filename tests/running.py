@@ -35,6 +35,7 @@ MANIFEST = {
     "store_keys",
     "seconds",
     "files",
+    "recipe_version",
     "own_code",
     "peak_memory_mib",
 }

@@ -75,7 +75,7 @@ def report(folders: Sequence[Path], outputs: Path) -> int:
     return 0 if selection.runs else 1
 
 
-EXTRA = 'pip install "advx[report]"'
+EXTRA = 'pip install ".[report]" in the checkout'
 """What brings the packages that only the page needs."""
 
 MODELS = Path("reference") / "models"

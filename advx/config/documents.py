@@ -48,6 +48,7 @@ class Manifest(TypedDict):
         platform, device, threads: the machine.
         data: name, fingerprints and remarks of the data set.
         store_keys: what the store knows of each model, by key.
+        recipe_version: of the training; missing where it was as it is now.
         own_code: digests of the user's own files.
         seconds: by phase.
         files: of the run.
@@ -64,6 +65,7 @@ class Manifest(TypedDict):
     threads: int
     data: DataFacts
     store_keys: dict[str, Mapping[str, Any]]
+    recipe_version: NotRequired[int]
     own_code: OwnCode
     seconds: dict[str, float]
     files: list[str]

@@ -31,6 +31,9 @@ from advx.config.sources import (
 )
 from advx.text_files import file_digest
 
+RECIPE_VERSION = 2
+"""Raised by hand whenever training comes to mean something else: part of every store key."""
+
 Foreign = dict[str, dict[str, str]]
 """Of code outside advx: digests of its sources by module, versions by package, digests by file."""
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from advx.config.claims import CELL_KEYS
 from advx.config.documents import Claim, Composed
+from advx.config.identity import RECIPE_VERSION
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.markdown import folded, markdown, measured, which, words
 from advx.report.spent import Spent, spent
@@ -68,6 +69,10 @@ def _run(folder: Path) -> str:
     copied = " The data were a copy whose digests the run was given." * (
         "digests=" in manifest["command"]
     )
+    earlier = (
+        " The recipe of training has changed since this run: the command trains other networks of "
+        "the same kind today."
+    ) * (manifest.get("recipe_version", RECIPE_VERSION) != RECIPE_VERSION)
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
     code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
     settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"
@@ -75,7 +80,7 @@ def _run(folder: Path) -> str:
     return (
         f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
         f"{manifest['threads']} thread{plural}: {took} for training and crafting."
-        f"{copied} Rows, figures and manifest: [outputs/reference/{name}]"
+        f"{copied}{earlier} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name}). Code and settings: {_linked(code)}, "
         f"{_linked(settings)}."
     )

@@ -14,7 +14,7 @@ import torch
 from advx.config.chapter import departures
 from advx.config.claims import listed_cell
 from advx.config.documents import Composed, Manifest
-from advx.config.identity import own_code
+from advx.config.identity import RECIPE_VERSION, own_code
 from advx.errors import reason
 from advx.memory import resident_peak
 from advx.packages import libraries, packages
@@ -155,6 +155,7 @@ class RunFiles:
                 "remarks": data.remarks,
             },
             "store_keys": named | self.models.training(),
+            "recipe_version": RECIPE_VERSION,
             "own_code": own_code(own_parts(self.config)),
             "seconds": self.seconds.by_phase(),
             "files": self.names(),

@@ -9,14 +9,12 @@ from advx.config.config import Config
 from advx.config.identity import identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
+from advx.config.identity import RECIPE_VERSION
 from advx.errors import ConfigError
 from advx.games.base import Game
 from advx.models.base import FittedClassifier
 from advx.store.store import key_of
 from advx.text_files import file_digest
-
-RECIPE_VERSION = 2
-"""Raised by hand whenever training comes to mean something else: part of every store key."""
 
 GAME_VERSION = 2
 """The same of games alone."""
