@@ -166,7 +166,7 @@ class Best:
         if self.logits is None:
             shape = (len(self.points), *logits.shape[1:])
             self.logits = logits.new_full(shape, torch.nan)
-        nan = logits.isnan().flatten(1).any(1)
+        nan = logits.isnan().flatten(1).any(1) & ~self.met_nan[rows]  # the first one is kept
         if nan.any():
             self.undefined = self.points.clone() if self.undefined is None else self.undefined
             self.undefined[rows[nan]], self.met_nan[rows[nan]] = points[nan], True

@@ -113,7 +113,9 @@ def check_models(run: "Run") -> None:
         if kind in MODEL_KEYS and not stands_alone(config):
             if not node.get("weights"):
                 run.source.refuse_empty(f"{path}.weights=null")
-            run.source.refuse_other_shape()
+            told = node.get("input_shape")  # which a network may read any order of pixels by
+            if told is not None and told == run.source.config.get("input_shape"):
+                run.source.refuse_other_shape()
             recipe = run.models.recipe(config, run.seeds[0], trainer=own)
             check_model(run, recipe, defense)
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from advx.config.config import Config
-from advx.config.identity import identity
+from advx.config.identity import RECIPE_VERSION, identity
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
-from advx.config.identity import RECIPE_VERSION
 from advx.errors import ConfigError
 from advx.games.base import Game
 from advx.models.base import FittedClassifier

@@ -65,6 +65,11 @@ def test_what_else_lies_between_0_and_1_is_attacked(folder, name, said) -> None:
     assert (text in (run.folder / "summary.md").read_text()) is said
 
 
+def besides_guessing(run: Run) -> list[str]:
+    """The remarks, but for those on networks that have learned nothing, as these small ones."""
+    return [text for text in run.remarks.texts() if "is near a guess's" not in text]
+
+
 @pytest.mark.parametrize("experiment", ["attack", "transfer"])
 @pytest.mark.parametrize("name", ["Underflowing", "Saturated", "Rounded"])
 def test_a_masked_gradient_is_said_once_also_where_the_numbers_are_stored(
@@ -74,7 +79,7 @@ def test_a_masked_gradient_is_said_once_also_where_the_numbers_are_stored(
     overrides += own(folder, "Net", "target") if experiment == "transfer" else []
     for again in range(2):
         (folder / str(again)).mkdir()
-        (said,) = ran(folder / str(again), overrides).remarks.texts()
+        (said,) = besides_guessing(ran(folder / str(again), overrides))
         assert said.startswith("crafting (custom): the input gradient is ")
         assert " of 120 examples" in said
         assert "try attack=strongest" in said
@@ -104,7 +109,7 @@ def test_any_kind_of_answer_is_trained_on_and_attacked(folder, name) -> None:
     run = ran(folder, trained(folder, *own(folder, name, weights=False)))
     rates = values(run)
     assert 0 <= rates["custom -> itself", "error_rate"] <= 100
-    assert run.remarks.texts() == []
+    assert besides_guessing(run) == []
 
 
 @pytest.mark.parametrize("experiment", ["church_windows", "linearity", "imperceptible"])

@@ -125,7 +125,7 @@ def test_a_missing_package_is_one_line(advx, monkeypatch, missing) -> None:
     done = advx("report", "whole", "--html", "out.html")
     assert (done.status, done.err.count("\n")) == (2, 1)
     assert done.err.startswith("advx: html=out.html: ")
-    assert done.err.endswith('; try pip install "advx[report]"\n')
+    assert done.err.endswith('; try pip install ".[report]" in the checkout\n')
 
 
 TWICE = """
