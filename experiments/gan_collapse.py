@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
-from advx.data.dataset import Split
 from advx.data.mixtures import grid_means, ring_means
 from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
@@ -36,12 +35,11 @@ from advx.evaluation.modes import (
     mode_shares,
     modes_over_training,
     modes_seen_by,
-    stacked_modes,
+    stacked_error_rate,
 )
 from advx.evaluation.point_gradients import POINTS, GradientsAround, gradients_around
 from advx.evaluation.sample_quality import random_rows
 from advx.evaluation.samples import generated_examples
-from advx.evaluation.undefined import percent
 from advx.figures import collapse as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
@@ -276,13 +274,6 @@ def add_gradients(run: Run, game: Config, seed: int, distances: list[float], ste
     for distance, results in zip(distances, around, strict=True):
         row = AROUND.format(distance)
         run.table.add(row, results, seed=seed, n=POINTS, unit=UNITS)
-
-
-@measurement(version=1)
-def stacked_error_rate(classifier: nn.Module, split: Split) -> float:
-    """Percent of the images of three digits of which a classifier gives any a wrong class."""
-    results = stacked_modes(classifier, split.images)
-    return percent(classifier, results != split.labels, results)
 
 
 @measurement(version=1)

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import predictions, probabilities
+from advx.evaluation.undefined import percent
 from advx.training.load_or_train import TrainedGame
 
 REACH = 3.0
@@ -169,3 +171,10 @@ def modes_over_training(trained: TrainedGame, modes: Modes) -> list[float]:
     device = next(trained.game.parameters()).device
     assigned = [modes.of(shot.to(device)) for shot in trained.snapshots]
     return [float(len(labels[labels != NONE].unique())) for labels in assigned]
+
+
+@measurement(version=1)
+def stacked_error_rate(classifier: nn.Module, split: Split) -> float:
+    """Percent of the images of three digits of which a classifier gives any a wrong class."""
+    results = stacked_modes(classifier, split.images)
+    return percent(classifier, results != split.labels, results)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from advx.attacks import norms
 from advx.attacks.base import Attack
 from advx.attacks.inputs import ROUNDING
+from advx.attacks.targets import predicted_logits
 from advx.data.dataset import Split
 from advx.evaluation.transfer import craft
 from advx.notes import Note, note, unnoted
@@ -92,6 +93,9 @@ def note_unrepeated(
     """
     rows = torch.arange(min(TRIED, len(clean)), device=clean.labels.device)
     some, aims = clean.take(rows), None if targets is None else targets[rows]
+    answers = [predicted_logits(model, some.images).nan_to_num() for _ in range(2)]
+    if not torch.equal(*answers):  # it is the model that draws
+        return
     try:
         with unnoted():
             one, other = (craft(make(), model, some, aims).images for _ in range(2))

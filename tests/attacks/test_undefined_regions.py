@@ -16,6 +16,7 @@ from advx.errors import ConfigError
 from advx.evaluation.robustness import errors_by_stage
 from advx.evaluation.transfer import craft, error_rate, predictions
 from advx.models.call import UNDEFINED
+from advx.notes import noting
 
 EPSILON = 0.25
 
@@ -96,3 +97,17 @@ def test_the_first_success_counts_although_a_later_start_meets_a_nan() -> None:
         SignSearch(epsilon=0.1),
     ):
         assert predictions(Edge(), attack(Edge(), x, y)).tolist() == [1]
+
+
+def test_a_model_without_a_number_is_said_where_no_run_counts_it(caplog) -> None:
+    """In Python nobody else looks at the answers; a run counts them where it classifies."""
+    x, y = torch.full((3, 1, 4, 4), -1.0).double(), torch.zeros(3, dtype=torch.int64)
+    PGD(epsilon=0.1, steps=2)(Root(), x, y)
+    assert caplog.messages == [
+        "Root: the logits of 3 of 3 examples are NaN; they count neither as right nor as wrong"
+    ]
+    caplog.clear()
+    with noting() as notes:
+        PGD(epsilon=0.1, steps=2)(Root(), x, y)
+    assert not notes
+    assert not caplog.messages

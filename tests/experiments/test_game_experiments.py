@@ -17,9 +17,10 @@ from advx.data.dataset import Split
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.fixed_generator import discriminator_alone, gradient_factors
 from advx.evaluation.image_quality import class_rates
+from advx.evaluation.modes import stacked_error_rate
 from advx.evaluation.point_gradients import gradients_around
 from advx.experiments.dcgan_samples import after_training, before_training, svm_error_rate
-from advx.experiments.gan_collapse import spread_rate, stacked_error_rate
+from advx.experiments.gan_collapse import spread_rate
 from advx.experiments.gan_theory import game_outcome
 from advx.training.construct import seeded
 

@@ -1,8 +1,13 @@
 """What a run says of a user's own attack, and of more seeds than it measures."""
 
 import pytest
+import torch
 
+from advx.attacks.pgd import PGD
+from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.own_attacks import note_unrepeated
+from advx.notes import noting
 from tests.running import ran
 
 MODULE = """
@@ -135,6 +140,18 @@ def test_a_generator_of_an_attacks_own_is_found_out_where_nothing_seeds_it(said,
     (text,) = said("Own", numpy=numpy)
     assert text.startswith("attack (mine): moves the same examples differently when")
     assert said("Own", numpy=numpy, seed=3) == []
+
+
+def test_a_model_that_draws_is_not_taken_for_an_attack_that_does() -> None:
+    class Noisy(torch.nn.Module):
+        def forward(self, x):
+            z = x.flatten(1)[:, :4]
+            return z + torch.rand_like(z)
+
+    split = Split(torch.rand(20, 1, 4, 4), torch.arange(20) % 4)
+    with noting() as notes:
+        note_unrepeated("mine", lambda: PGD(epsilon=0.1, steps=2), Noisy(), split, None)
+    assert not notes
 
 
 @pytest.mark.parametrize("name", ["Declared", "steady"])
