@@ -23,10 +23,12 @@ from advx.config.check import check_plain, keywords
 from advx.config.compose import main_of
 from advx.config.documents import Composed
 from advx.config.messages import one_line, unreadable
+from advx.config.places import refuse_plain_values
 from advx.config.quoting import readable, words
 from advx.config.renamed import groups, old_choices
 from advx.config.scales import read_scales, unused
-from advx.config.sweep import Sweep, WholeSweep, search_path, sweep_of
+from advx.config.search_path import config_folder, search_path
+from advx.config.sweep import Sweep, WholeSweep, sweep_of
 from advx.errors import ConfigError, JobFailed, NetworkChanged, reason
 from advx.run_folder import claim, clear, release
 from advx.termination import undisturbed
@@ -96,6 +98,7 @@ def task(config: DictConfig) -> None:
     claim(folder)
     own_results = False
     try:
+        refuse_plain_values(config, job.runtime.choices)
         values: Composed = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
         for remark in [*old_choices(job.runtime.choices), *moved.put_right(values)]:
             log.warning("%s", remark)
@@ -106,7 +109,7 @@ def task(config: DictConfig) -> None:
         from advx.run import Run, check, check_models  # with torch, which takes seconds to import
 
         main = main_of(values, job.overrides.task)
-        check(values, main)
+        check(values, main, job.runtime.choices)
         made_again: set[str] = set()
         while True:
             run = Run(values, folder, "advx run " + words(job.overrides.task))
@@ -183,20 +186,11 @@ def check_sweep(sweep: Sweep, searchpath: list[str]) -> None:
         try:
             check(*composed([*searchpath, *job]))
         except Exception as error:
-            line = one_line(error, job)
+            line = one_line(error, [*searchpath, *job])
             if line is None:
                 raise
             choice = sweep.varying(job)
             raise ConfigError(f"{line} (the job with {choice})" if choice else line) from error
-
-
-def config_folder(flags: list[str]) -> str | None:
-    """The folder that `--config-dir` names."""
-    for flag, value in zip(flags, [*flags[1:], ""], strict=False):
-        name, equals, given = flag.partition("=")
-        if name in ("--config-dir", "-cd"):
-            return given if equals else value
-    return None
 
 
 def completed_folder(flags: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from advx.config.choices import labels
 from advx.config.claims import check_claims
 from advx.config.config import Config, with_configs
 from advx.config.documents import Composed, Node
+from advx.config.places import other_places
 from advx.config.sources import is_module
 from advx.errors import ConfigError, nearest, reason
 
@@ -242,9 +243,20 @@ def checked(init: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_keywords(
-    config: Composed, function: Callable[..., None], common: Iterable[str], path: str
+    config: Composed,
+    function: Callable[..., None],
+    common: Iterable[str],
+    path: str,
+    chosen: Mapping[str, Any],
 ) -> None:
     """Check the top-level keys: those every run has, and the parameters of the experiment's `main`.
+
+    Args:
+        config: resolved.
+        function: `main`.
+        common: the keys that every run has.
+        path: the experiment, for error messages.
+        chosen: what was chosen, by group and place, as Hydra lists it; nothing where unknown.
 
     Raises:
         ConfigError: an unknown or missing key, or a value outside its range.
@@ -253,7 +265,12 @@ def check_keywords(
     known = {*common, *parameters}
     for key, value in config.items():
         if key not in known:
-            raise ConfigError(f"{key}={value}: no such key in {path}; {nearest(key, known)}")
+            called = (
+                value.get("name") or value.get("_target_") if isinstance(value, dict) else value
+            )
+            meant = other_places(key, chosen, known)
+            valid = f"valid: {meant}" if meant else nearest(key, known)
+            raise ConfigError(f"{key}={called}: no such key in {path}; {valid}")
     for parameter in parameters:
         default = inspect.signature(function).parameters[parameter].default
         if parameter not in config and default is inspect.Parameter.empty:

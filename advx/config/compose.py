@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from advx.config import moved
 from advx.config.documents import Composed
 from advx.config.fresh import compile_own_sources
+from advx.config.places import refuse_plain_values
 from advx.config.scales import read_scales
 from advx.errors import ConfigError, reason
 
@@ -63,6 +64,7 @@ def resolved(overrides: list[str]) -> Composed:
     with _hydra() as searchpath:
         words = [*searchpath, *moved.typed(overrides)]
         config = compose("config", words, return_hydra_config=True)
+        refuse_plain_values(config, config.hydra.runtime.choices)
         with _resolvable(config):
             own = [str(key) for key in config if key != "hydra"]
             values: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, own), resolve=True)

@@ -16,7 +16,7 @@ from advx.config import renamed
 from advx.config.check import nearest
 from advx.config.choices import choices
 from advx.config.compose import resolved
-from advx.config.sweep import search_path
+from advx.config.search_path import config_folder, own_folders
 from advx.errors import FULL, AdvxError, reason
 from advx.places import cache_dir
 
@@ -38,7 +38,7 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
 
     Args:
         error: what was raised.
-        overrides: the command line's `key=value` words, to say what an unknown key could have been.
+        overrides: the command line's words, to say what an unknown key or choice could have been.
     """
     if isinstance(error, AdvxError):
         return str(error)
@@ -46,14 +46,17 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
     found = re.search(r"Could not find '([\w@.]+)/([^'/]+)'", text)
     if found:
         group, choice = found.groups()
-        return f"{group}={choice}: no such choice; {nearest(choice, choices().get(group, []))}"
+        own = own_folders(config_folder(overrides), overrides)
+        valid = choices(*own).get(group, [])
+        return f"{group}={choice}: no such choice; {nearest(choice, valid)}"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
         key = found.group(1)
         now = renamed.group(key, [*renamed.KEYS])
         return _unknown_key(key, overrides) if now == key else f"{key} has a new name: {now}"
     if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
-        return f"experiment: not given; valid: {', '.join(choices()['experiment'])}"
+        own = own_folders(config_folder(overrides), overrides)
+        return f"experiment: not given; valid: {', '.join(choices(*own)['experiment'])}"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(text.split())
     if isinstance(error, OSError):
@@ -66,12 +69,9 @@ def unreadable(error: Exception, config_dir: str | None, overrides: Sequence[str
 
     Hydra raises what its YAML reader raises, which does not always know the file.
     """
-    found = search_path(config_dir, list(overrides))
-    folders = re.findall(r"file://([^',\]]+)", found[0]) if found else []
-    if config_dir:
-        folders.insert(0, config_dir)
+    folders = own_folders(config_dir, overrides)
     named = [word.partition("=")[2] for word in overrides if word.startswith("experiment=")]
-    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.yaml"))]
+    files = [file for folder in folders for file in sorted(folder.rglob("*.yaml"))]
     for file in sorted(files, key=lambda file: file.stem not in named):  # the one asked for first
         try:
             yaml.load(file.read_text(encoding="utf-8"), Loader=get_yaml_loader())

@@ -8,14 +8,12 @@ words of the first job; `WholeSweep` puts the sweep back before the jobs are mad
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import create_automatic_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 
@@ -62,19 +60,6 @@ def sweep_of(overrides: list[str]) -> Sweep | None:
         [str(each.input_line) for each in parsed if each.is_hydra_override()],
         tuple(at for at, place in enumerate(places) if place in swept),
     )
-
-
-def search_path(config_dir: str | None, overrides: list[str]) -> list[str]:
-    """`hydra.searchpath` of a command line, its `--config-dir` put first; nothing for neither."""
-    parsed = OverridesParser.create().parse_overrides(overrides)
-    given: list[Override] = [e for e in parsed if e.key_or_group == "hydra.searchpath"]
-    there = config_dir and Path(config_dir).is_dir()  # Hydra itself tells where it is not
-    folders = [f"file://{Path(str(config_dir)).resolve()}"] if there else []
-    for each in given:
-        value: Any = each.value()
-        folders += [str(folder) for folder in value] if isinstance(value, list) else []
-    quoted = [f"'{folder.replace(chr(39), chr(92) + chr(39))}'" for folder in folders]
-    return [f"hydra.searchpath=[{','.join(quoted)}]"] if folders else []
 
 
 class WholeSweep(Callback):

@@ -1,9 +1,9 @@
 """Everything that can be wrong with a configuration, found before anything is trained."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from advx.config.build import target
 from advx.config.check import check_keywords, check_node, check_plain
@@ -53,18 +53,21 @@ GAME_KEYS = ("game", "games")
 """Top-level keys under which games between networks stand."""
 
 
-def check(config: Composed, main: Callable[..., None]) -> None:
+def check(
+    config: Composed, main: Callable[..., None], chosen: Mapping[str, Any] | None = None
+) -> None:
     """Refuse a configuration that cannot run.
 
     Args:
         config: resolved.
         main: the experiment.
+        chosen: what was chosen, by group and place, as Hydra lists it, for messages.
 
     Raises:
         ConfigError: the first thing that is wrong.
     """
     check_plain(config)
-    check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}")
+    check_keywords(config, main, COMMON_KEYS, f"experiment={config['experiment']}", chosen or {})
     pick_device(config["device"]["name"])
     for path, node in nodes(config):
         loads = path == "dataset" or makes_data(node)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from hydra.errors import MissingConfigException
 
 from advx.attacks.own import as_attack
 from advx.config.build import build
@@ -114,3 +115,22 @@ def test_an_empty_experiment_is_not_given() -> None:
     said = one_line(Missing("In 'config': Could not find 'experiment/' Available options"))
     assert said is not None
     assert said.startswith("experiment: not given; valid: adversarial_autoencoder, ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--config-dir", "{own}", "model=rezidual"],
+        ["model=rezidual", "--config-dir={own}"],
+        ["hydra.searchpath=[file://{own}]", "model=rezidual"],
+    ],
+)
+def test_choices_of_ones_own_are_among_the_valid_ones(tmp_path, words) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "residual.yaml").write_text("_target_: mine.Residual\n")
+    error = MissingConfigException("In 'config': Could not find 'model/rezidual'")
+    said = one_line(error, [word.format(own=tmp_path) for word in words])
+    assert said is not None
+    assert said.startswith("model=rezidual: no such choice; did you mean residual? valid: ")
+    assert "residual" in said.split("valid: ")[1].split(", ")
+    assert "maxout" in said.split("valid: ")[1].split(", ")
