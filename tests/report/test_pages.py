@@ -1,0 +1,25 @@
+"""What a page of a reference run says of the run itself."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from advx.report.pages import block
+from advx.training.recipe import RECIPE_VERSION
+
+REFERENCE = Path("outputs/reference/norm_balls")
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(RECIPE_VERSION - 1, True), (RECIPE_VERSION, False), (RECIPE_VERSION + 1, True)],
+)
+def test_a_run_of_another_recipe_says_so_beside_its_command(tmp_path, version, said) -> None:
+    folder = tmp_path / REFERENCE.name
+    shutil.copytree(REFERENCE, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"recipe_version": version}))
+    run = block(folder, manifest["config"]).split("### Run")[1]
+    assert ("The recipe of training has changed since this run" in run) is said
