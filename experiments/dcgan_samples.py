@@ -11,10 +11,12 @@ output of all of D's convolutions, pooled to 4 × 4, against the same on those o
 trained, and on the pixels.
 """
 
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
@@ -27,6 +29,7 @@ from advx.evaluation.transfer import BATCH
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.games.dcgan import DCGAN
+from advx.models.batch_statistics import ENOUGH, recompute_statistics
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.generated import add_warnings, behind_quality
@@ -108,9 +111,12 @@ def before_training(game: Config, seed: int) -> DCGAN:
         return game.build().eval()
 
 
-@measurement(version=1)
+@measurement(version=2)
 def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float) -> float:
     """Test error of a linear support vector machine, in percent.
+
+    D is normalized by the statistics of the training examples that it describes, trained or not:
+    those of training are of generated images too, and one that was never trained has none.
 
     Args:
         game: whose D's convolutions describe the images; None for the pixels themselves.
@@ -123,7 +129,7 @@ def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float
     from sklearn.svm import LinearSVC
 
     test, some = data.test, data.train.take(data.train.spaced(examples))
-    features = (lambda x: x.flatten(1)) if game is None else game.to(test.images.device).features
+    features = (lambda x: x.flatten(1)) if game is None else described_by(game, some.images)
     x, unseen = (
         torch.cat([features(batch) for batch in split.images.split(BATCH)]).cpu().numpy()
         for split in (some, test)
@@ -131,6 +137,13 @@ def svm_error_rate(game: DCGAN | None, data: Dataset, examples: int, cost: float
     machine = make_pipeline(StandardScaler(), LinearSVC(C=cost, random_state=0))
     machine.fit(x, some.labels.cpu().numpy())
     return 100 * float((machine.predict(unseen) != test.labels.cpu().numpy()).mean())
+
+
+def described_by(game: DCGAN, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """The features of a copy of D, normalized by the statistics of these images."""
+    game = copy.deepcopy(game).to(images.device)
+    recompute_statistics(game.discriminator, 2 * images[:ENOUGH] - 1)
+    return game.features
 
 
 def finding(results: Numbers) -> str:

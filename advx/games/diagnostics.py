@@ -7,7 +7,8 @@ Four numbers an epoch, each beside its own threshold:
                  2020): inside the ball that reaches to the fifth nearest real example
     contrast     spread of the components within a generated example, over that within a real one;
                  for images, not for points of the plane
-    confidence   share of examples, half of them real, that D places rightly at odds over 99 : 1
+    confidence   share of examples, half of them real, that D places rightly at odds over 99 : 1;
+                 batch normalization sees the real and the generated ones apart, as in training
 
 Black or constant images have no contrast, a generator that has collapsed to one image no
 diversity, one that has dropped most of the data no coverage; where D is confident of
@@ -65,7 +66,7 @@ def diagnosed(
     Args:
         real: examples of the data (n, *shape).
         fake: generated ones, as many.
-        real_logits: D's logits (n,) of the first, in evaluation mode; None where there is no D.
+        real_logits: D's logits (n,) of the first, without dropout; None where there is no D.
         fake_logits: of the second.
     """
     a, b = real.flatten(1), fake.flatten(1)

@@ -23,6 +23,7 @@ from advx.games.base import Game, Observer
 from advx.games.diagnostics import LIMITS, diagnosed
 from advx.games.losses import GeneratorLossName, discriminator_loss, generator_loss
 from advx.games.players import Players
+from advx.models.batch_statistics import minibatch_statistics
 from advx.types import PositiveInt, Probability
 
 DIAGNOSED = 256
@@ -203,5 +204,6 @@ class GeneratorObserver(Observer):
         real = self.real.images
         condition = self.game.condition(real, self.real.labels)
         fake = self.game.generate(self.z[: len(real)], condition)
-        logits = [self.game.answers(x, condition) for x in (real, fake)]
+        with minibatch_statistics(self.game):  # D, as the game asks it
+            logits = [self.game.answers(x, condition) for x in (real, fake)]
         return diagnosed(real, fake, *logits)

@@ -1,9 +1,13 @@
-"""Batch normalization's statistics of evaluation, computed again from given images.
+"""Batch normalization where the running averages of training are not what is wanted.
 
-The running averages of training mix all that a network was shown: for a discriminator these are
-data, generated images and a few labeled ones, with noise inside the network besides. In evaluation
-it is shown data alone, without noise, and the averages are those of something else.
+They mix all that a network was shown: for a discriminator these are data, generated images and a
+few labeled ones, with noise inside the network besides. In evaluation it is shown data alone,
+without noise, and the averages are those of something else. In training it answers each minibatch,
+real or generated, by that minibatch's own statistics.
 """
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -40,3 +44,23 @@ def recompute_statistics(network: nn.Module, images: Tensor) -> None:
         layer.momentum = momentum
     for module, training in modes.items():
         module.training = training
+
+
+@contextmanager
+def minibatch_statistics(network: nn.Module) -> Iterator[None]:
+    """Normalize by what is shown, as in training; all else stays in the mode that it is in.
+
+    Neither the running averages nor the count of minibatches move.
+
+    Args:
+        network: whatever it holds besides.
+    """
+    layers = [m for m in network.modules() if isinstance(m, LAYERS)]
+    before = [(layer.training, layer.track_running_stats) for layer in layers]
+    try:
+        for layer in layers:
+            layer.training, layer.track_running_stats = True, False
+        yield
+    finally:
+        for layer, (training, tracks) in zip(layers, before, strict=True):
+            layer.training, layer.track_running_stats = training, tracks

@@ -19,7 +19,12 @@ from advx.evaluation.fixed_generator import discriminator_alone, gradient_factor
 from advx.evaluation.image_quality import class_rates
 from advx.evaluation.modes import stacked_error_rate
 from advx.evaluation.point_gradients import gradients_around
-from advx.experiments.dcgan_samples import after_training, before_training, svm_error_rate
+from advx.experiments.dcgan_samples import (
+    after_training,
+    before_training,
+    described_by,
+    svm_error_rate,
+)
 from advx.experiments.gan_collapse import spread_rate
 from advx.experiments.gan_theory import game_outcome
 from advx.training.construct import seeded
@@ -64,6 +69,8 @@ def test_the_machine_on_pixels_and_on_features(tiny) -> None:
     assert svm_error_rate(None, tiny, 30, 0.1) == 100 * wrong.mean()
 
     class Useless(nn.Module):
+        discriminator = nn.Identity()
+
         def features(self, x):
             return torch.zeros(len(x), 2)
 
@@ -78,6 +85,26 @@ def test_untrained_networks_are_those_that_training_begins_with() -> None:
     for name, value in expected.state_dict().items():
         assert torch.equal(found.state_dict()[name], value)
     assert after_training(SimpleNamespace(game=expected)) is expected
+
+
+def test_features_are_normalized_by_the_images_that_are_described() -> None:
+    game = DCGAN.build().eval()
+    images = torch.rand(20, 1, 28, 28)
+    kept = {name: value.clone() for name, value in game.state_dict().items()}
+    features = described_by(game, images)(images)
+    assert all(torch.equal(value, kept[name]) for name, value in game.state_dict().items())
+    here, expected = 2 * images - 1, []
+    for layer in game.discriminator[:-2]:
+        if isinstance(layer, nn.BatchNorm2d):
+            mean, spread = here.mean((0, 2, 3)), here.var((0, 2, 3))
+            scale = layer.weight / (spread + layer.eps).sqrt()
+            here = (here - mean[:, None, None]) * scale[:, None, None] + layer.bias[:, None, None]
+        else:
+            here = layer(here)
+        if isinstance(layer, nn.LeakyReLU):
+            expected.append(nn.functional.adaptive_max_pool2d(here, 4).flatten(1))
+    assert len(expected) > 1
+    assert torch.allclose(features, torch.cat(expected, 1), atol=1e-5)
 
 
 def test_spread_and_misread_digits_by_hand() -> None:

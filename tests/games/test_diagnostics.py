@@ -1,11 +1,16 @@
 """What is seen to go wrong in a game during training."""
 
+import math
+
 import pytest
 import torch
+from torch import nn
 
 from advx.config.compose import composed
 from advx.config.config import Config
 from advx.games.diagnostics import diagnosed, lasting, warnings
+from advx.games.generative import GeneratorObserver
+from advx.games.multilayer import MultilayerGame
 from advx.run import Run
 from advx.training.game_trainer import GameTrainer
 from tests.toy_games import RING, small
@@ -79,3 +84,34 @@ def test_a_collapsing_game_says_so_while_it_is_trained(tmp_path, caplog) -> None
         "multilayer, seed 0, epoch 5",
         "multilayer, seed 0, at the end",
     ]
+
+
+def test_confidence_is_of_minibatches_as_the_game_shows_them_to_the_discriminator() -> None:
+    game = MultilayerGame(
+        input_shape=(2,), latent=2, generator_units=(8,), discriminator_units=(8, 8),
+        batch_norm_discriminator=True, batch_norm_first=True,
+    )  # fmt: skip
+    nn.init.normal_(game.discriminator[-1].weight, std=50)
+    norms = [m for m in game.modules() if isinstance(m, nn.BatchNorm1d)]
+    assert len(norms) == 2
+    for layer in norms:
+        layer.running_mean += 3  # of images of another kind
+    game.eval()
+    kept = {name: value.clone() for name, value in game.state_dict().items()}
+    observer = game.observer(RING, 4)
+    found = observer.diagnose()["confidence"]
+    assert all(torch.equal(value, kept[name]) for name, value in game.state_dict().items())
+    assert not any(module.training for module in game.modules())
+    assert all(layer.track_running_stats for layer in norms)
+
+    assert isinstance(observer, GeneratorObserver)
+    real = observer.real.images
+    with torch.no_grad():
+        fake = game.generate(observer.z[: len(real)])
+        running = [game.discriminate(x) for x in (real, fake)]
+        game.discriminator.train()
+        logits = [game.discriminate(x) for x in (real, fake)]
+    odds = math.log(99)
+    share = [torch.cat([a > odds, b < -odds]).double().mean().item() for a, b in (logits, running)]
+    assert found == share[0]
+    assert share[0] != share[1]
