@@ -60,7 +60,7 @@ CRITICS: tuple[CriticName, ...] = ("logistic_regression", "mlp", "boosted_trees"
 LEAKED = ("fresh_critic_accuracy", "leaked_bits")
 
 UNITS = {"leaked_bits": "bits"}
-"""The others are percent."""
+"""The others are percentages."""
 
 KNOWN = "percent of applicants"
 """Unit of what is known of the structural model: of all applicants that there could be."""

@@ -77,7 +77,7 @@ UNITS = {
     "warnings_at_the_end": "warnings",
     "cosine": "cosine",
 }
-"""The others are percent."""
+"""The others are percentages."""
 
 IMAGES = 32
 """Shown of each game whose examples are images."""

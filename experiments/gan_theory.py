@@ -75,7 +75,7 @@ UNITS = {
     "cosine": "cosine",
     "length": "ratio",
 }
-"""The others are percent."""
+"""The others are percentages."""
 
 
 def cells(

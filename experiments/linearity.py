@@ -129,9 +129,12 @@ def along_the_sign(run: Run, row: str, network: Model, epsilons: list[float], n:
     steps = run.measure(straightness, network, run.test(n), epsilons)
     for epsilon, step in zip(epsilons, steps, strict=False):
         results = asdict(step)
-        if step.tangent_error_rate == 0:  # what fools the tangent is nothing
+        rate = step.tangent_error_rate
+        fooled = n if math.isnan(rate) else round(rate / 100 * n)
+        if fooled == 0:  # what fools the tangent is nothing
             del results[FOOLED]
-        run.table.add(row, results, epsilon=epsilon, seed=network.seed, n=n, unit=UNITS)
+        behind = dict.fromkeys(results, n) | {FOOLED: fooled}
+        run.table.add(row, results, epsilon=epsilon, seed=network.seed, n=behind, unit=UNITS)
 
 
 def along_random_signs(run: Run, row: str, network: Model, epsilons: list[float], n: int) -> None:

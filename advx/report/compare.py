@@ -12,7 +12,7 @@ from advx.config.chapter import differences
 from advx.report.again import LISTED, results_of
 from advx.report.finished import manifest_of, summary_of, title_of
 from advx.report.intervals import wilson
-from advx.report.results import Row, mean_and_interval
+from advx.report.results import Row, examples_behind, mean_and_interval
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Side:
     def of(cls, rows: Sequence[Row]) -> "Side":
         """The number of some rows of one cell."""
         mean, low, high = mean_and_interval(rows)
-        first = rows[0]
-        if math.isnan(low) and first.unit == "percent" and first.n and math.isfinite(mean):
-            low, high = wilson(mean, first.n)
+        n = examples_behind(rows)
+        if math.isnan(low) and rows[0].unit == "percent" and n and math.isfinite(mean):
+            low, high = wilson(mean, n)
         return cls(mean, low, high, len(rows))
 
     def holds(self, value: float) -> bool:

@@ -1,4 +1,4 @@
-"""Where one more run would fall: the interval beside every mean."""
+"""Where the rate of one more network would fall: the interval beside every mean."""
 
 import math
 from collections.abc import Sequence
@@ -18,12 +18,14 @@ def wilson(percent: float, n: int) -> tuple[float, float]:
 
 
 def prediction(values: Sequence[float], n: int | None) -> tuple[float, float]:
-    """Interval for one more run: mean ± t·s·√(1 + 1/k) over k seeds, with the test set's own error.
+    """Interval for one more network's rate on all images like those of the test set.
+
+    Over k seeds it is the mean ± t·s·√(1 + 1/k), and the error of having seen n examples only.
 
     Args:
-        values: one value a seed, error rates in percent where `n` is given.
+        values: one value a seed, shares in percent where `n` is given.
         n: test examples behind each value; None where there is no sampling error to add. The two
-            half-widths are combined in quadrature, each side on its own, and error rates are cut
+            half-widths are combined in quadrature, each side on its own, and shares are cut
             off at 0 and 100.
 
     Returns:

@@ -2,6 +2,8 @@
 
 import math
 
+from advx.report.percentages import OF_A_HUNDRED
+
 
 def short(value: float, unit: str = "", digits: int = 4) -> str:
     """Percentages and points to two decimals, or two digits where that is 0; the rest to `digits`.
@@ -10,9 +12,10 @@ def short(value: float, unit: str = "", digits: int = 4) -> str:
     """
     if not math.isfinite(value):
         return "" if math.isnan(value) else f"{value:g}".replace("inf", "∞")
-    if unit in ("percent", "points") and (value == 0 or abs(value) >= 0.01):
+    hundredths = unit == "points" or unit in OF_A_HUNDRED
+    if hundredths and (value == 0 or abs(value) >= 0.01):
         return f"{value:.2f}"
-    if unit in ("percent", "points"):
+    if hundredths:
         digits = 2
     if value == 0 or not 1e-4 <= abs(value) < 1e6:
         return f"{value:.{digits}g}"
@@ -26,6 +29,6 @@ def decimals_of(value: float, unit: str = "") -> int:
 
     Percentages have two, however small: a hundredth of a percent is one example of ten thousand.
     """
-    if unit == "percent" or not 0 < abs(value) < 0.1:
+    if unit in OF_A_HUNDRED or not 0 < abs(value) < 0.1:
         return 2
     return 2 - math.floor(math.log10(abs(value)))

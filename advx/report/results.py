@@ -153,7 +153,7 @@ class Results:
                     low,
                     high,
                     len(rows),
-                    first.n,
+                    examples_behind(rows),
                     outcome,
                     _note(rows, self.notes.get(cell, "")),
                 )
@@ -161,12 +161,17 @@ class Results:
         return lines
 
 
+def examples_behind(rows: Sequence[Row]) -> int | None:
+    """The fewest examples behind any seed's number; None where it has none."""
+    return min((row.n for row in rows if row.n is not None), default=None)
+
+
 def mean_and_interval(rows: Sequence[Row]) -> tuple[float, float, float]:
     """The mean over the seeds that gave a number, and the interval for one more run."""
     known = [r.value for r in rows if math.isfinite(r.value)]
     infinite = any(math.isinf(r.value) for r in rows)
     mean = sum(known) / len(known) if known else math.inf if infinite else math.nan
-    n = rows[0].n if rows[0].unit == "percent" else None
+    n = examples_behind(rows) if rows[0].unit == "percent" else None
     if rows[0].seed is not None:
         return mean, *prediction(known, n)
     return mean, *(wilson(mean, n) if n and known else (math.nan, math.nan))

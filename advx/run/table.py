@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 from advx.config.cells import Cell
 from advx.config.claims import listed_cell
 from advx.config.documents import ListedRow
+from advx.report.percentages import unit_of
 from advx.report.results import Results, Row, append_result, write_results
 
 
@@ -43,7 +44,7 @@ class Table:
         n: int | Mapping[str, int] | None = None,
         epsilon: float | None = None,
         setting: str = "",
-        unit: str | Mapping[str, str] = "percent",
+        unit: str | Mapping[str, str] | None = None,
         note: str = "",
         **metrics: float,
     ) -> None:
@@ -56,7 +57,8 @@ class Table:
             n: the examples behind it; of all metrics, or by metric.
             epsilon: size of the perturbation.
             setting: protocol names and `key=value` pairs, sorted and joined by `+`.
-            unit: of all metrics, or by metric; one that is not listed is in percent.
+            unit: of all metrics, or by metric; one without is in percent, a share of the n examples
+                but for those in `advx.report.percentages`.
             note: stands beside its line in the summary.
             metrics: more numbers, by metric.
 
@@ -64,7 +66,7 @@ class Table:
             TypeError: `results` is neither a dictionary nor a dataclass.
         """
         for metric, value in (_by_metric(results) | metrics).items():
-            units = unit if isinstance(unit, str) else unit.get(metric, "percent")
+            units = unit if isinstance(unit, str) else (unit or {}).get(metric, unit_of(metric))
             count = n[metric] if isinstance(n, Mapping) else n
             cell = Cell(row, metric, epsilon, setting)
             if seed is None and (cell, None) in self._added:

@@ -30,7 +30,7 @@ class GameTrainer(TrainingRule):
         optimizers: what differs for some of them, by player's name: arguments of `optimizer` (None
             for its own), or a `_target_` and arguments of another one.
         batch_size: examples in a minibatch.
-        max_epochs: stop after so many epochs; None for no limit.
+        max_epochs: stop after so many epochs; schedules and snapshots go by it.
         patience: stop after so many epochs without a smaller validation error, for a game that has
             one; None to train to `max_epochs`.
         epoch_updates: updates of the game in one epoch; None for as many as show it all the data.
@@ -52,7 +52,7 @@ class GameTrainer(TrainingRule):
         optimizer: Optimizer = RADFORD,
         optimizers: dict[str, dict[str, Any]] | None = None,
         batch_size: PositiveInt = 128,
-        max_epochs: PositiveInt | None = 25,
+        max_epochs: PositiveInt = 25,
         patience: PositiveInt | None = None,
         epoch_updates: PositiveInt | None = None,
         snapshots: PositiveInt = 20,
@@ -65,6 +65,7 @@ class GameTrainer(TrainingRule):
             max_epochs=max_epochs,
             patience=patience,
         )
+        self.max_epochs: int = max_epochs
         self.optimizers = {
             player: changed(self.optimizer, changes, f"trainer.optimizers.{player}")
             for player, changes in (optimizers or {}).items()
@@ -173,10 +174,8 @@ class GameTask(Task):
         }
         self.players = Players(self.optimizers)
         self.averages: dict[str, dict[str, Tensor]] = {}
-        last, self.due = trainer.max_epochs, set[int]()
-        if last is not None:
-            times = range(1, trainer.snapshots + 1)
-            self.due = {round(k * last / trainer.snapshots) for k in times}
+        times = range(1, trainer.snapshots + 1)
+        self.due = {round(k * trainer.max_epochs / trainer.snapshots) for k in times}
 
     def finished(self, progress: Progress) -> bool:
         return self.trainer.finished(progress)
@@ -200,9 +199,7 @@ class GameTask(Task):
         self, batch: Iterator[Any], update: int, epoch: int
     ) -> tuple[dict[str, Tensor], int]:
         self.players.update, self.players.epoch = update, epoch
-        if self.trainer.max_epochs is not None:
-            total = self.trainer.max_epochs * self.updates_per_epoch()
-            self.players.progress = update / total
+        self.players.progress = update / (self.trainer.max_epochs * self.updates_per_epoch())
         values = self.game.update(batch, self.players)
         if not isinstance(values, Mapping):
             raise ConfigError(

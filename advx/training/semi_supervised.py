@@ -66,6 +66,7 @@ class SemiSupervisedTrainer(Trainer):
         Raises:
             ConfigError: what is asked for, and what there is.
         """
+        super().check(data, loss)
         if loss is not None and not uses_unlabeled(loss):
             raise ConfigError(
                 f"trainer=semi_supervised: {type(loss).__name__} needs every example's label; "

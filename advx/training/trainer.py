@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from advx.data.dataset import Dataset, Split
 from advx.data.minibatches import Minibatch, one_pass
-from advx.errors import Diverged
+from advx.errors import ConfigError, Diverged
 from advx.models.base import constrain
 from advx.models.call import UNDEFINED, UNDEFINED_LIMIT, logits_of, predicted
 from advx.training.alone import fails_alone
@@ -83,8 +83,10 @@ class Trainer(TrainingRule):
                 checkpoint of it.
 
         Raises:
+            ConfigError: it would never end.
             Diverged: the loss became NaN, or stayed above that of guessing.
         """
+        Trainer.check(self, data)
         images, labels = data.train.images, data.train.labels
         left = len(labels) % self.batch_size if len(labels) > self.batch_size else 0
         self.joins = left == 1 and fails_alone(model, loss, images, labels) != ""
@@ -104,7 +106,16 @@ class Trainer(TrainingRule):
         return min(self.batch_size, len(train))
 
     def check(self, data: Dataset, loss: Loss | None = None) -> None:
-        """Refuse data or a loss that this training cannot use, before anything is trained."""
+        """Refuse data or a loss that this training cannot use, before anything is trained.
+
+        Raises:
+            ConfigError: it would never end.
+        """
+        if self.max_epochs is None and len(data.validation) == 0:
+            raise ConfigError(
+                f"trainer.max_epochs=null: {data.name} has no validation examples to stop by; "
+                "valid: a number of epochs, e.g. 100"
+            )
 
 
 class ClassifierTask(Task):

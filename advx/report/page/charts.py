@@ -17,6 +17,7 @@ from advx.report.finished import cells_of
 from advx.report.intervals import prediction
 from advx.report.markdown import words
 from advx.report.page.runs import RunRead
+from advx.report.percentages import OF_A_HUNDRED
 
 CURVE = "curve"
 """The part of a setting that marks the rows of a curve."""
@@ -97,8 +98,7 @@ def _panels(results: pd.DataFrame, run: RunRead) -> Iterator[Panel]:
 def _point(cell: Cell, lines: Sequence[Any]) -> dict[str, Any]:
     """The mean over the seeds of one cell, and the band in which one more run would fall."""
     values = [float(line.value) for line in lines if math.isfinite(line.value)]
-    n = lines[0].n
-    examples = None if pd.isna(n) else int(n)
+    examples = min((int(line.n) for line in lines if not pd.isna(line.n)), default=None)
     low, high = prediction(values, examples if lines[0].unit == "percent" else None)
     return {
         "series": words(cell.row),
@@ -120,7 +120,7 @@ def spec_of(panel: Panel) -> Spec:
 
     `shown` names the series that a reader has picked; the others step back.
     """
-    percent = panel.unit == "percent"
+    percent = panel.unit in OF_A_HUNDRED
     y: Spec = {"field": "value", "type": "quantitative", "title": None}
     if percent:
         y["scale"] = {"domain": [0, 100], "nice": False}

@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from advx.report.numbers import short
 from advx.report.page.runs import Number
+from advx.report.percentages import OF_A_HUNDRED
 
 WIDTH, HEIGHT, EDGE = 132, 18, 5
 """Of a drawing and of its left and right edge, in pixels."""
@@ -25,7 +26,7 @@ def drawing(
         bounds: an interval instead of the number's.
         width: in pixels.
     """
-    if number.unit != "percent" or not 0 <= number.mean <= 100:
+    if number.unit not in OF_A_HUNDRED or not 0 <= number.mean <= 100:
         return Markup("")
 
     def x(value: float) -> float:
