@@ -165,12 +165,12 @@ class MeanSizes:
     mean_l0: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 def mean_sizes(clean: Split, adversarial: Split) -> MeanSizes:
     """How far an attack has moved the examples on average."""
     moves = adversarial.images - clean.images
     linf, l2 = (norms.length(moves, norm).double().mean().item() for norm in ("linf", "l2"))
-    return MeanSizes(linf, l2, 100 * (moves != 0).flatten(1).double().mean().item())
+    return MeanSizes(linf, l2, 100 * norms.changed_share(moves).mean().item())
 
 
 def draw(

@@ -158,7 +158,7 @@ def reached(
     for norm in NORMS:
         size = norms.length(away, norm)[won].double().mean().item()
         run.table.add(row, {f"mean_{norm}": size}, seed=None, n=n, unit=f"{norm} norm")
-    changed = 100 * (away.abs() > 1e-6).flatten(1)[won].double().mean().item()
+    changed = 100 * norms.changed_share(away[won], above=1e-6).mean().item()
     run.table.add(row, mean_l0=changed, seed=None, n=n, unit="percent of pixels")
 
 

@@ -73,7 +73,8 @@ class JSMA(Attack):
 
     Args:
         theta: the change of a pixel.
-        share: part of the pixels that may be changed; half as many pairs.
+        share: part of the components that may be changed; half as many pairs. Each channel of a
+            colored pixel is one of its own.
         increase: raise pixels; otherwise lower them.
         clip: range of the pixels; one that reaches its end is not chosen again.
         targeted: labels are the classes to be reached, as in the paper; otherwise they are to be

@@ -94,6 +94,20 @@ def length(perturbation: Tensor, norm: DistanceName) -> Tensor:
     return lengths
 
 
+def changed_share(perturbation: Tensor, *, above: float = 0.0) -> Tensor:
+    """Share of each example's pixels that are changed, (batch,) float64, from 0 to 1.
+
+    A pixel of an image (channels, height, width) is changed where any of its channels is; of other
+    examples every component counts.
+
+    Args:
+        perturbation: (batch, *shape).
+        above: changes up to this size are none.
+    """
+    moved = perturbation.abs() > above
+    return (moved.any(1) if moved.dim() == 4 else moved).flatten(1).double().mean(1)
+
+
 def ordinary(rows: Tensor, largest: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Rows (batch, n), those of extreme size times a power of two that brings them to about 1.
 

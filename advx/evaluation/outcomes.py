@@ -40,7 +40,7 @@ class Outcome:
     seconds: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 def successes(
     model: nn.Module,
     attack: Attack,
@@ -67,7 +67,7 @@ def successes(
     won = (classes != moved.labels if wanted is None else classes == wanted) & known
     away = moved.images - clean.images
     l2, linf = norms.length(away, "l2"), norms.length(away, "linf")
-    changed = 100 * (away != 0).flatten(1).double().mean(1)
+    changed = 100 * norms.changed_share(away)
     some = won & (linf > 0)  # what is wrong already needs no perturbation
     mean_l2 = l2[some].double().mean().item()
     return Outcome(

@@ -4,12 +4,13 @@ import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from advx.config.config import Config
 from advx.data.dataset import Dataset
 from advx.defenses.base import NO_DEFENSE
-from advx.errors import Diverged
+from advx.errors import ConfigError, Diverged
 from advx.evaluation.undefined import NAMES
 from advx.games import base
 from advx.games.diagnostics import lasting
@@ -19,6 +20,7 @@ from advx.run.examine import examine
 from advx.run.model import Game, Model
 from advx.run.notices import Remarks
 from advx.store.store import Store
+from advx.text_files import file_digest
 from advx.training.construct import construct
 from advx.training.load_or_train import (
     TrainedGame,
@@ -69,6 +71,7 @@ class Models:
         self.names: dict[str, str] = {}
         self._bars = [ModelBar()]
         self._made: dict[str, TrainedModel | TrainedGame | Diverged] = {}
+        self._weights: dict[str, str] = {}
 
     def on(self, data: RunData) -> "Models":
         """Those of other data; named, and shown while they are trained, together with these."""
@@ -128,8 +131,25 @@ class Models:
     def game_key(self, recipe: Recipe, data: Dataset) -> str:
         """Names a game without training it; noted for the manifest."""
         key = recipe_key(recipe, data)
+        self._refuse_changed(recipe)
         self.names[key] = f"{recipe.name}, seed {recipe.seed}"
         return key
+
+    def _refuse_changed(self, recipe: Recipe) -> None:
+        """Refuse weights of the user's own that are others than when this run first saw them.
+
+        Raises:
+            ConfigError: they are, and numbers under one name would be of two models.
+        """
+        path = recipe.model.get("weights")
+        if not path:
+            return
+        digest = file_digest(Path(path))
+        if self._weights.setdefault(path, digest) != digest:
+            raise ConfigError(
+                f"{recipe.path}.weights={path}: the file has changed since this run first read it; "
+                "the same command, run again, is of the new weights"
+            )
 
     def trained(self, recipe: Recipe) -> TrainedModel:
         """The classifier of a recipe: remembered, from the store, or trained now.
@@ -137,7 +157,9 @@ class Models:
         Raises:
             Diverged: its training failed.
         """
-        return self._remembered(self.key(recipe), recipe, lambda: self._load_or_train(recipe))
+        made = self._remembered(self.key(recipe), recipe, lambda: self._load_or_train(recipe))
+        self._refuse_changed(recipe)  # while it was read
+        return made
 
     def trained_game(self, recipe: Recipe, data: Dataset) -> TrainedGame:
         """The game of a recipe: remembered, from the store, or trained now.

@@ -157,6 +157,8 @@ class Store:
             content = (self.path(key) / WEIGHTS).read_bytes()
         except OSError:
             return f"{WEIGHTS} is missing"
+        if meta.get("key", key) != key:
+            return f"it was made for {meta['key']}"
         if hashlib.sha256(content).hexdigest() != meta.get("sha256"):
             return f"{WEIGHTS} does not match its digest"
         return None
@@ -172,7 +174,7 @@ class Store:
         content = serialized(weights)
         write_atomically(folder / WEIGHTS, content)
         digest = hashlib.sha256(content).hexdigest()
-        meta = meta | {"sha256": digest, "bytes": len(content)}
+        meta = meta | {"key": key, "sha256": digest, "bytes": len(content)}
         write_text(folder / META, json.dumps(meta, indent=1, sort_keys=True))
         self.rest_on(key, digest)
 

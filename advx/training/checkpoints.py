@@ -1,6 +1,7 @@
 """One training run with its checkpoints in the store, and what the store keeps of its end."""
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from advx.store.store import Store
 from advx.text_files import write_text
 from advx.training.loop import Checkpoint, Progress
 from advx.training.recipe import Recipe, recipe_key, trajectory
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints of one training run."""
@@ -62,7 +65,7 @@ class CheckpointedTraining:
             Diverged: training failed; the checkpoint of a game's last good epoch is kept.
         """
         continues = bool(getattr(trainer, "STOPPING_RULE", ()))
-        resume = self.store.checkpoint(self.key)
+        resume = self._own(self.store.checkpoint(self.key))
         if resume is None and continues:
             resume = self._shorter_run(trainer)
         self.spent = resume["seconds"] if resume else 0.0
@@ -71,11 +74,11 @@ class CheckpointedTraining:
             now = time.perf_counter()
             last = continues and trainer.finished(progress)
             if now - self.saved >= self.pause or last:
-                self.store.save_checkpoint(self.key, checkpoint() | self._seconds(now))
+                self.store.save_checkpoint(self.key, checkpoint() | self._more(now))
                 self.saved, self.unsaved = time.perf_counter(), None
                 self.pause = max(CHECKPOINT_SECONDS, (self.saved - now) / CHECKPOINT_SHARE)
             elif self.recipe.is_game:
-                self.unsaved = copy.deepcopy(checkpoint() | self._seconds(now))
+                self.unsaved = copy.deepcopy(checkpoint() | self._more(now))
             self.on_epoch(progress)
 
         try:
@@ -112,7 +115,7 @@ class CheckpointedTraining:
             "best_epoch": progress.best_epoch,
             "epochs": progress.epoch,
             "validation_error_rate": error if math.isfinite(error) else None,
-            "seconds": round(self._seconds(time.perf_counter())["seconds"], 2),
+            "seconds": round(self._seconds(time.perf_counter()), 2),
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "device": str(self.data.train.images.device),
@@ -123,8 +126,19 @@ class CheckpointedTraining:
             raise ConfigError(f"store entry {self.key} cannot be read back; is the disk full?")
         return stored
 
-    def _seconds(self, now: float) -> dict[str, float]:
-        return {"seconds": self.spent + now - self.start}
+    def _own(self, checkpoint: Checkpoint | None) -> Checkpoint | None:
+        """A checkpoint of this training; one of another, in the wrong folder, is left alone."""
+        if checkpoint is None or checkpoint.get("trajectory", self.trajectory) == self.trajectory:
+            return checkpoint
+        log.warning("store entry %s: its checkpoint is another training's; starting over", self.key)
+        return None
+
+    def _seconds(self, now: float) -> float:
+        return self.spent + now - self.start
+
+    def _more(self, now: float) -> dict[str, Any]:
+        """What a checkpoint holds besides the trainer's."""
+        return {"seconds": self._seconds(now), "trajectory": self.trajectory}
 
     def _shorter_run(self, trainer: Any) -> Checkpoint | None:
         """The last checkpoint of the longest finished run that this training goes through too.
@@ -137,7 +151,7 @@ class CheckpointedTraining:
             (m.get("epochs", 0), k) for k, m in metas if m.get("trajectory") == self.trajectory
         ]
         for _, key in sorted(found, reverse=True):
-            checkpoint = store.checkpoint(key)
+            checkpoint = self._own(store.checkpoint(key))
             if checkpoint and trainer.passes_through(checkpoint["progress"]["history"]):
                 return checkpoint
         return None

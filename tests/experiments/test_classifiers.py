@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from advx.attacks import norms
 from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.defenses.denoising_autoencoder import Stacked
@@ -137,3 +138,14 @@ def test_the_length_and_xi_with_the_smallest_validation_error_are_chosen(
     assert {seed for *_, seed in chosen} == {None}, "or runs that chose otherwise could be joined"
     assert virtual_adversarial_training.choose(run, networks[:1]) == offered[0]
     assert len(run.table.results.rows) == len(rows)
+
+
+def test_a_colored_pixel_is_changed_where_any_channel_is() -> None:
+    clean = Split(torch.zeros(2, 3, 2, 2), torch.zeros(2).long())
+    moved = torch.zeros(2, 3, 2, 2)
+    moved[0, 0, 0, 0] = moved[0, 2, 0, 0] = moved[0, 1, 1, 1] = 0.5
+    moved[1, 1, 0, 1] = 1e-7
+    assert mean_sizes(clean, Split(moved, clean.labels)).mean_l0 == 100 * 3 / 8
+    assert norms.changed_share(moved).tolist() == [0.5, 0.25]
+    assert norms.changed_share(moved, above=1e-6).tolist() == [0.5, 0]
+    assert norms.changed_share(torch.tensor([[0.0, 1.0, 0.0, 0.0]])).tolist() == [0.25]

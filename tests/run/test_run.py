@@ -22,6 +22,7 @@ from advx.run import Run
 from advx.run.data import PARTS, fitting
 from advx.run.facts import best_epoch, validation_error
 from advx.store.store import Store
+from advx.training import load_or_train
 from tests.running import started
 
 
@@ -298,3 +299,39 @@ def test_a_model_that_guesses_is_remarked_and_both_models_have_a_clean_error(tmp
     assert near
     said = [text.partition(":")[0] for text in run.remarks.texts() if "near a guess's, 90%" in text]
     assert sorted(said) == sorted(near)
+
+
+def test_weights_that_change_during_a_run_are_refused(tmp_path) -> None:
+    run, config = begun(tmp_path, "experiment=transfer")
+    trained = run.model(config["target"], 0).value
+    path, named = tmp_path / "mine.pt", config["target"].with_(weights=str(tmp_path / "mine.pt"))
+    torch.save(trained.state_dict(), path)
+    mine = run.model(named, 0)
+    rate = run.measure(error_rate, mine, run.test())
+    other = {key: -value for key, value in trained.state_dict().items()}
+    torch.save(other, path)
+    line = "weights=.*mine.pt: the file has changed since this run first read it"
+    with pytest.raises(ConfigError, match=line):
+        _ = run.model(named, 0).key
+    with pytest.raises(ConfigError, match=line):
+        run.measure(error_rate, run.model(named, 0), run.test(10))
+    torch.save(trained.state_dict(), path)
+    again, _ = begun(tmp_path, "experiment=transfer")
+    assert again.measure(error_rate, again.model(named, 0), again.test()) == rate
+
+
+def test_weights_that_change_while_they_are_read_are_refused(tmp_path, monkeypatch) -> None:
+    run, config = begun(tmp_path, "experiment=transfer")
+    trained, path = run.model(config["target"], 0).value, tmp_path / "mine.pt"
+    torch.save(trained.state_dict(), path)
+    mine = run.model(config["target"].with_(weights=str(path)), 0)
+    assert mine.key
+    load = load_or_train.load_weights
+
+    def late(module, *arguments) -> None:
+        torch.save({key: -value for key, value in trained.state_dict().items()}, path)
+        load(module, *arguments)
+
+    monkeypatch.setattr(load_or_train, "load_weights", late)
+    with pytest.raises(ConfigError, match="has changed since this run first read it"):
+        _ = mine.value

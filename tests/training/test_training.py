@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -326,6 +327,21 @@ def test_an_entry_without_what_is_asked_of_it_is_trained_again(
     assert again.epochs == made.epochs
     assert fact in json.loads(path.read_text())
     assert f"meta.json has no {fact}; training it again" in caplog.text
+
+
+def test_entries_that_changed_places_are_trained_again(tiny, tmp_path, caplog) -> None:
+    store = Store(tmp_path)
+    one, other = (load_or_train_model(recipe(seed=seed), tiny, store) for seed in (0, 1))
+    weights = {m.key: (store.path(m.key) / "weights.pt").read_bytes() for m in (one, other)}
+    assert store.problem(one.key) is None
+    folder = store.path(one.key)
+    shutil.rmtree(folder)
+    shutil.copytree(store.path(other.key), folder)
+    assert Store(tmp_path).problem(one.key) == f"it was made for {other.key}"
+    load_or_train_model(recipe(seed=0), tiny, Store(tmp_path))
+    assert f"it was made for {other.key}; training it again" in caplog.text
+    assert "its checkpoint is another training's; starting over" in caplog.text
+    assert (folder / "weights.pt").read_bytes() == weights[one.key] != weights[other.key]
 
 
 def test_a_model_that_does_not_fit_is_refused(tiny, tmp_path) -> None:
