@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from advx.config.messages import one_line
 from advx.errors import ConfigError
@@ -47,7 +48,7 @@ def _claim_of(config: DictConfig, key: str) -> None:
     hydra.set_config(copy.deepcopy(config))  # the folder's name may speak of other settings
     try:
         claim(Path(OmegaConf.select(config, key)), key)  # and of the time, which it remembers
-    except (ConfigError, OSError) as error:
+    except (ConfigError, OSError, OmegaConfBaseException) as error:
         print(f"advx: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     finally:

@@ -29,6 +29,22 @@ LARGEST_SEED = 9_000_000_000_000
 """A millionfold, and an epoch's number on top (`epoch_seed`), it still is an int64."""
 
 
+MOST_THREADS = 4096
+"""Far more, and the system gives none."""
+
+NEEDED = (
+    "seeds",
+    "scale",
+    "device.name",
+    "device.threads",
+    "dataset._target_",
+    "dataset.name",
+    "trainer._target_",
+    "trainer.name",
+)
+"""Keys that every run reads, and that a command line may have taken away."""
+
+
 def check_node(node: DictConfig | Mapping[str, Any], path: str) -> Node:
     """Check one node with a `_target_`; returns its arguments, converted and without defaults.
 
@@ -306,10 +322,18 @@ def check_plain(config: Composed) -> None:
     Raises:
         ConfigError: the first key with a value that cannot be.
     """
+    for path in NEEDED:
+        at: Any = config
+        for part in path.split("."):
+            at = at.get(part) if isinstance(at, dict) else None
+        if at is None:
+            raise ConfigError(f"{path}: not given, and every run needs it")
     config["seeds"] = check_seeds(config["seeds"])
     threads = config["device"]["threads"]
-    if not isinstance(threads, int) or threads < 1:
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
+    if threads > MOST_THREADS:
+        raise ConfigError(f"device.threads={threads}: more than {MOST_THREADS:,}")
     store = config.get("store", "")
     if not isinstance(store, str) or not store.strip():
         raise ConfigError(f"store={store}: a folder is needed, e.g. store=outputs/store")
