@@ -55,12 +55,12 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         now = renamed.group(key, [*renamed.KEYS])
         return _unknown_key(key, overrides) if now == key else f"{key} has a new name: {now}"
     if "Config group override must be a string" in text:
-        own = choices(*own_folders(config_folder(overrides), overrides))
+        known = choices(*own_folders(config_folder(overrides), overrides))
         for word in overrides:
             group, _, value = word.partition("=")
-            valid = own.get(group.partition("@")[0])
-            if valid and value not in valid:
-                return f"{word}: no such choice; {nearest(value, valid)}"
+            offered = known.get(group.partition("@")[0])
+            if offered and value not in offered:
+                return f"{word}: no such choice; {nearest(value, offered)}"
         return " ".join(text.split())
     if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
         own = own_folders(config_folder(overrides), overrides)
