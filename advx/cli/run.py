@@ -19,11 +19,12 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from advx.config import moved
-from advx.config.check import check_plain, keywords
+from advx.config.check import keywords
 from advx.config.compose import main_of
 from advx.config.documents import Composed
 from advx.config.messages import one_line, unreadable
 from advx.config.places import refuse_plain_values
+from advx.config.plain import check_plain
 from advx.config.quoting import readable, words
 from advx.config.renamed import groups, old_choices
 from advx.config.scales import read_scales, unused

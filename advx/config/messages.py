@@ -46,8 +46,7 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
     found = re.search(r"Could not find '([\w@.]+)/([^'/]+)'", text)
     if found:
         group, choice = found.groups()
-        own = own_folders(config_folder(overrides), overrides)
-        valid = choices(*own).get(group, [])
+        valid = _offered(overrides).get(group, [])
         return f"{group}={choice}: no such choice; {nearest(choice, valid)}"
     found = re.search(r"Could not override '([^']+)'", text)
     if found:
@@ -55,7 +54,7 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         now = renamed.group(key, [*renamed.KEYS])
         return _unknown_key(key, overrides) if now == key else f"{key} has a new name: {now}"
     if "Config group override must be a string" in text:
-        known = choices(*own_folders(config_folder(overrides), overrides))
+        known = _offered(overrides)
         for word in overrides:
             group, _, value = word.partition("=")
             offered = known.get(group.partition("@")[0])
@@ -63,13 +62,17 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
                 return f"{word}: no such choice; {nearest(value, offered)}"
         return " ".join(text.split())
     if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
-        own = own_folders(config_folder(overrides), overrides)
-        return f"experiment: not given; valid: {', '.join(choices(*own)['experiment'])}"
+        return f"experiment: not given; valid: {', '.join(_offered(overrides)['experiment'])}"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(text.split())
     if isinstance(error, OSError):
         return _of_system(error, overrides)
     return None
+
+
+def _offered(overrides: Sequence[str]) -> dict[str, list[str]]:
+    """The choices of every group, with those of the command line's own folders."""
+    return choices(*own_folders(config_folder(overrides), overrides))
 
 
 def unreadable(error: Exception, config_dir: str | None, overrides: Sequence[str]) -> str | None:

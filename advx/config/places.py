@@ -21,11 +21,8 @@ def refuse_plain_values(config: DictConfig, chosen: Mapping[str, Any]) -> None:
     for group, place in _placed(chosen):
         node: Any = config
         for part in place.split("."):
-            node = (
-                node._get_node(part, validate_access=False)
-                if isinstance(node, DictConfig)
-                else None
-            )
+            inside = isinstance(node, DictConfig)
+            node = node._get_node(part, validate_access=False) if inside else None
         if node is None or isinstance(node, DictConfig) or OmegaConf.is_interpolation(node):
             continue
         value = node._value()

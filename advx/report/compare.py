@@ -17,7 +17,7 @@ from advx.report.results import Row, examples_behind, mean_and_interval
 
 @dataclass(frozen=True)
 class Side:
-    """One run's number: its mean over seeds, and where one more run would fall.
+    """One run's number: its mean over seeds, and where one more network would fall.
 
     A single run of n examples has the interval of its sampling error; one without examples none.
     """

@@ -167,7 +167,7 @@ def examples_behind(rows: Sequence[Row]) -> int | None:
 
 
 def mean_and_interval(rows: Sequence[Row]) -> tuple[float, float, float]:
-    """The mean over the seeds that gave a number, and the interval for one more run."""
+    """The mean over the seeds that gave a number, and the interval for one more network."""
     known = [r.value for r in rows if math.isfinite(r.value)]
     infinite = any(math.isinf(r.value) for r in rows)
     mean = sum(known) / len(known) if known else math.inf if infinite else math.nan

@@ -19,7 +19,7 @@ def verdict(
 
     Args:
         chapter: the chapter's figure.
-        mean, low, high: the measured mean and the interval for one more run.
+        mean, low, high: the measured mean and the interval for one more network.
         clean: whether this is a clean error rate (a narrower "near").
         direction: whether the ordering claim named for this row holds; None where none is named.
     """

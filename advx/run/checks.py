@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from advx.config.build import target
-from advx.config.check import check_keywords, check_node, check_plain
+from advx.config.check import check_keywords, check_node
 from advx.config.config import Config
 from advx.config.declared import check_declared
 from advx.config.documents import Composed, Node
+from advx.config.plain import check_plain
 from advx.config.renamed import OLD_MODEL_KEYS
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError

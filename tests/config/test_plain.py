@@ -3,9 +3,9 @@
 import pytest
 from hydra.errors import ConfigCompositionException
 
-from advx.config.check import NEEDED, check_plain
 from advx.config.compose import resolved
 from advx.config.messages import one_line
+from advx.config.plain import NEEDED, check_plain
 from advx.errors import ConfigError
 from advx.run.device import pick_device
 

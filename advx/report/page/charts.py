@@ -96,7 +96,7 @@ def _panels(results: pd.DataFrame, run: RunRead) -> Iterator[Panel]:
 
 
 def _point(cell: Cell, lines: Sequence[Any]) -> dict[str, Any]:
-    """The mean over the seeds of one cell, and the band in which one more run would fall."""
+    """The mean over the seeds of one cell, and the band in which one more network would fall."""
     values = [float(line.value) for line in lines if math.isfinite(line.value)]
     examples = min((int(line.n) for line in lines if not pd.isna(line.n)), default=None)
     low, high = prediction(values, examples if lines[0].unit == "percent" else None)

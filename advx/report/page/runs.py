@@ -75,7 +75,7 @@ class Number:
 
     @property
     def interval(self) -> str:
-        """Where one more run would fall, for a reader; empty where that is unknown."""
+        """Where one more network would fall, for a reader; empty where that is unknown."""
         if math.isnan(self.low):
             return ""
         return f"{short(self.low, self.unit)} – {short(self.high, self.unit)}"
