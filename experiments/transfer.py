@@ -19,17 +19,31 @@ from advx.run.model import Model, seed_of
 from advx.types import PositiveInt
 
 
-def cells(crafting: Config, target: Config) -> Iterator[Cells]:
+def cells(
+    crafting: Config, target: Config, defense: Config, crafting_defense: Config
+) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
-    source, shown = crafting.get("name") or "crafting", target.get("name") or "target"
+    source, shown = names((crafting, crafting_defense), (target, defense))
     pair = [row.format(source, shown) for row in ROWS]
     yield Cells(pair, ["error_rate"])
     yield Cells(pair, ["targeted_success_rate"], always=False)  # where the attack aims
     yield Cells(list(dict.fromkeys([shown, source])), ["clean_error_rate"])
 
 
+Trained = tuple[Config, Config]
+"""A model, and the defense that it is trained with."""
+
 ROWS = ("{0} -> {1}", "{0} -> itself")
 """What is measured: the target, and the crafting model itself."""
+
+
+def names(source: Trained, target: Trained) -> tuple[str, str]:
+    """What the crafting model and the target are called: apart where only their names agree."""
+    crafts = source[0].get("name") or "crafting"
+    answers = target[0].get("name") or "target"
+    if crafts != answers or source == target:
+        return crafts, answers
+    return f"{crafts} (crafting)", f"{answers} (target)"
 
 
 def main(
@@ -59,54 +73,60 @@ def main(
         )
         for seed in run.seeds
     ]
+    called_here = names((crafting, crafting_defense), (target, defense))
     with run.progress(models=2 * len(pairs)):
         for source, shown in pairs if seed_of(*pairs[0]) is not None else pairs[:1]:
-            transfer(run, source, shown, attack)
-    run.attempt(lambda: draw(run, *pairs[0], attack, figure_examples))
+            transfer(run, source, shown, called_here, attack)
+    run.attempt(lambda: draw(run, *pairs[0], called_here, attack, figure_examples))
     run.finish()
 
 
-def rows(source: Model, target: Model) -> dict[str, Model]:
-    """What a row's number is of: the target, and the crafting model itself."""
-    named = (row.format(source.name, target.name) for row in ROWS)
-    return dict(zip(named, (target, source), strict=True))
-
-
-def transfer(run: Run, source: Model, target: Model, attack: Config) -> None:
+def transfer(
+    run: Run, source: Model, target: Model, called_here: tuple[str, str], attack: Config
+) -> None:
     """The rows of one seed."""
     add = partial(run.table.add, seed=seed_of(source, target), n=len(run.test()))
     adversarial = run.craft(attack, source)  # refused before anything is trained
-    for row, model in rows(source, target).items():
+    for row, model in zip(ROWS, (target, source), strict=True):
+        row = row.format(*called_here)
         add(row, error_rate=run.measure(error_rate, model, adversarial))
         if adversarial.attack.value.receives == "target_classes":
             classes = run.crafting.target_classes
             rate = run.measure(targeted_success_rate, model, adversarial, classes)
             add(row, targeted_success_rate=rate)
-    for model in (target, source) if source.name != target.name else (target,):
+    for name, model in dict(zip(called_here[::-1], (target, source), strict=True)).items():
         clean = run.measure(error_rate, model, run.test())
-        add(model.name, clean_error_rate=clean)
-        run.remarks.of_guessing(model.name, clean, run.data.classes)
+        add(name, clean_error_rate=clean)
+        run.remarks.of_guessing(name, clean, run.data.classes)
 
 
-def draw(run: Run, source: Model, target: Model, attack: Config, examples: int) -> None:
+def draw(
+    run: Run,
+    source: Model,
+    target: Model,
+    called_here: tuple[str, str],
+    attack: Config,
+    examples: int,
+) -> None:
     """The figure: digit, perturbation and adversarial digit, with both models' predictions."""
     shown = one_of_each_class(run.data.test.labels, examples)
     crafted = run.craft(attack, source).value.take(shown)
-    names = f"{target.name} (target)", f"{source.name} (crafting)"
+    shown_as = f"{target.name} (target)", f"{source.name} (crafting)"
     numbers = run.numbers()
     rates = {
-        name: numbers.mean(row, "error_rate")
-        for name, row in zip(names, rows(source, target), strict=True)
+        name: numbers.mean(row.format(*called_here), "error_rate")
+        for name, row in zip(shown_as, ROWS, strict=True)
     }
     transfer_figure(
         run.folder,
         run.data.test.take(shown),
         crafted,
-        dict(zip(names, (target.value, source.value), strict=True)),
+        dict(zip(shown_as, (target.value, source.value), strict=True)),
         rates=rates,
         finding=(
             f"Of examples crafted on {called(source.name)}, {called(target.name)} gets "
-            f"{percentage(rates[names[0]])} wrong, their own model {percentage(rates[names[1]])}"
+            f"{percentage(rates[shown_as[0]])} wrong, their own model "
+            f"{percentage(rates[shown_as[1]])}"
         ),
         provenance=run.heading(),
     )

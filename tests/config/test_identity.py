@@ -165,7 +165,7 @@ def test_a_module_that_changes_another_one_counts(project) -> None:
     forget(project.folder)
     new, rows = project.measure()
     assert new
-    assert dict(rows)["customclean_error_rate"] != plain["customclean_error_rate"]
+    assert dict(rows)["custom (target)clean_error_rate"] != plain["custom (target)clean_error_rate"]
     project.edit("own_attack.py", text, "")
     forget(project.folder)
     new, rows = project.measure()
@@ -192,7 +192,7 @@ def test_two_models_with_one_weights_file_are_two_models(project) -> None:
         "defense._target_=advx.defenses.none.NoDefense",
     ]
     rows = dict(project.measure(*same, "+attack.epsilon=0")[1])
-    assert rows["customclean_error_rate"] != rows["custom -> itselferror_rate"]
+    assert rows["custom (target)clean_error_rate"] != rows["custom (crafting) -> itselferror_rate"]
 
 
 def test_a_file_that_an_argument_names_counts_by_its_content(project) -> None:

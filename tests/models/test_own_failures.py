@@ -50,7 +50,7 @@ def test_a_target_without_a_gradient_is_only_classified_with(folder) -> None:
         run = ran(
             folder, [*words(folder, "transfer"), *own(folder, "Net"), *own(folder, name, "target")]
         )
-        assert 0 <= values(run)["custom -> custom", "error_rate"] <= 100
+        assert 0 <= values(run)["custom (crafting) -> custom (target)", "error_rate"] <= 100
 
 
 def test_what_is_nobodys_own_or_the_machines_fault_is_raised_as_it_is() -> None:

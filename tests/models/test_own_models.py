@@ -53,7 +53,8 @@ def test_a_targets_probabilities_are_only_said(folder, caplog) -> None:
         ],
     )
     rates = values(run)
-    assert rates["custom -> custom", "error_rate"] == rates["custom -> itself", "error_rate"]
+    pair = "custom (crafting) -> custom (target)", "custom (crafting) -> itself"
+    assert rates[pair[0], "error_rate"] == rates[pair[1], "error_rate"]
     assert "target (custom): the model returns probabilities" in caplog.text
 
 
