@@ -72,7 +72,7 @@ def test_a_kept_rate_says_again_what_it_left_out(folder, caplog) -> None:
     caplog.clear()
     again = ran(folder, overrides)
     assert values(again) == values(first)
-    assert values(again)["custom", "clean_error_rate"] == pytest.approx(100 * 12 / 119)
+    assert values(again)["custom (target)", "clean_error_rate"] == pytest.approx(100 * 12 / 119)
     text = "target (custom): the logits of 1 of 120 examples are NaN"
     assert text in caplog.text
     assert text in (again.folder / "summary.md").read_text()
