@@ -10,8 +10,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 
+def _no_switch(value: Any) -> Any:
+    """The value; true and false, which Python takes for 1 and 0, are refused."""
+    if isinstance(value, bool):
+        raise ValueError("a switch; valid: a number")
+    return value
+
+
 def _no_fraction(value: Any) -> Any:
     """The value; a fraction such as 8/255 is refused with the number to write instead."""
+    _no_switch(value)
     found = (
         re.fullmatch(r"\s*([-+\d.]+)\s*/\s*([\d.]+)\s*", value) if isinstance(value, str) else None
     )
@@ -24,20 +32,20 @@ def _no_fraction(value: Any) -> Any:
     return value
 
 
+NO_SWITCH = BeforeValidator(_no_switch)
 NO_FRACTION = BeforeValidator(_no_fraction)
-"""Stands last, so that bounds are checked of the number itself."""
+"""Either stands last, so that bounds are checked of the number itself."""
 
-Number = Annotated[float, NO_FRACTION]
-"""A floating-point number."""
+Finite = Annotated[float, Field(allow_inf_nan=False), NO_FRACTION]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NO_FRACTION]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NO_FRACTION]
 Probability = Annotated[float, Field(ge=0, le=1), NO_FRACTION]
 KeepProbability = Annotated[float, Field(gt=0, le=1), NO_FRACTION]
 Share = Annotated[float, Field(ge=0, lt=1), NO_FRACTION]
-PositiveInt = Annotated[int, Field(ge=1)]
-AtLeastTwo = Annotated[int, Field(ge=2)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveInt = Annotated[int, Field(ge=1), NO_SWITCH]
+AtLeastTwo = Annotated[int, Field(ge=2), NO_SWITCH]
+NonNegativeInt = Annotated[int, Field(ge=0), NO_SWITCH]
 
 
 def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -46,7 +54,7 @@ def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
-Interval = Annotated[tuple[Number, Number], AfterValidator(_increasing)]
+Interval = Annotated[tuple[Finite, Finite], AfterValidator(_increasing)]
 """A lower and an upper bound."""
 
 Shape = tuple[int, ...]

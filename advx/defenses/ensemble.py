@@ -5,16 +5,14 @@ its logits are the logarithm of that mean, computed in log space.
 """
 
 import math
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from advx.defenses.base import Defense, Dependency
 from advx.models.base import Classifier
 from advx.models.call import logits_of
-from advx.types import Shape
+from advx.types import PositiveInt, Shape
 
 
 class MeanOfProbabilities(Classifier):
@@ -43,7 +41,7 @@ class Ensemble(Defense):
 
     trains = False
 
-    def __init__(self, *, members: Annotated[int, Field(ge=1)] = 12) -> None:
+    def __init__(self, *, members: PositiveInt = 12) -> None:
         self.members = members
 
     def dependencies(self, seed: int) -> list[Dependency]:

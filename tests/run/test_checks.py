@@ -43,9 +43,14 @@ def test_a_second_data_set_is_checked_but_for_what_describes_it() -> None:
         ("attack.epsilon=1/0", "attack.epsilon=1/0: input should be a valid number"),
         ("attack.epsilon=x", "attack.epsilon=x: input should be a valid number"),
         ("attack.epsilon=-1", "attack.epsilon=-1: input should be greater than or equal to 0"),
+        ("attack.epsilon=true", "attack.epsilon=True: a switch; valid: a number$"),
+        ("attack.steps=true", "attack.steps=True: a switch; valid: a number$"),
+        ("attack.clip=[false,true]", "attack.clip.0=False: a switch; valid: a number$"),
+        ("attack.clip=[0,inf]", "attack.clip.1=inf: input should be a finite number"),
+        ("attack.clip=[nan,1]", "attack.clip.0=nan: input should be a finite number"),
     ],
 )
-def test_a_fraction_is_refused_with_the_number_to_write(word, message) -> None:
+def test_what_is_no_number_is_refused_with_what_to_write(word, message) -> None:
     with pytest.raises(ConfigError, match=f"^{message}") as caught:
         check(*composed(["experiment=attack", word]))
     assert "\n" not in str(caught.value)
