@@ -26,7 +26,6 @@ from torch import Tensor
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
-from advx.errors import ConfigError
 from advx.evaluation.divergence import (
     LOG4,
     Mixture,
@@ -48,6 +47,7 @@ from advx.figures import theory as figure
 from advx.figures.saved import save_and_draw
 from advx.games.losses import GeneratorLossName, game_value
 from advx.run import Run
+from advx.run.known_density import known_density
 from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt
 
@@ -160,20 +160,6 @@ def main(
     curves = {name: alone[name, run.seeds[0]].curves for name in generators}
     draw(run, curves, together, panels(discriminator_steps, discriminator_units, far))
     run.finish()
-
-
-def known_density(run: Run) -> Mixture:
-    """The density that the data are drawn from.
-
-    Raises:
-        ConfigError: it is not known.
-    """
-    if run.data.name != "line":
-        raise ConfigError(
-            f"dataset={run.data.name}: a known density on a line is needed; valid: dataset=line"
-        )
-    line = run.source.config
-    return Mixture(tuple(line["means"]), line["deviation"])
 
 
 def variants(game: Config, steps: list[int], units: list[int], far: float) -> dict[str, Config]:

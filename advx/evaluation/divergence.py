@@ -82,6 +82,12 @@ class Mixture:
         """At x (n,), in float64."""
         return mixture_density(x, self.centers, self.deviation)
 
+    def log_density(self, x: Tensor) -> Tensor:
+        """Its logarithm at x (n,), in float64; finite far from every mode too."""
+        z = (x.double()[:, None] - self.centers.double()) / self.deviation
+        scale = len(self.means) * self.deviation * math.sqrt(2 * math.pi)
+        return (-0.5 * z.square()).logsumexp(1) - math.log(scale)
+
     def shares(self, edges: Tensor) -> Tensor:
         """Probability of every cell, and last of all that lies outside: (cells + 1,)."""
         return mixture_shares(edges, self.centers, self.deviation)

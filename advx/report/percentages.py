@@ -20,11 +20,14 @@ UNITS = {
     "beyond": "percent of a pair",
     "highest_rate": "percent of a group",
     "lowest_rate": "percent of a group",
+    "nearer": AVERAGE,
     "p_value": "percent of divisions",
     "relaxed": "percent of intervals",
+    "rose": "percent of looks",
     "demographic_parity_difference": "points",
     "equalized_odds_difference": "points",
     "lost_by_choice": "points",
+    "unreached": "percent of rounds",
 }
 """By metric. All other metrics without a unit are shares: `percent`."""
 
