@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn.functional import softplus
 
 from advx.config.config import Config
 from advx.evaluation.directed_model import DirectedModel, standard_normal
 from advx.evaluation.divergence import LOG4, Mixture
-from advx.evaluation.ideal_discriminator import grid_for
+from advx.evaluation.ideal_discriminator import Grid, grid_for
 from advx.evaluation.measurement import measurement
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.training.construct import seeded
@@ -70,22 +71,17 @@ def trained_discriminator(
     """
     batch = search.batch
     grid = grid_for(data, 0.0, count=CELLS)
-    truth = data.log_density(grid.x)
-    p = truth.exp() * grid.width
+    log_p = data.log_density(grid.x)
     rounds, unreached, done = 0, 0, 0
     with seeded(seed):
-        model, discriminator = (
-            DirectedModel(units=search.units),
-            game.build().discriminator.double(),
-        )
+        model = DirectedModel(units=search.units)
+        discriminator = game.build().discriminator.double()
         ours = torch.optim.Adam(model.parameters(), search.rate)
         theirs = torch.optim.Adam(discriminator.parameters(), search.rate)
         while done < search.budget:
-            if not once:
-                with torch.no_grad():
-                    log_q = model.log_density(grid.x)
-                q, best = log_q.exp() * grid.width, 2 * grid.divergence(truth, log_q) - LOG4
-            for update in range(1, search.most + 1):
+            with torch.no_grad():
+                log_q = None if once else model.log_density(grid.x)
+            for _ in range(search.most):
                 with torch.no_grad():
                     fake = model(standard_normal(batch), standard_normal(batch))
                 real = data.samples(batch).double()
@@ -94,19 +90,31 @@ def trained_discriminator(
                 discriminator_loss(logits[:batch], logits[batch:]).backward()
                 theirs.step()
                 done += 1
-                if once:
+                if log_q is None:
                     break
                 with torch.no_grad():
                     output = discriminator(grid.x[:, None]).squeeze(1)
-                value = -(p * softplus(-output) + q * softplus(output)).sum().item()
-                if best - value < search.tolerance:
+                if below_best(grid, log_p, log_q, output) < search.tolerance:
                     break
-                unreached += update == search.most
+            else:
+                unreached += 1
             fake = model(standard_normal(batch), standard_normal(batch))
             ours.zero_grad(set_to_none=True)
             generator_loss(discriminator(fake[:, None]).squeeze(1), "minimax").backward()
             ours.step()
             rounds += 1
     with torch.no_grad():
-        divergence = grid.divergence(truth, model.log_density(grid.x))
+        divergence = grid.divergence(log_p, model.log_density(grid.x))
     return CostMetrics(done / rounds, 100 * unreached / rounds, divergence)
+
+
+def below_best(grid: Grid, log_p: Tensor, log_q: Tensor, logits: Tensor) -> float:
+    """How far the value of the game stays below that with D*, in nats, by integration.
+
+    Args:
+        grid: of the line.
+        log_p, log_q: logarithms of both densities (cells,).
+        logits: of D (cells,).
+    """
+    terms = log_p.exp() * softplus(-logits) + log_q.exp() * softplus(logits)
+    return 2 * grid.divergence(log_p, log_q) - LOG4 + terms.sum().item() * grid.width

@@ -39,6 +39,9 @@ REACH = 6.0
 ROUNDING = 1e-9
 """Nats by which a divergence may rise without having risen."""
 
+NOTHING = 1e-12
+"""Nats below which a divergence is the rounding of its sum."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -103,12 +106,13 @@ class Descent:
 
 def descent_of(over_time: list[float], rounds: list[int], center: Sequence[float] = ()) -> Descent:
     """The numbers of a game, from its divergences; arguments as above."""
+    over_time = [each if each > NOTHING else 0.0 for each in over_time]
     steps = torch.tensor(over_time, dtype=torch.float64).diff()
     rose = 100 * (steps > ROUNDING).double().mean().item()
     return Descent(DescentMetrics(over_time[-1], rose), over_time, rounds, list(center))
 
 
-@measurement(version=1)
+@measurement(version=2)
 def over_distributions(
     data: Mixture, start: float | None, loss: LossName, seed: int, rounds: int, rate: float
 ) -> Descent:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MOST_TICKS = 10
 """Places of a logarithmic axis that are named one by one; with more, the powers of ten are."""
 
+MANY_POWERS = 1e3
+"""Of a logarithmic vertical axis whose end is so many times its beginning, the powers of ten alone
+are named."""
+
 WIDE = 2
 """So many panels abreast have room for large titles and many ticks."""
 
@@ -222,7 +226,9 @@ def _curves(axis: "Axes", panel: Panel, most: int) -> None:
             axis.minorticks_off()
     if panel.logarithmic == "xy":
         axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        bottom, top = axis.get_ylim()
+        narrow = top < MANY_POWERS * bottom
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.yaxis.set_minor_locator(NullLocator())
     if panel.ticks:

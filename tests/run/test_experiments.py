@@ -58,6 +58,7 @@ FIGURES = {
     "search_strength": "search_strength",
     "training_perturbations": "training_perturbations",
     "extrapolation": "extrapolation",
+    "ideal_discriminator": "ideal_discriminator",
 }
 
 
