@@ -16,8 +16,10 @@ The procedure, on a line where all densities are known:
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from advx.config.cells import Cell, Cells, metrics_of
 from advx.config.config import Config
@@ -63,7 +65,7 @@ UNITS = {
 
 
 LEAST = 1e-6
-"""Nats, below which the figure shows no difference."""
+"""The smallest divergence, in nats, and part of the way, in percent, that the figure shows."""
 
 SHOWN = 7.0
 """How far from 0 the figure shows the density that D holds."""
@@ -90,7 +92,7 @@ def main(
     rate: Positive,
     directed: Config,
     explicit: Config,
-    discriminator_updates: list[PositiveInt],
+    discriminator_updates: Annotated[list[PositiveInt], Field(min_length=1)],
     boundary: Config,
     cost: Config,
 ) -> None:
@@ -228,7 +230,8 @@ def nearness(run: Run, discriminator_updates: list[int]) -> Panel:
     """How much of the way to D's boundary a small change covers, by D's updates."""
     results = run.numbers()
     shown = [Cell(TRAINED.format(count), "nearer") for count in discriminator_updates]
-    curve = Curve("D", discriminator_updates, results.over_seeds(shown), SERIES[0])
+    way = results.over_seeds(shown).clip(LEAST)
+    curve = Curve("D", discriminator_updates, way, SERIES[0])
     return Panel(
         "a small change",
         [curve],
