@@ -11,6 +11,9 @@ from advx.report.results import Row
 Named = Cell | tuple[str, str]
 """A cell, or a row and a metric."""
 
+PLACES = 9
+"""Decimals of a mean: a run's own rows and those of its files have equal ones, and equal titles."""
+
 
 class Numbers:
     """The rows of a run, by what they are of.
@@ -36,10 +39,10 @@ class Numbers:
         return list(self._rows)
 
     def mean(self, row: str, metric: str, epsilon: float | None = None, setting: str = "") -> float:
-        """Over the seeds that gave a number; NaN where none did."""
+        """Over the seeds that gave a number, without the noise of a sum; NaN where none did."""
         found = self._rows.get(Cell(row, metric, epsilon, setting), [])
         known = [r.value for r in found if math.isfinite(r.value)]
-        return sum(known) / len(known) if known else math.nan
+        return round(sum(known) / len(known), PLACES) if known else math.nan
 
     def chapter(
         self, row: str, metric: str, epsilon: float | None = None, setting: str = ""
