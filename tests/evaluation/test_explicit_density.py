@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from advx.evaluation.divergence import Mixture
+from advx.evaluation.divergence import Mixture, jensen_shannon
 from advx.evaluation.explicit_density import ExplicitUpdates, explicit_density, log_model
 
 DATA = Mixture((-1.0, 2.0), 0.5)
@@ -38,3 +38,15 @@ def test_a_density_and_its_integral_are_learned() -> None:
     assert learned.sum() * width == pytest.approx(found.metrics.integral, rel=1e-4)
     assert found.curves["data"].sum() * width == pytest.approx(1, abs=1e-4)
     assert found.curves["noise"].sum() * width == pytest.approx(1, abs=1e-4)
+
+
+def test_a_density_is_compared_as_if_it_integrated_to_one() -> None:
+    training = ExplicitUpdates(modes=3, noise_deviation=3.0, updates=1, batch=10, rate=0.05)
+    found = explicit_density(DATA, 0, training)
+    x, learned, data = (
+        torch.from_numpy(found.curves[k]).double() for k in ("x", "learned", "data")
+    )
+    width = (x[1] - x[0]).item()
+    assert found.metrics.integral > 2
+    by_hand = jensen_shannon(data * width, learned * width / found.metrics.integral)
+    assert found.metrics.divergence == pytest.approx(by_hand, abs=1e-3)

@@ -197,3 +197,10 @@ def test_a_trained_discriminator_brings_the_model_nearer() -> None:
     )
     assert 1 < found.updates < 100
     assert found.divergence < begun.divergence
+
+
+def test_quantiles_are_those_of_a_standard_gaussian() -> None:
+    torch.testing.assert_close(
+        quantiles(2), torch.tensor([-0.67449, 0.67449]).double(), atol=1e-5, rtol=0
+    )
+    assert quantiles(10_000).square().mean().item() == pytest.approx(1, abs=1e-2)
