@@ -12,7 +12,7 @@ _advx() {
     choices=$(COMP_LINE="advx ${COMP_LINE#* * }" advx run -sc query=bash 2>/dev/null)
     COMPREPLY=($(compgen -o nospace -W "$choices" -- "$word"))
   elif [ "${COMP_WORDS[1]}" = store ]; then
-    COMPREPLY=($(compgen -W "ls verify prune" -- "$word"))
+    COMPREPLY=($(compgen -W "ls verify prune export" -- "$word"))
   fi
 }
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=}

@@ -86,6 +86,15 @@ def _launch(flags: list[str], overrides: list[str]) -> None:
     sys.argv = ["advx", *flags, *overrides]
     try:
         hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
+    except (AssertionError, TypeError, ValueError) as error:
+        own = [word for word in overrides if word.lstrip("+~").startswith("hydra")]
+        frames = traceback.walk_tb(error.__traceback__)
+        if not own or any(frame.f_code is task.__code__ for frame, _ in frames):
+            raise
+        why = reason(error.__cause__ or error)
+        if isinstance(error, AssertionError):  # of its setting up of logs, which says nothing
+            why = "hydra.verbose takes true, false or the names of loggers"
+        raise ConfigError(f"{words(own)}: Hydra does not take it ({why})") from error
     finally:
         release()
 

@@ -76,16 +76,20 @@ def _described(meta: Meta) -> list[Any]:
 
 
 def verify(store: Store) -> int:
-    """Compare every entry's weights with their digest."""
-    problems = {key: problem for key in store.entries() if (problem := store.problem(key))}
-    for key, problem in problems.items():
-        print(f"{key}: {problem}")
-    print(f"{len(store.entries()) - len(problems)} sound, {len(problems)} not")
-    return 1 if problems else 0
+    """Compare every entry's weights, and every stored number, with their digests."""
+    models = {key: store.problem(key) for key in store.entries()}
+    rows = {f"rows/{path.name}": store.row_problem(path) for path in store.rows()}
+    for name, problem in (models | rows).items():
+        if problem:
+            print(f"{name}: {problem}")
+    for kind, found in (("models", models), ("measurements", rows)):
+        unsound = sum(problem is not None for problem in found.values())
+        print(f"{kind}: {len(found) - unsound} sound, {unsound} not")
+    return 1 if any((models | rows).values()) else 0
 
 
 def prune(store: Store, *, unfinished: bool = False) -> int:
-    """Delete damaged entries, finished ones' last checkpoints, and where asked unfinished ones.
+    """Delete what is damaged, finished models' last checkpoints, and where asked unfinished models.
 
     Running ones are left alone. What a killed process had begun to write goes after an hour.
     """
@@ -97,6 +101,11 @@ def prune(store: Store, *, unfinished: bool = False) -> int:
         problem = store.remove_damaged(key)
         if problem:
             print(f"removed {key}: {problem}")
+    for path in store.rows():
+        problem = store.row_problem(path)
+        if problem:
+            store.remove_row(path)
+            print(f"removed rows/{path.name}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
     begun = store.drop_unfinished()
     if resumable:

@@ -63,6 +63,9 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         return " ".join(text.split())
     if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
         return f"experiment: not given; valid: {', '.join(_offered(overrides)['experiment'])}"
+    merged = text.removeprefix("Error merging override ")
+    if merged != text and isinstance(error.__cause__, OmegaConfBaseException):
+        return f"{merged}: {str(error.__cause__).splitlines()[0]}"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(text.split())
     if isinstance(error, OSError):

@@ -9,7 +9,8 @@ from advx.errors import Diverged
 from advx.notes import Note, noting
 from advx.run.named import content_of, made, networks_of
 from advx.run.notices import Remarks
-from advx.store.store import Store, Stored
+from advx.store.measurements import Stored
+from advx.store.store import Store
 from advx.store.values import packed, returned_by, undefined, unpacked
 
 log = logging.getLogger(__name__)

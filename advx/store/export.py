@@ -45,7 +45,8 @@ def export(store: Store, key: str, path: Path, *, half: bool = False) -> dict[st
     problem = store.problem(entry)
     found = None if problem else store.load(entry)
     if found is None:
-        raise ConfigError(f"{entry}: {problem}; valid: an entry that is whole")
+        why = problem or "its weights cannot be read"
+        raise ConfigError(f"{entry}: {why}; valid: an entry that is whole")
     weights, meta = found
     made = {name: _exported(name, value, half=half) for name, value in weights.items()}
     described = _described(entry, meta, "float16" if half else "float32")

@@ -14,15 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from advx.errors import ConfigError, NetworkChanged
-from advx.notes import Note
-from advx.store.values import packed, unpacked
+from advx.errors import ConfigError, NetworkChanged, reason
+from advx.store import measurements
+from advx.store.measurements import Stored
 from advx.text_files import damaged_part, read_text, write_atomically, write_text
 
 log = logging.getLogger(__name__)
@@ -41,20 +40,6 @@ def key_of(content: Mapping[str, Any]) -> str:
     """Sixteen hexadecimal digits that name `content`, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class Stored(NamedTuple):
-    """A measurement as it was saved.
-
-    Attributes:
-        value: that was measured.
-        notes: on what it left out.
-        digests: of the weights that it was measured on, by key.
-    """
-
-    value: Any
-    notes: list[list[Any]]
-    digests: dict[str, str]
 
 
 class Store:
@@ -119,8 +104,13 @@ class Store:
             log.warning("store entry %s: %s; training it again", key, problem)
             return None
         content = (self.path(key) / WEIGHTS).read_bytes()
+        try:
+            weights = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many types on what it did not write
+            log.warning("store entry %s: %s; training it again", key, reason(error))
+            return None
         self.rest_on(key, meta["sha256"])
-        return torch.load(BytesIO(content), map_location="cpu", weights_only=True), meta
+        return weights, meta
 
     def rest_on(self, key: str, digest: str) -> None:
         """Note that the run rests on an entry's weights of this digest.
@@ -213,23 +203,15 @@ class Store:
             content: what it depends on, as JSON can hold it.
             kind: its type, see `advx.store.values.unpacked`.
         """
-        path = self._rows_path(content)
         try:
-            stored = json.loads(read_text(path))
-            if key_of(stored["of"]) != key_of(json.loads(_as_json(content))):
-                return None  # another one's file
-            arrays: list[np.ndarray] = []
-            if stored.get("arrays"):
-                raw = path.with_suffix(".npz").read_bytes()
-                if hashlib.sha256(raw).hexdigest() != stored["arrays"]:
-                    return None
-                with np.load(BytesIO(raw), allow_pickle=False) as found:
-                    arrays = [found[name] for name in found.files]
-            value = unpacked(stored["value"], arrays, kind)
-            notes = [[*note] for note in stored["notes"] if Note(*note)]
-            return Stored(value, notes, dict(stored.get("digests", {})))
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            of, stored = measurements.read(self._rows_path(content), kind)
+        except OSError:
             return None
+        except ValueError as error:
+            log.warning("%s: %s; measuring again", self._rows_path(content), error)
+            return None
+        same = key_of(of) == key_of(json.loads(measurements.as_json(content)))
+        return stored if same else None  # another one's file
 
     def save_value(
         self,
@@ -246,27 +228,32 @@ class Store:
             notes: on examples that it left out, lists of texts and numbers.
             digests: of the weights that it was measured on, by key.
         """
-        path = self._rows_path(content)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        plain, arrays = packed(value)
-        digest = ""
-        if arrays:
-            buffer = BytesIO()
-            np.savez_compressed(buffer, *arrays)
-            digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-            write_atomically(path.with_suffix(".npz"), buffer.getvalue())
-        stored = {
-            "of": content,
-            "digests": dict(digests or {}),
-            "value": plain,
-            "arrays": digest,
-            "notes": list(notes),
-        }
-        write_text(path, _as_json(stored))
+        measurements.write(self._rows_path(content), content, value, notes, digests)
+
+    def rows(self) -> list[Path]:
+        """Files of all measurements."""
+        return sorted((self.folder / "rows").glob("*.json"))
+
+    def row_problem(self, path: Path) -> str | None:
+        """What is wrong with a measurement's file, or None."""
+        try:
+            of, _ = measurements.read(path)
+        except OSError as error:
+            return f"{Path(error.filename).name}: {error.strerror}"
+        except ValueError as error:
+            return str(error)
+        return None if key_of(of) == path.stem else f"it was made for {key_of(of)}"
+
+    def remove_row(self, path: Path) -> None:
+        """Delete a measurement: its JSON first, without which its arrays are nothing."""
+        path.unlink(missing_ok=True)
+        path.with_suffix(".npz").unlink(missing_ok=True)
 
     def drop_unfinished(self) -> int:
         """Delete what killed processes had begun to write, an hour later; returns how many."""
         found = [*self.folder.glob("models/*/.*.partial"), *self.folder.glob("rows/.*.partial")]
+        arrays = self.folder.glob("rows/*.npz")
+        found += [path for path in arrays if not path.with_suffix(".json").exists()]
         old = [p for p in found if time.time() - p.stat().st_mtime > UNFINISHED_SECONDS]
         for path in old:
             path.unlink(missing_ok=True)
@@ -294,11 +281,6 @@ class Store:
 
     def _rows_path(self, content: Mapping[str, Any]) -> Path:
         return self.folder / "rows" / f"{key_of(content)}.json"
-
-
-def _as_json(content: Any) -> str:
-    """What a row's file holds of it."""
-    return json.dumps(content, default=str)
 
 
 def serialized(state: Mapping[str, Any]) -> bytes:

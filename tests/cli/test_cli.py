@@ -135,6 +135,24 @@ def test_unwritable_folders_and_absent_devices_are_one_line(tmp_path) -> None:
         assert expected in done.stderr
 
 
+HYDRA = [
+    ("hydra.verbose=5", "hydra.verbose takes true, false or the names of loggers"),
+    ("hydra.verbose=[5]", "(A logger name must be a string)"),
+    ("hydra.job_logging.root.level=LOUD", "Unknown level: 'LOUD'"),
+    ("hydra.mode=both", "expected one of [RUN, MULTIRUN]"),
+    ("hydra.job.chdir=perhaps", "is not a valid bool"),
+]
+"""What Hydra's own settings cannot be, and what is said of it."""
+
+
+@pytest.mark.parametrize(("override", "expected"), HYDRA)
+def test_settings_that_hydra_does_not_take_are_one_line(override, expected, tmp_path) -> None:
+    done = advx(tmp_path, *SMOKE, override)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+    assert done.stderr.startswith(f"advx: {override}: ")
+    assert expected in done.stderr
+
+
 def test_damaged_data_files_are_one_line(tmp_path) -> None:
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)

@@ -116,7 +116,9 @@ def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     )
     assert done.status == 0, done.err
     assert "softmax_regression" in command("store", "ls").out
-    assert command("store", "verify").out == "1 sound, 0 not\n"
+    rows = sorted(tmp_path.glob("outputs/store/rows/*.json"))
+    sound = f"models: 1 sound, 0 not\nmeasurements: {len(rows)} sound, 0 not\n"
+    assert command("store", "verify").out == sound
     (key,) = (path.name for path in tmp_path.glob("outputs/store/models/*"))
     for words in EXPORT:
         done = command(*(key[:6] if word == "KEY" else word for word in words))
@@ -135,8 +137,13 @@ def test_verbs_with_an_empty_and_a_full_store(tmp_path, command) -> None:
     assert (tmp_path / "outputs/runs/transfer/it/transfer.png").exists()
     (weights,) = tmp_path.glob("outputs/store/models/*/weights.pt")
     weights.write_bytes(b"damaged")
-    assert command("store", "verify").status == 1
+    rows[0].write_text(rows[0].read_text().replace('"value": ', '"value": 1'))
+    done = command("store", "verify")
+    assert done.status == 1
+    assert f"rows/{rows[0].name}: it does not match its digest\n" in done.out
+    assert f"models: 0 sound, 1 not\nmeasurements: {len(rows) - 1} sound, 1 not\n" in done.out
     assert command("store", "prune").status == 0
+    assert command("store", "verify").out.endswith(f"measurements: {len(rows) - 1} sound, 0 not\n")
     assert command("store", "ls").out == "outputs/store is empty\n"
 
 

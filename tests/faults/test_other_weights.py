@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from advx.store import measurements
 from tests.own_files import names
 from tests.processes import advx
 
@@ -20,10 +21,10 @@ def test_a_run_whose_figure_needs_networks_anew_has_the_rows_of_those(tmp_path: 
     shutil.rmtree(store / "models")
     changed = 0
     for row in (store / "rows").glob("*.json"):
-        stored = json.loads(row.read_text(encoding="utf-8"))
-        if stored["digests"] and isinstance(stored["value"], float):
-            stored |= {"value": 12.5, "digests": dict.fromkeys(stored["digests"], "0" * 64)}
-            row.write_text(json.dumps(stored), encoding="utf-8")
+        of, stored = measurements.read(row)
+        if stored.digests and isinstance(stored.value, float):
+            others = dict.fromkeys(stored.digests, "0" * 64)
+            measurements.write(row, of, 12.5, stored.notes, others)
             changed += 1
     assert changed > 5
     done = advx(tmp_path, *WORDS, "hydra.run.dir=after")

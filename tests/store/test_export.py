@@ -1,5 +1,6 @@
 """Weights out of the store: the same numbers, what made them, and a model that loads them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -112,3 +113,16 @@ def test_the_card_says_how_to_load_them(store, tmp_path, capsys) -> None:
             write_weights(store.folder, names)
     with pytest.raises(ConfigError, match="there is none"):
         write_weights(tmp_path / "nowhere", ["01", str(path)])
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\3\4"])
+def test_weights_that_torch_cannot_read_are_one_line(store, tmp_path, content) -> None:
+    """Their digest is right all the same: whoever wrote them wrote something else."""
+    folder = store.path("0123456789abcdef")
+    (folder / "weights.pt").write_bytes(content)
+    meta = json.loads((folder / "meta.json").read_text())
+    meta["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / "meta.json").write_text(json.dumps(meta))
+    assert store.load("0123456789abcdef") is None
+    with pytest.raises(ConfigError, match="0123456789abcdef: its weights cannot be read"):
+        export(store, "01", tmp_path / "a.safetensors")
