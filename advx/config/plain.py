@@ -39,14 +39,31 @@ def check_plain(config: Composed) -> None:
             raise ConfigError(f"{path}: not given, and every run needs it")
     config["seeds"] = check_seeds(config["seeds"])
     threads = config["device"]["threads"]
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+    if not _whole(threads):
         raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
     if threads > MOST_THREADS:
         raise ConfigError(f"device.threads={threads}: more than {MOST_THREADS:,}")
+    _check_description(config["dataset"])
     store = config.get("store", "")
     if not isinstance(store, str) or not store.strip():
         raise ConfigError(f"store={store}: a folder is needed, e.g. store=outputs/store")
     check_claims(config)
+
+
+def _check_description(dataset: dict[str, Any]) -> None:
+    """What a data set's YAML says of it: models take it from there, and would be named instead."""
+    classes = dataset.get("classes", 1)
+    if not _whole(classes):
+        raise ConfigError(f"dataset.classes={classes}: a whole number from 1 is needed")
+    shape = dataset.get("input_shape", [1])
+    if not isinstance(shape, list) or not shape or not all(map(_whole, shape)):
+        raise ConfigError(
+            f"dataset.input_shape={shape}: a list of whole numbers from 1 is needed, e.g. [1,28,28]"
+        )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def check_seeds(seeds: Any) -> list[int]:

@@ -1,5 +1,7 @@
 """Values that cannot be are refused before anything that they name is imported."""
 
+import re
+
 import pytest
 from hydra.errors import ConfigCompositionException
 
@@ -38,6 +40,28 @@ def test_threads_that_cannot_be(threads, line) -> None:
     config = resolved(["experiment=transfer", "scale=smoke"])
     config["device"]["threads"] = threads
     with pytest.raises(ConfigError, match=f"^{line}$"):
+        check_plain(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("classes", 0, "a whole number from 1 is needed"),
+        ("classes", "ten", "a whole number from 1 is needed"),
+        ("classes", None, "a whole number from 1 is needed"),
+        ("classes", True, "a whole number from 1 is needed"),
+        ("input_shape", 5, r"a list of whole numbers from 1 is needed, e\.g\. \[1,28,28\]"),
+        ("input_shape", [], "a list of whole numbers"),
+        ("input_shape", [1, 0, 28], "a list of whole numbers"),
+        ("input_shape", [1, 2.5], "a list of whole numbers"),
+    ],
+)
+def test_what_a_data_set_cannot_be_is_said_of_the_data_set(key, value, valid) -> None:
+    """And not of the first model that takes it from there."""
+    config = resolved(["experiment=transfer", "scale=smoke"])
+    config["dataset"][key] = value  # type: ignore[index]
+    said = re.escape(f"dataset.{key}={value}: ")
+    with pytest.raises(ConfigError, match=f"^{said}{valid}"):
         check_plain(config)
 
 
