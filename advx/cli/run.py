@@ -30,7 +30,7 @@ from advx.config.renamed import groups, old_choices
 from advx.config.scales import read_scales, unused
 from advx.config.search_path import config_folder, search_path
 from advx.config.sweep import Sweep, WholeSweep, sweep_of
-from advx.errors import ConfigError, JobFailed, NetworkChanged, reason
+from advx.errors import ConfigError, Diverged, JobFailed, NetworkChanged, reason
 from advx.run_folder import claim, clear, release
 from advx.termination import undisturbed
 from advx.text_files import never_fail_to_print, stop_printing, write_text
@@ -159,7 +159,11 @@ def task(config: DictConfig) -> None:
 
 
 def finish(run: "Run", main: Callable[..., None], arguments: dict[str, Any]) -> None:
-    """Run an experiment to its end; where it fails, what was measured is written first."""
+    """Run an experiment to its end; where it fails, what was measured is written first.
+
+    Raises:
+        Diverged: no number of the run is defined. Its files are written all the same.
+    """
     try:
         main(run, **arguments)
     except BrokenPipeError:  # whoever reads the table has seen enough
@@ -169,6 +173,11 @@ def finish(run: "Run", main: Callable[..., None], arguments: dict[str, Any]) -> 
     except Exception as error:
         run.rescue(error)
         raise
+    if run.undefined():
+        raise Diverged(
+            f"{run.folder}: no number of this run is defined: trainings diverged, or models give "
+            "NaN (see run.log); a smaller trainer.learning_rate is the usual cure"
+        )
 
 
 def note_failure(folder: Path, own_results: bool) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -195,6 +196,11 @@ class Run:
     def numbers(self) -> Numbers:
         """What has been measured so far, for figures."""
         return Numbers(self.table.results.rows)
+
+    def undefined(self) -> bool:
+        """Whether there are measured numbers, and every one is NaN."""
+        values = [row.value for row in self.table.results.rows]
+        return bool(values) and all(map(math.isnan, values))
 
     def heading(self) -> str:
         """Title of the table: what ran, on what data, with what training."""

@@ -1,5 +1,6 @@
 """The command line as a user meets it: one line for bad input, the same rows after a kill."""
 
+import csv
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import torch
 import torchvision
 
 from advx.cli.run import flags_and_overrides
+from tests.own_files import names
 from tests.processes import ADVX, advx
 
 SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "protocols=[unclipped]"]
@@ -279,3 +281,20 @@ def test_a_seed_that_no_generator_takes_is_refused(command) -> None:
         done = command("run", "experiment=transfer", "scale=smoke", f"seeds=[{seed}]")
         assert (done.status, len(done.err.splitlines())) == (status, 1), done.err
         assert f"{seed} is larger than 9,000,000,000,000" in done.err
+
+
+def test_a_run_without_one_defined_number_fails_and_keeps_its_files(tmp_path, command) -> None:
+    """A script or CI would else take it for a result."""
+    words = ["run", "experiment=transfer", "scale=smoke", "seeds=[0]", "hydra.run.dir=out"]
+    done = command(*words, "trainer.learning_rate=1e30")
+    assert done.status == 2
+    assert "advx: out: no number of this run is defined: trainings diverged" in done.err
+    assert "Traceback" not in done.err
+    assert {"FAILED", "results.csv", "summary.md", "manifest.json"} <= names(tmp_path / "out")
+    with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
+        values = [row["value"] for row in csv.DictReader(file)]
+    assert len(values) > 2
+    assert not any(values)
+    done = command(*words)
+    assert done.status == 0, done.err
+    assert "FAILED" not in names(tmp_path / "out")
