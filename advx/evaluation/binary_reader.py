@@ -56,7 +56,7 @@ def freely_changed_error_rate(
 def changes(
     reader: BinaryNearestNeighbor, images: Tensor, labels: Tensor, epsilon: float, candidates: int
 ) -> list[Tensor]:
-    """Images (m, *shape) of bits, each as it can become within ε, one set a candidate."""
+    """Images (m, *shape) within ε of `images`, one set a candidate, the nearest class first."""
     pixels = images.flatten(1)
     own = bits(pixels)
     free = crossing(pixels, epsilon)
@@ -77,5 +77,6 @@ def changes(
     made = []
     for chosen in order.T:
         copied = known[place[torch.arange(len(images)), chosen]]
-        made.append(torch.where(free, copied, own).view_as(images))
+        step = epsilon * torch.where(free, copied - own, 0)
+        made.append((pixels + step).view_as(images))
     return made

@@ -21,11 +21,12 @@ AT_ONCE = 2**22
 
 @dataclass(frozen=True)
 class PixelInformation:
-    """Of pixels, in percent.
+    """Of pixels.
 
     Attributes:
-        gray_rate: of those that are not black, how many a perturbation can bring across a half.
-        bit_information: what one bit of each tells of the class, of what its gray levels tell.
+        gray_rate: of those that are not black, how many a perturbation can bring across a half; in
+            percent.
+        bit_information: what one bit of each tells of the class, over what its gray levels tell.
     """
 
     gray_rate: float
@@ -57,7 +58,7 @@ def pixel_information(
         told.append(true - none)
     inked = pixels[pixels > 0]
     return PixelInformation(
-        100 * crossing(inked, epsilon).double().mean().item(), 100 * told[0] / told[1]
+        100 * crossing(inked, epsilon).double().mean().item(), told[0] / told[1]
     )
 
 

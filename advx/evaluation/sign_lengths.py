@@ -16,11 +16,11 @@ class SignLengths:
 
     Attributes:
         l2_norm: the mean.
-        longest: the largest.
+        longest_l2_norm: the largest.
     """
 
     l2_norm: float
-    longest: float
+    longest_l2_norm: float
 
 
 @measurement(version=1)

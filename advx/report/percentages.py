@@ -18,6 +18,8 @@ UNITS = {
     "same_class_by_chance": AVERAGE,
     "units_on_another_piece": AVERAGE,
     "beyond": "percent of a pair",
+    "changed_bits": "percent of pixels",
+    "gray_rate": "percent of pixels",
     "highest_rate": "percent of a group",
     "lowest_rate": "percent of a group",
     "nearer": AVERAGE,

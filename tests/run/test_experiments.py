@@ -59,6 +59,7 @@ FIGURES = {
     "training_perturbations": "training_perturbations",
     "extrapolation": "extrapolation",
     "ideal_discriminator": "ideal_discriminator",
+    "class_changes": "class_changes",
 }
 
 
