@@ -5,6 +5,7 @@ as if each were read alone. From counts it comes out too large, the more so the 
 are; the same with the classes shuffled, where the truth is 0, is subtracted.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +27,8 @@ class PixelInformation:
     Attributes:
         gray_rate: of those that are not black, how many a perturbation can bring across a half; in
             percent.
-        bit_information: what one bit of each tells of the class, over what its gray levels tell.
+        bit_information: what one bit of each tells of the class, over what its gray levels tell;
+            NaN where they tell nothing.
     """
 
     gray_rate: float
@@ -58,7 +60,8 @@ def pixel_information(
         told.append(true - none)
     inked = pixels[pixels > 0]
     return PixelInformation(
-        100 * crossing(inked, epsilon).double().mean().item(), told[0] / told[1]
+        100 * crossing(inked, epsilon).double().mean().item(),
+        told[0] / told[1] if told[1] else math.nan,
     )
 
 

@@ -64,7 +64,9 @@ def test_what_is_chosen_against_the_reader_stays_within_the_size(reader, epsilon
     for moved in sets:
         assert ((moved - asked.images).abs() <= epsilon + 1e-6).all()
         same = bits(moved) == bits(asked.images)
-        assert (same | crossing(asked.images, epsilon)).all()
+        free = crossing(asked.images, epsilon)
+        assert (same | free).all()
+        assert torch.equal(moved[~free], asked.images[~free])
     ours = torch.stack([predictions(reader, moved) != asked.labels for moved in sets]).any(0)
     ours |= predictions(reader, asked.images) != asked.labels
     best = torch.tensor(
@@ -96,6 +98,32 @@ def test_a_target_is_of_another_class_and_the_nearest_in_the_fixed_pixels() -> N
     assert bits(first).flatten().tolist() == [0, 0, 0, 1]
     assert bits(second).flatten().tolist() == [1, 0, 0, 1]
     assert predictions(reader, torch.cat([image, first, second])).tolist() == [0, 1, 2]
+
+
+def test_the_nearest_in_the_fixed_pixels_is_copied_whatever_the_class(reader) -> None:
+    """And an example that is misread as it is counts, though copying another may put it right."""
+    asked = random_digits(500, seed=4)
+    (moved,) = changes(reader, asked.images, asked.labels, 0.3, 1)
+    free = crossing(asked.images, 0.3).flatten(1)
+    known = reader.images.split(reader.counts)
+    flat = zip(bits(asked.images).flatten(1), bits(moved).flatten(1), free, strict=True)
+    for (x, made, open_), y in zip(flat, asked.labels, strict=True):
+        others = torch.cat([block for label, block in enumerate(known) if label != y])
+        least = ((others != x) & ~open_).sum(1).min()
+        copied = (others == made) | ~open_
+        assert (copied.all(1) & (((others != x) & ~open_).sum(1) == least)).any()
+    before = predictions(reader, asked.images) != asked.labels
+    after = predictions(reader, moved) != asked.labels
+    assert (before & ~after).any()
+    rate = freely_changed_error_rate(reader, asked, 0.3, 1)
+    assert rate == pytest.approx(100 * (before | after).double().mean().item())
+
+
+def test_black_pixels_are_not_gray() -> None:
+    pixels = torch.tensor([0.0, 0, 0, 0.3, 0.7, 1.0]).repeat(4, 1).view(4, 1, 2, 3)
+    found = pixel_information(Split(pixels, torch.tensor([0, 1, 0, 1])), 2, 11, 0.25, 0)
+    assert found.gray_rate == pytest.approx(200 / 3)
+    assert math.isnan(found.bit_information)  # the images are all the same
 
 
 def test_changed_bits_are_counted() -> None:
