@@ -223,8 +223,8 @@ def finding(results: Numbers, name: str, epsilons: Sequence[float]) -> str:
         return percentage(results.mean(row, "error_rate", epsilon))
 
     return (
-        f"A step of {size(epsilon)} makes the {called(name)} err on {rate(name)}, a reader of one "
-        f"bit a pixel on {rate(BITS)}; the worst choice of those bits, on {rate(FREE)}"
+        f"A step of {size(epsilon)} makes the {called(name)} err on {rate(name)} and a reader of "
+        f"one bit a pixel on {rate(BITS)}; bits chosen against that reader, on {rate(FREE)}"
     )
 
 
