@@ -47,6 +47,10 @@ PositiveInt = Annotated[int, Field(ge=1), NO_SWITCH]
 AtLeastTwo = Annotated[int, Field(ge=2), NO_SWITCH]
 NonNegativeInt = Annotated[int, Field(ge=0), NO_SWITCH]
 
+Sizes = Annotated[list[Positive], Field(min_length=1)]
+SizesFromZero = Annotated[list[NonNegative], Field(min_length=1)]
+"""Of perturbations: at least one."""
+
 
 def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
     if not bounds[0] < bounds[1]:

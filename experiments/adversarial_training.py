@@ -24,7 +24,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
-from advx.types import NonNegative, NonNegativeInt, PositiveInt
+from advx.types import NonNegative, NonNegativeInt, PositiveInt, SizesFromZero
 
 TRAINED = "adversarially trained"
 PLAIN = "plain"
@@ -80,7 +80,7 @@ def main(
     fgsm: Config,
     iterative: Config,
     strongest: Config,
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
     curve_epsilons: list[NonNegative],
     search_steps: list[PositiveInt],
     search_restarts: list[PositiveInt],

@@ -33,7 +33,7 @@ from advx.models.base import is_differentiable
 from advx.run import Run
 from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
-from advx.types import NonNegative, PositiveInt
+from advx.types import NonNegative, PositiveInt, SizesFromZero
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def main(
     fgsm: Config,
     noise: Config,
     own_digits: PositiveInt,
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
     curve_epsilon: NonNegative,
     examples: PositiveInt,
     variants: dict[str, dict[str, Config | Any]],

@@ -15,6 +15,9 @@ The procedure:
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from advx.config.cells import Cell, Cells, metrics_of
 from advx.config.config import Config
@@ -30,17 +33,21 @@ from advx.figures.curves import Strip, curve_figure
 from advx.figures.gallery import gallery
 from advx.figures.panels import Curve, Panel
 from advx.figures.style import SERIES, called, percentage, size
-from advx.models.binary_nearest_neighbor import bits
+from advx.models.binary_nearest_neighbor import BinaryNearestNeighbor, bits
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.crafting import refuse_targeted
-from advx.types import AtLeastTwo, Positive, PositiveInt
+from advx.types import NO_SWITCH, Positive, PositiveInt, Sizes
 
 READERS = ("nearest_neighbor", "binary_nearest_neighbor")
 BITS = READERS[1]
+READER = f"{BinaryNearestNeighbor.__module__}.{BinaryNearestNeighbor.__qualname__}"
 FREE = f"{BITS}, chosen against it"
 PIXEL, CHANGED, SIGN = "one pixel", "bits of a digit", "sign of a difference, its zeros left"
 """Rows."""
+
+MOST_LEVELS = 65_536
+"""Of gray; a file of 16 bits has so many."""
 
 DIRECTIONS = ("along", "along, a hundredth", "across")
 """Of perturbations of the regression, as rows."""
@@ -61,10 +68,10 @@ def main(
     network: Config,
     readers: dict[str, Config],
     fgsm: Config,
-    epsilons: list[Positive],
+    epsilons: Sizes,
     examples: PositiveInt,
     gray: Positive,
-    levels: AtLeastTwo,
+    levels: Annotated[int, Field(ge=2, le=MOST_LEVELS), NO_SWITCH],
     candidates: PositiveInt,
     length: Positive,
     pairs: PositiveInt,
@@ -94,6 +101,7 @@ def main(
             f"dataset={run.data.name}: examples that are no images in [0, 1] have no gray levels; "
             "valid: images in [0, 1]"
         )
+    refuse_other_reader(readers)
     with run.progress(models=len(run.seeds)):
         known = {name: run.model(reader, run.seeds[0]) for name, reader in readers.items()}
         for name, reader in known.items():
@@ -124,6 +132,20 @@ def main(
             run.table.add(SIGN, lengths, seed=seed, unit="L2 norm")
     draw(run, network, readers, fgsm, epsilons, figure_examples)
     run.finish()
+
+
+def refuse_other_reader(readers: dict[str, Config]) -> None:
+    """Before anything is trained: bits are chosen against one kind of reader.
+
+    Raises:
+        ConfigError: it is not among them.
+    """
+    given = readers[BITS]["_target_"] if BITS in readers else None
+    if given != READER:
+        raise ConfigError(
+            f"readers.{BITS}={given}: bits are chosen against binary nearest neighbor only; "
+            f"valid: readers.{BITS}._target_={READER}"
+        )
 
 
 def draw(

@@ -28,7 +28,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
 from advx.training.recipe import DataPart
-from advx.types import NonNegative, Positive, PositiveInt
+from advx.types import Positive, PositiveInt, SizesFromZero
 
 HALVES: tuple[DataPart, DataPart] = ("first half", "second half")
 
@@ -56,7 +56,7 @@ def main(
     models: dict[str, Config],
     crafting: str,
     fgsm: Config,
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
     lbfgs: Config,
     noise: Config,
     stretched_to: Positive,

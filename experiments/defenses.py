@@ -29,7 +29,7 @@ from advx.run.crafting import refuse_targeted
 from advx.run.facts import validation_error
 from advx.run.model import Model
 from advx.training.recipe import dependencies
-from advx.types import NonNegative, Positive, PositiveInt
+from advx.types import NonNegative, Positive, PositiveInt, Sizes
 
 SEARCH = Config(
     {
@@ -92,7 +92,7 @@ def main(
     autoencoder_trainer: Config,
     fgsm: Config,
     strongest: Config,
-    epsilons: list[Positive],
+    epsilons: Sizes,
     largest_epsilon: Positive,
     median_steps: PositiveInt,
     median_examples: PositiveInt,

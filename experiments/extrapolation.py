@@ -33,7 +33,7 @@ from advx.figures.style import NEUTRAL, SERIES, called, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
-from advx.types import NonNegative, Positive, PositiveInt, Probability
+from advx.types import NonNegative, PositiveInt, Probability, Sizes
 
 SMOOTHED, INDEPENDENT = "smoothed targets", "independent outputs"
 """Rows of the network under other training costs; with hard targets it goes by its own name."""
@@ -78,7 +78,7 @@ def main(
     random: Config,
     gradient: Config,
     noise: Config,
-    epsilons: list[Positive],
+    epsilons: Sizes,
     brightness: list[NonNegative],
     examples: PositiveInt,
     threshold: Probability,

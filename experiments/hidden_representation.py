@@ -26,7 +26,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
 from advx.training.decoder import Decoder, represented, train_decoder
-from advx.types import NonNegative, PositiveInt
+from advx.types import PositiveInt, SizesFromZero
 
 
 def cells(models: dict[str, Config], layers: list[str], epsilons: list[float]) -> Iterator[Cells]:
@@ -52,7 +52,7 @@ def main(
     feature: Config,
     noise: Config,
     layers: list[str],
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
     decoder_epochs: PositiveInt,
     examples: PositiveInt,
     figure_examples: PositiveInt,

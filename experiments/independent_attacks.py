@@ -31,7 +31,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, mistakes
 from advx.run import Run
 from advx.training.recipe import dependencies
-from advx.types import Positive, PositiveInt
+from advx.types import PositiveInt, Sizes
 
 
 def cells(
@@ -79,7 +79,7 @@ def main(
     first_seed_defenses: dict[str, Config],
     autoencoder_trainer: Config,
     strongest: Config,
-    epsilons: list[Positive],
+    epsilons: Sizes,
     examples: PositiveInt,
     foolbox_steps: PositiveInt,
     autoattack: bool,

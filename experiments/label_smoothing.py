@@ -26,7 +26,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
-from advx.types import NonNegative, NonNegativeInt, PositiveInt
+from advx.types import NonNegativeInt, PositiveInt, SizesFromZero
 
 ROWS = ("hard targets", "smoothed targets")
 
@@ -77,7 +77,7 @@ def main(
     smoothed: Config,
     fgsm: Config,
     strongest: Config,
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
     curve_examples: PositiveInt,
     published_trainer: Config,
     published_seeds: NonNegativeInt,

@@ -35,7 +35,7 @@ from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
-from advx.types import NonNegativeInt, Positive, PositiveInt
+from advx.types import NonNegativeInt, Positive, PositiveInt, Sizes
 
 UNITS = {
     "deviation": "of the way",
@@ -66,7 +66,7 @@ def main(
     run: Run,
     models: dict[str, Config],
     linear: str,
-    epsilons: list[Positive],
+    epsilons: Sizes,
     pieces_epsilon: Positive,
     examples: PositiveInt,
     pixels: list[PositiveInt],

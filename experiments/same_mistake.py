@@ -28,7 +28,7 @@ from advx.figures.panels import Curve, Panel
 from advx.figures.style import NEUTRAL, SERIES, called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
-from advx.types import NonNegative
+from advx.types import SizesFromZero
 
 
 def cells(models: dict[str, Config], crafting: str, epsilons: list[float]) -> Iterator[Cells]:
@@ -50,7 +50,7 @@ def main(
     models: dict[str, Config],
     crafting: str,
     fgsm: Config,
-    epsilons: list[NonNegative],
+    epsilons: SizesFromZero,
 ) -> None:
     """Agreement of every model with the crafting model on the examples that both get wrong.
 

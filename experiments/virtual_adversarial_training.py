@@ -24,7 +24,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.facts import validation_error
 from advx.run.model import Model
-from advx.types import NonNegative, Positive, PositiveInt
+from advx.types import NonNegative, Positive, PositiveInt, SizesFromZero
 
 CLEAN, STEP = "clean_error_rate", "fgsm_error_rate"
 
@@ -63,7 +63,7 @@ def main(
     lengths: list[NonNegative],
     xis: list[Positive | None],
     fgsm: Config,
-    attacked_epsilons: list[NonNegative],
+    attacked_epsilons: SizesFromZero,
 ) -> None:
     """Test error with and without the unlabeled digits, for every number of labels.
 

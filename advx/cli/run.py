@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import configure_log
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 
 WHOLE_SWEEP = "+hydra.callbacks.whole_sweep._target_=advx.config.sweep.WholeSweep"
 """Has Hydra make the jobs of the whole sweep, though it is given the first one's words."""
+
+LOGS = ("hydra.verbose", "hydra.job_logging", "hydra.hydra_logging", "hydra/")
+"""How the settings begin by which Hydra sets up logs: it checks them when it does."""
 
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """What Hydra's `--info` can be asked for."""
@@ -87,14 +91,14 @@ def _launch(flags: list[str], overrides: list[str]) -> None:
     try:
         hydra.main(version_base="1.3", config_path="pkg://advx.conf", config_name="config")(task)()
     except (AssertionError, TypeError, ValueError) as error:
-        own = [word for word in overrides if word.lstrip("+~").startswith("hydra")]
+        named = [word for word in overrides if word.lstrip("+~").startswith(LOGS)]
         frames = traceback.walk_tb(error.__traceback__)
-        if not own or any(frame.f_code is task.__code__ for frame, _ in frames):
+        if not named or all(frame.f_code is not configure_log.__code__ for frame, _ in frames):
             raise
         why = reason(error.__cause__ or error)
-        if isinstance(error, AssertionError):  # of its setting up of logs, which says nothing
+        if isinstance(error, AssertionError):  # which says nothing
             why = "hydra.verbose takes true, false or the names of loggers"
-        raise ConfigError(f"{words(own)}: Hydra does not take it ({why})") from error
+        raise ConfigError(f"{words(named)}: Hydra does not take it ({why})") from error
     finally:
         release()
 

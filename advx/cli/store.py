@@ -1,11 +1,13 @@
 """`advx store ls | verify | prune | export`: what is kept, whether it is sound, what can go."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
 from advx.errors import ConfigError
+from advx.store import measurements
 from advx.store.export import export, write_card
 from advx.store.store import Meta, Store
 
@@ -78,14 +80,30 @@ def _described(meta: Meta) -> list[Any]:
 def verify(store: Store) -> int:
     """Compare every entry's weights, and every stored number, with their digests."""
     models = {key: store.problem(key) for key in store.entries()}
-    rows = {f"rows/{path.name}": store.row_problem(path) for path in store.rows()}
-    for name, problem in (models | rows).items():
+    rows = {path: _problem(store, path) for path in store.rows()}
+    undigested = [path for path in rows if not rows[path] and not measurements.has_digest(path)]
+    for name, problem in [*models.items(), *((f"rows/{p.name}", rows[p]) for p in rows)]:
         if problem:
             print(f"{name}: {problem}")
-    for kind, found in (("models", models), ("measurements", rows)):
-        unsound = sum(problem is not None for problem in found.values())
-        print(f"{kind}: {len(found) - unsound} sound, {unsound} not")
-    return 1 if any((models | rows).values()) else 0
+    print(f"models: {_counted(models.values())}")
+    old = f", {len(undigested)} of an older version without a digest" if undigested else ""
+    print(f"measurements: {_counted(rows.values(), apart=len(undigested))}{old}")
+    return 1 if any([*models.values(), *rows.values()]) else 0
+
+
+def _problem(store: Store, path: Path) -> str | None:
+    """Of a measurement's file: how it is damaged, or why it cannot be read."""
+    try:
+        return store.row_problem(path)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+
+
+def _counted(problems: Iterable[str | None], apart: int = 0) -> str:
+    """How many have none, and how many have one; `apart` are counted elsewhere."""
+    found = list(problems)
+    unsound = sum(problem is not None for problem in found)
+    return f"{len(found) - unsound - apart} sound, {unsound} not"
 
 
 def prune(store: Store, *, unfinished: bool = False) -> int:
@@ -102,9 +120,8 @@ def prune(store: Store, *, unfinished: bool = False) -> int:
         if problem:
             print(f"removed {key}: {problem}")
     for path in store.rows():
-        problem = store.row_problem(path)
+        problem = store.remove_damaged_row(path)
         if problem:
-            store.remove_row(path)
             print(f"removed rows/{path.name}: {problem}")
     freed = sum(store.drop_checkpoint(key) for key in store.entries())
     begun = store.drop_unfinished()

@@ -9,6 +9,7 @@ else is refused before anything is trained.
 import difflib
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +31,26 @@ def declared(config: Composed, main: Any) -> dict[Cell, bool] | None:
 
     Returns:
         None where the experiment does not say.
+
+    Raises:
+        ConfigError: a number would be measured twice, and be taken for two.
     """
     function = _function(main)
     if function is None:
         return None
     names = inspect.signature(function).parameters
     given = with_configs({name: config[name] for name in names if name in config})
-    return {cell: part.always for part in function(**given) for cell in part}
+    known: dict[Cell, bool] = {}
+    for part in function(**given):
+        counted = Counter(part)
+        (most, count), *_ = counted.most_common(1) or [(None, 0)]
+        if count > 1:
+            raise ConfigError(
+                f"{most} would be measured twice; valid: each size and setting once, and a name of "
+                "its own for each row"
+            )
+        known |= dict.fromkeys(counted, part.always)
+    return known
 
 
 def _function(main: Any) -> Callable[..., Any] | None:

@@ -12,6 +12,9 @@ LARGEST_SEED = 9_000_000_000_000
 MOST_THREADS = 4096
 """Far more, and the system gives none."""
 
+DATA = "advx.data."
+"""How the targets of data sets begin."""
+
 NEEDED = (
     "seeds",
     "scale",
@@ -43,22 +46,25 @@ def check_plain(config: Composed) -> None:
         raise ConfigError(f"device.threads={threads}: a whole number from 1 is needed")
     if threads > MOST_THREADS:
         raise ConfigError(f"device.threads={threads}: more than {MOST_THREADS:,}")
-    _check_description(config["dataset"])
+    for key, node in config.items():
+        made = str(node.get("_target_")) if isinstance(node, dict) else ""
+        if key == "dataset" or made.startswith(DATA):
+            _check_description(key, node)
     store = config.get("store", "")
     if not isinstance(store, str) or not store.strip():
         raise ConfigError(f"store={store}: a folder is needed, e.g. store=outputs/store")
     check_claims(config)
 
 
-def _check_description(dataset: dict[str, Any]) -> None:
+def _check_description(key: str, dataset: dict[str, Any]) -> None:
     """What a data set's YAML says of it: models take it from there, and would be named instead."""
     classes = dataset.get("classes", 1)
     if not _whole(classes):
-        raise ConfigError(f"dataset.classes={classes}: a whole number from 1 is needed")
+        raise ConfigError(f"{key}.classes={classes}: a whole number from 1 is needed")
     shape = dataset.get("input_shape", [1])
     if not isinstance(shape, list) or not shape or not all(map(_whole, shape)):
         raise ConfigError(
-            f"dataset.input_shape={shape}: a list of whole numbers from 1 is needed, e.g. [1,28,28]"
+            f"{key}.input_shape={shape}: a list of whole numbers from 1 is needed, e.g. [1,28,28]"
         )
 
 

@@ -1,8 +1,9 @@
-"""The largest harm that a small perturbation does to a reader of one bit a pixel. Section 1.2.5.
+"""Perturbations that are chosen against a reader of one bit a pixel. Section 1.2.5.
 
 Within ε in the max norm some pixels can be brought across a half, and no other matters. Where the
 reader is nearest neighbor, whoever perturbs takes the training image of another class that differs
-least in the pixels that are fixed, and copies its bits into those that are free.
+least in the pixels that are fixed, and copies its bits into those that are free. Other choices may
+harm it more.
 """
 
 import torch

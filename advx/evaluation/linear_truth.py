@@ -17,10 +17,15 @@ SMALLEST_VARIANCE = 1e-10
 """Of the largest of the images' second moments: directions below are taken for ones that no image
 has a component in."""
 
+SMALLEST_DEVIATION = 1e-9
+"""Of the largest output: one that varies less is constant but for rounding."""
+
 
 @dataclass(frozen=True)
 class Response:
     """To a perturbation, in standard deviations of the true output over the images.
+
+    NaN where that does not vary.
 
     Attributes:
         true_change: by how much the true output changes.
@@ -53,6 +58,8 @@ def responses(examples: Split, length: float, seed: int) -> dict[str, Response]:
         "across": length * across / across.norm(),
     }
     scale = output.std(correction=0)
+    if scale <= SMALLEST_DEVIATION * output.abs().max():
+        scale = torch.full_like(scale, torch.nan)
     return {
         name: Response((d @ step).abs().div(scale).item(), (off @ step).abs().div(scale).item())
         for name, step in directions.items()

@@ -1,5 +1,6 @@
 """How long the sign of a difference of two images is where its zeros stay. Figure 1.5."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from advx.training.construct import seeded
 
 @dataclass(frozen=True)
 class SignLengths:
-    """L2 norms over pairs of images of different classes.
+    """L2 norms over pairs of images of different classes; NaN where none is drawn.
 
     Attributes:
         l2_norm: the mean.
@@ -38,4 +39,5 @@ def sign_lengths(examples: Split, pairs: int, max_norm: float, seed: int) -> Sig
     apart = examples.labels[one] != examples.labels[other]
     signs = (examples.images[one] - examples.images[other])[apart].sign()
     lengths = norms.length(max_norm * signs.double(), "l2")
-    return SignLengths(lengths.mean().item(), lengths.max().item())
+    longest = lengths.max().item() if len(lengths) else math.nan
+    return SignLengths(lengths.mean().item(), longest)

@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -210,8 +210,7 @@ class Store:
         except ValueError as error:
             log.warning("%s: %s; measuring again", self._rows_path(content), error)
             return None
-        same = key_of(of) == key_of(json.loads(measurements.as_json(content)))
-        return stored if same else None  # another one's file
+        return stored if key_of(of) == key_of(_as_read(content)) else None  # another one's file
 
     def save_value(
         self,
@@ -232,32 +231,47 @@ class Store:
 
     def rows(self) -> list[Path]:
         """Files of all measurements."""
-        return sorted((self.folder / "rows").glob("*.json"))
+        return sorted(p for p in (self.folder / "rows").glob("*.json") if p.is_file())
 
     def row_problem(self, path: Path) -> str | None:
-        """What is wrong with a measurement's file, or None."""
+        """How a measurement's file is damaged, or None.
+
+        Raises:
+            OSError: it cannot be read at all.
+        """
         try:
             of, _ = measurements.read(path)
-        except OSError as error:
-            return f"{Path(error.filename).name}: {error.strerror}"
         except ValueError as error:
             return str(error)
         return None if key_of(of) == path.stem else f"it was made for {key_of(of)}"
 
-    def remove_row(self, path: Path) -> None:
-        """Delete a measurement: its JSON first, without which its arrays are nothing."""
-        path.unlink(missing_ok=True)
-        path.with_suffix(".npz").unlink(missing_ok=True)
+    def remove_damaged_row(self, path: Path) -> str | None:
+        """Delete a measurement that is damaged, and return how; one that cannot be read stays."""
+        try:
+            problem = self.row_problem(path)
+        except OSError:
+            return None
+        if problem:
+            path.unlink(missing_ok=True)
+        return problem
 
     def drop_unfinished(self) -> int:
         """Delete what killed processes had begun to write, an hour later; returns how many."""
         found = [*self.folder.glob("models/*/.*.partial"), *self.folder.glob("rows/.*.partial")]
-        arrays = self.folder.glob("rows/*.npz")
-        found += [path for path in arrays if not path.with_suffix(".json").exists()]
+        found += self._unnamed_arrays()
         old = [p for p in found if time.time() - p.stat().st_mtime > UNFINISHED_SECONDS]
         for path in old:
             path.unlink(missing_ok=True)
         return len(old)
+
+    def _unnamed_arrays(self) -> list[Path]:
+        """Arrays that no measurement names, or not any more."""
+        named = set()
+        for path in self.rows():
+            with suppress(OSError, ValueError, TypeError, KeyError):
+                digest = json.loads(read_text(path))["arrays"]
+                named |= {measurements.arrays_path(path, digest), path.with_suffix(".npz")}
+        return [path for path in self.folder.glob("rows/*.npz") if path not in named]
 
     def remove_damaged(self, key: str) -> str | None:
         """Delete an entry with a problem, unless another process holds its lock.
@@ -280,7 +294,12 @@ class Store:
         return locks / f"{key}.lock"
 
     def _rows_path(self, content: Mapping[str, Any]) -> Path:
-        return self.folder / "rows" / f"{key_of(content)}.json"
+        return self.folder / "rows" / f"{key_of(_as_read(content))}.json"
+
+
+def _as_read(content: Any) -> Any:
+    """What JSON gives back of it: its keys are texts, which sort in another order than numbers."""
+    return json.loads(measurements.as_json(content))
 
 
 def serialized(state: Mapping[str, Any]) -> bytes:

@@ -29,6 +29,8 @@ def packed(value: Any) -> tuple[Any, list[np.ndarray]]:
         if part is None or isinstance(part, bool | int | float | str):
             return part
         if isinstance(part, Tensor | np.ndarray):
+            if isinstance(part, np.ndarray) and part.dtype.hasobject:
+                raise TypeError("an array of Python objects cannot be stored")
             arrays.append(part.detach().cpu().numpy() if isinstance(part, Tensor) else part)
             return {ARRAY: len(arrays) - 1}
         if dataclasses.is_dataclass(part) and not isinstance(part, type):

@@ -147,6 +147,37 @@ HYDRA = [
 """What Hydra's own settings cannot be, and what is said of it."""
 
 
+BLAMED = [
+    (["trainer=null", "hydra.run.dir=x"], "trainer=null: no such choice; valid: "),
+    (["dataset=5", "hydra.verbose=true"], "dataset=5: no such choice; "),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), BLAMED)
+def test_what_is_wrong_is_named_and_no_setting_of_hydras(given, expected, tmp_path) -> None:
+    done = advx(tmp_path, *SMOKE, *given)
+    assert done.returncode != 0
+    assert "Hydra does not take it" not in done.stderr
+    if given[-1] != "hydra.verbose=true":  # which asks for the traceback
+        assert done.stderr.startswith(f"advx: {expected}")
+
+
+def test_a_sweeps_wrong_setting_of_hydras_is_named_alone(tmp_path) -> None:
+    words = ["-m", "seeds=[0],[1]", "hydra.sweep.dir=sw", "hydra.verbose=5"]
+    done = advx(tmp_path, *SMOKE, *words)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("advx: hydra.verbose=5: Hydra does not take it")
+
+
+def test_a_file_that_is_no_utf8_is_named_whatever_hydras_settings(tmp_path) -> None:
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    (tmp_path / "mine" / "experiment" / "latin.yaml").write_bytes("title: é".encode("latin-1"))
+    words = ["--config-dir", "mine", "experiment=latin", "hydra.run.dir=x", "hydra.verbose=[a]"]
+    done = advx(tmp_path, "run", *words)
+    assert done.returncode == 2
+    assert "latin.yaml: not UTF-8" in done.stderr
+
+
 @pytest.mark.parametrize(("override", "expected"), HYDRA)
 def test_settings_that_hydra_does_not_take_are_one_line(override, expected, tmp_path) -> None:
     done = advx(tmp_path, *SMOKE, override)

@@ -65,6 +65,13 @@ def test_what_a_data_set_cannot_be_is_said_of_the_data_set(key, value, valid) ->
         check_plain(config)
 
 
+def test_other_data_sets_of_a_run_are_named_by_their_key() -> None:
+    config = resolved(["experiment=censored_representations", "scale=smoke"])
+    config["hiring"]["classes"] = "ten"  # type: ignore[typeddict-item]
+    with pytest.raises(ConfigError, match=r"^hiring\.classes=ten: a whole number from 1 is needed"):
+        check_plain(config)
+
+
 def test_a_device_that_is_not_here() -> None:
     with pytest.raises(ConfigError, match=r"device\.name=abacus: PyTorch has no such device here"):
         pick_device("abacus")

@@ -195,3 +195,35 @@ def test_signs_with_their_zeros_are_short() -> None:
     digits = Split(images, torch.tensor([0, 1, 0, 1]))
     found = sign_lengths(digits, 200, 0.5, 0)
     assert found.l2_norm == found.longest_l2_norm == pytest.approx(0.5 * math.sqrt(2))
+
+
+def test_what_cannot_be_measured_is_nan_and_not_infinite() -> None:
+    alike = Split(torch.full((20, 1, 4, 4), 0.3), torch.zeros(20, dtype=torch.int64))
+    for images in (alike.images, torch.zeros_like(alike.images)):
+        found = responses(Split(images, alike.labels), 4.0, 5)
+        assert all(math.isnan(each.true_change) for each in found.values())
+        assert all(math.isnan(each.mistake) for each in found.values())
+    none = sign_lengths(alike, 10, 0.5, 0)
+    assert math.isnan(none.l2_norm)
+    assert math.isnan(none.longest_l2_norm)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["epsilons=[0.25,0.25]"], "would be measured twice; valid: each size and setting once"),
+        (["network.name=nearest_neighbor"], "`nearest_neighbor`.clean_error_rate would be"),
+        (["epsilons=[]"], "epsilons=[]: "),
+        (["levels=10000000"], "levels=10000000: "),
+        (["~readers.binary_nearest_neighbor"], "readers.binary_nearest_neighbor=None: bits are"),
+        (
+            ["model@readers.binary_nearest_neighbor=nearest_neighbor"],
+            "readers.binary_nearest_neighbor=advx.models.nearest_neighbor.NearestNeighbor: bits",
+        ),
+    ],
+)
+def test_what_the_experiment_cannot_take_is_one_line(words, said, command) -> None:
+    done = command("run", "experiment=class_changes", "scale=smoke", "hydra.run.dir=out", *words)
+    assert (done.status, done.err.count("\n")) == (2, 1), done.err
+    assert said in done.err
+    assert "files:" not in done.out
