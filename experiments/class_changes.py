@@ -15,7 +15,7 @@ The procedure:
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import Field
 
@@ -204,7 +204,8 @@ def draw_digits(
     text: str,
 ) -> None:
     """Digits as the step leaves them with the network's class, their bits with the reader's."""
-    attacked, known = (run.model(model, run.seeds[0]).value for model in (network, reader))
+    attacked = run.model(network, run.seeds[0]).value
+    known = cast(BinaryNearestNeighbor, run.model(reader, run.seeds[0]).value)
     shown = run.data.test.take(one_of_each_class(run.data.test.labels, count))
     images, said = {"digit": shown.images}, {"digit": predictions(attacked, shown.images)}
     last = shown_size(epsilons)

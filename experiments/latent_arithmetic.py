@@ -74,7 +74,8 @@ class Classes(NamedTuple):
 def cells(plus: str, minus: str, other: str, target: str, averaged: list[int]) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
     yield Cells(["evaluator"], ["error_rate"])
-    faces = [FACES.format(k, suffix) for suffix in GAMES for k in (plus, minus, other, target)]
+    classes = dict.fromkeys((plus, minus, other, target))  # of which `main` refuses two alike
+    faces = [FACES.format(k, suffix) for suffix in GAMES for k in classes]
     yield Cells(faces, ["generated"], always=False)  # where the training did not diverge
     sums = [name + suffix for suffix in GAMES for name in SUMS]
     settings = [setting(averaged=count) for count in averaged]

@@ -7,10 +7,9 @@ harm it more.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from advx.data.dataset import Split
-from advx.errors import ConfigError
 from advx.evaluation.measurement import measurement
 from advx.evaluation.pixel_information import crossing
 from advx.evaluation.transfer import predictions
@@ -30,7 +29,7 @@ def changed_bits(examples: Split, moved: Split) -> float:
 
 @measurement(version=1)
 def freely_changed_error_rate(
-    reader: nn.Module, examples: Split, epsilon: float, candidates: int
+    reader: BinaryNearestNeighbor, examples: Split, epsilon: float, candidates: int
 ) -> float:
     """Mistakes in percent where the bits that can be changed are chosen against the reader.
 
@@ -56,18 +55,9 @@ def freely_changed_error_rate(
 
 
 def changes(
-    reader: nn.Module, images: Tensor, labels: Tensor, epsilon: float, candidates: int
+    reader: BinaryNearestNeighbor, images: Tensor, labels: Tensor, epsilon: float, candidates: int
 ) -> list[Tensor]:
-    """Images (m, *shape) within ε of `images`, one set a candidate, the nearest class first.
-
-    Raises:
-        ConfigError: the reader is another one.
-    """
-    if not isinstance(reader, BinaryNearestNeighbor):
-        raise ConfigError(
-            f"readers.binary_nearest_neighbor={type(reader).__name__}: bits are chosen against "
-            "binary nearest neighbor only; valid: binary_nearest_neighbor"
-        )
+    """Images (m, *shape) within ε of `images`, one set a candidate, the nearest class first."""
     pixels = images.flatten(1)
     own = bits(pixels)
     free = crossing(pixels, epsilon)
