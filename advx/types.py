@@ -5,7 +5,7 @@ and refuses a value outside the range before anything runs.
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -47,9 +47,21 @@ PositiveInt = Annotated[int, Field(ge=1), NO_SWITCH]
 AtLeastTwo = Annotated[int, Field(ge=2), NO_SWITCH]
 NonNegativeInt = Annotated[int, Field(ge=0), NO_SWITCH]
 
-Sizes = Annotated[list[Positive], Field(min_length=1)]
-SizesFromZero = Annotated[list[NonNegative], Field(min_length=1)]
-"""Of perturbations: at least one."""
+Item = TypeVar("Item")
+
+
+def _not_empty(values: list[Item]) -> list[Item]:
+    if not values:
+        raise ValueError("empty; valid: one value or more")
+    return values
+
+
+Some = Annotated[list[Item], AfterValidator(_not_empty)]
+"""A list that the experiment or its figure cannot do without: at least one value."""
+
+Sizes = Some[Positive]
+SizesFromZero = Some[NonNegative]
+"""Of perturbations."""
 
 
 def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:

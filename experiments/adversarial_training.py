@@ -24,7 +24,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.crafting import refuse_targeted
 from advx.run.model import Model
-from advx.types import NonNegative, NonNegativeInt, PositiveInt, SizesFromZero
+from advx.types import NonNegativeInt, PositiveInt, SizesFromZero
 
 TRAINED = "adversarially trained"
 PLAIN = "plain"
@@ -81,7 +81,7 @@ def main(
     iterative: Config,
     strongest: Config,
     epsilons: SizesFromZero,
-    curve_epsilons: list[NonNegative],
+    curve_epsilons: SizesFromZero,
     search_steps: list[PositiveInt],
     search_restarts: list[PositiveInt],
     search_examples: PositiveInt,

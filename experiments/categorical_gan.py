@@ -135,9 +135,8 @@ def check(run: Run, on_plane: dict[str, Run], labels: list[Labeled]) -> None:
     Raises:
         ConfigError: the key, the value, what is valid.
     """
-    for key, values in (("planes", on_plane), ("labels", labels)):
-        if not values:
-            raise ConfigError(f"{key}: is empty; the figure needs one; valid: one or more")
+    if not on_plane:
+        raise ConfigError("planes: is empty; the figure needs one; valid: one or more")
     for name, each in on_plane.items():
         if each.data.input_shape != (2,):
             raise ConfigError(

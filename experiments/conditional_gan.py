@@ -28,7 +28,7 @@ from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
-from advx.types import PositiveInt
+from advx.types import Positive, PositiveInt, Some
 
 COLUMNS = 20
 """z of the figure."""
@@ -53,7 +53,7 @@ def main(
     classifier_trainer: Config,
     layer: str,
     samples: PositiveInt,
-    sigmas: list[float],
+    sigmas: Some[Positive],
 ) -> None:
     """The classifier's answers to images of every class, and the measures of all together.
 

@@ -54,7 +54,7 @@ from advx.run.named import Derived
 from advx.training.bigram_matching import counted_bigrams
 from advx.training.construct import seeded
 from advx.training.readers import matched_reader, supervised_reader
-from advx.types import PositiveInt, Probability
+from advx.types import PositiveInt, Probability, Some
 
 ADVERSARY, START, STARTS = "adversary", "adversary, start {}", "adversary, mean of starts"
 """The start that is chosen without labels, each of them, and their mean."""
@@ -110,7 +110,7 @@ def main(
     strengths: list[Probability],
     starts: PositiveInt,
     supervised_steps: PositiveInt,
-    components: list[PositiveInt],
+    components: Some[PositiveInt],
     rounds: PositiveInt,
 ) -> None:
     """What every reader makes of the test digits of every language.

@@ -50,7 +50,7 @@ from advx.run.model import Game
 from advx.run.named import Derived
 from advx.run.real_images import warning_cells
 from advx.training.load_or_train import TrainedGame
-from advx.types import Positive, PositiveInt
+from advx.types import Positive, PositiveInt, Some
 
 PLACES = {
     "neither": {"batch_norm_generator": False, "batch_norm_discriminator": False},
@@ -142,8 +142,8 @@ def cells(
 def main(
     run: Run,
     game: Config,
-    losses: list[GeneratorLossName],
-    discriminator_steps: list[PositiveInt],
+    losses: Some[GeneratorLossName],
+    discriminator_steps: Some[PositiveInt],
     variants: dict[str, dict[str, Any]],
     samples: PositiveInt,
     distances: list[Positive],

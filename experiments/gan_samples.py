@@ -32,7 +32,7 @@ from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
 from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
-from advx.types import PositiveInt
+from advx.types import Positive, PositiveInt, Some
 
 STEPS = 12
 """Images of one walk."""
@@ -62,7 +62,7 @@ def main(
     classifier_trainer: Config,
     layer: str,
     samples: PositiveInt,
-    sigmas: list[float],
+    sigmas: Some[Positive],
 ) -> None:
     """Samples, measures and their floors.
 

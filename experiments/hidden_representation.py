@@ -26,7 +26,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
 from advx.training.decoder import Decoder, represented, train_decoder
-from advx.types import PositiveInt, SizesFromZero
+from advx.types import PositiveInt, SizesFromZero, Some
 
 
 def cells(models: dict[str, Config], layers: list[str], epsilons: list[float]) -> Iterator[Cells]:
@@ -51,7 +51,7 @@ def main(
     evaluator: Config,
     feature: Config,
     noise: Config,
-    layers: list[str],
+    layers: Some[str],
     epsilons: SizesFromZero,
     decoder_epochs: PositiveInt,
     examples: PositiveInt,

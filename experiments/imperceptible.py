@@ -41,7 +41,7 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.checks import stands_alone
 from advx.run.crafting import refuse_targeted
-from advx.types import NonNegative, Positive, PositiveInt
+from advx.types import NonNegative, Positive, PositiveInt, Some
 
 STORED = ("", "rounded")
 """Settings: the images as they are, and as 8 bits hold them."""
@@ -76,7 +76,7 @@ def main(
     run: Run,
     model: Config,
     fgsm: Config,
-    levels: list[Positive],
+    levels: Some[Positive],
     examples: PositiveInt,
     figure_examples: PositiveInt,
     image: str | None,

@@ -35,7 +35,7 @@ from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
-from advx.types import NonNegativeInt, Positive, PositiveInt, Sizes
+from advx.types import NonNegativeInt, Positive, PositiveInt, Sizes, Some
 
 UNITS = {
     "deviation": "of the way",
@@ -69,7 +69,7 @@ def main(
     epsilons: Sizes,
     pieces_epsilon: Positive,
     examples: PositiveInt,
-    pixels: list[PositiveInt],
+    pixels: Some[PositiveInt],
     figure_model: str,
     figure_epsilon: Positive,
     figure_example: NonNegativeInt,

@@ -45,7 +45,7 @@ from advx.figures.searches import searches_figure
 from advx.figures.style import SERIES, percentage, size
 from advx.run import Run
 from advx.run.model import Model
-from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt
+from advx.types import NonNegative, NonNegativeInt, Positive, PositiveInt, Some
 
 ERROR = "search_error_rate"
 TOGETHER = "all errors"
@@ -98,8 +98,8 @@ def main(
     run: Run,
     models: dict[str, Config],
     defenses: dict[str, Config],
-    figures: list[tuple[str, Positive, NonNegative]],
-    steps: list[PositiveInt],
+    figures: Some[tuple[str, Positive, NonNegative]],
+    steps: Some[PositiveInt],
     path_lengths: list[Positive],
     step_sizes: list[Positive],
     examples: PositiveInt,

@@ -26,7 +26,7 @@ from advx.figures.style import ADVERSARIAL, CLEAN, OURS, called, percentage, siz
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
-from advx.types import NormName, Positive, PositiveInt
+from advx.types import NormName, Positive, PositiveInt, Some
 
 PLAIN = "plain"
 CLEAN_ERROR, STRONGEST = "clean_error_rate", "strongest_error_rate"
@@ -82,7 +82,7 @@ def main(
     balls: dict[str, Ball],
     trained: dict[str, dict[str, list[str]]],
     strongest: Config,
-    attacked: list[Ball],
+    attacked: Some[Ball],
     examples: PositiveInt,
 ) -> None:
     """One row for each network, ball and method.

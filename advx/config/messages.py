@@ -63,6 +63,12 @@ def one_line(error: BaseException, overrides: Sequence[str] = ()) -> str | None:
         return " ".join(text.split())
     if "You must specify 'experiment'" in text or "Could not find 'experiment/'" in text:
         return f"experiment: not given; valid: {', '.join(_offered(overrides)['experiment'])}"
+    found = re.search(r"Interpolation key '([^']+)' not found\s+full_key: (\S+)", text)
+    if found:
+        wanted, by = found.groups()
+        removed = [w for w in overrides if w[:1] == "~" and f"{wanted}.".startswith(f"{w[1:]}.")]
+        named = f"{removed[-1]}: " if removed else ""
+        return f"{named}{by} takes its value from {wanted}, and there is none"
     merged = text.removeprefix("Error merging override ")
     if merged != text and isinstance(error.__cause__, OmegaConfBaseException):
         return f"{merged}: {str(error.__cause__).splitlines()[0]}"

@@ -143,7 +143,7 @@ def test_a_game_that_diverged_stays_a_row(experiment, row, metrics, tmp_path) ->
         ("sample_fidelity", ["digits.limit.test=9"], "digits.limit.test=9: leaves 9 test images"),
         ("categorical_gan", ["labels=[105]"], "labels=105: the same number of each of the 10"),
         ("categorical_gan", ["labels=[null]"], "labels=[None]: null hides every label; valid"),
-        ("categorical_gan", ["labels=[]"], "labels: is empty; the figure needs one"),
+        ("categorical_gan", ["labels=[]"], "labels=[]: nothing to learn from; valid: numbers"),
         ("categorical_gan", ["dataset@planes.blobs=line"], "planes.blobs=line: its examples have"),
     ],
 )
