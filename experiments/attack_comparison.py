@@ -11,6 +11,7 @@ and what they cost in forward passes.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from advx.data.dataset import Split
 from advx.evaluation.benchmark import operations_of
 from advx.evaluation.measurement import measurement
 from advx.evaluation.outcomes import Outcome, successes
-from advx.evaluation.smallest import median_smallest_epsilon
+from advx.evaluation.smallest import median_smallest_along, median_smallest_epsilon
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
 from advx.figures.gallery import Captions, gallery
@@ -46,6 +47,9 @@ UNITS = {
 SMALLEST = ("linearized_model_linf", "deepfool_linf")
 """Attacks that look for the smallest perturbation in the max norm."""
 
+SCALED = ("linearized_model_linf", "scaled")
+"""The one of them that moves along one direction, and its setting when given FGSM's lengths."""
+
 
 def cells(attacks: dict[str, Config], jsma_shares: list[float], dataset: Config) -> Iterator[Cells]:
     """What `main` measures with these arguments."""
@@ -55,6 +59,7 @@ def cells(attacks: dict[str, Config], jsma_shares: list[float], dataset: Config)
     settings = [to_class(name, share) for share in jsma_shares for name in wanted]
     yield Cells(["jsma"], ["success_rate"], settings=settings)
     yield Cells(["fgsm", *SMALLEST], ["median_smallest_epsilon"])
+    yield Cells([SCALED[0]], ["median_smallest_epsilon"], settings=[SCALED[1]])
 
 
 def main(
@@ -184,11 +189,16 @@ def smallest_sizes(
     """The median smallest ε of FGSM beside those of attacks that look for it."""
     steps = run.crafting.by_size(attacks["fgsm"], network)
     results = run.measure(median_smallest_epsilon, network, steps, run.test(n), largest=largest)
-    seed, unit = network.seed, "max norm"
-    run.table.add("fgsm", median_smallest_epsilon=results, seed=seed, n=n, unit=unit)
+    add = partial(run.table.add, seed=network.seed, n=n, unit="max norm")
+    add("fgsm", median_smallest_epsilon=results)
     for row in SMALLEST:
-        smallest = outcome(run, network, attacks[row], n).median_smallest
-        run.table.add(row, median_smallest_epsilon=smallest, seed=seed, n=n, unit=unit)
+        add(row, median_smallest_epsilon=outcome(run, network, attacks[row], n).median_smallest)
+    row, scaled = SCALED
+    attack = run.attack(attacks[row], network)
+    smallest = run.measure(
+        median_smallest_along, network, attack, run.test(n), norm="linf", largest=largest
+    )
+    add(row, median_smallest_epsilon=smallest, setting=scaled)
 
 
 WORDS = {

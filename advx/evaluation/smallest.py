@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from torch import nn
 
+from advx.attacks import norms
 from advx.attacks.base import Attack
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, error_rate
+from advx.types import DistanceName
 
 
 def median_smallest(
@@ -64,5 +66,41 @@ def median_smallest_epsilon(
 
     def error_at(epsilon: float) -> float:
         return error_rate(model, craft(attack_of(epsilon), model, examples))
+
+    return median_smallest(error_at, high=largest, tolerance=largest / brackets)
+
+
+@measurement(version=1)
+def median_smallest_along(
+    model: nn.Module,
+    attack: Attack,
+    examples: Split,
+    *,
+    norm: DistanceName,
+    largest: float,
+    brackets: int = 512,
+) -> float:
+    """The ε at which half have another class, each example moved by ε where an attack moved it.
+
+    The attack says where to go and not how far, so that its direction can be compared with that
+    of an attack whose ε is given. An example that it left where it was stays there.
+
+    Args:
+        model: that is attacked.
+        attack: whose perturbations are scaled; they are not clipped.
+        examples: with their labels.
+        norm: in which ε is a perturbation's length.
+        largest: where the search ends.
+        brackets: of these many between 0 and `largest`, the upper end of the right one is found.
+
+    Returns:
+        ε in the units of the norm; infinity where even `largest` is not enough.
+    """
+    change = craft(attack, model, examples).images - examples.images
+    size = norms.length(change, norm).view(-1, *[1] * (change.dim() - 1))  # (n, 1, …)
+    direction = change / size.where(size > 0, 1.0)
+
+    def error_at(epsilon: float) -> float:
+        return error_rate(model, Split(examples.images + epsilon * direction, examples.labels))
 
     return median_smallest(error_at, high=largest, tolerance=largest / brackets)

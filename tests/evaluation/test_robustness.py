@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from advx.attacks.fgsm import FGSM
+from advx.attacks.linearized_model import LinearizedModel
 from advx.attacks.strongest import STAGES, Strongest
 from advx.data.dataset import Split
 from advx.evaluation.robustness import (
@@ -17,7 +18,7 @@ from advx.evaluation.robustness import (
     targeted_success_rate,
 )
 from advx.evaluation.slopes import margins, median_margin
-from advx.evaluation.smallest import median_smallest_epsilon
+from advx.evaluation.smallest import median_smallest_along, median_smallest_epsilon
 from advx.evaluation.transfer import craft, error_rate, predictions, target_classes
 
 
@@ -107,6 +108,24 @@ def test_the_smallest_epsilon_of_a_line_is_margin_over_slope(examples) -> None:
     assert (
         median_smallest_epsilon(model, lambda e: FGSM(epsilon=e), test, largest=short) == math.inf
     )
+
+
+def test_along_an_attacks_direction_only_its_direction_counts(examples) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(25, 2)).double()
+    test = Split(examples.images[:101], predictions(model, examples.images[:101]))
+    w = (model[1].weight[1] - model[1].weight[0]).detach()
+    for norm, dual in (("linf", w.abs().sum()), ("l2", w.norm())):
+        expected = (margins(model, test) / dual).median().item()
+        for overshoot in (0.0, 3.0):  # the closed form's length, and four times as much
+            attack = LinearizedModel(norm=norm, overshoot=overshoot)
+            found = median_smallest_along(
+                model, attack, test, norm=norm, largest=4.0, brackets=2**18
+            )
+            assert found == pytest.approx(expected, abs=3e-5)
+    short = median_smallest_along(model, LinearizedModel(), test, norm="l2", largest=expected / 2)
+    assert short == math.inf
+    wrong = Split(test.images, 1 - test.labels)  # the attack leaves these where they are
+    assert median_smallest_along(model, LinearizedModel(), wrong, norm="l2", largest=4.0) == 0
 
 
 def test_the_median_margin_is_that_of_all_margins(network, examples) -> None:
