@@ -98,6 +98,8 @@ def main(
         rounded = asked(Split(stored, clean.labels), targets)
         add(error_rate=rounded.error_rate, setting="rounded")
         arrays["rounded_prediction"] = rounded.classes
+        if not has_gray_levels(adversarial.images):
+            run.remarks.add(model.name, "clamped", clamped(adversarial.images))
     shown = pixels[:saved_images] if has_gray_levels(clean.images) else pixels[:0]
     save(run.folder, {k: v.cpu().numpy() for k, v in arrays.items()}, shown.numpy())
     if drawable(clean.images):
@@ -120,6 +122,16 @@ def without(images: Tensor) -> str:
         *(["figure"] if not drawable(images) else []),
     ]
     return f"{what}: no {' and no '.join(missing)}" if missing else ""
+
+
+def clamped(images: Tensor) -> str:
+    """That files and the row `rounded` are of other images than those that the attack made."""
+    low, high = (bound.item() for bound in images.aminmax())
+    return (
+        f"adversarial pixels from {low:.4g} to {high:.4g}: the row `rounded` and the PNG files are "
+        "of images brought into [0, 1], which changes more than rounding does; attack.clip=[0,1] "
+        "keeps them there"
+    )
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from advx.games.domain_adversarial import DomainAdversarial
 from advx.games.generative import GenerativeGame
 from advx.games.losses import discriminator_loss, generator_loss
 from advx.games.players import Held, Players
+from advx.randomness import seeded
 from advx.run import Run
 from advx.run.data import fitting
-from advx.training.construct import seeded
 from advx.training.game_trainer import GameTask, GameTrainer
 from advx.training.loop import one_epoch
 from advx.types import PositiveInt

@@ -264,8 +264,9 @@ def finding(found: Numbers, weights: list[float]) -> str:
     own = found.mean(ends[1], "trained_critic_accuracy")
     base = found.mean(ROWS_ONLY.format(""), "base_rate")
     return (
-        f"With the largest weight a fresh critic recovers the attribute of {leaks[1]:.0f}% of the "
-        f"examples, without the game of {leaks[0]:.0f}% (a guess: {base:.0f}%; the adversary "
-        f"itself: {own:.0f}%); the gap between the groups goes from {gaps[0]:.0f} to "
-        f"{gaps[1]:.0f} points, the error from {errors[0]:.1f}% to {errors[1]:.1f}%"
+        f"With a weight of {max(weights):g} a fresh critic recovers the attribute of "
+        f"{leaks[1]:.0f}% of the examples, without the game of {leaks[0]:.0f}% (a guess: "
+        f"{base:.0f}%; the adversary itself: {own:.0f}%); the gap between the groups goes from "
+        f"{gaps[0]:.0f} to {gaps[1]:.0f} points, the error from {errors[0]:.1f}% to "
+        f"{errors[1]:.1f}%"
     )

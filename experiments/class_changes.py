@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, cast
 
+import numpy as np
 from pydantic import Field
 
 from advx.config.cells import Cell, Cells, metrics_of
@@ -182,7 +183,13 @@ def draw(
     )
     panels = [
         Panel(f"digits moved away from the {called(name)}", curves),
-        Panel("pixels across a half", [bits_moved], names="none", y="pixels (%)", limits=None),
+        Panel(
+            "pixels across a half",
+            [bits_moved],
+            names="none",
+            y="pixels (%)",
+            limits=(0.0, 1.1 * max(np.nan_to_num(bits_moved.values).max(), 1.0)),
+        ),
     ]
     curve_figure(
         run.folder,

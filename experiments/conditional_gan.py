@@ -21,12 +21,12 @@ from advx.evaluation.parzen import ParzenEstimate, parzen_likelihood
 from advx.evaluation.samples import generated_examples, generative
 from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
+from advx.randomness import seeded
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game
 from advx.run.real_images import add_floor, floor_cells, warning_cells
-from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import Positive, PositiveInt, Some
 

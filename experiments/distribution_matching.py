@@ -47,12 +47,12 @@ from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
 from advx.games.distribution_matching import DistributionMatching
+from advx.randomness import seeded
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Game
 from advx.run.named import Derived
 from advx.training.bigram_matching import counted_bigrams
-from advx.training.construct import seeded
 from advx.training.readers import matched_reader, supervised_reader
 from advx.types import PositiveInt, Probability, Some
 

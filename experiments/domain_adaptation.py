@@ -7,7 +7,7 @@
 The procedure: train a classifier on labeled images of a source and unlabeled ones of a target,
 against a critic that is to tell from the features which of the two an image is from. Beside it
 stand the same network trained on the source alone, which sees no image of the target; trained on
-both, but with features that do not play; and trained on the target's labels. Whatever is chosen is
+both, but without the adversarial loss; and trained on the target's labels. Whatever is chosen is
 chosen on the source; the target's labels are looked at when all is trained. Then ask the critic on
 images that it has not seen, and critics that are trained afresh on the same features. The game is
 played in three ways: by gradient reversal, simultaneously, and alternating.

@@ -194,7 +194,7 @@ def descents(games: dict[str, list[Descent]], kind: str) -> Panel:
         f"{title}, D is D*",
         curves,
         x="rounds",
-        y="JSD (nats)",
+        y="JSD (nats), below 10⁻⁶ at the foot",
         ticks={f"{10**k:,}": 10**k for k in range(len(str(places[-1])))},
         limits=(LEAST, 2.0),
         logarithmic="xy",

@@ -33,10 +33,10 @@ from advx.figures import arithmetic as figure
 from advx.figures.samples import gray_levels
 from advx.figures.saved import save_and_draw
 from advx.games.generative import LatentGame
+from advx.randomness import seeded
 from advx.run import Run
 from advx.run.data import loader_of
 from advx.run.model import Game, Model
-from advx.training.construct import seeded
 from advx.training.load_or_train import TrainedGame
 from advx.types import PositiveInt
 

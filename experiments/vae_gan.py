@@ -37,13 +37,13 @@ from advx.figures import samples as figure
 from advx.figures.saved import save_and_draw
 from advx.figures.style import percentage
 from advx.games.vae import VAE
+from advx.randomness import seeded
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.data import fitting
 from advx.run.generated import add_warnings, behind_quality
 from advx.run.model import Game, Model
 from advx.run.real_images import add_floor, check_floor, floor_cells, warning_cells
-from advx.training.construct import seeded
 from advx.types import PositiveInt
 
 NAMES = {

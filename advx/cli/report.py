@@ -97,7 +97,10 @@ def chosen(folders: Sequence[Path], outputs: Path) -> Selection:
 def print_left_out(selection: Selection) -> None:
     """Name the runs that are not shown."""
     if selection.older:
-        print(f"\n{selection.older} older run(s) of the same experiments and scales are not shown")
+        print(
+            f"\n{selection.older} earlier run(s) of the same experiments and scales, whatever "
+            "their settings, are not shown; advx report RUN shows one, advx compare RUN RUN two"
+        )
     if selection.unfinished:
         print("\nunfinished runs:")
         for line in selection.unfinished:

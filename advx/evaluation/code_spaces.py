@@ -19,7 +19,7 @@ from advx.evaluation.two_samples import PERMUTATIONS, energy_test
 from advx.games.adversarial_autoencoder import AdversarialAutoencoder
 from advx.games.priors import PriorName, prior_samples
 from advx.games.vae import VariationalAutoencoder
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.load_or_train import TrainedGame
 
 TESTED = 1_000

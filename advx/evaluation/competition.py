@@ -16,7 +16,7 @@ from advx.data.dataset import Dataset
 from advx.evaluation.measurement import measurement
 from advx.games.categorical_gan import CategoricalGAN
 from advx.games.players import Held, Mover, Players
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.game_trainer import GameTrainer
 from advx.training.load_or_train import TrainedGame
 

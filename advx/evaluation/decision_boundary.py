@@ -13,7 +13,7 @@ from torch import Tensor
 from advx.config.config import Config
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.measurement import measurement
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.discriminator import train_discriminator
 from advx.types import Positive, PositiveInt
 

@@ -12,7 +12,7 @@ from advx.evaluation.divergence import LOG4, Mixture
 from advx.evaluation.ideal_discriminator import Grid, grid_for
 from advx.evaluation.measurement import measurement
 from advx.games.losses import discriminator_loss, generator_loss
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.types import Positive, PositiveInt
 
 CELLS = 500

@@ -12,7 +12,7 @@ from torch.nn.functional import conv2d, pad, softplus
 from advx.data.heads import Twins
 from advx.evaluation.ears import real_frames
 from advx.evaluation.measurement import measurement
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.types import NonNegative, PositiveInt
 
 WIDEST = 1.0

@@ -22,7 +22,7 @@ from torch.nn.functional import cosine_similarity, logsigmoid
 
 from advx.evaluation.divergence import Mixture
 from advx.evaluation.measurement import measurement
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 LogDensity = Callable[[Tensor], Tensor]
 """From points (n,) to the logarithms of a density there."""

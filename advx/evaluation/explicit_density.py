@@ -19,7 +19,7 @@ from advx.evaluation.divergence import Mixture
 from advx.evaluation.ideal_discriminator import grid_for
 from advx.evaluation.measurement import measurement
 from advx.games.losses import discriminator_loss
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.types import Positive, PositiveInt
 
 

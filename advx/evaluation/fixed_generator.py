@@ -20,7 +20,7 @@ from advx.config.config import Config
 from advx.evaluation.divergence import LOG4, Mixture, cells, jensen_shannon, optimal_discriminator
 from advx.evaluation.measurement import measurement
 from advx.games.losses import GeneratorLossName, generator_loss
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.discriminator import train_discriminator
 
 REACH = 4.0

@@ -25,7 +25,7 @@ from advx.evaluation.directed_model import DirectedModel, quantiles, standard_no
 from advx.evaluation.divergence import Mixture, cells, jensen_shannon
 from advx.evaluation.measurement import measurement
 from advx.games.losses import generator_loss
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.types import Positive, PositiveInt
 
 LossName = Literal["minimax", "non_saturating"]

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from advx.games.generative import LatentGame
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 
 def summed(

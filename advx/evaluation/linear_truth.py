@@ -11,7 +11,7 @@ from torch import Tensor
 
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 SMALLEST_VARIANCE = 1e-10
 """Of the largest of the images' second moments: directions below are taken for ones that no image

@@ -14,7 +14,7 @@ from torch import Tensor
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.models.binary_nearest_neighbor import HALF, bits
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 AT_ONCE = 2**22
 """Pixels counted at once; only memory depends on it."""

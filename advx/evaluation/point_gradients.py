@@ -13,7 +13,7 @@ from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
 from advx.games.losses import non_saturating
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.discriminator import train_discriminator
 
 POINTS = 500

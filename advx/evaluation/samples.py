@@ -9,7 +9,7 @@ from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import BATCH
 from advx.games.diagnostics import LIMITS
 from advx.games.generative import GenerativeGame, LatentGame
-from advx.training.construct import seeded
+from advx.randomness import seeded
 from advx.training.load_or_train import TrainedGame
 
 

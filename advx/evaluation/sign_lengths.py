@@ -8,7 +8,7 @@ import torch
 from advx.attacks import norms
 from advx.data.dataset import Split
 from advx.evaluation.measurement import measurement
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, np.ndarray]
 
+STRAY = 1.0
+"""Percent of the points in modes, below which a game has none of them."""
+
 ACROSS = 16
 """Images in a row."""
 
@@ -112,12 +115,18 @@ def image_panels(
 
 
 def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count: int) -> str:
-    """In how many of the games there are more modes with normalization everywhere than nowhere."""
-    ends = {}
+    """In how many of the games there are more modes with normalization everywhere than nowhere.
+
+    A game whose points lie in no mode either way, but for stray ones, is counted apart.
+    """
+    ends, stray = {}, 0
     for column in columns:
-        keys = [f"ends_{place}, {column}" for place in (places[-1], places[0])]
-        if all(key in arrays for key in keys):
-            ends[column] = (arrays[keys[0]], arrays[keys[1]])
+        rows = [f"{place}, {column}" for place in (places[-1], places[0])]
+        if all(f"ends_{row}" in arrays for row in rows):
+            if all(arrays[f"inside_{row}"].mean() < STRAY for row in rows):
+                stray += 1
+            else:
+                ends[column] = (arrays[f"ends_{rows[0]}"], arrays[f"ends_{rows[1]}"])
     if not ends:
         return f"Modes that generators have, of {count:,}"
     gains = {column: float(a.mean() - b.mean()) for column, (a, b) in ends.items()}
@@ -136,6 +145,7 @@ def finding(arrays: Arrays, places: Sequence[str], columns: Sequence[str], count
     return (
         f"Batch normalization in both networks leaves G more of the {count:,} modes in {more} of "
         f"{len(ends)} games and fewer in {fewer}: {'; '.join(parts)}"
+        + (f". In {stray} more hardly a point lies in a mode" if stray else "")
     )
 
 

@@ -60,7 +60,7 @@ def load_weights(module: nn.Module, path: Path, key: str) -> None:
             f"{key}: cannot be loaded into {type(module).__name__} ({because})"
         ) from error
     notes = [f"found under {place!r}"] if place else []
-    notes += [f"names without {without!r}"] if without else []
+    notes += [f"names but for {without!r}"] if without else []
     if notes:
         _note(f"{key}: {', '.join(notes)}")
 
@@ -141,7 +141,7 @@ def _is_state(content: Any) -> bool:
 
 
 def _renamed(given: list[str], names: list[str]) -> tuple[dict[str, str], str]:
-    """Each given name as the module spells it, and what was taken off, "" for nothing."""
+    """Each given name as the module spells it, and what was taken off or put in, "" for nothing."""
     same = {name: name for name in given}
     if not given or set(given) == set(names):
         return same, ""
@@ -152,8 +152,10 @@ def _renamed(given: list[str], names: list[str]) -> tuple[dict[str, str], str]:
         for way in ways
         if all(name.startswith(way) for name in given)
     ]
-    bare = {name: ".".join(p for p in name.split(".") if p not in WRAPPERS) for name in given}
-    tries.append((bare, "module. or _orig_mod."))
+    spelled = {_bare(name): name for name in names}
+    tries.append(
+        ({name: spelled.get(_bare(name), name) for name in given}, "module. or _orig_mod.")
+    )
 
     def matches(attempt: tuple[dict[str, str], str]) -> int:
         new = set(attempt[0].values())
@@ -161,6 +163,11 @@ def _renamed(given: list[str], names: list[str]) -> tuple[dict[str, str], str]:
 
     best = max(tries, key=matches)
     return best if matches(best) > len(set(given) & set(names)) else (same, "")
+
+
+def _bare(name: str) -> str:
+    """A parameter's name without what wrappers of a network put into it."""
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
 def _unfit(state: Mapping[str, Any], module: nn.Module) -> str:

@@ -1,5 +1,6 @@
 """What follows from a run's rows: its table with intervals and verdicts, and its claims."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -46,14 +47,12 @@ def conclude(
         failed: why the run did not reach its end; that withholds them too.
     """
     outcomes = [judge_claim(claim, results) for claim in config.get("claims") or []]
-    held = {outcome.claim: outcome.holds for outcome in outcomes}
+    margins = {o.claim: o.margin if o.holds == HOLDS[True] else math.nan for o in outcomes}
     listed = {listed_cell(row): row for row in config.get("rows") or []}
     lines = results.summary(
         judge=not failed and not departures,
         directions={
-            cell: held[row["direction"]] == HOLDS[True]
-            for cell, row in listed.items()
-            if row.get("direction")
+            cell: margins[row["direction"]] for cell, row in listed.items() if row.get("direction")
         },
         unjudged={
             cell for cell, row in listed.items() if row.get("set") or not row.get("judged", True)

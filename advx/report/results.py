@@ -15,7 +15,7 @@ from advx.config.cells import Cell, parts_of
 from advx.config.documents import ListedRow
 from advx.report.intervals import prediction, wilson
 from advx.report.numbers import decimals_of
-from advx.report.verdict import plain_verdict, verdict
+from advx.report.verdict import clearly, plain_verdict, verdict
 from advx.text_files import append_text, write_text
 
 RESULTS = "results.csv"
@@ -122,14 +122,14 @@ class Results:
         self,
         *,
         judge: bool,
-        directions: Mapping[Cell, bool | None] | None = None,
+        directions: Mapping[Cell, float] | None = None,
         unjudged: Collection[Cell] = (),
     ) -> list[SummaryRow]:
         """One line for each cell.
 
         Args:
             judge: whether what the chapter has a figure of gets a verdict.
-            directions: whether the claim that a row names holds.
+            directions: margin of the claim that a row names; NaN where it does not hold.
             unjudged: what gets no verdict: the protocol sets it, or another experiment measures it.
         """
         lines = []
@@ -137,7 +137,10 @@ class Results:
             mean, low, high = mean_and_interval(rows)
             first, outcome = rows[0], ""
             if judge and cell not in unjudged:
-                outcome = _verdict(first, mean, low, high, (directions or {}).get(cell))
+                margin = (directions or {}).get(cell)
+                count = examples_behind(rows)
+                clear = None if margin is None else clearly(margin, mean, count)
+                outcome = _verdict(first, mean, low, high, clear)
             lines.append(
                 SummaryRow(
                     self.experiment,

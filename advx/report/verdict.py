@@ -11,6 +11,9 @@ NEAR_CLEAN = 0.3
 TOO_WIDE = 20.0
 """Width of the interval, in points, from which on nothing can be concluded."""
 
+STANDARD_ERRORS = 2.0
+"""By so many an ordering must hold to count as a direction."""
+
 
 def verdict(
     chapter: float, mean: float, low: float, high: float, *, clean: bool, direction: bool | None
@@ -21,7 +24,8 @@ def verdict(
         chapter: the chapter's figure.
         mean, low, high: the measured mean and the interval for one more network.
         clean: whether this is a clean error rate (a narrower "near").
-        direction: whether the ordering claim named for this row holds; None where none is named.
+        direction: whether the ordering claim named for this row holds clearly; None where none is
+            named.
     """
     if not all(map(math.isfinite, (mean, low, high))) or high - low > TOO_WIDE:
         return "inconclusive"
@@ -30,6 +34,22 @@ def verdict(
     if abs(mean - chapter) <= (NEAR_CLEAN if clean else NEAR_ADVERSARIAL):
         return "near"
     return "direction only" if direction else "not reproduced"
+
+
+def clearly(margin: float, mean: float, n: int | None) -> bool:
+    """Whether an ordering holds by more than counting mistakes on other examples would change.
+
+    Args:
+        margin: of the ordering in its worst seed, in points; negative or NaN where it fails.
+        mean: an error rate that is ordered, in percent.
+        n: examples that it was counted on; None where it was not counted.
+
+    Returns:
+        Whether the margin exceeds two standard errors of the difference of two such rates.
+    """
+    share = min(max(mean / 100, 0.0), 1.0)
+    error = 100 * math.sqrt(2 * share * (1 - share) / n) if n else 0.0
+    return margin > STANDARD_ERRORS * error
 
 
 def plain_verdict(chapter: float, mean: float) -> str:

@@ -13,6 +13,7 @@ from advx.data.dataset import Dataset, Split
 from advx.data.own import usable
 from advx.data.stacked_mnist import first_digits
 from advx.errors import ConfigError, DataError
+from advx.randomness import seeded
 from advx.run.notices import Seconds
 from advx.training.recipe import DataPart
 
@@ -78,7 +79,8 @@ class RunData:
         with self.seconds.timed("load", self.config["name"]):
             loader = loader_of(self.config)
             try:
-                data = loader.build()
+                with seeded(0):  # of a user's own loader, which may draw its split
+                    data = loader.build()
             except (ConfigError, DataError) as error:
                 raise type(error)(in_place(str(error), self.config.path)) from error
             data = usable(data, self.config["_target_"]) if loader.is_own else data

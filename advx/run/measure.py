@@ -5,7 +5,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from advx.errors import Diverged
+import numpy as np
+
+from advx.errors import ConfigError, Diverged
 from advx.notes import Note, noting
 from advx.run.named import content_of, made, networks_of
 from advx.run.notices import Remarks
@@ -46,6 +48,7 @@ class Measurements:
             `advx.store.values.undefined` makes of its return type, which is not stored.
 
         Raises:
+            ConfigError: it returns what no store holds.
             NetworkChanged: earlier values of the run are of other weights of the same network.
         """
         bound = inspect.signature(function).bind(*positional, **keywords)
@@ -58,11 +61,12 @@ class Measurements:
             if stored is None:
                 with noting() as notes:
                     value = function(**{key: made(each) for key, each in bound.arguments.items()})
+                parts = _storable(value, function)
                 digests = {key: self.store.digest(key) or "" for key in networks}
                 self.store.save_value(content, value, notes, digests)
                 self._rest_on(digests)
                 self.remarks.of_examples(notes)
-                return unpacked(*packed(value), kind)  # what a later run will read
+                return unpacked(*parts, kind)  # what a later run will read
             self._rest_on(stored.digests)
         except Diverged as error:
             log.warning("diverged: %s", error)
@@ -85,3 +89,18 @@ class Measurements:
         for key, digest in digests.items():
             if digest:
                 self.store.rest_on(key, digest)
+
+
+def _storable(value: Any, function: Callable[..., Any]) -> tuple[Any, list[np.ndarray]]:
+    """A value in the parts that the store keeps.
+
+    Raises:
+        ConfigError: it holds something else than they may.
+    """
+    try:
+        return packed(value)
+    except TypeError as error:
+        raise ConfigError(
+            f"{function.__module__}.{function.__name__}: {error}; valid: a number, a text, an "
+            "array, a dataclass, or lists and dictionaries (with texts as keys) of these"
+        ) from error

@@ -41,7 +41,8 @@ def packed(value: Any) -> tuple[Any, list[np.ndarray]]:
             return {key: pack(each) for key, each in part.items()}
         if isinstance(part, np.generic):
             return part.item()
-        raise TypeError(f"a {type(part).__name__} cannot be stored: {part!r}")
+        what = "with other keys than texts " if isinstance(part, Mapping) else ""
+        raise TypeError(f"a {type(part).__name__} {what}cannot be stored: {part!r}")
 
     return pack(value), arrays
 

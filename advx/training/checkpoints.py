@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from advx.config.build import plain
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, Diverged
-from advx.store.store import Store
+from advx.store.store import CHECKPOINT, Store
 from advx.text_files import write_text
 from advx.training.loop import Checkpoint, Progress
+from advx.training.plain_state import PlainState, is_own
 from advx.training.recipe import Recipe, recipe_key, trajectory
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,24 @@ class CheckpointedTraining:
         self.start = self.saved = time.perf_counter()
         self.pause = CHECKPOINT_SECONDS
         self.unsaved: Checkpoint | None = None
+        self.plain = PlainState({})
+        self.resumable = True
+
+    def watch(self, module: nn.Module, defense: Any, trainer: Any) -> None:
+        """Keep no checkpoint once a user's own part of the training has state of another kind.
+
+        Args:
+            module: the network or the game before the training, on its device.
+            defense: what computes its loss; None for a game.
+            trainer: what trains it.
+        """
+        recipe = self.recipe
+        parts = {
+            f"{recipe.path} ({recipe.name})": (recipe.model, module),
+            f"defense={recipe.defense.target_name}": (recipe.defense, defense),
+            f"trainer={recipe.trainer.target_name}": (recipe.trainer, trainer),
+        }
+        self.plain = PlainState({k: v for k, (c, v) in parts.items() if is_own(plain(c))})
 
     def run(self, trainer: Any, fit: Callable[..., Progress]) -> Progress:
         """Train from the last checkpoint, or from the start.
@@ -73,7 +93,9 @@ class CheckpointedTraining:
         def after_epoch(progress: Progress, checkpoint: Callable[[], Checkpoint]) -> None:
             now = time.perf_counter()
             last = continues and trainer.finished(progress)
-            if now - self.saved >= self.pause or last:
+            if not self._resumable():
+                pass
+            elif now - self.saved >= self.pause or last:
                 self.store.save_checkpoint(self.key, checkpoint() | self._more(now))
                 self.saved, self.unsaved = time.perf_counter(), None
                 self.pause = max(CHECKPOINT_SECONDS, (self.saved - now) / CHECKPOINT_SHARE)
@@ -91,6 +113,21 @@ class CheckpointedTraining:
             text = f"{error}; the checkpoint of the epoch before is kept"
             raise Diverged(text) from error
         return self.progress
+
+    def _resumable(self) -> bool:
+        """Whether a checkpoint holds all that the training goes on from; it says so where not."""
+        changed = self.plain.changed() if self.resumable else {}
+        for name, attributes in changed.items():
+            log.warning(
+                "%s: changes %s while it is trained, which no checkpoint holds; if this training "
+                "is interrupted, it starts over",
+                name,
+                ", ".join(attributes),
+            )
+        if changed:
+            self.resumable, self.unsaved = False, None
+            (self.store.path(self.key) / CHECKPOINT).unlink(missing_ok=True)
+        return self.resumable
 
     def save(self, tensors: Tensors, more: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
         """Keep the outcome, and read it back.

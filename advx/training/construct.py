@@ -1,8 +1,6 @@
 """Networks before their training: made under their seed, and tried on some of the images."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +11,9 @@ from advx.errors import ConfigError, reason
 from advx.games.base import Game
 from advx.models.base import FittedClassifier
 from advx.models.call import logits_of
+from advx.randomness import seeded
 from advx.training.alone import fails_alone
 from advx.training.recipe import Recipe
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Random numbers of this seed inside; outside they go on as if nothing had been drawn."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def construct(recipe: Recipe, data: Dataset) -> nn.Module:

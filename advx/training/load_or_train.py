@@ -16,6 +16,7 @@ from advx.games.base import Game
 from advx.games.diagnostics import Warned, warnings
 from advx.models.base import FittedClassifier, adapt
 from advx.models.weights import load_weights
+from advx.randomness import seeded
 from advx.store.store import Store
 from advx.text_files import read_text
 from advx.training.checkpoints import CheckpointedTraining, Shown
@@ -24,7 +25,6 @@ from advx.training.construct import (
     first_pass,
     new_game,
     refuse_single_examples,
-    seeded,
 )
 from advx.training.lost_state import game_whole_in_its_weights, whole_in_its_weights
 from advx.training.recipe import Recipe, dependencies, recipe_key
@@ -134,6 +134,7 @@ def load_or_train_model(
             trainer = recipe.trainer.build()
             trainer.check(data, defense)
             fit = CheckpointedTraining(recipe, data, store, on_epoch)
+            fit.watch(module.to(device), defense, trainer)
             with whole_in_its_weights(fit, module, lambda: _untrained(recipe, data)):
                 fit.run(
                     trainer, lambda **more: trainer.fit(module.to(device), defense, data, **more)
@@ -164,6 +165,7 @@ def load_or_train_game(
                 game.adapt(data.train.images)
             trainer = recipe.trainer.build()
             fit = CheckpointedTraining(recipe, data, store, on_epoch)
+            fit.watch(game, None, trainer)
             with game_whole_in_its_weights(fit, game, lambda: new_game(recipe, data)):
                 progress = fit.run(trainer, lambda **more: trainer.fit(game, data, **more))
             tensors = {GAME + k: v.cpu() for k, v in game.state_dict().items()}

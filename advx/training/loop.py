@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from advx.errors import Diverged
+from advx.randomness import seed_all, seeded
 from advx.training.optimizers import AttachedOptimizer
 
 Row = dict[str, float]
@@ -146,8 +147,7 @@ def train(
             "progress": vars(progress),
         }
 
-    with torch.random.fork_rng(devices=[task.device] if task.device.type == "cuda" else []):
-        torch.manual_seed(epoch_seed(seed, 0))
+    with seeded(epoch_seed(seed, 0), task.device):
         task.begin(progress)
         while not task.finished(progress):
             epoch = progress.epoch + 1
@@ -170,7 +170,7 @@ def train(
 
 def one_epoch(task: Task, seed: int, epoch: int) -> Row:
     """One epoch's updates, counted from 1; returns the weighted means of what they return."""
-    torch.manual_seed(epoch_seed(seed, epoch))
+    seed_all(epoch_seed(seed, epoch))
     task.module.train()
     seen: list[Tensor] = []
     weights: list[int] = []

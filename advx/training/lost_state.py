@@ -22,9 +22,7 @@ from advx.models.call import logits_in, refuse_failure
 from advx.store.store import CHECKPOINT
 from advx.training.checkpoints import CheckpointedTraining
 from advx.training.loop import Progress
-
-OF_A_MODULE = frozenset(vars(nn.Module()))
-"""Attributes that every `torch.nn.Module` has."""
+from advx.training.plain_state import unsaved
 
 SEED = 0
 """Of the random numbers that a network may draw in evaluation mode: the same in each pass."""
@@ -259,19 +257,10 @@ def _differing(module: nn.Module, fresh: nn.Module) -> Iterator[str]:
     for path, part in module.named_modules():
         if path not in others:
             continue
-        here, there = _unsaved(part), _unsaved(others[path])
+        here, there = unsaved(part), unsaved(others[path])
         for name, value in here.items():
             if name not in there or not _equal(value, there[name]):
                 yield f"{path}.{name}" if path else name
-
-
-def _unsaved(module: nn.Module) -> dict[str, Any]:
-    """What a module holds by itself, by name, and no `state_dict` does."""
-    held = {name: value for name, value in vars(module).items() if name not in OF_A_MODULE}
-    buffers = dict(module.named_buffers(recurse=False))
-    return held | {
-        name: buffers[name] for name in module._non_persistent_buffers_set & set(buffers)
-    }
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -110,12 +110,17 @@ class AttachedOptimizer:
         self.move()
 
 
+LEAST_RATE = 1e-12
+"""So small that no float32 weight of a network moves by it along a gradient."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Momentum(Optimizer):
     """Stochastic gradient descent with the authors' momentum.
 
     Their velocity v ← μv − λ∇J is PyTorch's buffer times −λ. Where λ changes between updates the
-    buffer must shrink with it, hence the ratio of the two rates in μ.
+    buffer must shrink with it, hence the ratio of the two rates in μ. A λ of 0, with which the
+    velocity goes on without the gradient, stands as `LEAST_RATE`.
 
     Attributes:
         learning_rate: λ of the first update.
@@ -139,7 +144,7 @@ class Momentum(Optimizer):
 
     def schedule(self, optimizer: torch.optim.Optimizer, update: int, epoch: int) -> None:
         for group in optimizer.param_groups:
-            rate = self.learning_rate_at(update, epoch) * group["scale"]
+            rate = max(self.learning_rate_at(update, epoch) * group["scale"], LEAST_RATE)
             group["momentum"] = self.momentum_at(epoch) * group["lr"] / rate
             group["lr"] = rate
 
@@ -172,7 +177,8 @@ class SGD(Momentum):
 class LinearDecay(Momentum):
     """The schedule of Goodfellow et al. 2013a for CIFAR-10: λ falls linearly over epochs.
 
-    Layers with a member `rate_scale` learn at that share of λ.
+    Layers with a member `rate_scale` learn at that share of λ; a weight that several layers share,
+    at that of the first.
 
     Attributes:
         learning_rate: λ of the first epoch.
@@ -194,8 +200,11 @@ class LinearDecay(Momentum):
 
     def groups(self, network: nn.Module) -> list[Group]:
         scaled: dict[float, list[nn.Parameter]] = {}
+        seen: set[int] = set()
         for module in network.modules():
             own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+            own = [p for p in own if id(p) not in seen]
+            seen.update(map(id, own))
             scaled.setdefault(float(getattr(module, "rate_scale", 1.0)), []).extend(own)
         return [
             {"params": parameters, "lr": self.learning_rate * scale, "scale": scale}

@@ -11,8 +11,8 @@ from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
 from advx.evaluation.measurement import measurement
 from advx.games.distribution_matching import DistributionMatching
+from advx.randomness import seeded
 from advx.training.bigram_matching import BigramMatching, counted_bigrams, fit, train_reader
-from advx.training.construct import seeded
 
 
 @measurement(version=1)

@@ -86,7 +86,7 @@ def test_images_outside_of_a_files_range_are_not_rounded(attacked, low, high) ->
 
 @pytest.mark.parametrize("channels", [2, 4])
 def test_channels_that_are_no_colors_are_not_drawn(attacked, channels) -> None:
-    run = attacked(channels=channels)
+    run = attacked("attack.clip=[0,1]", channels=channels)
     assert ("error_rate", "rounded") in settings(run)
     assert not list((run.folder / "adversarial").iterdir())
     assert not (run.folder / "attack.png").exists()
@@ -95,8 +95,16 @@ def test_channels_that_are_no_colors_are_not_drawn(attacked, channels) -> None:
     ]
 
 
-def test_images_of_a_file_are_rounded_and_drawn_without_a_remark(attacked) -> None:
+def test_images_that_an_attack_moves_out_of_a_files_range_are_remarked(attacked) -> None:
     run = attacked()
+    assert ("error_rate", "rounded") in settings(run)
+    assert list((run.folder / "adversarial").iterdir())
+    (remark,) = run.remarks.texts()
+    assert "the row `rounded` and the PNG files are of images brought into [0, 1]" in remark
+
+
+def test_images_of_a_file_are_rounded_and_drawn_without_a_remark(attacked) -> None:
+    run = attacked("attack.clip=[0,1]")
     assert ("error_rate", "rounded") in settings(run)
     assert len(list((run.folder / "adversarial").iterdir())) == 12
     assert (run.folder / "attack.png").exists()

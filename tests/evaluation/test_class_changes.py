@@ -14,7 +14,7 @@ from advx.evaluation.pixel_information import crossing, information, pixel_infor
 from advx.evaluation.sign_lengths import sign_lengths
 from advx.evaluation.transfer import predictions
 from advx.models.binary_nearest_neighbor import BinaryNearestNeighbor, bits
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 CLASSES = 3
 

@@ -23,7 +23,7 @@ from advx.evaluation.ideal_discriminator import (
     stepped,
 )
 from advx.games.losses import generator_loss
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 DATA = Mixture((-1.0, 2.0), 0.5)
 GAME = Config(

@@ -8,7 +8,7 @@ from torch import nn
 
 from advx.data.resize import doubled
 from advx.evaluation.pyramids import chained, chained_images, detailed
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 
 class Level(nn.Module):

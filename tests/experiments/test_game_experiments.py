@@ -27,7 +27,7 @@ from advx.experiments.dcgan_samples import (
 )
 from advx.experiments.gan_collapse import spread_rate
 from advx.experiments.gan_theory import game_outcome
-from advx.training.construct import seeded
+from advx.randomness import seeded
 
 
 class First(nn.Module):

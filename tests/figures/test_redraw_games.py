@@ -342,6 +342,18 @@ def test_the_title_of_collapse_counts_the_games() -> None:
         "Batch normalization in both networks leaves G more of the 8 modes in 1 of 2 games and "
         "fewer in 1: 6.0 instead of 0.0 (a, k = 1); 0.3 instead of 4.3 (b, k = 1)"
     )
+    for place in ("in both", "neither"):
+        arrays[f"inside_{place}, b, k = 1"] = np.array([0.5, 0.0, 0.2])
+    assert collapse.finding(arrays, PLACES, [*options["columns"], "c, k = 1"], 8) == (
+        "With batch normalization in both networks G ends with 6.0 of 8 modes, without it with 0.0"
+    )
+    for place in ("in both", "neither"):
+        for kept in ("ends", "inside"):
+            arrays[f"{kept}_{place}, c, k = 1"] = arrays[f"{kept}_{place}, a, k = 1"]
+    assert collapse.finding(arrays, PLACES, [*options["columns"], "c, k = 1"], 8) == (
+        "Batch normalization in both networks leaves G more of the 8 modes in 2 of 2 games and "
+        "fewer in 0: 6.0 instead of 0.0 (a, k = 1). In 1 more hardly a point lies in a mode"
+    )
     arrays, options = collapse_arrays(images=True)
     assert collapse.finding(arrays, PLACES, options["columns"], 1000) == (
         "With batch normalization in both networks G ends with 6 of 1,000 modes, without it with 0"

@@ -78,7 +78,7 @@ def prefixed(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         (lambda s: {"state_dict": s, "epoch": 3}, "'state_dict'"),
         (lambda s: {"model": prefixed(s, "module."), "loss": torch.tensor(1.0)}, "'model'"),
         (lambda s: {"model_state_dict": s, "optimizer": {"state": {}, "lr": 0.1}}, "state_dict"),
-        (lambda s: {"state_dict": prefixed(s, "net."), "model": s}, "without 'net.'"),
+        (lambda s: {"state_dict": prefixed(s, "net."), "model": s}, "but for 'net.'"),
         (lambda s: {"mine": s, "step": 1}, "'mine'"),
         (lambda s: {"state_dict": s, "mean": torch.rand(3), "epoch": 3}, "'state_dict'"),
     ],
@@ -93,6 +93,24 @@ def test_wrapped_weights_are_loaded_and_it_is_said(tmp_path, loaded, caplog, wra
     notes = [r.getMessage() for r in caplog.records if "w.pt" in r.getMessage()]
     assert len(notes) == (said is not None)
     assert said is None or said in notes[0]
+
+
+class Wrapped(nn.Module):
+    """As `DataParallel` names its weights, or a compiled part."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.add_module(name, Net())
+
+
+@pytest.mark.parametrize("name", ["module", "_orig_mod"])
+def test_a_wrapped_network_takes_the_plain_ones_weights(tmp_path, name) -> None:
+    state = Net().state_dict()
+    torch.save(state, tmp_path / "w.pt")
+    wrapped = Wrapped(name)
+    load_weights(wrapped, tmp_path / "w.pt", "weights")
+    for key, value in getattr(wrapped, name).state_dict().items():
+        assert torch.equal(value, state[key])
 
 
 def safetensors(path: Path) -> None:

@@ -13,7 +13,7 @@ from advx.evaluation.image_quality import UNITS
 from advx.report.claims import judge_claim
 from advx.report.intervals import prediction, wilson
 from advx.report.results import Results, Row, csv_text, table
-from advx.report.verdict import verdict
+from advx.report.verdict import clearly, verdict
 from tests.made_up import HEADER, LINE, results, run_folder
 
 
@@ -54,6 +54,25 @@ def test_prediction_interval_of_three_seeds() -> None:
 )
 def test_verdict_rule(chapter, mean, low, high, clean, direction, expected) -> None:
     assert verdict(chapter, mean, low, high, clean=clean, direction=direction) == expected
+
+
+@pytest.mark.parametrize(
+    ("margin", "mean", "n", "expected"),
+    [
+        (0.25, 99.23, 10_000, True),  # two standard errors are .247 points
+        (0.24, 99.23, 10_000, False),
+        (0.01, 99.23, 10_000, False),
+        (0.01, 99.23, None, True),
+        (0.0, 100.0, 10_000, False),
+        (0.01, 100.0, 10_000, True),
+        (math.nan, 50.0, 10_000, False),
+        (-1.0, 50.0, None, False),
+        (5.0, 50.0, 1_000, True),  # 4.47
+        (4.4, 50.0, 1_000, False),
+    ],
+)
+def test_an_ordering_counts_where_it_exceeds_two_standard_errors(margin, mean, n, expected) -> None:
+    assert clearly(margin, mean, n) is expected
 
 
 def test_claims_are_paired_over_seeds() -> None:

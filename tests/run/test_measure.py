@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from advx.errors import Diverged, NetworkChanged
+from advx.errors import ConfigError, Diverged, NetworkChanged
 from advx.evaluation.measurement import measurement
 from advx.evaluation.undefined import answered
 from advx.models.call import UNDEFINED
@@ -272,6 +272,16 @@ def test_what_json_cannot_hold_is_refused() -> None:
     for value in ({1: 2.0}, {"a": object()}, {1, 2}):
         with pytest.raises(TypeError, match="cannot be stored"):
             packed(value)
+
+
+@measurement(version=1)
+def by_number(classes: torch.Tensor) -> dict[int, float]:
+    return {0: 1.0}
+
+
+def test_a_measurement_that_returns_what_no_store_holds_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"by_number: a dict with other keys than texts cannot"):
+        Measurements(Store(tmp_path), Remarks()).measure(by_number, torch.zeros(1))
 
 
 def test_numpy_numbers_become_plain_ones() -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from advx.config.build import build
 from advx.defenses.none import NoDefense
 from advx.errors import ConfigError
-from advx.training.optimizers import SGD, Adam, Annealed, RMSProp
+from advx.training.optimizers import SGD, Adam, Annealed, LinearDecay, RMSProp
 from advx.training.trainer import Trainer
 
 
@@ -104,3 +104,36 @@ def test_a_schedule_of_ones_own_is_an_optimizer_of_ones_own(tiny) -> None:
     )
     progress = trainer.fit(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), NoDefense(), tiny, seed=0)
     assert [row["learning_rate"] for row in progress.history] == pytest.approx([0.075, 0.01875])
+
+
+def test_a_rate_of_zero_keeps_the_velocity() -> None:
+    class Pausing(SGD):
+        def learning_rate_at(self, update, epoch):
+            return (0.0, 0.0, 0.1, 0.1, 0.0, 0.0, 0.2)[update]
+
+    rule = Pausing(momentum=0.5, final_momentum=0.5)
+    model = nn.Linear(1, 1, bias=False)
+    attached, x, velocity = rule.attach(model, lambda: None), model.weight.item(), 0.0
+    for update in range(7):
+        attached.zero_grad()
+        model.weight.pow(2).sum().backward()
+        attached.step(update, 1)
+        velocity = 0.5 * velocity - rule.learning_rate_at(update, 1) * 2 * x
+        x += velocity
+        assert model.weight.item() == pytest.approx(x, rel=1e-5)
+    assert LinearDecay(final_share=0.0, decay_epochs=2).learning_rate_at(0, 2) == 0
+
+
+def test_a_weight_that_layers_share_moves_once() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    model[0].rate_scale, model[1].rate_scale = 0.5, 0.1
+    attached = LinearDecay(learning_rate=0.2, momentum=0, final_momentum=0).attach(
+        model, lambda: None
+    )
+    before = model[0].weight.detach().clone()
+    model(torch.ones(1, 2)).sum().backward()
+    gradient = model[0].weight.grad.clone()
+    attached.step(0, 1)
+    torch.testing.assert_close(before - model[0].weight, 0.5 * 0.2 * gradient)
+    assert len(attached.parameters) == 2
