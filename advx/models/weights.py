@@ -60,7 +60,7 @@ def load_weights(module: nn.Module, path: Path, key: str) -> None:
             f"{key}: cannot be loaded into {type(module).__name__} ({because})"
         ) from error
     notes = [f"found under {place!r}"] if place else []
-    notes += [f"names but for {without!r}"] if without else []
+    notes += [f"names matched but for {without!r}"] if without else []
     if notes:
         _note(f"{key}: {', '.join(notes)}")
 

@@ -55,7 +55,7 @@ class CheckpointedTraining:
         self.start = self.saved = time.perf_counter()
         self.pause = CHECKPOINT_SECONDS
         self.unsaved: Checkpoint | None = None
-        self.plain = PlainState({})
+        self.plain: PlainState | None = None
         self.resumable = True
 
     def watch(self, module: nn.Module, defense: Any, trainer: Any) -> None:
@@ -72,7 +72,8 @@ class CheckpointedTraining:
             f"defense={recipe.defense.target_name}": (recipe.defense, defense),
             f"trainer={recipe.trainer.target_name}": (recipe.trainer, trainer),
         }
-        self.plain = PlainState({k: v for k, (c, v) in parts.items() if is_own(plain(c))})
+        own = {name: part for name, (config, part) in parts.items() if is_own(plain(config))}
+        self.plain = PlainState(module, own) if own else None
 
     def run(self, trainer: Any, fit: Callable[..., Progress]) -> Progress:
         """Train from the last checkpoint, or from the start.
@@ -116,7 +117,7 @@ class CheckpointedTraining:
 
     def _resumable(self) -> bool:
         """Whether a checkpoint holds all that the training goes on from; it says so where not."""
-        changed = self.plain.changed() if self.resumable else {}
+        changed = self.plain.changed() if self.plain and self.resumable else {}
         for name, attributes in changed.items():
             log.warning(
                 "%s: changes %s while it is trained, which no checkpoint holds; if this training "

@@ -111,7 +111,7 @@ class AttachedOptimizer:
 
 
 LEAST_RATE = 1e-12
-"""So small that no float32 weight of a network moves by it along a gradient."""
+"""So small that a step along a gradient moves no weight by anything that counts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,11 @@
 """A training with state that no checkpoint holds starts over: the same bytes as without a break."""
 
+import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -57,6 +59,61 @@ class Recent(Plain):
         return self.net(x)
 
 
+class Buffered(Plain):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("steps", torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        if self.training:
+            self.steps += 1
+            x = nn.functional.dropout(x, 0.9 ** self.steps.item())
+        return self.net(x)
+
+
+class Rule:
+    total = 0
+
+    def __init__(self):
+        self.rate = lambda step: 0.9 ** step  # which cannot be pickled
+        self.steps = 0
+
+    def __call__(self, x):
+        self.steps += 1
+        return nn.functional.dropout(x, self.rate(self.steps))
+
+
+class Ruled(Plain):
+    def __init__(self):
+        super().__init__()
+        self.rule = Rule()
+
+    def forward(self, x):
+        return self.net(self.rule(x) if self.training else x)
+
+
+class Module(nn.Module):  # a defense with buffers, which are not the network's
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, model, images, labels):
+        self.seen += 1
+        noise = 0.01 * self.seen * torch.randn_like(images)
+        return nn.functional.cross_entropy(model(images + noise), labels)
+
+
+class Holding:  # a defense that knows its network
+    model = None
+
+    def prepare(self, module, dependencies, input_shape):
+        self.model = module
+        return module
+
+    def __call__(self, model, images, labels):
+        return nn.functional.cross_entropy(self.model(images), labels)
+
+
 class Warmed:
     seen = 0
 
@@ -102,6 +159,13 @@ KINDS = {
         {"model": OWN, "defense": {"_target_": "plain_nets.Warmed"}},
         "defense=Warmed: changes seen",
     ),
+    "buffer": ({"model": OWN | {"_target_": "plain_nets.Buffered"}}, "model (mine): changes steps"),
+    "lambda": ({"model": OWN | {"_target_": "plain_nets.Ruled"}}, "model (mine): changes rule"),
+    "module": (
+        {"model": OWN, "defense": {"_target_": "plain_nets.Module"}},
+        "defense=Module: changes seen",
+    ),
+    "holding": ({"model": OWN, "defense": {"_target_": "plain_nets.Holding"}}, ""),
     "none": ({"model": OWN, "trainer": TRAINER, "defense": NONE}, ""),
 }
 
@@ -127,6 +191,8 @@ def test_a_killed_training_ends_with_the_same_bytes(kind, mine, tiny, caplog) ->
     assert epochs == ([1, 2, 3, 4, 5, 6] if remark else [4, 5, 6])
     said = [r.message for r in caplog.records if "no checkpoint holds" in r.message]
     assert len(said) == (3 if remark else 0)  # once in each of the three trainings
+    histories = {path.read_text() for path in mine.rglob("metrics.csv")}
+    assert len(histories) == 1
     assert all(each.startswith(remark) for each in said)
 
 
@@ -140,23 +206,57 @@ def test_so_does_a_game(mine, caplog) -> None:
 
 
 def test_what_is_watched_and_what_counts_as_a_change() -> None:
-    network = nn.Sequential(nn.Linear(4, 4), nn.LSTM(4, 4))
+    network = nn.Sequential(
+        nn.Linear(4, 4),
+        nn.LSTM(4, 4),
+        nn.utils.parametrizations.weight_norm(nn.LSTM(4, 4), "weight_hh_l0"),
+    )
     network.layers = [network[0]]
-    network.rule, network.where = lambda x: x, [network[0].weight]
+    network.rule, network.where = lambda x: x, [network[0].weight, network[0].bias.data]
+    network.flat = network[0].bias.view(-1)
+    network.text, network.own = ["ab", "ab"], {3, "x", None}
     nn.utils.spectral_norm(network[0])
-    watched = PlainState({"it": network})
-    network(torch.randn(3, 4))
+    watched = PlainState(network, {"it": network})
+    for part in network:
+        part(torch.randn(3, 4))
     with torch.no_grad():
-        network.train()(torch.randn(3, 4))
+        for part in network.train():
+            part(torch.randn(3, 4))
         network[1].weight_hh_l0.add_(1)
+        network[0].bias.add_(1)
+    network.text = ["ab", "".join(["a", "b"])]
+    network.own = {None, "x", 3}
     assert watched.changed() == {}
     network.half = torch.zeros(2, dtype=torch.bfloat16)
     assert watched.changed() == {"it": ["half"]}
-    watched = PlainState({"it": network})
+    network.draw, network.coin, network.dice = (
+        torch.Generator(),
+        random.Random(0),
+        np.random.default_rng(0),
+    )
+    watched = PlainState(network, {"it": network})
     network.half[1] = 1
     network[0].note = {"seen": 1}
-    del network.rule
-    assert watched.changed() == {"it": ["0.note", "half", "rule"]}
+    torch.rand(1, generator=network.draw)
+    network.coin.random()
+    network.dice.random()
+    assert watched.changed() == {"it": ["0.note", "coin", "dice", "draw", "half"]}
+
+
+def test_a_count_on_the_class_and_values_in_themselves_are_seen() -> None:
+    class Counted:
+        __slots__ = ("inner",)
+        seen = 0
+
+    thing = Counted()
+    thing.inner = [1]
+    thing.inner.append(thing.inner)
+    watched = PlainState(nn.Linear(1, 1), {"it": thing})
+    assert watched.changed() == {}
+    Counted.seen += 1
+    assert watched.changed() == {"it": ["seen"]}
+    thing.inner[0] = 2
+    assert watched.changed() == {"it": ["inner", "seen"]}
 
 
 def test_own_parts_are_found_inside_of_others() -> None:
