@@ -15,7 +15,7 @@ from tests.paths import ROOT, SOURCES
 
 LAYERS = [
     {"errors", "types", "progress", "memory", "text_files", "places", "termination", "packages"}
-    | {"notes"},
+    | {"notes", "randomness"},
     {"config"},
     {"models", "data"},
     {"attacks", "defenses", "games"},
