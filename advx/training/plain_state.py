@@ -23,6 +23,9 @@ OF_A_MODULE = frozenset(vars(nn.Module()))
 DERIVED = ("_orig", "_g")
 """Ends of the parameters that `spectral_norm` and `weight_norm` compute an attribute from anew."""
 
+DECIDED = frozenset({"joins"})
+"""What `advx.training.trainer.Trainer.fit` decides anew, also where it resumes."""
+
 CODE = (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType)
 """What does not change, or not so that it could be seen."""
 
@@ -100,7 +103,7 @@ class _Kept:
 def _attributes(thing: Any, trained: nn.Module) -> Iterator[tuple[str, Any]]:
     """Names and values of what an object holds; of the trained network, what no checkpoint does."""
     if not isinstance(thing, nn.Module):
-        yield from _held(thing)
+        yield from ((name, value) for name, value in _held(thing) if name not in DECIDED)
         return
     if thing is not trained:
         yield from thing.state_dict(keep_vars=True).items()

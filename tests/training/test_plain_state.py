@@ -23,6 +23,7 @@ import torch
 from torch import nn
 
 from advx.games.multilayer import MultilayerGame
+from advx.training.trainer import Trainer
 
 
 class Plain(nn.Module):
@@ -103,6 +104,19 @@ class Module(nn.Module):  # a defense with buffers, which are not the network's
         return nn.functional.cross_entropy(model(images + noise), labels)
 
 
+class Training(Trainer):  # of one's own, that keeps nothing else
+    pass
+
+
+class Slowing(Trainer):
+    passes = 0
+
+    def minibatches(self, train, seed):
+        self.passes += 1
+        for images, labels in super().minibatches(train, seed):
+            yield images * (1 - 0.05 * self.passes), labels
+
+
 class Holding:  # a defense that knows its network
     model = None
 
@@ -165,6 +179,11 @@ KINDS = {
         {"model": OWN, "defense": {"_target_": "plain_nets.Module"}},
         "defense=Module: changes seen",
     ),
+    "trainer": (
+        {"model": OWN, "trainer": TRAINER | {"_target_": "plain_nets.Slowing"}},
+        "trainer=Slowing: changes passes",
+    ),
+    "plain trainer": ({"trainer": TRAINER | {"_target_": "plain_nets.Training"}}, ""),
     "holding": ({"model": OWN, "defense": {"_target_": "plain_nets.Holding"}}, ""),
     "none": ({"model": OWN, "trainer": TRAINER, "defense": NONE}, ""),
 }
