@@ -76,7 +76,7 @@ def besides_guessing(run: Run) -> list[str]:
 def test_a_masked_gradient_is_said_once_also_where_the_numbers_are_stored(
     folder, experiment, name
 ) -> None:
-    overrides = [*words(folder, experiment), *own(folder, name), "attack=fgsm"]
+    overrides = [*words(folder, experiment), *own(folder, name), "attack=fgsm", "attack.clip=[0,1]"]
     overrides += own(folder, "Net", "target") if experiment == "transfer" else []
     for again in range(2):
         (folder / str(again)).mkdir()

@@ -94,7 +94,8 @@ def said(tmp_path, monkeypatch):
                 *("~attack", f"+attack={{{node}}}"),
             ],
         )
-        return run.remarks.texts()
+        texts = run.remarks.texts()  # that files hold no such pixels has a test of its own
+        return [text for text in texts if "brought into [0, 1]" not in text]
 
     return remarks
 
