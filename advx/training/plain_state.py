@@ -88,7 +88,8 @@ class _Kept:
     """What a checkpoint holds of a network: its parts, parameters and persistent buffers."""
 
     def __init__(self, network: nn.Module) -> None:
-        tensors = list(network.state_dict(keep_vars=True).values())
+        state = network.state_dict(keep_vars=True).values()
+        tensors = [each for each in state if isinstance(each, Tensor)]
         self.parts = {id(each) for each in [*network.modules(), *tensors]}
         self.memory = {each.untyped_storage().data_ptr() for each in tensors if each.numel()}
 
