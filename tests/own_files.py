@@ -1,5 +1,7 @@
 """Commands on a network and images of a user's own, in files."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 MODULE = """
@@ -48,6 +50,15 @@ ATTACK = [
 ]
 
 OWN = [*ATTACK, "dataset.path=own.npz"]
+
+
+def imported_anew(folder: Path, monkeypatch, name: str, source: str) -> Iterator[Path]:
+    """The folder of a module of one's own, for a fixture to yield from."""
+    (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    sys.modules.pop(name, None)
+    yield folder
+    sys.modules.pop(name, None)
 
 
 def names(folder: Path) -> set[str]:

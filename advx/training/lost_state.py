@@ -5,11 +5,9 @@ attribute, a buffer with `persistent=False` or what `adapt` sets aside is not in
 answers differently once it is read from the store, so it is refused before anything is measured.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +20,7 @@ from advx.models.call import logits_in, refuse_failure
 from advx.store.store import CHECKPOINT
 from advx.training.checkpoints import CheckpointedTraining
 from advx.training.loop import Progress
-from advx.training.plain_state import unsaved
+from advx.training.plain_state import digests
 
 SEED = 0
 """Of the random numbers that a network may draw in evaluation mode: the same in each pass."""
@@ -143,7 +141,7 @@ def refuse_lost_state(module: nn.Module, fresh: nn.Module, data: Dataset, name: 
     state = _given(module, fresh, data, name)
     split = data.test if len(data.test) else data.train
     images = split.take(split.spaced(EXAMPLES)).images
-    lost = sorted(set(_differing(module, fresh)))
+    lost = _differing(module, fresh)
     answers = [_answer(each, images) for each in (module, module, fresh)]
     module.load_state_dict(state)  # a network may move its buffers in evaluation mode too
     _refuse_difference(name, "answers", "logits", answers, lost)
@@ -164,7 +162,7 @@ def refuse_lost_state_of_a_game(game: Game, fresh: Game, data: Dataset, name: st
         ConfigError: its examples depend on more than its `state_dict`.
     """
     state = _given(game, fresh, data, name)
-    lost = sorted(set(_differing(game, fresh)))
+    lost = _differing(game, fresh)
     seen = [_samples(each, data) for each in (game, game, fresh)]
     game.load_state_dict(state)
     samples = [each for each in seen if each is not None]
@@ -251,29 +249,7 @@ def _listed(names: list[str]) -> str:
     return f" ({', '.join(names)})" if names else ""
 
 
-def _differing(module: nn.Module, fresh: nn.Module) -> Iterator[str]:
+def _differing(module: nn.Module, fresh: nn.Module) -> list[str]:
     """Names of the attributes and unsaved buffers in which two networks of a kind differ."""
-    others = dict(fresh.named_modules())
-    for path, part in module.named_modules():
-        if path not in others:
-            continue
-        here, there = unsaved(part), unsaved(others[path])
-        for name, value in here.items():
-            if name not in there or not _equal(value, there[name]):
-                yield f"{path}.{name}" if path else name
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two values agree; objects of unknown kinds count as equal."""
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.shape == other.shape and bool((one.cpu() == other.cpu()).all())
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    if isinstance(one, Tensor | np.ndarray) or isinstance(other, Tensor | np.ndarray):
-        return False
-    simple = bool | int | float | str | None
-    return one == other if isinstance(one, simple) and isinstance(other, simple) else True
+    there = digests(fresh, fresh)
+    return sorted(name for name, d in digests(module, module).items() if there.get(name) != d)

@@ -43,7 +43,7 @@ def is_own(node: Any) -> bool:
     return target.partition(".")[0] != "advx" or any(map(is_own, node.values()))
 
 
-def unsaved(module: nn.Module) -> dict[str, Any]:
+def _unsaved(module: nn.Module) -> dict[str, Any]:
     """What a module holds by itself, by name, and no `state_dict` does; not what its parts hold."""
     held = {name: value for name, value in vars(module).items() if name not in OF_A_MODULE}
     buffers = dict(module.named_buffers(recurse=False))
@@ -77,11 +77,18 @@ class PlainState:
 
     def _now(self) -> dict[str, dict[str, str]]:
         """Digests of all attributes, by object."""
-        kept = _Kept(self.trained)
-        return {
-            name: {key: _digest(value, kept) for key, value in _attributes(each, self.trained)}
-            for name, each in self.watched.items()
-        }
+        return {name: digests(each, self.trained) for name, each in self.watched.items()}
+
+
+def digests(thing: Any, trained: nn.Module) -> dict[str, str]:
+    """The attributes of an object, each as a digest of its contents.
+
+    Args:
+        thing: any object; of the trained network, what no `state_dict` holds.
+        trained: the network; what refers to its parts or parameters does not change with them.
+    """
+    kept = _Kept(trained)
+    return {name: _digest(value, kept) for name, value in _attributes(thing, trained)}
 
 
 class _Kept:
@@ -110,7 +117,7 @@ def _attributes(thing: Any, trained: nn.Module) -> Iterator[tuple[str, Any]]:
         yield from thing.state_dict(keep_vars=True).items()
     for path, part in thing.named_modules():
         of_class = {k: v for k, v in _held(part) if k not in vars(part) and k not in OF_A_MODULE}
-        for name, value in (unsaved(part) | of_class).items():
+        for name, value in (_unsaved(part) | of_class).items():
             derived = any(f"{name}{end}" in part._parameters for end in DERIVED)
             if not derived and not (isinstance(part, nn.RNNBase) and name == "_flat_weights"):
                 yield f"{path}.{name}" if path else name, value
@@ -182,7 +189,6 @@ def _pieces(value: Any, kept: _Kept, above: tuple[int, ...]) -> Iterator[bytes]:
         for name, each in _held(value):
             yield name.encode()
             yield from _pieces(each, kept, inner)
-        yield _pickled(value) if not hasattr(value, "__dict__") else b""
     else:
         yield _pickled(value)
 

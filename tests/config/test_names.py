@@ -1,7 +1,5 @@
 """`name` labels a part in rows, and is an argument too where a user's own code asks for it."""
 
-import sys
-
 import pytest
 
 from advx.config.compose import composed
@@ -9,6 +7,7 @@ from advx.config.config import Config
 from advx.config.identity import identity
 from advx.errors import ConfigError
 from advx.run import Run, check
+from tests.own_files import imported_anew
 
 MODULE = """
 import torch
@@ -64,11 +63,7 @@ def load(name="mine", classes=2):
 
 @pytest.fixture(autouse=True)
 def module(tmp_path, monkeypatch):
-    (tmp_path / "named_parts.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("named_parts", None)
-    yield tmp_path
-    sys.modules.pop("named_parts", None)
+    yield from imported_anew(tmp_path, monkeypatch, "named_parts", MODULE)
 
 
 PARTS = ["Net", "Named", "net", "Shift", "Loss", "Slow"]

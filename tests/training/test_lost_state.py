@@ -1,6 +1,5 @@
 """A user's own network or game that depends on more than its `state_dict` is never stored."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from advx.store.store import Store
 from advx.training import lost_state
 from advx.training.load_or_train import load_or_train_game, load_or_train_model
 from tests import toy_games
+from tests.own_files import imported_anew
 from tests.recipes import recipe
 
 MODULE = """
@@ -186,15 +186,6 @@ class Wrapping:
     def __call__(self, model, images, labels):
         return nn.functional.cross_entropy(model(images), labels)
 """
-
-
-def imported_anew(folder: Path, monkeypatch, name: str, source: str) -> Iterator[Path]:
-    """The folder of a module of one's own."""
-    (folder / f"{name}.py").write_text(source)
-    monkeypatch.syspath_prepend(str(folder))
-    sys.modules.pop(name, None)
-    yield folder
-    sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A training with state that no checkpoint holds starts over: the same bytes as without a break."""
 
 import random
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from advx.store.store import Store
 from advx.training.load_or_train import load_or_train_game, load_or_train_model
 from advx.training.plain_state import PlainState, is_own
 from tests import toy_games
+from tests.own_files import imported_anew
 from tests.recipes import NONE, TRAINER, recipe
 
 SOURCE = """
@@ -152,13 +152,9 @@ class Pool(MultilayerGame):
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch) -> Iterator[Path]:
-    (tmp_path / "plain_nets.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("advx.training.checkpoints.CHECKPOINT_SHARE", 1e9)
-    sys.modules.pop("plain_nets", None)
-    yield tmp_path
-    sys.modules.pop("plain_nets", None)
+    yield from imported_anew(tmp_path, monkeypatch, "plain_nets", SOURCE)
 
 
 OWN = {"_target_": "plain_nets.Plain", "name": "mine"}

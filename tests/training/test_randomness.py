@@ -1,7 +1,6 @@
 """What code draws by default is decided by the seed, whoever it draws from."""
 
 import random
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from advx.run.data import RunData
 from advx.run.notices import Seconds
 from advx.store.store import Store
 from advx.training.load_or_train import load_or_train_model
+from tests.own_files import imported_anew
 from tests.recipes import recipe
 
 SOURCE = """
@@ -51,11 +51,7 @@ def load():
 
 @pytest.fixture(autouse=True)
 def mine(tmp_path, monkeypatch):
-    (tmp_path / "drawing_nets.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    sys.modules.pop("drawing_nets", None)
-    yield tmp_path
-    sys.modules.pop("drawing_nets", None)
+    yield from imported_anew(tmp_path, monkeypatch, "drawing_nets", SOURCE)
 
 
 def drawn() -> tuple[float, float, float]:
