@@ -137,9 +137,8 @@ class Results:
             mean, low, high = mean_and_interval(rows)
             first, outcome = rows[0], ""
             if judge and cell not in unjudged:
-                margin = (directions or {}).get(cell)
-                count = examples_behind(rows)
-                clear = None if margin is None else clearly(margin, mean, count)
+                margin = (directions or {}).get(cell, math.nan)
+                clear = clearly(margin, mean, examples_behind(rows))
                 outcome = _verdict(first, mean, low, high, clear)
             lines.append(
                 SummaryRow(
@@ -192,7 +191,7 @@ def _note(rows: Sequence[Row], note: str) -> str:
     return note
 
 
-def _verdict(row: Row, mean: float, low: float, high: float, direction: bool | None) -> str:
+def _verdict(row: Row, mean: float, low: float, high: float, direction: bool) -> str:
     """The verdict on the chapter's figure; empty where it has none."""
     if row.chapter is None:
         return ""

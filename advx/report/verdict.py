@@ -16,7 +16,7 @@ STANDARD_ERRORS = 2.0
 
 
 def verdict(
-    chapter: float, mean: float, low: float, high: float, *, clean: bool, direction: bool | None
+    chapter: float, mean: float, low: float, high: float, *, clean: bool, direction: bool
 ) -> str:
     """Compare a measured mean and its interval with the chapter's figure, all in percent.
 
@@ -24,8 +24,7 @@ def verdict(
         chapter: the chapter's figure.
         mean, low, high: the measured mean and the interval for one more network.
         clean: whether this is a clean error rate (a narrower "near").
-        direction: whether the ordering claim named for this row holds clearly; None where none is
-            named.
+        direction: whether an ordering claim is named for this row, and holds clearly.
     """
     if not all(map(math.isfinite, (mean, low, high))) or high - low > TOO_WIDE:
         return "inconclusive"

@@ -38,18 +38,17 @@ def test_prediction_interval_of_three_seeds() -> None:
 @pytest.mark.parametrize(
     ("chapter", "mean", "low", "high", "clean", "direction", "expected"),
     [
-        (25.3, 26.0, 24.0, 28.0, False, None, "reproduced"),
-        (24.0, 26.0, 24.0, 28.0, False, None, "reproduced"),
-        (28.0, 26.0, 24.0, 28.0, False, None, "reproduced"),
-        (23.9, 26.0, 24.0, 28.0, False, None, "near"),
-        (30.0, 26.0, 24.0, 28.0, False, None, "near"),
-        (31.5, 26.0, 24.0, 28.0, False, None, "not reproduced"),
+        (25.3, 26.0, 24.0, 28.0, False, False, "reproduced"),
+        (24.0, 26.0, 24.0, 28.0, False, False, "reproduced"),
+        (28.0, 26.0, 24.0, 28.0, False, False, "reproduced"),
+        (23.9, 26.0, 24.0, 28.0, False, False, "near"),
+        (30.0, 26.0, 24.0, 28.0, False, False, "near"),
         (31.5, 26.0, 24.0, 28.0, False, True, "direction only"),
         (31.5, 26.0, 24.0, 28.0, False, False, "not reproduced"),
-        (1.28, 1.0, 0.9, 1.1, True, None, "near"),
-        (1.38, 1.0, 0.9, 1.1, True, None, "not reproduced"),
-        (26.0, 26.0, 10.0, 42.0, False, None, "inconclusive"),
-        (26.0, 26.0, math.nan, math.nan, False, None, "inconclusive"),
+        (1.28, 1.0, 0.9, 1.1, True, False, "near"),
+        (1.38, 1.0, 0.9, 1.1, True, False, "not reproduced"),
+        (26.0, 26.0, 10.0, 42.0, False, False, "inconclusive"),
+        (26.0, 26.0, math.nan, math.nan, False, False, "inconclusive"),
     ],
 )
 def test_verdict_rule(chapter, mean, low, high, clean, direction, expected) -> None:
