@@ -11,6 +11,7 @@ from scipy import stats
 from advx.config.cells import Cell
 from advx.evaluation.image_quality import UNITS
 from advx.report.claims import judge_claim
+from advx.report.conclusions import conclude
 from advx.report.intervals import prediction, wilson
 from advx.report.results import Results, Row, csv_text, table
 from advx.report.verdict import clearly, verdict
@@ -101,6 +102,31 @@ def test_what_is_no_error_rate_is_compared_to_the_digits_given(chapter, mean, sa
     made.add(Row("demo", "a", "l2_norm", None, "", None, mean, unit="L2 norm", chapter=chapter))
     (line,) = made.summary(judge=True)
     assert line.verdict == said
+
+
+@pytest.mark.parametrize(
+    ("others", "n", "expected"),
+    [
+        ([40.0, 40.0, 40.0], 1000, "direction only"),
+        ([40.0, 40.0, 49.0], 1000, "not reproduced"),  # two standard errors are 4.4 points
+        ([40.0, 40.0, 49.0], 100_000, "direction only"),
+        ([40.0, 40.0, 51.0], 100_000, "not reproduced"),
+    ],
+)
+def test_a_direction_counts_by_its_worst_seed(others, n, expected) -> None:
+    made = Results("demo")
+    for seed, other in enumerate(others):
+        made.add(Row("demo", "a", "error_rate", None, "", seed, 50.0, n=n, chapter=80.0))
+        made.add(Row("demo", "b", "error_rate", None, "", seed, other, n=n))
+    config = {
+        "scale": "chapter",
+        "rows": [{"row": "a", "metric": "error_rate", "chapter": 80.0, "direction": "above b"}],
+        "claims": [{"claim": "above b", "says": "a errs more", "predicate": "`a` > `b`"}],
+    }
+    line = conclude(made, config, []).lines[0]
+    assert line.verdict == expected
+    del config["rows"][0]["direction"]
+    assert conclude(made, config, []).lines[0].verdict == "not reproduced"
 
 
 def test_a_diverged_seed_stays_a_row() -> None:

@@ -17,8 +17,10 @@ from tests.own_files import imported_anew
 from tests.recipes import NONE, TRAINER, recipe
 
 SOURCE = """
+import random
 from collections import deque
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -91,6 +93,12 @@ class Ruled(Plain):
 
     def forward(self, x):
         return self.net(self.rule(x) if self.training else x)
+
+
+class Drawing:
+    def __call__(self, model, images, labels):
+        moved = images + 0.1 * torch.tensor(np.random.randn(*images.shape), dtype=images.dtype)
+        return nn.functional.cross_entropy(model(moved * (1 - 0.1 * random.random())), labels)
 
 
 class Module(nn.Module):  # a defense with buffers, which are not the network's
@@ -180,6 +188,7 @@ KINDS = {
         "trainer=Slowing: changes passes",
     ),
     "plain trainer": ({"trainer": TRAINER | {"_target_": "plain_nets.Training"}}, ""),
+    "drawing": ({"model": OWN, "defense": {"_target_": "plain_nets.Drawing"}}, ""),
     "holding": ({"model": OWN, "defense": {"_target_": "plain_nets.Holding"}}, ""),
     "none": ({"model": OWN, "trainer": TRAINER, "defense": NONE}, ""),
 }
