@@ -40,7 +40,10 @@ SMOKE = ["run", "experiment=transfer_table", "scale=smoke", "seeds=[0]", "protoc
         ("seeds=[1,1]", "seeds=[1, 1]: each seed once"),
         ("models.relu.input_shape=[1,9,9]", "does not fit dataset=mnist5k"),
         ("dataset=mnist", "download failed"),
-        ("~dataset", "~dataset: models.maxout.input_shape takes its value from dataset.input_shape"),
+        (
+            "~dataset",
+            "~dataset: models.maxout.input_shape takes its value from dataset.input_shape",
+        ),
     ],
 )
 def test_bad_input_is_one_line(tmp_path, override, expected) -> None:
