@@ -20,10 +20,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m compileall -q advx conf experiments
 	touch $@
 
-quickstart: $(READY) ## Table 1.1 on digits that need no download, one to three minutes on two cores
+quickstart: $(READY) ## Table 1.1 on digits that need no download, two to six minutes on two cores
 	$(BIN)/advx run experiment=transfer_table
 
-test: $(READY) ## every test, about fifteen minutes on two cores; more of them where ADVX_DATA is set
+test: $(READY) ## every test, fifteen to forty minutes on two cores; more of them where ADVX_DATA is set
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 smoke: SCALE := smoke
