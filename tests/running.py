@@ -20,6 +20,7 @@ CLAIMS = [
     "predicate",
     "holds",
     "margin",
+    "error",
     "seeds",
     "evidence",
 ]

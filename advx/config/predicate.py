@@ -87,18 +87,23 @@ class Predicate:
             if term.cell is not None
         }
 
+    @property
+    def comparisons(self) -> list[tuple[Item, Item]]:
+        """What is compared with what: the item that should be the smaller one stands first."""
+        pairs = [
+            (left, right)
+            for (left, *_), side in zip(self.sides, self.sides[1:], strict=False)
+            for right in side
+        ]
+        return pairs if self.sign == "<" else [(right, left) for left, right in pairs]
+
     def gaps(self, values: dict[str, float]) -> list[float]:
         """How far each comparison is from its border, positive where it is true.
 
         Args:
             values: of the rows, by text.
         """
-        direction = 1 if self.sign == "<" else -1
-        return [
-            _gap(direction * low.value(values), direction * high.value(values))
-            for (low, *_), side in zip(self.sides, self.sides[1:], strict=False)
-            for high in side
-        ]
+        return [_gap(low.value(values), high.value(values)) for low, high in self.comparisons]
 
 
 def _gap(low: float, high: float) -> float:

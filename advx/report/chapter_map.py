@@ -22,9 +22,11 @@ from advx.config.cells import Cell
 from advx.config.choices import choices
 from advx.config.claims import CELL_KEYS, CHAPTER, judged_elsewhere
 from advx.config.compose import resolved
+from advx.report.claims import NARROWLY
 from advx.report.finished import Unfinished, cells_of, summary_of, table_of
 from advx.report.markdown import which, words
 from advx.report.numbers import short
+from advx.report.pages import in_words
 from advx.text_files import read_text, write_text
 
 STATUSES = ("tested", "partly", "not yet", "out of scope")
@@ -117,9 +119,12 @@ class Reference:
         """Outcomes of the claims and rows of one experiment; none where it has no folder."""
         if not folder.is_dir():
             return {}
-        claims = table_of(folder, "claims.csv", ("claim", "source", "holds", "seeds"), dtype=str)
+        columns = ("claim", "source", "holds", "margin", "error", "seeds")
+        claims = table_of(folder, "claims.csv", columns, dtype=str)
         summary = summary_of(folder, (*CELL_KEYS, "chapter", "mean", "unit", "verdict"))
-        found = {line.claim: _of_claim(line) for line in claims.fillna("").itertuples()}
+        claims = claims.fillna("")
+        claims["holds"] = in_words(claims)
+        found = {line.claim: _of_claim(line) for line in claims.itertuples()}
         elsewhere = _elsewhere(folder.name)
         return found | {
             name_of(cell): _of_row(cell, line, is_set=cell not in elsewhere)
@@ -237,7 +242,9 @@ def _outcomes(statements: list[dict[str, str]], reference: Reference) -> str:
         for name in names(line["claim"])
         for experiment, outcome in _found(line, name, reference)
     }
-    claims = Counter(what for (_, name), what in found.items() if not name.startswith(ROW))
+    outcomes = [what for (_, name), what in found.items() if not name.startswith(ROW)]
+    claims = Counter(what.removesuffix(NARROWLY) for what in outcomes)
+    narrowly = sum(what.endswith(NARROWLY) for what in outcomes)
     printed = Counter(
         what
         for (_, name), what in found.items()
@@ -246,7 +253,8 @@ def _outcomes(statements: list[dict[str, str]], reference: Reference) -> str:
     figures = sorted(printed.items(), key=lambda item: (-item[1], item[0]))
     return (
         f"The statements name {claims.total()} claims: {claims['holds']} hold, "
-        f"{claims['does not hold']} do not, {claims[NOT_TESTED]} are not tested. Figures that the "
+        f"{claims['does not hold']} do not, {claims[NOT_TESTED]} are not tested. "
+        f"[Narrow](claims.md) outcomes: {narrowly}. Figures that the "
         f"chapter prints and that were measured ({printed.total()}): "
         + ", ".join(f"{count} {what}" for what, count in figures)
         + "."

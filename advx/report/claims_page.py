@@ -1,5 +1,6 @@
 """The generated part of `docs/claims.md`: every claim of every experiment and what came of it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pandas as pd
 
 from advx.config.claims import CELL_KEYS, CHAPTER, OURS, judged_elsewhere
 from advx.config.documents import Composed
+from advx.report.claims import NARROWLY
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of
 from advx.report.markdown import markdown
-from advx.report.pages import OUTCOMES, claims_table, history
+from advx.report.pages import OUTCOMES, claims_table, history, in_words
 from advx.report.spent import Spent, spent
 
 ENOUGH = 3
@@ -68,7 +70,18 @@ def counts(claims: pd.DataFrame) -> str:
     table["on enough seeds"] = kinds[claims.settled & (claims.holds != "not tested")].value_counts()
     table = table.fillna(0).astype(int)
     lines = table.reset_index(names="whose").rename_axis(columns=None)
-    return markdown(lines.astype(str))
+    return f"{markdown(lines.astype(str))}\n\n{narrow_ones(claims)}"
+
+
+def narrow_ones(claims: pd.DataFrame) -> str:
+    """How many outcomes counting on other examples might turn round."""
+    narrow = Counter(
+        worded.removesuffix(NARROWLY) for worded in in_words(claims) if worded.endswith(NARROWLY)
+    )
+    return (
+        f"{narrow['holds']} of those that hold and {narrow['does not hold']} of those that do not "
+        "do so narrowly."
+    )
 
 
 def tried(seeds: str) -> int:

@@ -1,6 +1,5 @@
 """What follows from a run's rows: its table with intervals and verdicts, and its claims."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -47,13 +46,11 @@ def conclude(
         failed: why the run did not reach its end; that withholds them too.
     """
     outcomes = [judge_claim(claim, results) for claim in config.get("claims") or []]
-    margins = {o.claim: o.margin if o.holds == HOLDS[True] else math.nan for o in outcomes}
+    clear = {o.claim for o in outcomes if o.in_words == HOLDS[True]}
     listed = {listed_cell(row): row for row in config.get("rows") or []}
     lines = results.summary(
         judge=not failed and not departures,
-        directions={
-            cell: margins[row["direction"]] for cell, row in listed.items() if row.get("direction")
-        },
+        directions={cell for cell, row in listed.items() if row.get("direction") in clear},
         unjudged={
             cell for cell, row in listed.items() if row.get("set") or not row.get("judged", True)
         },
@@ -91,7 +88,7 @@ def write_conclusions(
     listed = [
         *drawn.limits,
         *remarks,
-        *(f"{o.holds} ({o.seeds} seeds): {o.claim}: {o.predicate}" for o in drawn.outcomes),
+        *(f"{o.in_words} ({o.seeds} seeds): {o.claim}: {o.predicate}" for o in drawn.outcomes),
         *(f"deviation: {text}" for text in drawn.deviations),
     ]
     write_summary(folder, drawn.lines, heading, listed)

@@ -12,13 +12,15 @@ import pandas as pd
 from advx.config.claims import CELL_KEYS
 from advx.config.documents import Claim, Composed
 from advx.config.identity import RECIPE_VERSION
+from advx.report.claims import worded
 from advx.report.finished import cells_of, manifest_of, summary_of, table_of, title_of
 from advx.report.markdown import folded, markdown, measured, which, words
 from advx.report.spent import Spent, spent
 
 FIGURES = ("unit", "chapter", "published", "source", "mean", "low", "high", "seeds", "n")
 SUMMARY = (*CELL_KEYS, *FIGURES, "verdict", "note")
-OUTCOMES = ("claim", "says", "source", "predicate", "holds", "margin", "seeds", "evidence")
+OUTCOMES = ("claim", "says", "source", "predicate", "holds", "margin", "error", "seeds",
+            "evidence")  # fmt: skip
 """Columns that a page shows."""
 
 MOST_COLUMNS = 7
@@ -127,21 +129,32 @@ def _papers(summary: pd.DataFrame) -> str:
 def claims_table(claims: pd.DataFrame) -> str:
     """The statements in words, and what came of each."""
     says = claims.says.where(claims.says != "", claims.claim)
+    margins = list(zip(claims.margin, claims.error, strict=True))
     return markdown(
         pd.DataFrame(
             {
                 "statement": says,
                 "whose": claims.source,
-                "outcome": claims.holds.map(lambda holds: f"**{holds}**"),
+                "outcome": [f"**{outcome}**" for outcome in in_words(claims)],
                 "seeds": claims.seeds,
-                "margin": claims.margin.map(_margin),
+                "margin": [_margin(margin, error) for margin, error in margins],
             }
         )
     )
 
 
-def _margin(text: str) -> str:
-    return f"{float(text):.3g}".replace("inf", "∞") if text else ""
+def in_words(claims: pd.DataFrame) -> list[str]:
+    """The outcomes of `claims.csv`, and which are narrow."""
+    numbers = claims[["margin", "error"]].replace("", "nan").astype(float)
+    return [
+        worded(holds, margin, error)
+        for holds, (margin, error) in zip(claims.holds, numbers.to_numpy(), strict=True)
+    ]
+
+
+def _margin(margin: str, error: str) -> str:
+    """A margin with the standard error of counting, where there is one."""
+    return " ± ".join(f"{float(text):.3g}".replace("inf", "∞") for text in (margin, error) if text)
 
 
 def tests_table(claims: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from advx.config.cells import Cell, parts_of
 from advx.config.documents import ListedRow
 from advx.report.intervals import prediction, wilson
 from advx.report.numbers import decimals_of
-from advx.report.verdict import clearly, plain_verdict, verdict
+from advx.report.verdict import plain_verdict, verdict
 from advx.text_files import append_text, write_text
 
 RESULTS = "results.csv"
@@ -122,14 +122,14 @@ class Results:
         self,
         *,
         judge: bool,
-        directions: Mapping[Cell, float] | None = None,
+        directions: Container[Cell] = (),
         unjudged: Collection[Cell] = (),
     ) -> list[SummaryRow]:
         """One line for each cell.
 
         Args:
             judge: whether what the chapter has a figure of gets a verdict.
-            directions: margin of the claim that a row names; NaN where it does not hold.
+            directions: rows that name a claim as their direction, and it holds clearly.
             unjudged: what gets no verdict: the protocol sets it, or another experiment measures it.
         """
         lines = []
@@ -137,9 +137,7 @@ class Results:
             mean, low, high = mean_and_interval(rows)
             first, outcome = rows[0], ""
             if judge and cell not in unjudged:
-                margin = (directions or {}).get(cell, math.nan)
-                clear = clearly(margin, mean, examples_behind(rows))
-                outcome = _verdict(first, mean, low, high, clear)
+                outcome = _verdict(first, mean, low, high, cell in directions)
             lines.append(
                 SummaryRow(
                     self.experiment,

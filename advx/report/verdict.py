@@ -12,7 +12,7 @@ TOO_WIDE = 20.0
 """Width of the interval, in points, from which on nothing can be concluded."""
 
 STANDARD_ERRORS = 2.0
-"""By so many an ordering must hold to count as a direction."""
+"""By fewer of them a claim holds, or fails, narrowly."""
 
 
 def verdict(
@@ -35,20 +35,17 @@ def verdict(
     return "direction only" if direction else "not reproduced"
 
 
-def clearly(margin: float, mean: float, n: int | None) -> bool:
-    """Whether an ordering holds by more than counting mistakes on other examples would change.
+def clearly(margin: float, error: float) -> bool:
+    """Whether a comparison comes out by more than counting on other examples would change.
 
     Args:
-        margin: of the ordering in its worst seed, in points; negative or NaN where it fails.
-        mean: an error rate that is ordered, in percent.
-        n: examples that it was counted on; None where it was not counted.
+        margin: from its border, in its worst seed; NaN where it was not tested.
+        error: the standard error of the margin; NaN where nothing was counted.
 
     Returns:
-        Whether the margin exceeds two standard errors of the difference of two such rates.
+        Whether the margin, of either sign, exceeds two standard errors, if there are any.
     """
-    share = min(max(mean / 100, 0.0), 1.0)
-    error = 100 * math.sqrt(2 * share * (1 - share) / n) if n else 0.0
-    return margin > STANDARD_ERRORS * error
+    return math.isnan(error) or abs(margin) > STANDARD_ERRORS * error
 
 
 def plain_verdict(chapter: float, mean: float) -> str:

@@ -174,12 +174,16 @@ def made_up(root: Path, statements: list[tuple[str, ...]]) -> Path:
     for name, lines in (("statements", [head, *statements]), ("chapter", things)):
         with (root / "docs" / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(lines)
-    for experiment, holds, whose in (("one", "holds", "chapter"), ("two", "does not hold", "ours")):
+    for experiment, holds, whose, error in (
+        ("one", "holds", "chapter", 0.5),
+        ("two", "does not hold", "ours", 0.4),
+    ):
         folder = root / "outputs" / "reference" / experiment
         folder.mkdir(parents=True)
         (folder / "claims.csv").write_text(
-            f"experiment,source,claim,holds,margin,seeds\n{experiment},{whose},c,{holds},1,2/3\n"
-            f"{experiment},chapter,never,not tested,,0/0\n"
+            "experiment,source,claim,holds,margin,error,seeds\n"
+            f"{experiment},{whose},c,{holds},1,{error},2/3\n"
+            f"{experiment},chapter,never,not tested,,,0/0\n"
         )
         (folder / "summary.csv").write_text(
             "row,metric,epsilon,setting,unit,chapter,mean,low,high,seeds,n,verdict\n"
@@ -213,11 +217,17 @@ def test_the_page_says_what_came_out(tmp_path) -> None:
     found = page.read_text(encoding="utf-8")
     assert "| 1.2 Adversarial examples | 1 | 0 | 1 | 0 | 0 |" in found
     assert "| all | 3 | 1 | 1 | 1 | 0 |" in found
-    assert "name 5 claims: 1 hold, 1 do not, 3 are not tested" in found
+    assert (
+        "name 5 claims: 1 hold, 1 do not, 3 are not tested. [Narrow](claims.md) outcomes: 1"
+        in found
+    )
     assert "(1): 1 near." in found
     first, second = (line for line in found.splitlines() if line.startswith(("| 1.1-", "| 1.2-")))
     assert r"| p \| q\* | tested | [`one`](results/one.md)<br>[`two`](results/two.md) |" in first
-    assert "c in `one`: **holds (2/3)**<br>c (ours) in `two`: **does not hold (2/3)**" in first
+    assert (
+        "c in `one`: **holds, narrowly (2/3)**<br>c (ours) in `two`: **does not hold (2/3)**"
+        in first
+    )
     assert "never in `one`: **not tested**" in first
     assert "a, gap in `one`: **measured 0.125 nats**" in first
     assert "| a → b, error rate, ε = 0.1, class = 3, clipped: **near**<br>a, length: **" in second

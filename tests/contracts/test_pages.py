@@ -81,7 +81,7 @@ def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "nea
         ["x", *cell, 0.1, "clipped", "percent", 50, None, "", mean, 40, 60, 3, 1000, verdict, ""]
         for *cell, mean in rows
     ]
-    claims = [["x", "c", "its words", "chapter", "`a` < 60", "holds", 8.8, "3/3", "a 51.23"]]
+    claims = [["x", "c", "its words", "chapter", "`a` < 60", "holds", 8.8, 1.5, "3/3", "a 51.23"]]
     run_folder(
         folder,
         summary_csv=csv_text([field.name for field in fields(SummaryRow)], summary),
@@ -115,7 +115,7 @@ def test_a_block_has_the_chapters_number_first_and_says_what_ran(tmp_path) -> No
         "3",
         "near",
     ]
-    assert "| its words   | chapter | **holds** |" in text
+    assert "| its words   | chapter | **holds** |     3/3 | 8.8 ± 1.5 |" in text
     assert "    advx run experiment=x scale=chapter\n" in text
     assert "On cpu with 2 threads: 2.0 h of one core" in text
     assert "a copy whose digests" in text
@@ -158,8 +158,11 @@ def test_claims_are_counted_by_kind() -> None:
     claims = pd.DataFrame(
         {"source": sources, "holds": holds, "seeds": seeds, "settled": settled}, index=[0, 1] * 3
     )
-    lines = counts(claims).splitlines()[2:]
-    found = [re.sub(r"\s+", " ", line) for line in lines]
+    claims["margin"] = ["0.3", "-0.2", "0.1", "2", "", "0.3"]
+    claims["error"] = ["0.15", "0.15", "", "0.5", "", "0.1"]
+    table, sentence = counts(claims).split("\n\n")
+    assert sentence == ("1 of those that hold and 1 of those that do not do so narrowly.")
+    found = [re.sub(r"\s+", " ", line) for line in table.splitlines()[2:]]
     assert found == [
         "| the chapter's | 2 | 1 | 1 | 0 | 2 |",
         "| its sources' | 1 | 1 | 0 | 0 | 0 |",

@@ -57,22 +57,60 @@ def test_verdict_rule(chapter, mean, low, high, clean, direction, expected) -> N
 
 
 @pytest.mark.parametrize(
-    ("margin", "mean", "n", "expected"),
+    ("predicate", "error", "words"),
     [
-        (0.25, 99.23, 10_000, True),  # two standard errors are .247 points
-        (0.24, 99.23, 10_000, False),
-        (0.01, 99.23, 10_000, False),
-        (0.01, 99.23, None, True),
-        (0.0, 100.0, 10_000, False),
-        (0.01, 100.0, 10_000, True),
-        (math.nan, 50.0, 10_000, False),
-        (-1.0, 50.0, None, False),
-        (5.0, 50.0, 1_000, True),  # 4.47
-        (4.4, 50.0, 1_000, False),
+        ("`a` < `b`", 1.8052, "holds, narrowly"),  # √(20 · 80 / 1000 + 21 · 79 / 1000)
+        ("`a` < `c`", 1.9235, "holds"),
+        ("`c` < `a`", 1.9235, "does not hold"),
+        ("`b` < `a`", 1.8052, "does not hold, narrowly"),
+        ("`a` < 21", 1.2649, "holds, narrowly"),
+        ("`a` < 22.6", 1.2649, "holds"),
+        ("`b` - `a` < 0.5", 1.8052, "does not hold, narrowly"),
+        ("`a` < `c`, `b`", 1.8052, "holds, narrowly"),  # of the closest comparison
+        ("`b` > `a` > 15", 1.8052, "holds, narrowly"),
+        ("`full` < 100", 0.0, "does not hold, narrowly"),
+        ("`full` > 99.99", 0.0, "holds"),
+        ("`a` < `missing`", math.nan, "not tested"),
+        ("`length` > 2.9", math.nan, "holds"),
+        ("`length` > 3", math.nan, "does not hold"),
+        ("`length` < `a`", 1.2649, "holds"),  # what was not counted adds nothing
     ],
 )
-def test_an_ordering_counts_where_it_exceeds_two_standard_errors(margin, mean, n, expected) -> None:
-    assert clearly(margin, mean, n) is expected
+def test_an_outcome_within_two_standard_errors_of_counting_is_narrow(
+    predicate, error, words
+) -> None:
+    made = Results("demo")
+    for row, value in (("a", 20.0), ("b", 21.0), ("c", 30.0), ("full", 100.0)):
+        made.add(Row("demo", row, "error_rate", None, "", 0, value, n=1000))
+    made.add(Row("demo", "length", "error_rate", None, "", 0, 3.0, unit="L2 norm", n=1000))
+    outcome = judge_claim({"claim": "x", "predicate": predicate}, made)
+    assert outcome.error == pytest.approx(error, abs=1e-4, nan_ok=True)
+    assert outcome.in_words == words
+
+
+def test_the_error_is_that_of_the_worst_seed() -> None:
+    made = Results("demo")
+    for seed, (value, n) in enumerate([(10.0, 100), (40.0, 400), (1.0, 10)]):
+        made.add(Row("demo", "a", "error_rate", None, "", seed, value, n=n))
+    outcome = judge_claim({"claim": "x", "predicate": "`a` < 45"}, made)
+    assert (outcome.margin, outcome.error) == (5.0, pytest.approx(math.sqrt(40 * 60 / 400)))
+    assert outcome.in_words == "holds"
+
+
+@pytest.mark.parametrize(
+    ("margin", "error", "expected"),
+    [
+        (0.21, 0.1, True),
+        (-0.21, 0.1, True),
+        (0.2, 0.1, False),
+        (-0.1, 0.1, False),
+        (0.0, 0.0, False),
+        (0.0, math.nan, True),
+        (math.inf, 0.1, True),
+    ],
+)
+def test_what_exceeds_two_standard_errors_is_clear(margin, error, expected) -> None:
+    assert clearly(margin, error) is expected
 
 
 def test_claims_are_paired_over_seeds() -> None:

@@ -146,7 +146,7 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
     """What came of a run's claims."""
     made = []
     for at, line in enumerate(run.claims.itertuples()):
-        gap = float(line.margin) if line.margin else math.nan
+        gap, error = (float(text or "nan") for text in (line.margin, line.error))
         made.append(
             Outcome(
                 f"{run.id}-claim-{at + 1}",
@@ -155,7 +155,7 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
                 line.source or OURS,
                 line.predicate,
                 line.holds,
-                short(gap, digits=3).replace("-", "−"),
+                _margin(gap, error),
                 gap,
                 line.seeds if line.holds != UNTESTED else "",
                 line.evidence,
@@ -165,6 +165,12 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
             )
         )
     return made
+
+
+def _margin(gap: float, error: float) -> str:
+    """A claim's margin with the standard error of counting, where there is one."""
+    counted = "" if math.isnan(error) else f" ± {short(error, digits=3)}"
+    return short(gap, digits=3).replace("-", "−") + counted
 
 
 def cells_in(claim: object, run: RunRead) -> list[Cell]:
