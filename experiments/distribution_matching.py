@@ -27,6 +27,7 @@ from advx.config.config import Config
 from advx.data.dataset import Split
 from advx.data.label_sequences import digits_of
 from advx.errors import ConfigError
+from advx.evaluation.bigram_matching import counted_bigrams
 from advx.evaluation.pixel_permutation import (
     by_mean_and_deviation,
     permuted,
@@ -34,6 +35,7 @@ from advx.evaluation.pixel_permutation import (
     recovered_permutation,
     varying_pixels,
 )
+from advx.evaluation.readers import matched_reader, supervised_reader
 from advx.evaluation.reading import (
     ReadingRates,
     blind_symbols,
@@ -52,8 +54,6 @@ from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Game
 from advx.run.named import Derived
-from advx.training.bigram_matching import counted_bigrams
-from advx.training.readers import matched_reader, supervised_reader
 from advx.types import PositiveInt, Probability, Some
 
 ADVERSARY, START, STARTS = "adversary", "adversary, start {}", "adversary, mean of starts"

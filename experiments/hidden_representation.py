@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from advx.config.cells import Cells, metrics_of
 from advx.config.config import Config
 from advx.data.dataset import Split
+from advx.evaluation.decoder import Decoder, represented, train_decoder
 from advx.evaluation.measurement import measurement
 from advx.evaluation.transfer import craft, known_of_each_class, predictions
 from advx.evaluation.undefined import percent
@@ -25,7 +26,6 @@ from advx.figures.style import called, percentage, size
 from advx.report.over_seeds import Numbers
 from advx.run import Run
 from advx.run.model import Model
-from advx.training.decoder import Decoder, represented, train_decoder
 from advx.types import PositiveInt, SizesFromZero, Some
 
 

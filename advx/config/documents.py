@@ -48,7 +48,7 @@ class Manifest(TypedDict):
         platform, device, threads: the machine.
         data: name, fingerprints and remarks of the data set.
         store_keys: what the store knows of each model, by key.
-        recipe_version: of the training; missing where it was as it is now.
+        recipe_version: of the training.
         own_code: digests of the user's own files.
         seconds: by phase.
         files: of the run.
@@ -65,7 +65,7 @@ class Manifest(TypedDict):
     threads: int
     data: DataFacts
     store_keys: dict[str, Mapping[str, Any]]
-    recipe_version: NotRequired[int]
+    recipe_version: int
     own_code: OwnCode
     seconds: dict[str, float]
     files: list[str]

@@ -1,4 +1,4 @@
-"""Pictures made half as large, and twice: the two steps of a Laplacian pyramid.
+"""Images made half as large, and twice: the two steps of a Laplacian pyramid.
 
 Blurred with Burt and Adelson's (1983) filter; beyond its edge an image continues as at it.
 """
@@ -11,11 +11,11 @@ KERNEL = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
 """Applied along either axis."""
 
 AT_ONCE = 5_000
-"""Pictures; only memory depends on it."""
+"""Images; only memory depends on it."""
 
 
 def blurred(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w), blurred."""
+    """Images (n, channels, h, w), blurred."""
     kernel = (KERNEL[:, None] * KERNEL).to(x)
     channels = x.shape[1]
     filters = kernel.expand(channels, 1, 5, 5)
@@ -28,7 +28,7 @@ def blurred(x: Tensor) -> Tensor:
 
 
 def halved(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w) blurred and halved, (n, channels, h/2, w/2).
+    """Images (n, channels, h, w) blurred and halved, (n, channels, h/2, w/2).
 
     Raises:
         ValueError: a side is odd.
@@ -39,5 +39,5 @@ def halved(x: Tensor) -> Tensor:
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Pictures (n, channels, h, w) enlarged to twice the size and blurred."""
+    """Images (n, channels, h, w) enlarged to twice the size and blurred."""
     return blurred(x.repeat_interleave(2, -1).repeat_interleave(2, -2))

@@ -21,7 +21,7 @@ def load(
     train: PositiveInt = 50_000,
     test: PositiveInt = 10_000,
 ) -> Dataset:
-    """Pictures (3, 28, 28) in [0, 1], always the same.
+    """Images (3, 28, 28) in [0, 1], always the same.
 
     Args:
         source: whose digits are stacked; the training digits for training, test digits for test.

@@ -41,7 +41,7 @@ def freely_changed_error_rate(
         epsilon: of the perturbation, in the max norm.
         candidates: classes whose nearest image is copied, one after the other.
     """
-    mistaken, said = [], []
+    mistaken, predicted = [], []
     for images, labels in zip(
         examples.images.split(BATCH), examples.labels.split(BATCH), strict=True
     ):
@@ -50,8 +50,8 @@ def freely_changed_error_rate(
         for changed in changes(reader, images, labels, epsilon, candidates):
             wrong |= predictions(reader, changed) != labels
         mistaken.append(wrong)
-        said.append(classes)
-    return percent(reader, torch.cat(mistaken), torch.cat(said))
+        predicted.append(classes)
+    return percent(reader, torch.cat(mistaken), torch.cat(predicted))
 
 
 def changes(

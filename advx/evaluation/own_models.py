@@ -9,13 +9,7 @@ from torch import Tensor, nn
 
 from advx.attacks.gradient import evaluating
 from advx.errors import ConfigError, NoGradientError, reason
-from advx.models.call import logits_in, logits_of
-
-EXAMPLES = 16
-"""Images that a model is tried on."""
-
-REPEATED = 1e-5
-"""The largest difference between two calls that is rounding, as a part of the largest logit."""
+from advx.models.call import REPEATED, logits_in, logits_of
 
 REGROUPED = 1e-2
 """The same where the images stand in another batch, for which other kernels may be chosen."""

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from advx.data.dataset import Split
 from advx.errors import ConfigError
+from advx.evaluation.bigram_matching import read_bigrams, table_divergence
 from advx.evaluation.measurement import measurement
 from advx.games.distribution_matching import DistributionMatching
-from advx.training.bigram_matching import read_bigrams, table_divergence
 from advx.training.load_or_train import TrainedGame
 
 BATCH = 500

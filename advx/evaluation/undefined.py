@@ -46,7 +46,7 @@ def answered(model: nn.Module, classes: Tensor) -> Tensor:
 
 
 def percent(model: nn.Module, hits: Tensor, classes: Tensor) -> float:
-    """Percent of `hits` (n,) bool among the examples that the model gave a class, `said` (n,).
+    """Percent of `hits` (n,) bool among the examples that the model gave a class, `classes` (n,).
 
     Raises:
         ConfigError: too many of them have none.

@@ -17,6 +17,11 @@ from advx.errors import AdvxError, ConfigError, reason
 UNDEFINED = -1
 """The class of an image whose logits hold a NaN: neither right nor wrong."""
 
+TRIED = 16
+"""Images that a user's own network is tried on before it is measured, or kept."""
+
+REPEATED = 1e-5
+"""The largest difference between two calls that is rounding, as a part of the largest logit."""
 
 UNDEFINED_LIMIT = 0.01
 """The part of a set of examples that may be without a class; above it there is no rate."""

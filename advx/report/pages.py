@@ -74,7 +74,7 @@ def _run(folder: Path) -> str:
     earlier = (
         " The recipe of training has changed since this run: the command trains other networks of "
         "the same kind today."
-    ) * (manifest.get("recipe_version", RECIPE_VERSION) != RECIPE_VERSION)
+    ) * (manifest["recipe_version"] != RECIPE_VERSION)
     name, plural = folder.name, "s" * (manifest["threads"] > 1)
     code = f"experiments/{manifest['config']['main'].split('.')[-2]}.py"
     settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"

@@ -5,8 +5,8 @@ from torch import nn
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError
 from advx.evaluation.masked import at_predictions, lost_gradients, lost_text
-from advx.evaluation.own_models import EXAMPLES, habits, require_slope
-from advx.models.call import OWN
+from advx.evaluation.own_models import habits, require_slope
+from advx.models.call import OWN, TRIED
 from advx.run.notices import Remarks
 from advx.training.recipe import Recipe
 
@@ -35,7 +35,7 @@ def examine(
     if not recipe.model.is_own:
         return
     test = data.test
-    images = test.take(test.spaced(EXAMPLES)).images
+    images = test.take(test.spaced(TRIED)).images
     name = f"{recipe.path} ({recipe.name})"
     device = next((p.device for p in module.parameters()), images.device)
     try:

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from advx.attacks.gradient import evaluating
 from advx.data.dataset import Dataset
 from advx.errors import ConfigError, reason
-from advx.evaluation.own_models import EXAMPLES, REPEATED
 from advx.games.base import Game
-from advx.models.call import logits_in, refuse_failure
+from advx.models.call import REPEATED, TRIED, logits_in, refuse_failure
 from advx.store.store import CHECKPOINT
 from advx.training.checkpoints import CheckpointedTraining
 from advx.training.loop import Progress
@@ -140,7 +139,7 @@ def refuse_lost_state(module: nn.Module, fresh: nn.Module, data: Dataset, name: 
     """
     state = _given(module, fresh, data, name)
     split = data.test if len(data.test) else data.train
-    images = split.take(split.spaced(EXAMPLES)).images
+    images = split.take(split.spaced(TRIED)).images
     lost = _differing(module, fresh)
     answers = [_answer(each, images) for each in (module, module, fresh)]
     module.load_state_dict(state)  # a network may move its buffers in evaluation mode too
@@ -224,7 +223,7 @@ def _samples(game: Game, data: Dataset) -> Tensor | None:
     with torch.random.fork_rng(devices=cuda), evaluating(game):
         torch.manual_seed(SEED)
         try:
-            made = game.observer(data, EXAMPLES).samples()
+            made = game.observer(data, TRIED).samples()
         except Exception:  # an observer may need what `begin` has chosen, which a new game has not
             return None
     return made if made is None or made.is_floating_point() else made.float()

@@ -14,17 +14,21 @@ from advx.run import check
 from tests.paths import ROOT, SOURCES
 
 LAYERS = [
-    {"errors", "types", "progress", "memory", "text_files", "places", "termination", "packages"}
-    | {"notes", "randomness"},
+    {"errors", "types", "progress", "text_files", "places", "termination", "packages", "notes"}
+    | {"memory", "randomness"},
     {"config"},
-    {"models", "data"},
-    {"attacks", "defenses", "games"},
-    {"store", "training", "evaluation"},
-    {"figures", "report", "run_folder"},
+    {"models", "data", "run_folder"},
+    {"attacks", "games"},
+    {"defenses"},
+    {"store"},
+    {"training"},
+    {"evaluation"},
+    {"figures", "report"},
     {"run"},
     {"experiments", "reproduce"},
     {"cli"},
 ]
+"""Each may import what stands above it, and what stands beside it."""
 
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

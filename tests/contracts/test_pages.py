@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from advx.config.choices import choices
+from advx.config.identity import RECIPE_VERSION
 from advx.errors import AdvxError
 from advx.report.claims_page import HOURS, counts, few_seeds, verdicts
 from advx.report.front import headlines, index, page_of
@@ -96,6 +97,7 @@ def run_of(folder: Path, rows: list[tuple[str, str, float]], verdict: str = "nea
                 },
                 "device": "cpu",
                 "threads": 2,
+                "recipe_version": RECIPE_VERSION,
                 "seconds": {"train": 3600.0},
             }
         ),

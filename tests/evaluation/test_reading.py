@@ -13,6 +13,8 @@ from advx.data import label_sequences, mnist5k
 from advx.data.dataset import Split
 from advx.data.languages import drawn, language
 from advx.errors import ConfigError
+from advx.evaluation.bigram_matching import BigramMatching, counted_bigrams
+from advx.evaluation.readers import matched_reader, supervised_reader
 from advx.evaluation.reading import (
     blind_symbols,
     chosen_start,
@@ -20,10 +22,8 @@ from advx.evaluation.reading import (
     reading_rates,
     symbols_read,
 )
-from advx.training.bigram_matching import BigramMatching, counted_bigrams
 from advx.training.game_trainer import GameTrainer
 from advx.training.load_or_train import TrainedGame
-from advx.training.readers import matched_reader, supervised_reader
 from tests.game_nodes import checked
 
 SMALL = {"window": 3, "components": 20, "reader_units": [30], "discriminator_units": [10]}

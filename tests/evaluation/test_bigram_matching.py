@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 
 from advx.data.languages import drawn, language
 from advx.errors import ConfigError
-from advx.training.bigram_matching import (
+from advx.evaluation.bigram_matching import (
     BigramMatching,
     assigned,
     counted_bigrams,

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from advx.training.decoder import represented, train_decoder
+from advx.evaluation.decoder import represented, train_decoder
 
 SHAPE = (1, 4, 4)
 

@@ -9,10 +9,10 @@ from torch.nn.functional import one_hot
 
 from advx.config.config import Config
 from advx.data.dataset import Dataset, Split
+from advx.evaluation.bigram_matching import BigramMatching, counted_bigrams, fit, train_reader
 from advx.evaluation.measurement import measurement
 from advx.games.distribution_matching import DistributionMatching
 from advx.randomness import seeded
-from advx.training.bigram_matching import BigramMatching, counted_bigrams, fit, train_reader
 
 
 @measurement(version=1)
