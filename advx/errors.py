@@ -65,6 +65,8 @@ def reason(error: BaseException) -> str:
 def nearest(word: str, choices: Iterable[str]) -> str:
     """The tail of an error message: the likeliest choice, and all of them."""
     names = sorted(choices)
+    if not names:
+        return "there is none to choose"
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     guess = f"did you mean {close[0]}? " if close else ""
     return f"{guess}valid: {', '.join(names)}"

@@ -14,6 +14,7 @@ The procedure, on a line where all densities are known:
    are they worth it?
 """
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Annotated
@@ -61,6 +62,7 @@ UNITS = {
     "integral": "ratio",
     "boundary_distance": "units of x",
     "updates": "updates",
+    "rounds_to_optimum": "rounds",
 }
 
 
@@ -76,6 +78,7 @@ def cells(seeds: list[int], discriminator_updates: list[int]) -> Iterator[Cells]
     games = [DISTRIBUTIONS.format(loss, start) for loss in LOSSES for start in (RANDOM, AFAR)]
     games += [PARAMETERS.format(loss, start) for loss in LOSSES for start in (NEAR, AFAR)]
     yield Cells(games, metrics_of(DescentMetrics))
+    yield Cells(games[:4], ["rounds_to_optimum"])
     if len(seeds) > 1:
         yield Cells([BETWEEN], ["center_distance"])
     yield Cells([EXPLICIT], metrics_of(ExplicitMetrics))
@@ -90,6 +93,7 @@ def main(
     afar: Positive,
     rounds: PositiveInt,
     rate: Positive,
+    within: Positive,
     directed: Config,
     explicit: Config,
     discriminator_updates: Annotated[list[PositiveInt], Field(min_length=1)],
@@ -104,6 +108,7 @@ def main(
         afar: where a generator begins that makes nothing like the data.
         rounds: of D* and one step, in the space of distributions.
         rate: length η of such a step.
+        within: divergence below which such a generator is at the optimum, in nats.
         directed: how the directed model of part 2 is trained, a `ModelUpdates`.
         explicit: how the explicit density is, an `ExplicitUpdates`.
         discriminator_updates: after how many updates D's boundary is looked for.
@@ -117,12 +122,18 @@ def main(
     updates, training, search, play = (
         part.build() for part in (directed, explicit, boundary, cost)
     )
+    for row, outcome in any_distribution(run, data, afar, None, rounds, rate):
+        games[row] = [outcome]
+        add(run, row, outcome, None, within)
     with run.progress(models=len(run.seeds)):
         for seed in run.seeds:
             with run.timed("play", f"seed {seed}"):
-                for row, outcome in against_ideal(run, data, afar, seed, rounds, rate, updates):
+                for row, outcome in (
+                    *any_distribution(run, data, None, seed, rounds, rate),
+                    *directed_models(run, data, afar, seed, updates),
+                ):
                     games.setdefault(row, []).append(outcome)
-                    run.table.add(row, outcome.metrics, seed=seed, unit=UNITS)
+                    add(run, row, outcome, seed, within)
                 densities.append(run.measure(explicit_density, data, seed, training))
                 run.table.add(EXPLICIT, densities[-1].metrics, seed=seed, unit=UNITS)
                 at_points = partial(run.table.add, seed=seed, n=search.points, unit=UNITS)
@@ -141,23 +152,31 @@ def main(
     run.finish()
 
 
-def against_ideal(
-    run: Run,
-    data: Mixture,
-    afar: float,
-    seed: int,
-    rounds: int,
-    rate: float,
-    updates: ModelUpdates,
+def any_distribution(
+    run: Run, data: Mixture, afar: float | None, seed: int | None, rounds: int, rate: float
 ) -> Iterator[tuple[str, Descent]]:
-    """Parts 1 and 2 of a seed: rows, and the games played against D*."""
+    """Part 1: rows, and the games against D*; from a seed's random start, or from afar."""
     for name, loss in LOSSES.items():
-        for start, place in ((RANDOM, None), (AFAR, afar)):
-            outcome = run.measure(over_distributions, data, place, loss, seed, rounds, rate)
-            yield DISTRIBUTIONS.format(name, start), outcome
+        outcome = run.measure(over_distributions, data, afar, loss, seed or 0, rounds, rate)
+        yield DISTRIBUTIONS.format(name, RANDOM if afar is None else AFAR), outcome
+
+
+def directed_models(
+    run: Run, data: Mixture, afar: float, seed: int, updates: ModelUpdates
+) -> Iterator[tuple[str, Descent]]:
+    """Part 2 of a seed: rows, and the games against D*."""
+    for name, loss in LOSSES.items():
         for start, at in ((NEAR, 0.0), (AFAR, afar)):
             outcome = run.measure(over_parameters, data, at, loss, seed, updates)
             yield PARAMETERS.format(name, start), outcome
+
+
+def add(run: Run, row: str, game: Descent, seed: int | None, within: float) -> None:
+    """The rows of a game against D*; where G is any distribution, how long it took as well."""
+    run.table.add(row, game.metrics, seed=seed, unit=UNITS)
+    if row.startswith(DISTRIBUTIONS.partition(",")[0]):
+        near = (n for n, left in zip(game.rounds, game.over_time[1:], strict=True) if left < within)
+        run.table.add(row, rounds_to_optimum=next(near, math.inf), seed=seed, unit=UNITS)
 
 
 def draw(
@@ -208,7 +227,8 @@ def centers(games: dict[str, list[Descent]]) -> Panel:
         Curve(f"seed {k}", z, np.array(game.center), SERIES[k % len(SERIES)], k, points=False)
         for k, game in enumerate(games[PARAMETERS.format("minimax", NEAR)])
     ]
-    return Panel("what G expects of x", curves, names="none", x="z", y="f(z)", limits=None)
+    title = "directed models, from near"
+    return Panel(title, curves, names="inside", x="z", y="mean of x given z", limits=None)
 
 
 def explicit_panel(densities: list[ExplicitDensity]) -> Panel:
@@ -233,11 +253,11 @@ def nearness(run: Run, discriminator_updates: list[int]) -> Panel:
     way = results.over_seeds(shown).clip(LEAST)
     curve = Curve("D", discriminator_updates, way, SERIES[0])
     return Panel(
-        "a small change",
+        "a small step of a sample",
         [curve],
         names="none",
         x="updates of D",
-        y="way to D = 1/2 (%)",
+        y="of the way to D = 1/2 (%)",
         limits=None,
         logarithmic="xy",
         ticks={f"{count:,}": count for count in discriminator_updates},

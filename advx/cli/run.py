@@ -50,6 +50,11 @@ LOGS = ("hydra.verbose", "hydra.job_logging", "hydra.hydra_logging", "hydra/")
 INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 """What Hydra's `--info` can be asked for."""
 
+ACTIONS = {"-r": "run", "--run": "run", "-m": "multirun", "--multirun": "multirun", "-c": "cfg",
+           "--cfg": "cfg", "--info": "info", "-sc": "completion",
+           "--shell-completion": "completion"}  # fmt: skip
+"""Flags that say what Hydra is to do, which can be one thing only."""
+
 
 def launch(arguments: list[str]) -> None:
     """Run `hydra.main` with these command-line arguments; errors are raised, not printed."""
@@ -75,6 +80,7 @@ def launch(arguments: list[str]) -> None:
 
 def _launch(flags: list[str], overrides: list[str]) -> None:
     """Check a sweep, then hand Hydra the words."""
+    refuse_two_actions(flags)
     several = bool({"-m", "--multirun"} & set(flags)) or "hydra.mode=MULTIRUN" in overrides
     given = readable(overrides, sweep=several)
     for word, today in zip(given, groups(given), strict=True):
@@ -214,6 +220,17 @@ def check_sweep(sweep: Sweep, searchpath: list[str]) -> None:
                 raise
             choice = sweep.varying(job)
             raise ConfigError(f"{line} (the job with {choice})" if choice else line) from error
+
+
+def refuse_two_actions(flags: list[str]) -> None:
+    """Refuse flags of which each says what Hydra is to do.
+
+    Raises:
+        ConfigError: there are two.
+    """
+    asked = [flag for flag in flags if flag.partition("=")[0] in ACTIONS]
+    if len({ACTIONS[flag.partition("=")[0]] for flag in asked}) > 1:
+        raise ConfigError(f"{' '.join(asked)}: not together; valid: one of them")
 
 
 def completed_folder(flags: list[str]) -> list[str]:

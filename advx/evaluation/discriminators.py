@@ -1,5 +1,6 @@
 """What a trained discriminator makes of images that were changed."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,8 +8,11 @@ from torch import Tensor
 
 from advx.evaluation.measurement import measurement
 from advx.evaluation.samples import adversarial
-from advx.evaluation.transfer import BATCH
+from advx.models.batch_statistics import minibatch_statistics
 from advx.training.load_or_train import TrainedGame
+
+TOGETHER = 100
+"""Images that are normalized together, at most."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,14 @@ class Answers:
     logit_lowered: float
 
 
-@measurement(version=1)
+@measurement(version=2)
 @torch.no_grad()
 def answers_to_change(trained: TrainedGame, images: Tensor, changed: Tensor) -> Answers:
     """How far a change moves a game's discriminator.
+
+    A discriminator with batch normalization sees minibatches of one kind in its game, data or
+    generated images, and normalizes either by itself; it is asked in the same way here. By running
+    averages over both kinds its answers, even the sign of a change, are others.
 
     Args:
         trained: a game with a discriminator.
@@ -35,8 +43,11 @@ def answers_to_change(trained: TrainedGame, images: Tensor, changed: Tensor) -> 
         changed: the same images after a change.
     """
     game = adversarial(trained)
-    before, after = (
-        torch.cat([game.discriminate(part) for part in x.split(BATCH)]) for x in (images, changed)
-    )
+    parts = math.ceil(len(images) / TOGETHER)
+    with minibatch_statistics(game):
+        before, after = (
+            torch.cat([game.discriminate(part) for part in x.tensor_split(parts)])
+            for x in (images, changed)
+        )
     change = (after - before).double()
     return Answers(change.mean().item(), 100 * (change < 0).double().mean().item())

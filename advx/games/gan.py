@@ -3,8 +3,8 @@
     G: z → ReLU 1200 → ReLU 1200 → sigmoid 784      D: x → maxout 240×5 → maxout 240×5 → sigmoid
 
 G's weights start in U(±.05), D's in U(±.005); the output's biases start at the logits of the
-data's mean image; D has dropout (.8 of the inputs, .5 of the units, kept ones rescaled) and a
-bound on its filters' norms. Source: Goodfellow et al. (2014a), section 5.
+data's mean image; D has dropout (.8 of the inputs, .5 of the units, kept ones rescaled), and, if
+asked for, a bound on its filters' norms. Source: Goodfellow et al. (2014a), section 5.
 """
 
 from functools import partial

@@ -92,7 +92,7 @@ class RunFiles:
         for text in self.remarks.texts():
             print(f"remark: {text}")
         for outcome in drawn.outcomes:
-            print(f"{outcome.holds:>12} ({outcome.seeds} seeds)  {outcome.claim}")
+            print(f"{outcome.in_words:>13} ({outcome.seeds} seeds)  {outcome.claim}")
         for limit in drawn.limits:
             print(f"\n{limit}")
         print(f"\nfiles:  {self.folder}")

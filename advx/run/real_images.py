@@ -102,7 +102,7 @@ def refuse_too_few(run: Run, layer: str, samples: int, count: int) -> None:
     if len(data.test) >= fewest:
         return
     limit = (config.get("limit") or {}).get("test")
-    if limit is not None:
+    if limit is not None and limit <= len(data.test):
         key, advice = f"dataset.limit.test={limit}", ""
     elif config.get("training_share"):
         key = f"dataset.training_share={config['training_share']}"

@@ -11,7 +11,8 @@ import pytest
 import torch
 import torchvision
 
-from advx.cli.run import flags_and_overrides
+from advx.cli.run import flags_and_overrides, refuse_two_actions
+from advx.errors import ConfigError
 from tests.own_files import names
 from tests.processes import ADVX, advx
 
@@ -96,6 +97,15 @@ def test_flags_may_stand_anywhere() -> None:
     )
     assert flags_and_overrides(["--info", "a=1"]) == (["--info=all"], ["a=1"])
     assert flags_and_overrides(["a=1", "-i", "plugins"]) == (["--info=plugins"], ["a=1"])
+
+
+@pytest.mark.parametrize(
+    "words", [["-m", "--cfg", "job"], ["-c", "job", "--info"], ["--run", "-m"]]
+)
+def test_hydra_is_told_to_do_one_thing(words) -> None:
+    with pytest.raises(ConfigError, match="not together; valid: one of them"):
+        refuse_two_actions(flags_and_overrides(["experiment=transfer", *words])[0])
+    refuse_two_actions(["-m", "--multirun", "--config-dir", "--cfg"][:3])
 
 
 YAML = """\

@@ -169,6 +169,10 @@ def test_a_game_is_played_on_own_images(tmp_path, mine) -> None:
     with pytest.raises(AdvxError, match=r"input_shape=\[3, 28, 28\]: the images are \[1, 28, 28\]"):
         ran(tmp_path, [*game, "dataset.training_share=0.4", "dataset.input_shape=[3,28,28]"])
     (tmp_path / "out").rmdir()
+    unlimited = [*game, "dataset.training_share=0.97", "dataset.limit={test: 1000}"]
+    with pytest.raises(AdvxError, match=r"dataset.training_share=0.97: leaves \d test images"):
+        ran(tmp_path, unlimited)
+    (tmp_path / "out").rmdir()
     run = ran(tmp_path, [*game, "dataset.training_share=0.4"])
     assert len(run.data.train) == 160
     found = {(r.row, r.metric): r.value for r in run.table.results.rows}

@@ -76,7 +76,10 @@ def test_a_predicate_is_read_to_its_end_before_anything_is_made(predicate, break
             "+claims=[{claim: c, predicate: '`a` < 5'},{claim: c, predicate: '`a` < 6'}]",
             "claims.1.claim=c: listed twice",
         ),
-        ("+rows=[{row: R, metric: error_rate, direction: nope}]", "rows.0.direction=nope: no such"),
+        (
+            "+rows=[{row: R, metric: error_rate, direction: nope}]",
+            "rows.0.direction=nope: no such claim; there is none to choose",
+        ),
         ("+rows=[{row: R, metric: m, epsilon: x}]", "rows.0.epsilon=x: a number is needed"),
         ("+rows=[{row: R, metric: m, setting: 3}]", "rows.0.setting=3: text is needed"),
         ("+rows=[{row: R, metric: m@0.1}]", "rows.0.metric=m@0.1: sizes and settings have keys"),

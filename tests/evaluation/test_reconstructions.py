@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from advx.data.dataset import Dataset, Split
 from advx.errors import ConfigError
@@ -79,6 +79,34 @@ def test_what_a_change_does_to_a_discriminators_logit() -> None:
     found = answers_to_change(TRAINED, images, changed)
     assert found.logit_change == pytest.approx((500 * -1 + 1500 * 2) / 2000, abs=1e-4)
     assert found.logit_lowered == 25
+
+
+class Normalizing(nn.Module):
+    """A game whose D is the mean pixel, normalized over the minibatch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(1, eps=1e-12)
+
+    def discriminate(self, x: Tensor) -> Tensor:
+        return self.norm(x.mean((1, 2, 3))[:, None]).squeeze(1)
+
+
+def test_a_discriminator_normalizes_each_kind_by_itself() -> None:
+    """As in its game: a shift of all images is nothing to it, and a single odd one is something."""
+    game = Normalizing().eval()
+    images = torch.rand(300, 1, 2, 2)
+    asked = SimpleNamespace(game=game)
+    assert answers_to_change(asked, images, images + 2).logit_change == pytest.approx(0, abs=1e-4)
+    changed = images.clone()
+    changed[250] += 3
+    parts = [x.mean((1, 2, 3))[200:] for x in (images, changed)]
+    before, after = ((x - x.mean()) / x.std(unbiased=False) for x in parts)
+    found = answers_to_change(asked, images, changed)
+    assert found.logit_change == pytest.approx((after - before).sum().item() / 300, abs=1e-5)
+    assert found.logit_lowered == pytest.approx(100 * (after < before).sum().item() / 300)
+    assert game.norm.running_mean.item() == 0
+    assert not game.norm.training
 
 
 def test_changes_are_handed_on_by_name() -> None:
