@@ -42,7 +42,6 @@ from advx.evaluation.reading import (
     chosen_start,
     matching_divergence,
     reading_rates,
-    softened_labels,
     symbols_read,
 )
 from advx.figures import reading as figure
@@ -59,9 +58,6 @@ from advx.types import PositiveInt, Probability, Some
 
 ADVERSARY, START, STARTS = "adversary", "adversary, start {}", "adversary, mean of starts"
 """The start that is chosen without labels, each of them, and their mean."""
-
-SOFTENED = "labels, softened"
-"""A reader that matches what the discriminator sees, exactly."""
 
 MATCHING, SUPERVISED, BLIND = "bigram matching", "supervised", "images ignored"
 """What has no adversary; the ceiling; a reader that answers the labels' frequencies everywhere."""
@@ -104,7 +100,6 @@ def cells(strengths: list[float], starts: int) -> Iterator[Cells]:
     yield Cells(rows, [*rates, "bigram_divergence"], settings=settings)
     yield Cells([ADVERSARY], ["lost_by_choice"], settings=settings)
     yield Cells([STARTS, SUPERVISED], rates, settings=settings)
-    yield Cells([SOFTENED], ["bigram_divergence"], settings=settings)
     yield Cells([AUTOENCODERS, ALONE, PAIRED], ["pixels_recovered"])
 
 
@@ -194,16 +189,13 @@ def add_others(
     how = matching.with_(seed=seed).build()
     matched = run.derive(matched_reader, game, run.data, how)
     add(run, MATCHING, measured(run, matched), under, seed)
-    floor = run.derive(softened_labels, matched, run.data.train)
-    wanted = counted_bigrams(run.data.train.labels, run.data.classes)
-    found = {"bigram_divergence": run.measure(matching_divergence, floor, wanted)}
-    add(run, SOFTENED, found, under, seed)
     digits = half_of(run, 0)
     supervised = run.derive(supervised_reader, game, digits, how, supervised_steps)
     test = run.data.test
     rates = run.measure(reading_rates, run.derive(symbols_read, supervised, test), test)
     run.table.add(SUPERVISED, rates, setting=under, seed=seed, n=test.labels.numel())
-    add(run, BLIND, measured(run, wanted.sum(1)), under, seed)
+    frequencies = counted_bigrams(run.data.train.labels, run.data.classes).sum(1)
+    add(run, BLIND, measured(run, frequencies), under, seed)
 
 
 def half_of(run: Run, which: Literal[0, 1]) -> Split:

@@ -59,16 +59,6 @@ def symbols_read(reader: TrainedGame | DistributionMatching, sequences: Split) -
 
 
 @measurement(version=1)
-def softened_labels(reader: DistributionMatching, sequences: Split) -> Tensor:
-    """The labels of sequences as the discriminator sees them: probabilities (n, length, k).
-
-    What a reader that matches them perfectly reads; its divergence from the labels' own table is
-    the least that the game asks for.
-    """
-    return reader.soft(sequences.labels)
-
-
-@measurement(version=1)
 def reading_rates(p: Tensor, sequences: Split) -> ReadingRates:
     """How many digits are read right.
 

@@ -20,10 +20,8 @@ from advx.evaluation.reading import (
     chosen_start,
     matching_divergence,
     reading_rates,
-    softened_labels,
     symbols_read,
 )
-from advx.games.distribution_matching import DistributionMatching
 from advx.training.game_trainer import GameTrainer
 from advx.training.load_or_train import TrainedGame
 from tests.game_nodes import checked
@@ -67,21 +65,6 @@ def test_the_divergence_is_that_of_the_tables() -> None:
     expected = 0.5 * torch.tensor(2.0).log() + 0.5 * torch.tensor(1.0).log()
     assert matching_divergence(p, q) == pytest.approx(expected.item(), abs=1e-6)
     assert matching_divergence(one_hot(labels, 2).double(), q) == pytest.approx(0, abs=1e-9)
-
-
-def test_what_a_perfect_match_of_softened_labels_lacks() -> None:
-    """S q S for S = (1 − s) I + s / k, on labels that are a word of the language many times."""
-    game = DistributionMatching(
-        input_shape=(3, 1, 2, 2), classes=2, window=2, softness=0.2, components=2
-    )
-    labels = torch.tensor([[0, 1, 1], [1, 0, 1]])
-    q = counted_bigrams(labels, 2)
-    soft = torch.tensor([[0.9, 0.1], [0.1, 0.9]], dtype=torch.float64)
-    seen = soft.T @ q @ soft
-    expected = torch.special.xlogy(q, q / seen).sum().item()
-    read = softened_labels(game, sequences_of(labels))
-    assert matching_divergence(read, q) == pytest.approx(expected, abs=1e-6)
-    assert expected > 0.05
 
 
 @pytest.mark.parametrize("name", ["sparse", "cyclic", "unigram", "uniform"])
