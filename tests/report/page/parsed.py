@@ -16,9 +16,9 @@ class Element:
 
     name: str
     attributes: dict[str, str]
-    parent: Element | None
-    parts: list[str] = field(default_factory=list)
-    inside: list[Element] = field(default_factory=list)
+    parent: Element | None = field(repr=False)
+    parts: list[str] = field(default_factory=list, repr=False)
+    inside: list[Element] = field(default_factory=list, repr=False)
 
     def all(self, name: str = "", **attributes: str) -> list[Element]:
         """Elements inside with that name and these attributes (`_` for `-`, `class_` a class)."""
