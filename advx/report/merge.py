@@ -1,7 +1,7 @@
 """Runs that differ in nothing but their seeds, joined: `advx report --merge RUN… --into FOLDER`.
 
 Rows are joined, not averaged: intervals, verdicts and claims follow from all of them together, as
-if one run had had all the seeds.
+if one run had had all the seeds. Claims mended between two runs are those of the one named last.
 """
 
 import json
@@ -23,6 +23,9 @@ from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, 
 from advx.report.results import RESULTS, Results, Row, csv_text, write_results
 from advx.run_folder import EVERY_RUN, claim, release
 from advx.text_files import write_text
+
+SENTENCES = ("title", "claims", "deviations")
+"""Keys that change no number, and may be mended between two runs."""
 
 COUNTING = ("advx", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlxtend")
 """Packages whose version may change a number."""
@@ -129,7 +132,7 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     all is written. Figures are not joined: those of the first run show its first seed.
 
     Args:
-        folders: two runs or more.
+        folders: two runs or more; title, claims and deviations are those of the last one.
         into: where the joined run is written.
 
     Raises:
@@ -145,7 +148,9 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     for other in others:
         refuse_difference(first, other)
     refuse_shared_seeds(runs)
-    config = first.config | {"seeds": [seed for run in runs for seed in run.seeds]}
+    last = next(run.config for run in runs if run.folder == folders[-1])
+    config = first.config | {key: last[key] for key in SENTENCES if key in last}
+    config["seeds"] = [seed for run in runs for seed in run.seeds]
     results = joined(runs)
     drawn = conclude(results, config, departures(config))
     _, dash, ran = title_of(first.folder).rpartition(DASH)
@@ -195,7 +200,11 @@ def refuse_difference(first: Finished, other: Finished) -> None:
         ConfigError: the first difference.
     """
     pair = f"merge={first.folder}, {other.folder}"
-    found = differences(other.config, first.config)  # leaves out seeds, and where files lie
+    settings = [
+        {key: value for key, value in run.config.items() if key not in SENTENCES}
+        for run in (other, first)
+    ]
+    found = differences(*settings)  # leaves out seeds, and where files lie
     machines = [(run.config["device"], run.manifest.get("device")) for run in (first, other)]
     if not found and machines[0] != machines[1]:
         found = [f"device={other.manifest.get('device')}, {other.config['device']}"]

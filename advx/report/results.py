@@ -20,6 +20,9 @@ from advx.text_files import append_text, write_text
 
 RESULTS = "results.csv"
 
+DECIMALS = 6
+"""Of every number in it."""
+
 MOST_LINES = 60
 """Lines of a table that a run prints whole."""
 
@@ -60,9 +63,13 @@ class Row:
         n: int | None,
         listed: ListedRow | None,
     ) -> "Row":
-        """A number with the figures that the YAML's `rows` list for its cell, if any."""
+        """A number with the figures that the YAML's `rows` list for its cell, if any.
+
+        It has as many decimals as `results.csv`, so that everything said of a row can be found
+        from the file alone.
+        """
         named = experiment, cell.row, cell.metric, cell.epsilon, cell.setting
-        number = *named, seed, value, unit, n
+        number = *named, seed, round(value, DECIMALS), unit, n
         if listed is None:
             return cls(*number, None, None, "")
         return cls(
@@ -215,7 +222,7 @@ def csv_lines(lines: Sequence[Sequence[Any]]) -> str:
 def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
+    return f"{value:.{DECIMALS}f}".rstrip("0").rstrip(".") if isinstance(value, float) else value
 
 
 def _values(line: Row | SummaryRow) -> list[Any]:

@@ -72,6 +72,21 @@ def changed(folder: Path, to: Path, **manifest: object) -> Path:
     return to
 
 
+def test_claims_that_were_mended_between_two_runs_are_those_of_the_run_named_last(
+    runs, tmp_path
+) -> None:
+    """They change no number: it would be a pity to measure again for a word."""
+    claim = json.loads((runs["[1]"] / "manifest.json").read_text(encoding="utf-8"))
+    mended = claim["config"]["claims"][0] | {"claim": "mended", "says": "so it says now"}
+    later = changed(runs["[1]"], tmp_path / "later", config={"claims": [mended]})
+    for order, wanted in (([runs["[0]"], later], 1), ([later, runs["[0]"]], 0)):
+        into = tmp_path / str(wanted)
+        merge(order, into)
+        text = (into / "claims.csv").read_text(encoding="utf-8")
+        assert text.count("so it says now") == wanted
+        assert sorted(rows(into)) == sorted(rows(runs["[0,1]"]))
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
