@@ -200,11 +200,7 @@ def refuse_difference(first: Finished, other: Finished) -> None:
         ConfigError: the first difference.
     """
     pair = f"merge={first.folder}, {other.folder}"
-    settings = [
-        {key: value for key, value in run.config.items() if key not in SENTENCES}
-        for run in (other, first)
-    ]
-    found = differences(*settings)  # leaves out seeds, and where files lie
+    found = differences(numbers_of(other), numbers_of(first))  # not of seeds, and places of files
     machines = [(run.config["device"], run.manifest.get("device")) for run in (first, other)]
     if not found and machines[0] != machines[1]:
         found = [f"device={other.manifest.get('device')}, {other.config['device']}"]
@@ -231,6 +227,11 @@ def refuse_difference(first: Finished, other: Finished) -> None:
                     f"{pair}: {here[key]['model']} ({key}) was trained for each of them, and not "
                     f"to the same weights ({fact} {values[0]}, {values[1]}); valid: one store"
                 )
+
+
+def numbers_of(run: Finished) -> Composed:
+    """The part of a run's configuration that its numbers rest on."""
+    return {key: value for key, value in run.config.items() if key not in SENTENCES}
 
 
 def refuse_shared_seeds(runs: Sequence[Finished]) -> None:
