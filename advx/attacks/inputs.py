@@ -52,16 +52,19 @@ def check_module(model: Any) -> None:
 
 def require_images(images: Any, name: str) -> None:
     """Raises ConfigError where the images, called `name`, are no floating-point batch."""
-    if not isinstance(images, Tensor) or not images.is_floating_point() or images.dim() < 2:
+    batch = isinstance(images, Tensor) and images.is_floating_point() and images.dim() > 1
+    if not batch or images.layout is not torch.strided:
         raise ConfigError(
-            f"{name}: {_described(images)}; valid: a floating-point tensor (batch, *shape)"
+            f"{name}: {_described(images)}; valid: a dense floating-point tensor (batch, *shape)"
         )
 
 
 def _described(value: Any) -> str:
-    """What a value is, in a few words: its type, and a tensor's number format and shape."""
+    """What a value is, in a few words: its type, and a tensor's layout, number format and shape."""
     if isinstance(value, Tensor):
-        return f"{str(value.dtype).removeprefix('torch.')} of shape {tuple(value.shape)}"
+        layout = "" if value.layout is torch.strided else f"{value.layout} "
+        words = f"{layout}{value.dtype} of shape {tuple(value.shape)}"
+        return words.replace("torch.", "")
     kind = type(value)
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
@@ -96,7 +99,8 @@ def checked_classes(labels: Any, images: Tensor) -> tuple[Tensor, int]:
     whole = isinstance(labels, Tensor) and not (
         labels.is_floating_point() or labels.is_complex() or labels.dtype is torch.bool
     )
-    if not whole or labels.shape != images.shape[:1]:
+    dense = whole and labels.layout is torch.strided
+    if not dense or labels.shape != images.shape[:1]:
         raise ConfigError(
             f"labels: {_described(labels)}; valid: one class for each image, as a tensor of "
             f"integers of shape ({len(images)},)"

@@ -139,6 +139,12 @@ def parse(text: str) -> Predicate:
     made = Predicate(text, sign, tuple(sides))
     if not made.cells:
         raise _broken(text, position, "it compares no row; rows stand in backticks")
+    for low, high in made.comparisons:
+        if not any(term.cell for item in (low, high) for term in item.terms):
+            pair = f"{low.text} < {high.text}" if sign == "<" else f"{high.text} > {low.text}"
+            raise PredicateError(f"at {pair!r}: it compares two numbers, and no row")
+        if low.terms == high.terms:
+            raise PredicateError(f"at {low.text!r}: it is compared with itself")
     return made
 
 

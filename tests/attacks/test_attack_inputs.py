@@ -85,6 +85,7 @@ def test_labels_of_any_other_kind_are_refused(name, images) -> None:
         targets[:, None],
         targets[:7],
         targets.repeat(2),
+        targets.to_sparse(),
         targets[0],
         targets.numpy(),
         targets.tolist(),
@@ -111,7 +112,13 @@ def test_images_that_stand_in_the_labels_place_are_looked_at(images) -> None:
         (ascent, "originals: "),
         (guided, "guide_images: "),
     ):
-        for other in (images[:7], torch.zeros(10, dtype=torch.int64), images.numpy(), None):
+        for other in (
+            images[:7],
+            images.to_sparse(),
+            torch.zeros(10, dtype=torch.int64),
+            images.numpy(),
+            None,
+        ):
             with pytest.raises(ConfigError) as error:
                 attack(made(Net) if attack is guided else autoencoder, images, other)
             one_line(error, word)
@@ -127,6 +134,8 @@ def test_images_that_are_none_are_refused(name, images) -> None:
         (images * 255).to(torch.uint8),
         images.numpy(),
         images[0, 0, 0],
+        images.to_sparse(),
+        images.to_mkldnn(),
         hole,
         hole.nan_to_num() / 0,
     ]
