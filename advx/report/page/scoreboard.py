@@ -14,6 +14,7 @@ from advx.config.cells import Cell
 from advx.config.claims import CHAPTER, OURS, predicate_of
 from advx.errors import ConfigError
 from advx.report.chapter_map import ROW, SECTIONS, name_of, names
+from advx.report.claims import worded
 from advx.report.numbers import short
 from advx.report.packaged import STATEMENTS, lines_of
 from advx.report.page.runs import BEYOND, Number, RunRead
@@ -43,7 +44,7 @@ class Outcome:
         predicate: what was tested; empty for a row.
         result: "holds", "does not hold", "not tested", a verdict, or "measured".
         margin: as a reader sees it; empty where there is none.
-        gap: a claim's margin as a number; NaN where there is none.
+        gap, error: a claim's margin and its standard error, as numbers; NaN where there is none.
         seeds: "2/3", or how many.
         evidence: the file's own words, for a claim whose cells cannot be found.
         numbers: the rows that it rests on.
@@ -59,11 +60,17 @@ class Outcome:
     result: str
     margin: str
     gap: float
+    error: float
     seeds: str
     evidence: str
     numbers: Sequence[Number]
     run: str
     experiment: str
+
+    @property
+    def in_words(self) -> str:
+        """The result, and whether it is narrow."""
+        return worded(self.result, self.gap, self.error)
 
     @property
     def one_seed(self) -> bool:
@@ -157,6 +164,7 @@ def outcomes_of(run: RunRead) -> list[Outcome]:
                 line.holds,
                 _margin(gap, error),
                 gap,
+                error,
                 line.seeds if line.holds != UNTESTED else "",
                 line.evidence,
                 [run.by_cell[cell] for cell in cells_in(line, run) if cell in run.by_cell],
@@ -200,6 +208,7 @@ def of_row(run: RunRead, name: str) -> Outcome | None:
                 "",
                 result,
                 margin.replace("-", "−"),
+                math.nan,
                 math.nan,
                 seeds,
                 f"{told} {short(number.mean, number.unit)}",

@@ -53,8 +53,8 @@ Lines = list[list[Cell]]
 
 STATEMENTS = ("id", "section", "statement", "whose", "verdict", "one_seed", "tests", "margin",
               "seeds", "missing")  # fmt: skip
-CLAIMS = ("experiment", "claim", "says", "source", "predicate", "outcome", "margin", "seeds",
-          "one_seed", "evidence")  # fmt: skip
+CLAIMS = ("experiment", "claim", "says", "source", "predicate", "outcome", "margin", "error",
+          "seeds", "one_seed", "evidence")  # fmt: skip
 NUMBERS = ("experiment", "row", "metric", "epsilon", "setting", "unit", "chapter", "published",
            "source", "mean", "low", "high", "seeds", "n", "verdict", "note")  # fmt: skip
 
@@ -122,6 +122,7 @@ def _claims(runs: Sequence[RunRead]) -> Iterator[list[Cell]]:
                 one.predicate,
                 one.result,
                 one.gap,
+                one.error,
                 one.seeds,
                 "yes" if one.one_seed else "",
                 one.evidence,

@@ -14,7 +14,7 @@ from advx.report.packaged import STATEMENTS, lines_of
 from advx.report.page.explorers import flicker, logits
 from advx.report.page.render import page
 from advx.report.page.runs import RunRead
-from advx.report.pages import SUMMARY
+from advx.report.pages import SUMMARY, in_words
 from advx.report.results import Row
 from advx.report.selection import select
 from tests.made_up import whole_run
@@ -69,10 +69,16 @@ def test_every_claim_of_every_run_stands_once(root, runs) -> None:
         for at, line in enumerate(run.claims.itertuples())
     }
     assert told == Counter(list(expected))
+    outcomes = [words for run in runs for words in in_words(run.claims)]
+    shown = []
     for item in root.all("li"):
         if item.attributes.get("id") in expected:
             (code,) = item.all("code")
             assert code.text == expected[item.attributes["id"]]
+            (badge,) = item.all("span", class_="badge")
+            shown.append(badge.words)
+    assert Counter(shown) == Counter(outcomes)
+    assert "holds, narrowly" in shown
 
 
 def test_every_statement_of_the_chapter_stands_on_the_first_board(root) -> None:

@@ -67,9 +67,10 @@ def test_claims_and_statements_come_back_too(written, runs) -> None:
     expected = expected.fillna("")
     assert made.predicate.str.removeprefix("'").tolist() == expected.predicate.tolist()
     assert made.outcome.tolist() == expected.holds.tolist()
-    assert [float(m or "nan") for m in made.margin] == pytest.approx(
-        [float(m or "nan") for m in expected.margin], nan_ok=True
-    )
+    for column in ("margin", "error"):
+        assert [float(m or "nan") for m in made[column]] == pytest.approx(
+            [float(m or "nan") for m in expected[column]], nan_ok=True
+        )
     statements = pd.read_csv(written / "chapter-0.1.0" / "statements.csv", dtype=str).fillna("")
     (board,) = [board for board in boards(runs) if board.group[0] == "chapter"]
     assert statements.verdict.tolist() == [entry.verdict for entry in board.entries]
