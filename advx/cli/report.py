@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from advx.config.claims import CELL_KEYS
 from advx.errors import ConfigError, reason
-from advx.report.conclusions import Conclusions
+from advx.report.conclusions import Conclusions, told
 from advx.report.finished import summary_of
 from advx.report.results import table
 from advx.report.selection import Selection, scale_place, select
@@ -209,10 +209,8 @@ def join(folders: list[Path] | None, into: Path | None) -> int:
 
 
 def _print_outcomes(drawn: Conclusions, folder: Path) -> None:
-    for outcome in drawn.outcomes:
-        print(f"{outcome.holds:>12} ({outcome.seeds} seeds)  {outcome.claim}")
-    for limit in drawn.limits:
-        print(f"\n{limit}")
+    for line in told(drawn):
+        print(line)
     print(f"\nfiles:  {folder}")
 
 

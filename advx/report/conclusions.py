@@ -71,6 +71,13 @@ def conclude(
     return Conclusions(results.experiment, lines, outcomes, limits, missing, deviations)
 
 
+def told(drawn: Conclusions) -> list[str]:
+    """Lines for a terminal: what came of each claim, and what has no outcome."""
+    width = max([len(HOLDS[False]), *(len(outcome.in_words) for outcome in drawn.outcomes)])
+    outcomes = [f"{o.in_words:>{width}} ({o.seeds} seeds)  {o.claim}" for o in drawn.outcomes]
+    return [*outcomes, *(f"\n{limit}" for limit in drawn.limits)]
+
+
 def write_conclusions(
     folder: Path, drawn: Conclusions, heading: str, remarks: Sequence[str] = ()
 ) -> None:

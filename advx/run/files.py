@@ -18,7 +18,7 @@ from advx.config.identity import RECIPE_VERSION, own_code
 from advx.errors import reason
 from advx.memory import resident_peak
 from advx.packages import libraries, packages
-from advx.report.conclusions import conclude, write_conclusions
+from advx.report.conclusions import conclude, told, write_conclusions
 from advx.report.results import Results, at_the_front, csv_text, table, write_results
 from advx.run.checks import own_parts
 from advx.run.data import RunData
@@ -91,10 +91,8 @@ class RunFiles:
             print(f"all {len(drawn.lines):,} lines: {self.folder / 'summary.md'}\n")
         for text in self.remarks.texts():
             print(f"remark: {text}")
-        for outcome in drawn.outcomes:
-            print(f"{outcome.in_words:>13} ({outcome.seeds} seeds)  {outcome.claim}")
-        for limit in drawn.limits:
-            print(f"\n{limit}")
+        for line in told(drawn):
+            print(line)
         print(f"\nfiles:  {self.folder}")
         for figure in self.names():
             if figure.endswith(".png"):

@@ -11,10 +11,12 @@ from advx.report.again import judge_again
 from tests.paths import REFERENCE, ROOT
 from tests.running import table
 
-REFERENCES = sorted(REFERENCE.glob("*/manifest.json"))
+REFERENCES = sorted(REFERENCE.rglob("manifest.json"))
 
 
-@pytest.mark.parametrize("manifest", REFERENCES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "manifest", REFERENCES, ids=lambda path: str(path.parent.relative_to(REFERENCE))
+)
 def test_the_reference_runs_keep_their_outcomes_and_verdicts(manifest, tmp_path) -> None:
     """Judging the kept rows again, by the claims listed now, writes the files that are there."""
     folder = tmp_path / manifest.parent.name
@@ -24,7 +26,20 @@ def test_the_reference_runs_keep_their_outcomes_and_verdicts(manifest, tmp_path)
     assert [o.claim for o in drawn.outcomes] == [c["claim"] for c in listed_claims(config)]
     for name in ("results.csv", "summary.csv", "summary.md", "claims.csv"):
         assert (folder / name).read_bytes() == (manifest.parent / name).read_bytes()
-    assert not [limit for limit in drawn.limits if limit.startswith("no verdicts")]
+    refused = [limit for limit in drawn.limits if limit.startswith("no verdicts")]
+    assert bool(refused) == (config["scale"] != "chapter")
+
+
+def test_judging_again_prints_what_a_run_prints(advx, tmp_path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(REFERENCE / "quick" / "transfer_table", folder)
+    status, printed, said = advx("report", "--judge", str(folder))
+    assert (status, said) == (0, "")
+    outcomes = [line for line in printed.splitlines() if " seeds)  " in line]
+    claims = table(folder / "claims.csv")
+    assert [line.split("  ")[-1] for line in outcomes] == [claim["claim"] for claim in claims]
+    assert "holds, narrowly (3/3 seeds)  tanh above softmax regression" in outcomes
+    assert len({line.index(" (") for line in outcomes}) == 1  # aligned
 
 
 def listed_claims(config: dict) -> list[dict]:
