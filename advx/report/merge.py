@@ -17,15 +17,15 @@ from advx.config.chapter import departures, differences
 from advx.config.documents import Composed, Manifest
 from advx.errors import ConfigError
 from advx.packages import LIBRARIES
-from advx.report.again import DASH, results_of
+from advx.report.again import DASH, LISTED, results_of
 from advx.report.conclusions import Conclusions, conclude, write_conclusions
 from advx.report.finished import Unfinished, manifest_of, summary_of, table_of, title_of
 from advx.report.results import RESULTS, Results, Row, csv_text, write_results
 from advx.run_folder import EVERY_RUN, claim, release
 from advx.text_files import write_text
 
-SENTENCES = ("title", "claims", "deviations")
-"""Keys that change no number, and may be mended between two runs."""
+SENTENCES = tuple(key for key in LISTED if key != "rows")
+"""Keys that may be mended between two runs: they change no number, and no figure beside one."""
 
 COUNTING = ("advx", "torch", "torchvision", "numpy", "scipy", "scikit-learn", "mlxtend")
 """Packages whose version may change a number."""

@@ -315,3 +315,15 @@ def test_what_may_exceed_a_hundred_percent_is_no_share() -> None:
         made.add(Row.of("exp", Cell("samples", "gradient_energy"), seed, value, unit, 2000, None))
     (line,) = made.summary(judge=False)
     assert (line.mean, line.low < 104, line.high > 110) == (107.0, True, True)
+
+
+def test_a_row_is_the_number_that_its_file_shows() -> None:
+    """Otherwise a mean could be printed in one way by the run, and in another from its file."""
+    noisy = 100 - 14.29
+    assert noisy != 85.71
+    cell = Cell("ensemble", "strongest_error_rate", 0.1)
+    found = [
+        Row.of("x", cell, at, v, "percent", 10_000, None) for at, v in enumerate([noisy, 83.2])
+    ]
+    shown = [float(csv_text(["value"], [[row.value]]).split()[1]) for row in found]
+    assert [row.value for row in found] == shown == [85.71, 83.2]
