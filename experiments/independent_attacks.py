@@ -36,7 +36,6 @@ from advx.types import PositiveInt, Sizes
 
 def cells(
     defenses: dict[str, Config],
-    first_seed_defenses: dict[str, Config],
     epsilons: list[float],
     foolbox_steps: int,
     autoattack: bool,
@@ -45,7 +44,7 @@ def cells(
     """What `main` measures with these arguments."""
     attacks = ["strongest", *others(foolbox_steps, autoattack), *(libraries or {})]
     metrics = [*(RATE.format(who) for who in attacks), "theirs_minus_ours", "missed"]
-    yield Cells([*defenses, *first_seed_defenses], metrics, epsilons)
+    yield Cells([*defenses], metrics, epsilons)
 
 
 def others(foolbox_steps: int, autoattack: bool) -> dict[str, Config]:
@@ -76,7 +75,6 @@ def main(
     run: Run,
     models: dict[str, Config],
     defenses: dict[str, Config],
-    first_seed_defenses: dict[str, Config],
     autoencoder_trainer: Config,
     strongest: Config,
     epsilons: Sizes,
@@ -90,8 +88,7 @@ def main(
     Args:
         run: the run to measure on.
         models: the one network, by name.
-        defenses: the defenses attacked with every seed, by name.
-        first_seed_defenses: those attacked with the first seed alone.
+        defenses: the defenses attacked, by name.
         autoencoder_trainer: the trainer of `denoising_autoencoder`.
         strongest: our attack's node, clipped to [0, 1].
         epsilons: sizes of the perturbation, in the max norm.
@@ -104,11 +101,10 @@ def main(
     (name,) = models
     examples = min(examples, len(run.data.test))
     trainers = {"denoising_autoencoder": autoencoder_trainer}
-    first = run.seeds[0]
     networks = {
         (row, seed): run.model(name, seed, defense=defense, trainer=trainers.get(row))
         for seed in run.seeds
-        for row, defense in (defenses | (first_seed_defenses if seed == first else {})).items()
+        for row, defense in defenses.items()
     }
     attacks = {"strongest": strongest, **others(foolbox_steps, autoattack), **(libraries or {})}
     trainings = sum(1 + len(dependencies(network.recipe)) for network in networks.values())
