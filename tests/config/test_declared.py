@@ -19,7 +19,6 @@ CHAPTER = {
 
 SINCE = {
     "virtual_adversarial_training": lambda cell: cell.metric == "chosen",
-    "independent_attacks": lambda cell: cell.metric == "missed",
     "gan_collapse_stacked": lambda cell: cell.row == "unseen data",
 }
 """What is measured since a reference run was made: it has none of it."""
