@@ -286,7 +286,9 @@ def manifest_for(runs: Sequence[Finished], config: Composed, into: Path) -> Mani
     remarks = [text for each in manifests for text in each.get("remarks", [])]
     return first | {
         "command": f"advx report --merge {words} --into {into}",
-        "joined": [each["command"] for each in manifests],
+        "joined": [
+            command for each in manifests for command in each.get("joined", [each["command"]])
+        ],
         "config": config,
         "remarks": list(dict.fromkeys(remarks)),
         "store_keys": keys,

@@ -67,9 +67,11 @@ def cost(folder: Path) -> Spent:
 def _run(folder: Path) -> str:
     """What ran, where, how long and by which command."""
     manifest = manifest_of(folder)
-    command = re.sub(r" ([\w.]*\bdigests|hydra\.run\.dir)=\S+", "", manifest["command"])
+    given = manifest.get("joined", [manifest["command"]])
+    commands = re.sub(r" ([\w.]*\bdigests|hydra\.run\.dir)=\S+", "", "\n    ".join(given))
+    joined = " `advx report --merge` joined the runs." * (len(given) > 1)
     copied = " The data were a copy whose digests the run was given." * (
-        "digests=" in manifest["command"]
+        "digests=" in "".join(given)
     )
     earlier = (
         " The recipe of training has changed since this run: the command trains other networks of "
@@ -80,7 +82,7 @@ def _run(folder: Path) -> str:
     settings = f"conf/experiment/{manifest['config']['experiment']}.yaml"
     took = cost(folder).in_words()
     return (
-        f"    {command}\n\n{title_of(folder)}. On {manifest['device']} with "
+        f"    {commands}\n\n{title_of(folder)}.{joined} On {manifest['device']} with "
         f"{manifest['threads']} thread{plural}: {took} for training and crafting."
         f"{copied}{earlier} Rows, figures and manifest: [outputs/reference/{name}]"
         f"(../../outputs/reference/{name}). Code and settings: {_linked(code)}, "

@@ -132,7 +132,10 @@ class Models:
         """Names a game without training it; noted for the manifest."""
         key = recipe_key(recipe, data)
         self._refuse_changed(recipe)
-        self.names[key] = f"{recipe.name}, seed {recipe.seed}"
+        if key not in self.names:
+            self.names[key] = f"{recipe.name}, seed {recipe.seed}"
+            for each in dependencies(recipe):  # the store may have spared this run their training
+                self.key(each)
         return key
 
     def _refuse_changed(self, recipe: Recipe) -> None:

@@ -24,10 +24,10 @@ WORDS = ["experiment=transfer_table", "scale=smoke", "device.threads=1", "protoc
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, Path]:
-    """The same experiment on seeds 0 and 1 apart and together, in one store."""
+    """The same experiment on seeds 0 and 1 apart and together, and on 2, in one store."""
     base = tmp_path_factory.mktemp("runs")
     folders = {}
-    for seeds in ("[0]", "[1]", "[0,1]"):
+    for seeds in ("[0]", "[1]", "[0,1]", "[2]"):
         place = base / seeds
         place.mkdir()
         words = [*WORDS, f"seeds={seeds}", f"store={base / 'store'}"]
@@ -59,6 +59,12 @@ def test_a_run_joins_the_folder_that_grows(runs, tmp_path) -> None:
     shutil.copytree(runs["[0]"], into)
     merge([into, runs["[1]"]], into)
     assert (into / "summary.csv").read_bytes() == (runs["[0,1]"] / "summary.csv").read_bytes()
+    merge([into, runs["[2]"]], into)
+    joined, *alone = (
+        json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for folder in (into, *(runs[seeds] for seeds in ("[0]", "[1]", "[2]")))
+    )
+    assert joined["joined"] == [each["command"] for each in alone]  # what ran, not what joined it
 
 
 def changed(folder: Path, to: Path, **manifest: object) -> Path:

@@ -90,6 +90,21 @@ class Reversed:
         return -cross_entropy(logits, labels)
 
 
+@pytest.mark.parametrize("defense", ["Distillation", "Ensemble"])
+def test_a_run_counts_what_its_networks_are_made_of_also_from_the_store(tmp_path, defense) -> None:
+    defended = Config({"_target_": f"advx.defenses.{defense.lower()}.{defense}"})
+    known = []
+    for _ in ("trained", "from the store"):
+        run, config = begun(tmp_path, "experiment=transfer")
+        network = run.model(config["target"], 0, defense=defended)
+        assert 0 <= run.measure(error_rate, network, run.test()) <= 100
+        known.append(run.models.training())
+        without_models(run)
+    assert known[1] == known[0]
+    parts = {"Distillation": 2, "Ensemble": 12}[defense]  # the teacher and its pupil; members alone
+    assert [facts["seconds"] > 0 for facts in known[0].values()] == [True] * parts
+
+
 def test_training_cost_is_that_of_the_crafting_models_own_defense(tmp_path) -> None:
     run, config = begun(tmp_path, "experiment=transfer")
     ascent, test = config["attack"].with_(objective="training_cost"), run.data.test
