@@ -108,8 +108,8 @@ def few_seeds(reference: Path, found: Mapping[str, pd.DataFrame]) -> str:
     columns = ["experiment", "claims on fewer seeds", "seeds", "why", "the others would take"]
     table = markdown(pd.DataFrame(rows, columns=columns).astype(str))
     return (
-        "Claims that rest on fewer than three seeds, and what training and crafting would take with "
-        f"the others, at most, on one core, with nothing in the store:\n\n{table}"
+        "Claims that rest on fewer than three seeds, and what training and crafting with the "
+        f"others would take at most on one core, with nothing in the store:\n\n{table}"
     )
 
 
