@@ -69,7 +69,8 @@ def _run(folder: Path) -> str:
     manifest = manifest_of(folder)
     given = manifest.get("joined", [manifest["command"]])
     commands = re.sub(r" ([\w.]*\bdigests|hydra\.run\.dir)=\S+", "", "\n    ".join(given))
-    joined = " `advx report --merge` joined the runs." * (len(given) > 1)
+    how = "../scale.md#more-seeds-and-two-runs-side-by-side"
+    joined = f" The runs were [joined]({how})." * (len(given) > 1)
     copied = " The data were a copy whose digests the run was given." * (
         "digests=" in "".join(given)
     )

@@ -37,5 +37,5 @@ def test_a_joined_run_is_shown_by_the_commands_that_ran(tmp_path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest | joined))
     run = block(folder, manifest["config"]).split("### Run")[1]
     assert f"    {ran[0]}\n    {ran[1]}\n\n" in run
-    assert "`advx report --merge` joined the runs." in run
+    assert " The runs were [joined](" in run
     assert "--into" not in run
