@@ -150,7 +150,7 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     refuse_shared_seeds(runs)
     last = next(run.config for run in runs if run.folder == folders[-1])
     config = first.config | {key: last[key] for key in SENTENCES if key in last}
-    config["seeds"] = [seed for run in runs for seed in run.seeds]
+    config["seeds"] = sorted(seed for run in runs for seed in run.seeds)
     results = joined(runs)
     drawn = conclude(results, config, departures(config))
     _, dash, ran = title_of(first.folder).rpartition(DASH)

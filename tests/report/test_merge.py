@@ -67,6 +67,17 @@ def test_a_run_joins_the_folder_that_grows(runs, tmp_path) -> None:
     assert joined["joined"] == [each["command"] for each in alone]  # what ran, not what joined it
 
 
+def test_a_seed_that_joins_late_stands_in_its_place(runs, tmp_path) -> None:
+    for name, order in (("in order", "012"), ("late", "021")):
+        into = tmp_path / name
+        merge([runs[f"[{order[0]}]"], runs[f"[{order[1]}]"]], into)
+        merge([into, runs[f"[{order[2]}]"]], into)
+    late = json.loads((into / "manifest.json").read_text(encoding="utf-8"))
+    assert late["config"]["seeds"] == [0, 1, 2]
+    for each in ("summary.csv", "summary.md", "claims.csv"):
+        assert (into / each).read_bytes() == (tmp_path / "in order" / each).read_bytes()
+
+
 def changed(folder: Path, to: Path, **manifest: object) -> Path:
     """A copy of a run with another manifest."""
     shutil.copytree(folder, to)
