@@ -157,11 +157,8 @@ def merge(folders: Sequence[Path], into: Path) -> Conclusions:
     words, named, _ = ran.rpartition(", seeds ")
     seeds = f"{words}{named}{', '.join(map(str, config['seeds']))}" if named else ran
     heading = f"{config['title']}{dash}{seeds}"
-    manifest = manifest_for(runs, config, into)
-    timing: dict[tuple[str, str], float] = {}
-    for run in runs:
-        for phase, row, seconds in run.timing:
-            timing[phase, row] = timing.get((phase, row), 0.0) + seconds
+    timing = timing_of(runs)
+    manifest = manifest_for(runs, config, timing, into)
     spent = [[phase, row, round(seconds, 3)] for (phase, row), seconds in timing.items()]
     claim(into, "into")
     try:
@@ -271,7 +268,23 @@ def joined(runs: Sequence[Finished]) -> Results:
     return results
 
 
-def manifest_for(runs: Sequence[Finished], config: Composed, into: Path) -> Manifest:
+def timing_of(runs: Sequence[Finished]) -> dict[tuple[str, str], float]:
+    """Seconds by phase and row; a network that several of the runs name was trained once."""
+    timing: dict[tuple[str, str], float] = {}
+    for run in runs:
+        for phase, row, seconds in run.timing:
+            earlier = timing.get((phase, row), 0.0)
+            once = phase == "train"
+            timing[phase, row] = max(earlier, seconds) if once else earlier + seconds
+    return timing
+
+
+def manifest_for(
+    runs: Sequence[Finished],
+    config: Composed,
+    timing: Mapping[tuple[str, str], float],
+    into: Path,
+) -> Manifest:
     """The manifest of the joined run: what is the same, and what each of them adds."""
     first = runs[0].manifest
     manifests = [run.manifest for run in runs]
@@ -279,8 +292,8 @@ def manifest_for(runs: Sequence[Finished], config: Composed, into: Path) -> Mani
     keys: dict[str, Mapping[str, Any]] = {}
     for each in manifests:
         keys |= each["store_keys"]
-        for phase, spent in each["seconds"].items():
-            seconds[phase] = seconds.get(phase, 0.0) + spent
+    for (phase, _), spent in timing.items():
+        seconds[phase] = seconds.get(phase, 0.0) + spent
     peaks = [each.get("peak_memory_mib") for each in manifests]
     words = " ".join(str(run.folder) for run in runs)
     remarks = [text for each in manifests for text in each.get("remarks", [])]

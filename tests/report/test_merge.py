@@ -78,6 +78,22 @@ def test_a_seed_that_joins_late_stands_in_its_place(runs, tmp_path) -> None:
         assert (into / each).read_bytes() == (tmp_path / "in order" / each).read_bytes()
 
 
+def test_a_network_that_two_runs_share_was_trained_once(runs, tmp_path) -> None:
+    folders = [tmp_path / "0", tmp_path / "1"]
+    alone = 0.0
+    for folder in folders:
+        shutil.copytree(runs[f"[{folder.name}]"], folder)
+        alone += json.loads((folder / "manifest.json").read_text())["seconds"]["train"]
+        with (folder / "timing.csv").open("a", encoding="utf-8") as timing:
+            timing.write('train,"maxout, seed 0, 1234",3600.0\nmeasure,both,2.0\n')
+    merge(folders, tmp_path / "both")
+    written = (tmp_path / "both" / "timing.csv").read_text(encoding="utf-8")
+    assert '"maxout, seed 0, 1234",3600' in written
+    seconds = json.loads((tmp_path / "both" / "manifest.json").read_text())["seconds"]
+    assert seconds["train"] == pytest.approx(alone + 3600, abs=0.2)
+    assert seconds["measure"] == pytest.approx(4.0, abs=0.2)
+
+
 def changed(folder: Path, to: Path, **manifest: object) -> Path:
     """A copy of a run with another manifest."""
     shutil.copytree(folder, to)
